@@ -1,0 +1,55 @@
+import type { ChecksumAlgorithm } from './checksum.js';
+
+/** What a signed upload URL can be bound to; what is asked and not in the driver's list is refused. */
+export type UploadConstraint = 'contentType' | 'size' | 'maxSize' | 'checksum' | 'createOnly';
+
+/**
+ * What a driver, as configured, can do. The storage refuses the rest with `StorageUnsupportedError` before any I/O,
+ * and the conformance kit holds the driver to what it says here.
+ *
+ * @publicApi
+ */
+export interface Capabilities {
+  /** `put` and `completeMultipartUpload` with `ifNoneMatch: '*'`: of many writers exactly one wins. */
+  readonly createOnly: boolean;
+  /** The same with `ifMatch`: a stale writer never overwrites a newer version. */
+  readonly compareAndSet: boolean;
+  /** `copy` and `move` with `ifNoneMatch: '*'` on the destination. */
+  readonly createOnlyCopy: boolean;
+  /** `get` with conditions, decided together with the read. */
+  readonly conditionalGet: boolean;
+  readonly ranges: boolean;
+  readonly metadata: boolean;
+  /** `cacheControl`, `contentDisposition`, `contentEncoding`, `contentLanguage`. */
+  readonly headers: boolean;
+  /** `list` by `delimiter`: any string, only `/`, or none. */
+  readonly delimiters: 'any' | 'slash' | 'none';
+  /** Moves in one step. Otherwise `move` copies, and deletes the source when the copy is confirmed. */
+  readonly atomicMove: boolean;
+  readonly multipart: boolean;
+  /** `url()` without `public`. */
+  readonly signedUrls: boolean;
+  /** `uploadUrl()` by method: what the backend enforces, or false where there is no such URL. */
+  readonly signedUploads: {
+    readonly PUT: readonly UploadConstraint[] | false;
+    readonly POST: readonly UploadConstraint[] | false;
+  };
+  /** Checksums that the backend keeps with the file. Any algorithm is verified on the way in, whatever this says. */
+  readonly checksums: readonly ChecksumAlgorithm[];
+  /** The driver repeats failed requests by itself, by `RetryOptions`; the storage then does not. */
+  readonly retries: boolean;
+  readonly limits: StorageLimits;
+}
+
+/** Sizes are bytes. */
+export interface StorageLimits {
+  readonly maxObjectSize: number;
+  /** Least size of a part that is not the last. */
+  readonly minPartSize: number;
+  readonly maxPartSize: number;
+  readonly maxParts: number;
+  /** Keys in one `deleteMany` call to the driver. */
+  readonly deleteBatch: number;
+  /** Seconds that a signed URL may live. */
+  readonly maxExpiresIn: number;
+}

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { StorageIntegrityError, StorageInvalidArgumentError } from './errors.js';
+
+/** Algorithms that Node computes natively. */
+export type ChecksumAlgorithm = 'crc32' | 'md5' | 'sha1' | 'sha256';
+
+/** A checksum of the whole file. */
+export interface Checksum {
+  readonly algorithm: ChecksumAlgorithm;
+  /** Base64 of the digest; `crc32` is its four bytes in big-endian order. */
+  readonly value: string;
+}
+
+const DIGEST_BYTES: Readonly<Record<ChecksumAlgorithm, number>> = {
+  crc32: 4,
+  md5: 16,
+  sha1: 20,
+  sha256: 32,
+};
+
+/** A checksum that is fed chunk by chunk. */
+export interface RunningChecksum {
+  update(chunk: Uint8Array): void;
+  digest(): Checksum;
+}
+
+export function startChecksum(algorithm: ChecksumAlgorithm): RunningChecksum {
+  if (algorithm === 'crc32') {
+    let value = 0;
+    return {
+      update(chunk) {
+        value = crc32(chunk, value);
+      },
+      digest() {
+        const bytes = Buffer.alloc(4);
+        bytes.writeUInt32BE(value);
+        return { algorithm, value: bytes.toString('base64') };
+      },
+    };
+  }
+  const hash = createHash(algorithm);
+  return {
+    update(chunk) {
+      hash.update(chunk);
+    },
+    digest: () => ({ algorithm, value: hash.digest('base64') }),
+  };
+}
+
+/** @throws StorageInvalidArgumentError when it is not a checksum of a known kind, in base64, of the right length. */
+export function parseChecksum(checksum: Checksum): Checksum {
+  const bytes = DIGEST_BYTES[checksum?.algorithm];
+  if (bytes === undefined) {
+    throw new StorageInvalidArgumentError(
+      `checksum.algorithm must be one of ${Object.keys(DIGEST_BYTES).join(', ')}`,
+    );
+  }
+  const digest = Buffer.from(String(checksum.value), 'base64');
+  if (digest.length !== bytes || digest.toString('base64') !== checksum.value) {
+    throw new StorageInvalidArgumentError(
+      `checksum.value must be the base64 of the ${bytes} bytes of a ${checksum.algorithm} digest`,
+    );
+  }
+  return { algorithm: checksum.algorithm, value: checksum.value };
+}
+
+/** @throws StorageIntegrityError when they differ. */
+export function assertChecksum(expected: Checksum, actual: Checksum): void {
+  if (expected.value === actual.value) return;
+  throw new StorageIntegrityError(
+    `The ${expected.algorithm} of the bytes is ${actual.value}, not the announced ${expected.value}`,
+  );
+}

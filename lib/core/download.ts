@@ -1,0 +1,94 @@
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
+import { StorageIntegrityError, StorageInvalidArgumentError } from './errors.js';
+import type { ByteRange } from './range.js';
+import type { StoredFile } from './stored-file.js';
+
+/**
+ * A file that is being read: what it is, and its bytes, once. Whoever does not read the body to its end frees it with
+ * `destroy()` (or `await using`); leaving a `for await` loop does so by itself.
+ *
+ * @publicApi
+ */
+export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
+  #body: Uint8Array | Readable | undefined;
+  #stream: Readable | undefined;
+
+  constructor(
+    readonly file: StoredFile,
+    /** The part that was asked for, as it is delivered; absent for the whole file. */
+    readonly range: ByteRange | undefined,
+    body: Uint8Array | Readable,
+  ) {
+    this.#body = body;
+    if (body instanceof Readable) this.#stream = body;
+  }
+
+  /** Bytes that the body delivers. */
+  get size(): number {
+    return this.range ? this.range.end - this.range.start + 1 : this.file.size;
+  }
+
+  /** The body as a Node stream. It fails with a `StorageError`, never ends early as if it were complete. */
+  get stream(): Readable {
+    this.#stream ??= Readable.from([this.#take()], { objectMode: false });
+    this.#body = undefined;
+    return this.#stream;
+  }
+
+  /** The body as a web stream. */
+  web(): ReadableStream<Uint8Array> {
+    return Readable.toWeb(this.stream) as ReadableStream<Uint8Array>;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    return this.stream[Symbol.asyncIterator]();
+  }
+
+  /** The whole body in memory. */
+  async bytes(): Promise<Buffer> {
+    const body = this.#take();
+    if (body instanceof Uint8Array) {
+      return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    }
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      size += chunk.byteLength;
+    }
+    if (size !== this.size) {
+      throw new StorageIntegrityError(
+        `The backend delivered ${size} bytes of the ${this.size} that it announced`,
+        { key: this.file.key },
+      );
+    }
+    return Buffer.concat(chunks, size);
+  }
+
+  /** The whole body as text, decoded from UTF-8. */
+  async text(): Promise<string> {
+    return (await this.bytes()).toString('utf8');
+  }
+
+  /** Frees the connection or descriptor behind the body. Idempotent. */
+  destroy(): void {
+    this.#body = undefined;
+    this.#stream?.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.destroy();
+  }
+
+  #take(): Uint8Array | Readable {
+    const body = this.#body;
+    if (!body) {
+      throw new StorageInvalidArgumentError('The body of this download was already taken', {
+        key: this.file.key,
+      });
+    }
+    this.#body = undefined;
+    return body;
+  }
+}

@@ -1,0 +1,60 @@
+import { StorageInvalidArgumentError } from './errors.js';
+
+/**
+ * A multipart upload under way. Plain JSON: save it, and go on in another process.
+ *
+ * @publicApi
+ */
+export interface MultipartUpload {
+  readonly key: string;
+  readonly uploadId: string;
+  /** Bytes of each part but the last that the storage advises for this upload. */
+  readonly partSize: number;
+}
+
+/** A part that the backend has. Plain JSON. */
+export interface MultipartPart {
+  /** From 1. Parts are joined in the order of their numbers, whatever order they came in. */
+  readonly partNumber: number;
+  readonly etag: string;
+  readonly size: number;
+}
+
+/** @throws StorageInvalidArgumentError when it is not what `startMultipartUpload` gave. */
+export function parseMultipartUpload(upload: MultipartUpload): MultipartUpload {
+  if (typeof upload?.key === 'string' && typeof upload.uploadId === 'string' && upload.uploadId) {
+    return upload;
+  }
+  throw new StorageInvalidArgumentError(
+    'The upload must be what startMultipartUpload() returned, or its JSON',
+  );
+}
+
+/** @throws StorageInvalidArgumentError */
+export function parsePartNumber(partNumber: number, maxParts: number): number {
+  if (Number.isInteger(partNumber) && partNumber >= 1 && partNumber <= maxParts) return partNumber;
+  throw new StorageInvalidArgumentError(
+    `partNumber must be a whole number from 1 to ${maxParts}, not ${String(partNumber)}`,
+  );
+}
+
+/** The parts in the order of their numbers. @throws StorageInvalidArgumentError when there is none, or one twice. */
+export function parseParts(
+  parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+  maxParts: number,
+): Pick<MultipartPart, 'partNumber' | 'etag'>[] {
+  if (parts.length === 0) {
+    throw new StorageInvalidArgumentError('A multipart upload needs at least one part');
+  }
+  const sorted = [...parts].sort((left, right) => left.partNumber - right.partNumber);
+  for (const [index, { partNumber, etag }] of sorted.entries()) {
+    parsePartNumber(partNumber, maxParts);
+    if (typeof etag !== 'string' || etag === '') {
+      throw new StorageInvalidArgumentError(`Part ${partNumber} has no etag`);
+    }
+    if (sorted[index + 1]?.partNumber === partNumber) {
+      throw new StorageInvalidArgumentError(`Part ${partNumber} is named twice`);
+    }
+  }
+  return sorted;
+}

@@ -1,0 +1,58 @@
+import { StorageInvalidArgumentError, StorageRangeNotSatisfiableError } from './errors.js';
+
+/** Part of a file: from `start` to `end`, both counted from 0 and both included (RFC 9110 §14.1.2), or the last `suffix` bytes. */
+export type RangeOption =
+  { readonly start: number; readonly end?: number } | { readonly suffix: number };
+
+/** The part of a file that is really delivered: `end` is included, `size` is that of the whole file. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+  readonly size: number;
+}
+
+/** @throws StorageInvalidArgumentError when it cannot be a range, whatever the file. */
+export function parseRange(range: RangeOption): RangeOption {
+  if ('suffix' in range) {
+    assertCount(range.suffix, 'range.suffix');
+    return { suffix: range.suffix };
+  }
+  assertCount(range.start, 'range.start');
+  if (range.end === undefined) return { start: range.start };
+  assertCount(range.end, 'range.end');
+  if (range.end < range.start) {
+    throw new StorageInvalidArgumentError(
+      `range.end (${range.end}) lies before range.start (${range.start})`,
+    );
+  }
+  return { start: range.start, end: range.end };
+}
+
+/**
+ * Fits a range to a file of `size` bytes: an end beyond the file is clamped, a suffix longer than it is the whole of it.
+ *
+ * @throws StorageRangeNotSatisfiableError when nothing of it lies in the file; an empty file satisfies none.
+ */
+export function resolveRange(range: RangeOption, size: number): ByteRange {
+  const start = 'suffix' in range ? Math.max(0, size - range.suffix) : range.start;
+  const end = Math.min('suffix' in range ? size - 1 : (range.end ?? size - 1), size - 1);
+  if (start >= size) {
+    throw new StorageRangeNotSatisfiableError(
+      `The range lies outside the file, which has ${size} bytes`,
+      { size },
+    );
+  }
+  return { start, end, size };
+}
+
+/** The range as a `Range` header value, RFC 9110 §14.2. */
+export function formatRange(range: RangeOption): string {
+  return 'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}`;
+}
+
+function assertCount(value: number, name: string): void {
+  if (Number.isSafeInteger(value) && value >= 0) return;
+  throw new StorageInvalidArgumentError(
+    `${name} must be a whole number of bytes, 0 or more, not ${String(value)}`,
+  );
+}

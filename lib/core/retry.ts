@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StorageAbortedError, StorageError, StorageInvalidArgumentError } from './errors.js';
+
+/** When and how often a failed call is repeated. Times are milliseconds. */
+export interface RetryOptions {
+  /** Attempts after the first one. Default 3; 0 turns retries off. */
+  maxRetries?: number;
+  /** Delay before the first retry. Default 1,000. */
+  baseDelay?: number;
+  /** Upper bound of one delay. Default 60,000. */
+  maxDelay?: number;
+  /** Factor from one delay to the next. Default 2. */
+  exponentialBase?: number;
+  /** Draws each delay evenly between 0 and its value ("full jitter"), so that clients do not come back in step. Default true. */
+  jitter?: boolean;
+  /** No retry starts later than this after the first attempt. Default: no limit. */
+  totalTimeout?: number;
+}
+
+export interface WithRetryOptions extends RetryOptions {
+  signal?: AbortSignal;
+  /** Whether an error is worth another attempt. Default: `error.retryable` of a StorageError. */
+  shouldRetry?: (error: unknown) => boolean;
+  /** Called before each wait, with the number of the attempt that failed (from 1). */
+  onRetry?: (error: unknown, attempt: number, delay: number) => void;
+}
+
+export type ParsedRetryOptions = Required<Omit<RetryOptions, 'totalTimeout'>> & {
+  totalTimeout: number;
+};
+
+/** @throws StorageInvalidArgumentError naming the option. */
+export function parseRetryOptions(options: RetryOptions = {}): ParsedRetryOptions {
+  const parsed = {
+    maxRetries: options.maxRetries ?? 3,
+    baseDelay: options.baseDelay ?? 1000,
+    maxDelay: options.maxDelay ?? 60_000,
+    exponentialBase: options.exponentialBase ?? 2,
+    jitter: options.jitter ?? true,
+    totalTimeout: options.totalTimeout ?? Number.POSITIVE_INFINITY,
+  };
+  for (const [name, value] of Object.entries(parsed)) {
+    if (typeof value === 'boolean') continue;
+    const least = name === 'exponentialBase' ? 1 : 0;
+    if (typeof value !== 'number' || Number.isNaN(value) || value < least) {
+      throw new StorageInvalidArgumentError(`retry.${name} must be a number, ${least} or more`);
+    }
+  }
+  return parsed;
+}
+
+/** Milliseconds to wait after attempt number `attempt` (from 1) failed. Never less than what the backend asked for. */
+export function retryDelay(
+  attempt: number,
+  { baseDelay, maxDelay, exponentialBase, jitter }: ParsedRetryOptions,
+  retryAfter = 0,
+): number {
+  const ceiling = Math.min(maxDelay, baseDelay * exponentialBase ** (attempt - 1));
+  return Math.max(retryAfter, jitter ? Math.random() * ceiling : ceiling);
+}
+
+/**
+ * Calls `attempt` until it succeeds, its error is not worth another try, or the options end it; then rejects with the
+ * last error, unchanged. Give it only calls that may be repeated: a stream that was read once is empty the second time.
+ *
+ * @throws StorageAbortedError when `signal` is aborted while it waits.
+ * @publicApi
+ */
+export async function withRetry<T>(
+  attempt: (attemptNumber: number) => Promise<T>,
+  options: WithRetryOptions = {},
+): Promise<T> {
+  const retry = parseRetryOptions(options);
+  const shouldRetry = options.shouldRetry ?? isRetryable;
+  const deadline = performance.now() + retry.totalTimeout;
+  for (let number = 1; ; number++) {
+    try {
+      return await attempt(number);
+    } catch (error) {
+      if (number > retry.maxRetries || options.signal?.aborted || !shouldRetry(error)) throw error;
+      const delay = retryDelay(
+        number,
+        retry,
+        error instanceof StorageError ? error.retryAfter : undefined,
+      );
+      if (performance.now() + delay > deadline) throw error;
+      options.onRetry?.(error, number, delay);
+      await wait(delay, options.signal);
+    }
+  }
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof StorageError && error.retryable;
+}
+
+async function wait(delay: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await sleep(delay, undefined, signal ? { signal } : {});
+  } catch {
+    throw new StorageAbortedError('Aborted while waiting for the next attempt', {
+      cause: signal?.reason,
+    });
+  }
+}

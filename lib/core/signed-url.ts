@@ -1,0 +1,129 @@
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { StorageConfigurationError } from './errors.js';
+import { encodeKey } from './key.js';
+
+/** A key that signs URLs. The first of a list signs, all of them verify: put a new one in front to rotate. */
+export interface SigningKey {
+  /** Travels in the URL, so that the right key verifies. `[A-Za-z0-9_-]`. */
+  readonly id: string;
+  /** At least 32 bytes. Each storage derives its own key from it. */
+  readonly secret: string | Uint8Array;
+}
+
+/** What a signed URL allows; every field is bound by the signature. */
+export interface SignedRequest {
+  /** `GET` also allows HEAD. */
+  readonly method: 'GET' | 'PUT';
+  readonly key: string;
+  /** Seconds since 1970. */
+  readonly expires: number;
+  readonly contentDisposition?: string;
+  readonly contentType?: string;
+  readonly size?: number;
+  readonly maxSize?: number;
+  /** `algorithm:base64`. */
+  readonly checksum?: string;
+  readonly createOnly?: boolean;
+}
+
+const PARAMETERS = {
+  contentDisposition: 'disposition',
+  contentType: 'type',
+  size: 'size',
+  maxSize: 'max-size',
+  checksum: 'checksum',
+  createOnly: 'create-only',
+} as const satisfies Partial<Record<keyof SignedRequest, string>>;
+
+/** Signs and verifies URLs for backends that have no signatures of their own (HMAC-SHA-256 over every field). */
+export class UrlSigner {
+  readonly #keys: readonly { readonly id: string; readonly key: Buffer }[];
+
+  /** @throws StorageConfigurationError when a key is too short, or an id is not plain or not unique. */
+  constructor(
+    private readonly storage: string,
+    private readonly baseUrl: string,
+    signingKeys: readonly SigningKey[],
+  ) {
+    const ids = new Set<string>();
+    this.#keys = signingKeys.map(({ id, secret }) => {
+      if (!/^[\w-]+$/.test(id) || ids.has(id)) {
+        throw new StorageConfigurationError(
+          'signingKeys: each needs an id of its own, of [A-Za-z0-9_-]',
+        );
+      }
+      ids.add(id);
+      const bytes = Buffer.from(secret);
+      if (bytes.length < 32) {
+        throw new StorageConfigurationError(
+          `signingKeys: the secret of "${id}" has ${bytes.length} bytes, at least 32 are needed`,
+        );
+      }
+      // A key of its own for each storage: a URL of one never opens another.
+      const derived = hkdfSync('sha256', bytes, '', `nestjs-storages signed url\n${storage}`, 32);
+      return { id, key: Buffer.from(derived) };
+    });
+    if (this.#keys.length === 0) {
+      throw new StorageConfigurationError('signingKeys must hold at least one key');
+    }
+  }
+
+  sign(request: SignedRequest): string {
+    const { id, key } = this.#keys[0]!;
+    const query = new URLSearchParams({
+      method: request.method,
+      expires: String(request.expires),
+      kid: id,
+    });
+    for (const [field, parameter] of Object.entries(PARAMETERS)) {
+      const value = request[field as keyof typeof PARAMETERS];
+      if (value !== undefined && value !== false) query.set(parameter, String(value));
+    }
+    query.set('signature', this.#signature(key, request.key, query).toString('base64url'));
+    return `${this.baseUrl.replace(/\/+$/, '')}/${encodeKey(request.key)}?${query}`;
+  }
+
+  /**
+   * What the URL allows, or `undefined` when anything about it is not as it was signed, or its time is over: one
+   * answer for all, in constant time, so that nothing can be learned from it.
+   *
+   * @param key the decoded key of the request, @param query its whole query string
+   */
+  verify(method: string, key: string, query: string, now = Date.now()): SignedRequest | undefined {
+    const parameters = new URLSearchParams(query);
+    const names = [...parameters.keys()];
+    const given = Buffer.from(parameters.get('signature') ?? '', 'base64url');
+    parameters.delete('signature');
+    const kid = parameters.get('kid');
+    const signer = this.#keys.find(({ id }) => id === kid) ?? this.#keys[0]!;
+    const expected = this.#signature(signer.key, key, parameters);
+    const genuine = given.length === expected.length && timingSafeEqual(given, expected);
+    const allowed = parameters.get('method');
+    const expires = Number(parameters.get('expires'));
+    if (!genuine || signer.id !== kid || new Set(names).size !== names.length) return undefined;
+    if (method !== allowed && !(method === 'HEAD' && allowed === 'GET')) return undefined;
+    if (!(expires * 1000 > now)) return undefined;
+    const number = (name: string): number | undefined =>
+      parameters.has(name) ? Number(parameters.get(name)) : undefined;
+    return Object.fromEntries(
+      Object.entries({
+        method: allowed,
+        key,
+        expires,
+        contentDisposition: parameters.get(PARAMETERS.contentDisposition) ?? undefined,
+        contentType: parameters.get(PARAMETERS.contentType) ?? undefined,
+        size: number(PARAMETERS.size),
+        maxSize: number(PARAMETERS.maxSize),
+        checksum: parameters.get(PARAMETERS.checksum) ?? undefined,
+        createOnly: parameters.has(PARAMETERS.createOnly) || undefined,
+      }).filter(([, value]) => value !== undefined),
+    ) as unknown as SignedRequest;
+  }
+
+  #signature(signingKey: Buffer, key: string, query: URLSearchParams): Buffer {
+    const fields = [...query].map(([name, value]) => `${name}=${encodeURIComponent(value)}`).sort();
+    return createHmac('sha256', signingKey)
+      .update(['v1', this.storage, encodeKey(key), ...fields].join('\n'))
+      .digest();
+  }
+}

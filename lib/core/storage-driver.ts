@@ -1,0 +1,203 @@
+import type { Readable } from 'node:stream';
+import type { DriverBody } from './body.js';
+import type { Capabilities } from './capabilities.js';
+import type { Checksum } from './checksum.js';
+import type { ReadConditions, WriteConditions } from './conditions.js';
+import type { StorageError } from './errors.js';
+import type { MultipartPart } from './multipart.js';
+import type { ByteRange, RangeOption } from './range.js';
+import type { ParsedAttributes } from './attributes.js';
+import type { ParsedRetryOptions } from './retry.js';
+import type { FileAttributes, StoredFile } from './stored-file.js';
+
+/** The raw client behind each driver. A driver adds its own by declaration merging. */
+export interface DriverClients {
+  memory: undefined;
+  local: undefined;
+}
+
+/**
+ * What a backend implements. Every method is required; what a backend cannot do is a flag in `capabilities`.
+ *
+ * A driver may rely on this, and checks none of it again: keys and prefixes passed `core/key.ts`, and any configured
+ * prefix is on; conditions, ranges, attributes, checksums and part numbers are well-formed; options whose capability
+ * is missing do not arrive; `signal` is always there; nothing is called after `close()`; bodies are checked for size
+ * and checksum as they are read, and throw when they differ.
+ *
+ * A driver promises: it rejects with a `StorageError` (anything else is reported as one, with code `UNKNOWN`); a
+ * failed or aborted write leaves what was there before, and it rejects only when nothing of it is in flight; a body
+ * that it stops reading early is left by `return()`, as `for await` does.
+ *
+ * @publicApi
+ */
+export interface StorageDriver<Client = unknown> {
+  /** `'s3'`, `'local'`, …: for messages. */
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /** The SDK's client, for what this contract does not cover. */
+  readonly client: Client;
+
+  /** Stores the whole body under the key, or nothing. Decides the conditions at the moment of the commit. */
+  put(key: string, body: DriverBody, options: DriverPutOptions): Promise<StoredFile>;
+
+  /** Opens the file: one version of it, from which file, range and body all come. Rejects before a body exists. */
+  get(key: string, options: DriverGetOptions): Promise<DriverDownload>;
+
+  /** @throws StorageFileNotFoundError */
+  info(key: string, options: DriverOptions): Promise<StoredFile>;
+
+  /** Yields page after page, in the order of the keys' UTF-8 bytes; each page can be the last that is asked for. */
+  list(options: DriverListOptions): AsyncIterable<ListPage>;
+
+  /** Deletes at most `limits.deleteBatch` keys. A key that is not there counts as deleted; failures are per key. */
+  deleteMany(keys: readonly string[], options: DriverOptions): Promise<DriverDeleteResult>;
+
+  /** Copies on the server, any size. Attributes that are given replace the source's, the others are kept. */
+  copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile>;
+
+  /** A URL that reads the file until it expires. No request is made. */
+  url(key: string, options: DriverUrlOptions): Promise<string>;
+
+  /** A request that stores the file until it expires, bound to all that is asked. */
+  uploadUrl(key: string, options: DriverUploadUrlOptions): Promise<UploadUrl>;
+
+  /** Answers the id of the upload. */
+  startMultipartUpload(key: string, options: DriverMultipartOptions): Promise<string>;
+
+  /** Stores a part; one that was sent before under the number is replaced. */
+  uploadPart(
+    upload: DriverUpload,
+    partNumber: number,
+    body: Uint8Array,
+    options: DriverOptions,
+  ): Promise<MultipartPart>;
+
+  /** All parts, by number. @throws StorageFileNotFoundError when the upload is not there. */
+  listParts(upload: DriverUpload, options: DriverOptions): Promise<MultipartPart[]>;
+
+  /** Joins the parts (at least one, by number) into the file, in one step. */
+  completeMultipartUpload(
+    upload: DriverUpload,
+    parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+    options: DriverOptions & WriteConditions,
+  ): Promise<StoredFile>;
+
+  /** Removes the parts. An upload that is not there counts as aborted. */
+  abortMultipartUpload(upload: DriverUpload, options: DriverOptions): Promise<void>;
+
+  /** Frees clients, sockets and timers. Called once, when nothing is under way. */
+  close(): Promise<void>;
+}
+
+export interface DriverOptions {
+  readonly signal: AbortSignal;
+}
+
+export interface DriverPutOptions extends DriverOptions, ParsedAttributes, WriteConditions {
+  /** Length of the body in bytes, where it is known. */
+  readonly size?: number;
+  readonly checksum?: Checksum;
+  /** Bytes of a part, for backends that send a body in parts. */
+  readonly partSize?: number;
+  /** Parts in flight at once. */
+  readonly concurrency?: number;
+}
+
+export interface DriverGetOptions extends DriverOptions, ReadConditions {
+  readonly range?: RangeOption;
+}
+
+/** One version of a file. A body of a few bytes may come as bytes. */
+export interface DriverDownload {
+  readonly file: StoredFile;
+  /** Present exactly when a range was asked for. */
+  readonly range?: ByteRange;
+  readonly body: Uint8Array | Readable;
+}
+
+export interface DriverListOptions extends DriverOptions {
+  readonly prefix: string;
+  readonly delimiter?: string;
+  /** Only keys (and common prefixes) after this one. */
+  readonly startAfter?: string;
+  /** What an earlier page of the same listing gave. @throws StorageInvalidArgumentError when it is not one. */
+  readonly cursor?: string;
+  /** Files and prefixes on a page, at most. */
+  readonly pageSize: number;
+}
+
+/** Files, and with a delimiter the common prefixes below which there are more; each of the two in order. */
+export interface ListPage {
+  readonly files: readonly StoredFile[];
+  readonly prefixes: readonly string[];
+  /** Where the next page starts; absent on the last. Opaque, safe in URLs. */
+  readonly cursor?: string;
+}
+
+export interface DriverDeleteResult {
+  readonly failed: readonly { readonly key: string; readonly error: StorageError }[];
+}
+
+export interface DriverCopyOptions extends DriverOptions, FileAttributes {
+  readonly ifNoneMatch?: '*';
+  /** Only with `capabilities.atomicMove`: the source is gone in the same step. */
+  readonly move?: boolean;
+}
+
+export interface DriverUrlOptions extends DriverOptions {
+  /** Seconds. */
+  readonly expiresIn: number;
+  /** The `Content-Disposition` of the answer. */
+  readonly contentDisposition?: string;
+  /** The `Content-Type` of the answer. */
+  readonly contentType?: string;
+}
+
+export interface DriverUploadUrlOptions extends DriverOptions {
+  readonly method: 'PUT' | 'POST';
+  /** Seconds. */
+  readonly expiresIn: number;
+  readonly contentType?: string;
+  readonly size?: number;
+  readonly maxSize?: number;
+  readonly checksum?: Checksum;
+  readonly ifNoneMatch?: '*';
+}
+
+/** A request for somebody else to make: send it exactly so. */
+export interface UploadUrl {
+  readonly method: 'PUT' | 'POST';
+  readonly url: string;
+  /** Headers that must be sent along. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Form fields that come before the field `file`; POST only. */
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly expiresAt: Date;
+}
+
+export interface DriverMultipartOptions extends DriverOptions, ParsedAttributes {}
+
+/** A multipart upload as a driver sees it. */
+export interface DriverUpload {
+  readonly key: string;
+  readonly uploadId: string;
+}
+
+/** What a storage tells the driver that it opens, beside the driver's own options. */
+export interface DriverSettings {
+  /** The storage's name: for messages, and to tell its keys and URLs from another's. */
+  readonly storage: string;
+  readonly retry: ParsedRetryOptions;
+  /** Milliseconds without progress after which a request is given up; absent: the driver's own defaults. */
+  readonly timeout?: number;
+  /** Parts, or other requests of one call, in flight at once. */
+  readonly concurrency: number;
+}
+
+/**
+ * Opens a driver. @throws StorageConfigurationError when it cannot work as configured.
+ */
+export type DriverFactory<Options, Client = unknown> = (
+  options: Options,
+  settings: DriverSettings,
+) => Promise<StorageDriver<Client>>;
