@@ -16,73 +16,79 @@ export type StorageBody =
 /** A body as a driver reads it: bytes in memory, or chunks that arrive. */
 export type DriverBody = Uint8Array | AsyncIterable<Uint8Array>;
 
-/** A body whose kind is known: `size` where it is certain, and a way to let go of the source. */
-export interface OpenBody {
-  readonly content: DriverBody;
-  readonly size: number | undefined;
-  /** Frees the source; for when it was not read to its end. */
-  destroy(reason: Error): void;
+/** Reads chunks to their end. For what has to be in memory, such as a part that may be sent again. */
+export async function readBody(body: DriverBody): Promise<Uint8Array> {
+  if (body instanceof Uint8Array) return body;
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
+
+/** A body whose kind is known: bytes, or chunks of whatever the source yields. */
+export type OpenBody =
+  | { readonly bytes: Uint8Array }
+  | {
+      readonly chunks: AsyncIterable<unknown> | Iterable<unknown>;
+      /** In bytes, where it is certain. */
+      readonly size: number | undefined;
+      /** Frees the source; for when it was not read to its end. */
+      destroy(reason: Error): void;
+    };
 
 /** @throws StorageInvalidArgumentError when it is no body, or one that was read before. */
 export function openBody(body: StorageBody): OpenBody {
-  if (typeof body === 'string') return inMemory(Buffer.from(body));
-  if (body instanceof Uint8Array) return inMemory(body);
+  if (typeof body === 'string') return { bytes: Buffer.from(body) };
+  if (body instanceof Uint8Array) return { bytes: body };
   if (ArrayBuffer.isView(body)) {
-    return inMemory(new Uint8Array(body.buffer, body.byteOffset, body.byteLength));
+    return { bytes: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) };
   }
-  if (body instanceof ArrayBuffer) return inMemory(new Uint8Array(body));
+  if (body instanceof ArrayBuffer) return { bytes: new Uint8Array(body) };
   if (body instanceof Blob) return openWebStream(body.stream(), body.size);
   if (body instanceof Readable) return openReadable(body);
   if (isWebStream(body)) return openWebStream(body, undefined);
-  if (isIterable(body)) {
-    const chunks = toBytes(body);
-    return { content: chunks, size: undefined, destroy: () => void chunks.return(undefined) };
-  }
+  if (isIterable(body)) return { chunks: body, size: undefined, destroy() {} };
   throw new StorageInvalidArgumentError(
     `The body must be a string, bytes, a Blob, a stream or an iterable of bytes, not ${typeName(body)}`,
   );
 }
 
-/** Reads a body to its end. For what has to be in memory, such as a part that may be sent again. */
-export async function readBody(content: DriverBody): Promise<Uint8Array> {
-  if (content instanceof Uint8Array) return content;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of content) chunks.push(chunk);
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-}
-
 /**
- * The same chunks, but waiting for the next one ends as soon as the signal is aborted, even when the source never
+ * The chunks as bytes. Waiting for the next one ends as soon as the signal is aborted, even when the source never
  * answers again.
+ *
+ * @param inspect sees each chunk before it is handed on, and may throw to end the body.
  */
-export async function* abortable(
-  chunks: AsyncIterable<Uint8Array>,
+export async function* readChunks(
+  chunks: AsyncIterable<unknown> | Iterable<unknown>,
   signal: AbortSignal,
+  inspect: (chunk: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array, void> {
-  const iterator = chunks[Symbol.asyncIterator]();
+  const iterator =
+    Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
+  let finished = false;
   let rejectNext: (reason: unknown) => void = () => {};
   const onAbort = (): void => rejectNext(signal.reason);
   signal.addEventListener('abort', onAbort);
   try {
     for (;;) {
       signal.throwIfAborted();
-      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+      const next = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
         rejectNext = reject;
-        iterator.next().then(resolve, reject);
+        Promise.resolve(iterator.next()).then(resolve, reject);
       });
-      if (next.done) return;
-      yield next.value;
+      if (next.done) {
+        finished = true;
+        return;
+      }
+      const chunk = toBytes(next.value);
+      inspect(chunk);
+      yield chunk;
     }
   } finally {
     signal.removeEventListener('abort', onAbort);
     // Not awaited: a source that hangs would hang the abort, too.
-    iterator.return?.()?.then(undefined, () => {});
+    if (!finished) Promise.resolve(iterator.return?.()).catch(() => {});
   }
-}
-
-function inMemory(bytes: Uint8Array): OpenBody {
-  return { content: bytes, size: bytes.byteLength, destroy() {} };
 }
 
 function openReadable(stream: Readable): OpenBody {
@@ -99,7 +105,7 @@ function openReadable(stream: Readable): OpenBody {
     );
   }
   return {
-    content: toBytes(stream),
+    chunks: stream,
     size: undefined,
     destroy(reason) {
       // Somebody must listen, or destroy() would end the process with the error that the caller gets from put().
@@ -116,32 +122,26 @@ function openWebStream(stream: ReadableStream<Uint8Array>, size: number | undefi
     );
   }
   const reader = stream.getReader();
-  const chunks = (async function* () {
+  async function* read(): AsyncGenerator<unknown, void> {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
       yield value;
     }
-  })();
+  }
   return {
-    content: toBytes(chunks),
+    chunks: read(),
     size,
     destroy: (reason) => void reader.cancel(reason).catch(() => {}),
   };
 }
 
-async function* toBytes(
-  chunks: AsyncIterable<unknown> | Iterable<unknown>,
-): AsyncGenerator<Uint8Array, void> {
-  for await (const chunk of chunks) {
-    if (chunk instanceof Uint8Array) yield chunk;
-    else if (typeof chunk === 'string') yield Buffer.from(chunk);
-    else {
-      throw new StorageInvalidArgumentError(
-        `The body yielded ${typeName(chunk)}; its chunks must be bytes or strings`,
-      );
-    }
-  }
+function toBytes(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  if (typeof chunk === 'string') return Buffer.from(chunk);
+  throw new StorageInvalidArgumentError(
+    `The body yielded ${typeName(chunk)}; its chunks must be bytes or strings`,
+  );
 }
 
 function isWebStream(value: object): value is ReadableStream<Uint8Array> {

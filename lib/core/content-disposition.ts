@@ -27,7 +27,7 @@ export function safeFileName(filename: string): string {
 }
 
 function shorten(name: string): string {
-  const characters = [...name];
+  const characters = Array.from(name);
   if (characters.length <= MAX_NAME_LENGTH) return name;
   const dot = characters.lastIndexOf('.');
   const extension = dot > 0 && characters.length - dot <= 16 ? characters.slice(dot) : [];

@@ -21,7 +21,10 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
     body: Uint8Array | Readable,
   ) {
     this.#body = body;
-    if (body instanceof Readable) this.#stream = body;
+    if (!(body instanceof Readable)) return;
+    this.#stream = body;
+    // Until somebody takes the stream nobody listens, and a connection that breaks must not end the process.
+    body.on('error', ignore);
   }
 
   /** Bytes that the body delivers. */
@@ -33,6 +36,7 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
   get stream(): Readable {
     this.#stream ??= Readable.from([this.#take()], { objectMode: false });
     this.#body = undefined;
+    this.#stream.off('error', ignore);
     return this.#stream;
   }
 
@@ -92,3 +96,5 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
     return body;
   }
 }
+
+function ignore(): void {}

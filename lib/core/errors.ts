@@ -225,14 +225,17 @@ export class StorageClosedError extends StorageError {
  * The key always becomes the caller's: a driver only sees the one with the prefix on.
  */
 export function addErrorContext(error: StorageError, context: StorageErrorContext): StorageError {
-  const before = error.message;
+  // Read first: a stack may be put together, message included, only when it is first looked at.
+  const { message: before, stack } = error;
   const writable = error as { -readonly [P in keyof StorageError]: StorageError[P] };
   writable.storage ??= context.storage;
   writable.driver ??= context.driver;
   writable.operation ??= context.operation;
   writable.key = context.key ?? error.key;
   writable.message = describe(error.reason, error);
-  if (writable.stack) writable.stack = writable.stack.replace(before, () => error.message);
+  if (stack && error.message !== before) {
+    writable.stack = stack.replace(before, () => error.message);
+  }
   return error;
 }
 

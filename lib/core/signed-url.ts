@@ -1,6 +1,8 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import type { UploadConstraint } from './capabilities.js';
 import { StorageConfigurationError } from './errors.js';
 import { encodeKey } from './key.js';
+import type { DriverUploadUrlOptions, DriverUrlOptions, UploadUrl } from './storage-driver.js';
 
 /** A key that signs URLs. The first of a list signs, all of them verify: put a new one in front to rotate. */
 export interface SigningKey {
@@ -34,6 +36,15 @@ const PARAMETERS = {
   checksum: 'checksum',
   createOnly: 'create-only',
 } as const satisfies Partial<Record<keyof SignedRequest, string>>;
+
+/** What an upload URL of a `UrlSigner` is bound to; for `capabilities.signedUploads`. */
+export const SIGNED_UPLOAD_CONSTRAINTS = [
+  'contentType',
+  'size',
+  'maxSize',
+  'checksum',
+  'createOnly',
+] as const satisfies readonly UploadConstraint[];
 
 /** Signs and verifies URLs for backends that have no signatures of their own (HMAC-SHA-256 over every field). */
 export class UrlSigner {
@@ -80,7 +91,40 @@ export class UrlSigner {
       if (value !== undefined && value !== false) query.set(parameter, String(value));
     }
     query.set('signature', this.#signature(key, request.key, query).toString('base64url'));
-    return `${this.baseUrl.replace(/\/+$/, '')}/${encodeKey(request.key)}?${query}`;
+    return `${this.baseUrl.replace(/\/+$/, '')}/${encodeKey(request.key)}?${query.toString()}`;
+  }
+
+  /** A URL as `StorageDriver.url` answers it. */
+  readUrl(key: string, { expiresIn, contentDisposition, contentType }: DriverUrlOptions): string {
+    return this.sign({
+      method: 'GET',
+      key,
+      expires: Math.floor(Date.now() / 1000) + expiresIn,
+      ...(contentDisposition !== undefined && { contentDisposition }),
+      ...(contentType !== undefined && { contentType }),
+    });
+  }
+
+  /** A request as `StorageDriver.uploadUrl` answers it; PUT only. */
+  uploadUrl(key: string, options: DriverUploadUrlOptions): UploadUrl {
+    const { expiresIn, contentType, size, maxSize, checksum, ifNoneMatch } = options;
+    const expires = Math.floor(Date.now() / 1000) + expiresIn;
+    const url = this.sign({
+      method: 'PUT',
+      key,
+      expires,
+      ...(contentType !== undefined && { contentType }),
+      ...(size !== undefined && { size }),
+      ...(maxSize !== undefined && { maxSize }),
+      ...(checksum && { checksum: `${checksum.algorithm}:${checksum.value}` }),
+      ...(ifNoneMatch && { createOnly: true }),
+    });
+    return {
+      method: 'PUT',
+      url,
+      headers: contentType === undefined ? {} : { 'content-type': contentType },
+      expiresAt: new Date(expires * 1000),
+    };
   }
 
   /**

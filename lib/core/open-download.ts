@@ -1,0 +1,114 @@
+import { pipeline, Readable, Transform } from 'node:stream';
+import { checkReadConditions, parseReadConditions } from './conditions.js';
+import type { Operation } from './operations.js';
+import { parallelDownload } from './parallel-download.js';
+import { ProgressMeter } from './progress.js';
+import { parseRange, resolveRange } from './range.js';
+import type { DriverDownload, DriverGetOptions } from './storage-driver.js';
+import type { GetOptions } from './storage-methods.js';
+import type { StorageView } from './storage-view.js';
+import { assertCount, parseByteSize } from './units.js';
+
+const DEFAULT_PART_SIZE = 8 * 1024 * 1024;
+
+/** Opens a file at the driver, in one request or in several at once, and ties its body to the operation. */
+export async function openDownload(
+  view: StorageView,
+  fullKey: string,
+  options: GetOptions,
+  operation: Operation,
+): Promise<DriverDownload> {
+  const conditions = parseReadConditions(options);
+  if (Object.keys(conditions).length > 0) view.assertConditionalGet();
+  if (options.range !== undefined) view.assertRanges();
+  const read: DriverGetOptions = {
+    ...conditions,
+    ...(options.range !== undefined && { range: parseRange(options.range) }),
+    signal: operation.signal,
+  };
+  const concurrency = assertCount(options.concurrency ?? 1, 'concurrency', 1);
+  const partSize = Math.max(1, parseByteSize(options.partSize ?? DEFAULT_PART_SIZE, 'partSize'));
+  const opened = await operation.repeat(() =>
+    concurrency > 1
+      ? openInParts(view, fullKey, read, partSize, concurrency)
+      : view.driver.get(fullKey, read),
+  );
+  const { file, range } = opened;
+  let { body } = opened;
+  if (options.onProgress) {
+    const size = range ? range.end - range.start + 1 : file.size;
+    const key = view.ownKey(file.key);
+    body = withProgress(body, new ProgressMeter('download', key, size, options.onProgress));
+  }
+  handOver(body, operation);
+  return { file, body, ...(range && { range }) };
+}
+
+async function openInParts(
+  view: StorageView,
+  fullKey: string,
+  read: DriverGetOptions,
+  partSize: number,
+  concurrency: number,
+): Promise<DriverDownload> {
+  view.assertRanges();
+  view.assertConditionalGet();
+  const file = await view.driver.info(fullKey, { signal: read.signal });
+  checkReadConditions(file, read);
+  const range = read.range && resolveRange(read.range, file.size);
+  const whole = range ?? { start: 0, end: file.size - 1, size: file.size };
+  if (whole.end - whole.start < partSize || file.etag === undefined) {
+    return view.driver.get(fullKey, read);
+  }
+  const { etag } = file;
+  const body = parallelDownload(whole, partSize, concurrency, (part, stopped) =>
+    view.driver.get(fullKey, {
+      range: part,
+      ifMatch: etag,
+      signal: AbortSignal.any([read.signal, stopped]),
+    }),
+  );
+  return { file, body, ...(range && { range }) };
+}
+
+/** From here on the body belongs to the caller: it ends the operation, and fails with a StorageError. */
+function handOver(body: DriverDownload['body'], operation: Operation): void {
+  operation.suspendDeadline();
+  if (!(body instanceof Readable)) {
+    operation.end();
+    return;
+  }
+  // Every error of a stream passes its _destroy, so no chunk has to be touched to translate it.
+  const destroy = body._destroy.bind(body);
+  body._destroy = (error, callback) =>
+    destroy(error, (after) => {
+      const failed = after ?? error;
+      callback(failed ? operation.failure(failed) : null);
+    });
+  const onAbort = (): void => void body.destroy(operation.signal.reason as Error);
+  operation.signal.addEventListener('abort', onAbort, { once: true });
+  body.once('close', () => {
+    operation.signal.removeEventListener('abort', onAbort);
+    operation.end();
+  });
+}
+
+function withProgress(body: DriverDownload['body'], meter: ProgressMeter): DriverDownload['body'] {
+  if (!(body instanceof Readable)) {
+    meter.add(body.byteLength);
+    meter.finish();
+    return body;
+  }
+  const counting = new Transform({
+    transform(chunk: Uint8Array, _encoding, callback) {
+      meter.add(chunk.byteLength);
+      callback(null, chunk);
+    },
+    flush(callback) {
+      meter.finish();
+      callback();
+    },
+  });
+  // pipeline() destroys both sides when one fails; the error reaches whoever reads `counting`.
+  return pipeline(body, counting, () => {});
+}

@@ -1,0 +1,127 @@
+import {
+  addErrorContext,
+  StorageAbortedError,
+  StorageClosedError,
+  StorageError,
+  StorageTimeoutError,
+} from './errors.js';
+import { type ParsedRetryOptions, withRetry } from './retry.js';
+
+interface Settings {
+  readonly storage: string;
+  readonly driver: string;
+  readonly timeout: number | undefined;
+  /** Absent when the driver repeats by itself. */
+  readonly retry: ParsedRetryOptions | undefined;
+}
+
+/** The calls of one storage that are under way: gives each its signal and deadline, and waits for them at the end. */
+export class Operations {
+  readonly #active = new Set<Operation>();
+  #closed = false;
+  #onIdle: (() => void) | undefined;
+
+  constructor(private readonly settings: Settings) {}
+
+  /** @throws StorageClosedError, StorageAbortedError when it must not even start. */
+  begin(name: string, key: string | undefined, signal: AbortSignal | undefined): Operation {
+    const { storage, driver } = this.settings;
+    const context = { storage, driver, operation: name, key };
+    if (this.#closed) throw new StorageClosedError(undefined, context);
+    if (signal?.aborted) {
+      throw new StorageAbortedError(undefined, { ...context, cause: signal.reason });
+    }
+    const operation = new Operation(context, signal, this.settings, () => {
+      this.#active.delete(operation);
+      if (this.#active.size === 0) this.#onIdle?.();
+    });
+    this.#active.add(operation);
+    return operation;
+  }
+
+  /** Lets no new call start, waits up to `timeout` milliseconds for those under way, then aborts them and waits. */
+  async close(timeout: number): Promise<void> {
+    this.#closed = true;
+    if (this.#active.size === 0) return;
+    const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
+    const timer = setTimeout(() => {
+      for (const operation of this.#active) {
+        operation.abort(new StorageAbortedError('The storage was closed while the call ran'));
+      }
+    }, timeout);
+    await idle;
+    clearTimeout(timer);
+  }
+}
+
+/** One call under way. */
+export class Operation {
+  readonly #controller = new AbortController();
+  readonly #onAbort: () => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly context: {
+      storage: string;
+      driver: string;
+      operation: string;
+      key: string | undefined;
+    },
+    private readonly callerSignal: AbortSignal | undefined,
+    private readonly settings: Settings,
+    private readonly onEnd: () => void,
+  ) {
+    this.#onAbort = () => {
+      this.abort(new StorageAbortedError(undefined, { cause: callerSignal?.reason }));
+    };
+    callerSignal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.progressed();
+  }
+
+  /** Aborted by the caller's signal, by the deadline and by the storage's end; its reason is a StorageError. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  abort(reason: StorageError): void {
+    this.#controller.abort(addErrorContext(reason, this.context));
+  }
+
+  /** Makes a call that may be repeated, as often as the storage's retry options say. */
+  repeat<T>(call: () => Promise<T>): Promise<T> {
+    const { retry } = this.settings;
+    return retry ? withRetry(call, { ...retry, signal: this.signal }) : call();
+  }
+
+  /** Bytes moved: the deadline starts anew. */
+  progressed(): void {
+    const { timeout } = this.settings;
+    if (timeout === undefined) return;
+    if (this.#timer) {
+      this.#timer.refresh();
+      return;
+    }
+    this.#timer = setTimeout(() => {
+      this.abort(new StorageTimeoutError(`No progress for ${timeout} ms`));
+    }, timeout);
+  }
+
+  /** The caller reads at its own pace from here on. */
+  suspendDeadline(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** What the caller is told: the reason of the abort if there was one, else the error, as a StorageError. */
+  failure(error: unknown): StorageError {
+    if (this.signal.aborted) return this.signal.reason as StorageError;
+    if (error instanceof StorageError) return addErrorContext(error, this.context);
+    const reason = error instanceof Error ? error.message : String(error);
+    return new StorageError(reason, { ...this.context, cause: error });
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.callerSignal?.removeEventListener('abort', this.#onAbort);
+    this.onEnd();
+  }
+}

@@ -1,0 +1,52 @@
+import { Readable } from 'node:stream';
+import { readBody } from './body.js';
+import { StorageIntegrityError } from './errors.js';
+import type { ByteRange } from './range.js';
+import type { DriverDownload } from './storage-driver.js';
+
+/**
+ * Reads a range in parts, several at once, and delivers them in order. Never holds more than `concurrency` parts.
+ *
+ * @param openPart reads one part of the pinned version; its signal ends with the stream.
+ */
+export function parallelDownload(
+  range: ByteRange,
+  partSize: number,
+  concurrency: number,
+  openPart: (part: { start: number; end: number }, signal: AbortSignal) => Promise<DriverDownload>,
+): Readable {
+  const stopped = new AbortController();
+  async function readPart(start: number): Promise<Uint8Array> {
+    const end = Math.min(start + partSize - 1, range.end);
+    const { body } = await openPart({ start, end }, stopped.signal);
+    const bytes = await readBody(body);
+    if (bytes.byteLength !== end - start + 1) {
+      throw new StorageIntegrityError(
+        `The backend delivered ${bytes.byteLength} bytes of a range of ${end - start + 1}`,
+      );
+    }
+    return bytes;
+  }
+  async function* inOrder(): AsyncGenerator<Uint8Array, void> {
+    const window: Promise<Uint8Array>[] = [];
+    let next = range.start;
+    try {
+      while (next <= range.end || window.length > 0) {
+        while (next <= range.end && window.length < concurrency) {
+          const part = readPart(next);
+          // Whoever fails first is reported by the loop; the others must not be unhandled meanwhile.
+          part.catch(() => {});
+          window.push(part);
+          next += partSize;
+        }
+        yield await window.shift()!;
+      }
+    } finally {
+      stopped.abort();
+      await Promise.allSettled(window);
+    }
+  }
+  const stream = Readable.from(inOrder(), { objectMode: false, highWaterMark: partSize });
+  stream.once('close', () => stopped.abort());
+  return stream;
+}

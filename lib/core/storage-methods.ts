@@ -1,0 +1,116 @@
+import type { Checksum } from './checksum.js';
+import type { ReadConditions, WriteConditions } from './conditions.js';
+import type { Disposition } from './content-disposition.js';
+import type { StorageError } from './errors.js';
+import type { ProgressCallback } from './progress.js';
+import type { RangeOption } from './range.js';
+import type { FileAttributes } from './stored-file.js';
+import type { ByteSize } from './units.js';
+
+export interface SignalOption {
+  /** Aborts the call: it rejects with `StorageAbortedError` when nothing of it is in flight any more. */
+  signal?: AbortSignal;
+}
+
+export interface PutOptions extends SignalOption, FileAttributes, WriteConditions {
+  /** Announced length in bytes. A body of any other length is refused and nothing is stored. */
+  size?: number;
+  /** Announced checksum. A body with any other is refused and nothing is stored. */
+  checksum?: Checksum;
+  /** Bytes of a part, for backends that send large bodies in parts. */
+  partSize?: ByteSize;
+  /** Parts in flight at once. Default: the storage's `concurrency`. */
+  concurrency?: number;
+  onProgress?: ProgressCallback;
+}
+
+export interface GetOptions extends SignalOption, ReadConditions {
+  range?: RangeOption;
+  /** Above 1: the file is read in that many ranges at once, all of one version. Default 1. */
+  concurrency?: number;
+  /** Bytes of one such range. Default 8 MiB. */
+  partSize?: ByteSize;
+  onProgress?: ProgressCallback;
+}
+
+export interface ListOptions extends SignalOption {
+  /** Files at most. Default: all. */
+  limit?: number;
+  /** Only keys after this one, in the order of their UTF-8 bytes. */
+  startAfter?: string;
+  /** Only files directly below the prefix: those with the delimiter in the rest of their key are left out. */
+  delimiter?: string;
+}
+
+export interface ListPageOptions extends SignalOption {
+  prefix?: string;
+  /** Gathers the keys that go on after it into `prefixes`; `'/'` lists like a folder. */
+  delimiter?: string;
+  /** Only keys after this one. */
+  startAfter?: string;
+  /** `cursor` of the page before. */
+  cursor?: string;
+  /** Files and prefixes on the page, 1 to 1,000. Default 1,000. */
+  limit?: number;
+}
+
+export interface DeleteFailure {
+  readonly key: string;
+  readonly error: StorageError;
+}
+
+export interface DeleteManyResult {
+  /** In the order they were given. */
+  readonly deleted: readonly string[];
+  readonly failed: readonly DeleteFailure[];
+}
+
+export interface DeletePrefixOptions extends SignalOption {
+  /** Must be true for the empty prefix: the storage is emptied. */
+  all?: boolean;
+}
+
+export interface DeletePrefixResult {
+  /** How many files were deleted. */
+  readonly deleted: number;
+  readonly failed: readonly DeleteFailure[];
+}
+
+/** Attributes that are given replace those of the source; the others are kept. */
+export interface CopyOptions extends SignalOption, FileAttributes {
+  /** `'*'`: only when nothing is stored under the destination. */
+  ifNoneMatch?: '*';
+}
+
+export interface UrlOptions extends SignalOption {
+  /** Seconds, or text such as `'15m'`. Default: the storage's `expiresIn`. */
+  expiresIn?: number | string;
+  /** How the browser treats the file, and the name it saves it under. Bound by the signature. */
+  disposition?: Disposition;
+  /** Media type of the answer. Bound by the signature. */
+  contentType?: string;
+  /** The unsigned URL below `publicUrl`, which does not expire. */
+  public?: boolean;
+}
+
+/** All that is asked is bound by the signature and enforced by the backend. */
+export interface UploadUrlOptions extends SignalOption {
+  /** Default `'PUT'`. */
+  method?: 'PUT' | 'POST';
+  expiresIn?: number | string;
+  contentType?: string;
+  /** Exact length in bytes. */
+  size?: number;
+  maxSize?: ByteSize;
+  checksum?: Checksum;
+  /** `'*'`: only when nothing is stored under the key. */
+  ifNoneMatch?: '*';
+}
+
+export interface MultipartOptions extends SignalOption, FileAttributes {
+  /** Length of the whole file, where it is known: the part size is chosen so that it fits. */
+  size?: number;
+  partSize?: ByteSize;
+}
+
+export interface CompleteMultipartOptions extends SignalOption, WriteConditions {}

@@ -1,0 +1,63 @@
+import { StorageInvalidArgumentError } from './errors.js';
+import { parsePrefix } from './key.js';
+import { type ParsedRetryOptions, parseRetryOptions, type RetryOptions } from './retry.js';
+import { type ByteSize, parseByteSize, parseExpiresIn, parseMilliseconds } from './units.js';
+
+/** Options that every storage takes, whatever its driver. */
+export interface StorageOptions {
+  /** Put before each key and taken off again, e.g. `'tenant-1/'`. A plain string: end it with `/` to mean a folder. */
+  prefix?: string;
+  /**
+   * Base URL under which the whole backend is reachable without a signature, such as a CDN's, for `url(key, { public: true })`;
+   * or a function of the key. The key comes with its prefix.
+   */
+  publicUrl?: string | ((key: string) => string);
+  /** Life of a signed URL where the call does not say: seconds, or text such as `'15m'`. Default 1 hour. */
+  expiresIn?: number | string;
+  /** How failed requests are repeated. Default: 3 retries from 1 s on. */
+  retry?: RetryOptions;
+  /** Longest time without progress of one call: milliseconds, or text such as `'30s'`. Default: the driver's own. */
+  timeout?: number | string;
+  /** Parts of one call in flight at once. Default 4. */
+  concurrency?: number;
+  /** Larger files are refused with `StorageTooLargeError`: bytes, or text such as `'5gb'`. Default: the backend's limit. */
+  maxObjectSize?: ByteSize;
+}
+
+export interface ParsedStorageOptions {
+  readonly prefix: string;
+  readonly publicUrl: StorageOptions['publicUrl'];
+  /** Seconds. */
+  readonly expiresIn: number;
+  readonly retry: ParsedRetryOptions;
+  /** Milliseconds. */
+  readonly timeout: number | undefined;
+  readonly concurrency: number;
+  /** Bytes. */
+  readonly maxObjectSize: number;
+}
+
+/** @throws StorageInvalidArgumentError, StorageInvalidKeyError naming the option. */
+export function parseStorageOptions(options: StorageOptions): ParsedStorageOptions {
+  const concurrency = options.concurrency ?? 4;
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new StorageInvalidArgumentError('concurrency must be a whole number, 1 or more');
+  }
+  const { publicUrl } = options;
+  if (typeof publicUrl === 'string' && !URL.canParse(publicUrl)) {
+    throw new StorageInvalidArgumentError('publicUrl must be an absolute URL or a function');
+  }
+  return {
+    prefix: parsePrefix(options.prefix ?? ''),
+    publicUrl,
+    expiresIn: parseExpiresIn(options.expiresIn ?? 3600, Number.MAX_SAFE_INTEGER),
+    retry: parseRetryOptions(options.retry),
+    timeout:
+      options.timeout === undefined ? undefined : parseMilliseconds(options.timeout, 'timeout'),
+    concurrency,
+    maxObjectSize:
+      options.maxObjectSize === undefined
+        ? Number.MAX_SAFE_INTEGER
+        : parseByteSize(options.maxObjectSize, 'maxObjectSize'),
+  };
+}

@@ -1,0 +1,296 @@
+import { type Capabilities, type UploadConstraint } from './capabilities.js';
+import { parseWriteConditions, type WriteConditions } from './conditions.js';
+import {
+  addErrorContext,
+  StorageClosedError,
+  type StorageError,
+  StorageInvalidArgumentError,
+  StoragePermissionError,
+  StorageUnsupportedError,
+} from './errors.js';
+import { encodeKey, parseKey, parsePrefix } from './key.js';
+import { type MultipartUpload, parseMultipartUpload } from './multipart.js';
+import { type Operation, Operations } from './operations.js';
+import type { DriverListOptions, DriverUpload, StorageDriver } from './storage-driver.js';
+import type { ListPageOptions, SignalOption } from './storage-methods.js';
+import {
+  type ParsedStorageOptions,
+  parseStorageOptions,
+  type StorageOptions,
+} from './storage-options.js';
+import type { FileAttributes, StoredFile } from './stored-file.js';
+import { assertCount, type ByteSize, parseByteSize, parseExpiresIn } from './units.js';
+
+interface Shared {
+  readonly name: string;
+  readonly driver: StorageDriver;
+  readonly options: ParsedStorageOptions;
+  readonly operations: Operations;
+}
+
+/** What the methods of a storage share: its prefix, its limits, what it may do, and how a call runs. */
+export class StorageView {
+  readonly #prefixBytes: number;
+  #closed: Promise<void> | undefined;
+
+  private constructor(
+    private readonly shared: Shared,
+    readonly prefix: string,
+    private readonly isReadonly: boolean,
+    private readonly isRoot: boolean,
+  ) {
+    this.#prefixBytes = Buffer.byteLength(prefix);
+  }
+
+  static of(driver: StorageDriver, given: StorageOptions & { name?: string }): StorageView {
+    const options = parseStorageOptions(given);
+    const name = given.name ?? driver.name;
+    const operations = new Operations({
+      storage: name,
+      driver: driver.name,
+      timeout: options.timeout,
+      retry: driver.capabilities.retries ? undefined : options.retry,
+    });
+    return new StorageView({ name, driver, options, operations }, options.prefix, false, true);
+  }
+
+  get name(): string {
+    return this.shared.name;
+  }
+
+  get driver(): StorageDriver {
+    return this.shared.driver;
+  }
+
+  get capabilities(): Capabilities {
+    return this.driver.capabilities;
+  }
+
+  get maxObjectSize(): number {
+    return Math.min(this.shared.options.maxObjectSize, this.capabilities.limits.maxObjectSize);
+  }
+
+  scoped(prefix: string): StorageView {
+    if (prefix === '') throw new StorageInvalidArgumentError('The prefix of a scope is empty');
+    parsePrefix(prefix, this.#prefixBytes);
+    return new StorageView(this.shared, this.prefix + prefix, this.isReadonly, false);
+  }
+
+  readonly(): StorageView {
+    return new StorageView(this.shared, this.prefix, true, false);
+  }
+
+  close(timeout: number): Promise<void> {
+    this.#closed ??= this.isRoot ? this.#closeDriver(timeout) : Promise.resolve();
+    return this.#closed;
+  }
+
+  /** Starts a call. What it throws tells where it happened. */
+  begin(name: string, key: string | undefined, signal: AbortSignal | undefined): Operation {
+    if (this.#closed && !this.isRoot) {
+      throw new StorageClosedError('This view of the storage is closed', {
+        storage: this.name,
+        driver: this.driver.name,
+        operation: name,
+        key,
+      });
+    }
+    return this.shared.operations.begin(name, key, signal);
+  }
+
+  /** Runs a call from its start to its end; its failure is a StorageError that tells where it happened. */
+  async run<T>(
+    name: string,
+    key: string | undefined,
+    signal: AbortSignal | undefined,
+    call: (operation: Operation) => Promise<T>,
+  ): Promise<T> {
+    const operation = this.begin(name, key, signal);
+    try {
+      return await call(operation);
+    } catch (error) {
+      throw operation.failure(error);
+    } finally {
+      operation.end();
+    }
+  }
+
+  /** The same for a call about one key; `fullKey` is what the driver knows it by. */
+  runKey<T>(
+    name: string,
+    key: string,
+    { signal }: SignalOption,
+    call: (operation: Operation, fullKey: string) => Promise<T>,
+  ): Promise<T> {
+    return this.run(name, typeof key === 'string' ? key : undefined, signal, (operation) =>
+      call(operation, this.fullKey(key)),
+    );
+  }
+
+  /** The same for a call about a multipart upload. */
+  runUpload<T>(
+    name: string,
+    upload: MultipartUpload,
+    options: SignalOption,
+    call: (operation: Operation, upload: DriverUpload) => Promise<T>,
+  ): Promise<T> {
+    return this.runKey(name, upload?.key, options, (operation, key) => {
+      this.assertWritable();
+      this.assertMultipart();
+      return call(operation, { key, uploadId: parseMultipartUpload(upload).uploadId });
+    });
+  }
+
+  /** @throws StorageInvalidKeyError */
+  fullKey(key: string): string {
+    return this.prefix + parseKey(key, this.#prefixBytes);
+  }
+
+  ownKey(fullKey: string): string {
+    return fullKey.slice(this.prefix.length);
+  }
+
+  /** A file of the driver under the key that the caller knows. */
+  own(file: StoredFile): StoredFile {
+    if (this.prefix === '') return Object.isFrozen(file) ? file : Object.freeze(file);
+    return Object.freeze({ ...file, key: this.ownKey(file.key) });
+  }
+
+  ownFailure(fullKey: string, error: StorageError): { key: string; error: StorageError } {
+    const key = this.ownKey(fullKey);
+    const { name: storage, driver } = this;
+    return { key, error: addErrorContext(error, { storage, driver: driver.name, key }) };
+  }
+
+  assertWritable(): void {
+    if (this.isReadonly) throw new StoragePermissionError('This view of the storage is read-only');
+  }
+
+  assertMultipart(): void {
+    if (!this.capabilities.multipart) throw this.#unsupported('multipart uploads');
+  }
+
+  assertAttributes(attributes: FileAttributes): void {
+    const { metadata, headers } = this.capabilities;
+    if (!metadata && Object.keys(attributes.metadata ?? {}).length > 0) {
+      throw this.#unsupported('metadata');
+    }
+    const { cacheControl, contentDisposition, contentEncoding, contentLanguage } = attributes;
+    if (!headers && (cacheControl ?? contentDisposition ?? contentEncoding ?? contentLanguage)) {
+      throw this.#unsupported('cacheControl, contentDisposition, contentEncoding, contentLanguage');
+    }
+  }
+
+  writeConditions(options: WriteConditions): WriteConditions {
+    const conditions = parseWriteConditions(options);
+    if (conditions.ifNoneMatch && !this.capabilities.createOnly) {
+      throw this.#unsupported("writes with ifNoneMatch: '*'");
+    }
+    if (conditions.ifMatch !== undefined && !this.capabilities.compareAndSet) {
+      throw this.#unsupported('writes with ifMatch');
+    }
+    return conditions;
+  }
+
+  copyCondition(ifNoneMatch: '*' | undefined): { ifNoneMatch?: '*' } {
+    const condition = parseWriteConditions({ ...(ifNoneMatch !== undefined && { ifNoneMatch }) });
+    if (condition.ifNoneMatch && !this.capabilities.createOnlyCopy) {
+      throw this.#unsupported("copies with ifNoneMatch: '*'");
+    }
+    return condition;
+  }
+
+  assertConditionalGet(): void {
+    if (!this.capabilities.conditionalGet) throw this.#unsupported('reads with conditions');
+  }
+
+  assertRanges(): void {
+    if (!this.capabilities.ranges) throw this.#unsupported('ranges');
+  }
+
+  assertSignedUrls(): void {
+    if (this.capabilities.signedUrls) return;
+    throw new StorageUnsupportedError(
+      `Storage "${this.name}" (${this.driver.name}) cannot sign URLs as configured; see the driver's options`,
+    );
+  }
+
+  /** @param asked what the caller wants the upload URL to be bound to */
+  assertConstraints(method: 'PUT' | 'POST', asked: Record<UploadConstraint, unknown>): void {
+    const enforced = this.capabilities.signedUploads[method];
+    if (!enforced) throw this.#unsupported(`signed ${method} uploads, as configured`);
+    for (const [constraint, value] of Object.entries(asked)) {
+      if (value === undefined || enforced.includes(constraint as UploadConstraint)) continue;
+      throw this.#unsupported(`enforcing ${constraint} on a signed ${method} upload`);
+    }
+  }
+
+  /** Seconds. */
+  expiresIn(given: number | string | undefined): number {
+    return parseExpiresIn(
+      given ?? this.shared.options.expiresIn,
+      this.capabilities.limits.maxExpiresIn,
+    );
+  }
+
+  publicUrl(fullKey: string): string {
+    const { publicUrl } = this.shared.options;
+    if (publicUrl === undefined) {
+      throw new StorageUnsupportedError(
+        `Storage "${this.name}" has no publicUrl; set it to the base URL under which the files are public`,
+      );
+    }
+    if (typeof publicUrl === 'function') return publicUrl(fullKey);
+    return `${publicUrl.replace(/\/+$/, '')}/${encodeKey(fullKey)}`;
+  }
+
+  /** Bytes of a part with which a file of the size fits into the allowed number of parts. */
+  partSize(given: ByteSize, size: number | undefined): number {
+    const { minPartSize, maxPartSize, maxParts } = this.capabilities.limits;
+    const partSize = parseByteSize(given, 'partSize');
+    if (partSize < Math.max(1, minPartSize) || partSize > maxPartSize) {
+      throw new StorageInvalidArgumentError(
+        `partSize must be ${minPartSize} to ${maxPartSize} bytes on ${this.driver.name}, not ${partSize}`,
+      );
+    }
+    return Math.max(partSize, Math.ceil((size ?? 0) / maxParts));
+  }
+
+  listOptions(options: ListPageOptions, pageSize: number, operation: Operation): DriverListOptions {
+    const { delimiter, startAfter, cursor } = options;
+    const { delimiters } = this.capabilities;
+    if (delimiter !== undefined) {
+      if (typeof delimiter !== 'string' || delimiter === '') {
+        throw new StorageInvalidArgumentError(
+          'delimiter must be a string of at least one character',
+        );
+      }
+      if (delimiters === 'none' || (delimiters === 'slash' && delimiter !== '/')) {
+        throw this.#unsupported(`the delimiter ${JSON.stringify(delimiter)}`);
+      }
+    }
+    if (startAfter !== undefined && typeof startAfter !== 'string') {
+      throw new StorageInvalidArgumentError('startAfter must be a string');
+    }
+    if (cursor !== undefined && (typeof cursor !== 'string' || cursor === '')) {
+      throw new StorageInvalidArgumentError('cursor must be the cursor of an earlier page');
+    }
+    return {
+      signal: operation.signal,
+      prefix: this.prefix + parsePrefix(options.prefix ?? '', this.#prefixBytes),
+      pageSize: assertCount(pageSize, 'limit', 1),
+      ...(delimiter !== undefined && { delimiter }),
+      ...(startAfter !== undefined && { startAfter: this.prefix + startAfter }),
+      ...(cursor !== undefined && { cursor }),
+    };
+  }
+
+  async #closeDriver(timeout: number): Promise<void> {
+    await this.shared.operations.close(timeout);
+    await this.driver.close();
+  }
+
+  #unsupported(what: string): StorageUnsupportedError {
+    return new StorageUnsupportedError(`The ${this.driver.name} driver does not support ${what}`);
+  }
+}

@@ -1,0 +1,542 @@
+import { parseAttributes, parseGivenAttributes } from './attributes.js';
+import { openBody, readBody, type StorageBody } from './body.js';
+import type { Capabilities } from './capabilities.js';
+import { parseChecksum } from './checksum.js';
+import { contentDisposition } from './content-disposition.js';
+import { parseWriteConditions } from './conditions.js';
+import { Download } from './download.js';
+import { openDownload } from './open-download.js';
+import {
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StorageInvalidArgumentError,
+} from './errors.js';
+import {
+  type MultipartPart,
+  type MultipartUpload,
+  parsePartNumber,
+  parseParts,
+} from './multipart.js';
+import type { Operation } from './operations.js';
+import { ProgressMeter } from './progress.js';
+import type { DriverClients, ListPage, StorageDriver, UploadUrl } from './storage-driver.js';
+import type {
+  CompleteMultipartOptions,
+  CopyOptions,
+  DeleteFailure,
+  DeleteManyResult,
+  DeletePrefixOptions,
+  DeletePrefixResult,
+  GetOptions,
+  ListOptions,
+  ListPageOptions,
+  MultipartOptions,
+  PutOptions,
+  SignalOption,
+  UploadUrlOptions,
+  UrlOptions,
+} from './storage-methods.js';
+import type { StorageOptions } from './storage-options.js';
+import { StorageView } from './storage-view.js';
+import type { StoredFile } from './stored-file.js';
+import { assertCount, parseByteSize } from './units.js';
+import { uploadBody } from './upload-body.js';
+
+const DEFAULT_PART_SIZE = 8 * 1024 * 1024;
+const LIST_PAGE_SIZE = 1000;
+const DRAIN_TIMEOUT = 10_000;
+
+type ClientOf<Name extends string> = Name extends keyof DriverClients
+  ? DriverClients[Name]
+  : unknown;
+
+/**
+ * Files in one place, under keys, with the same behaviour on every backend.
+ *
+ * Every method rejects with a `StorageError`; a rejected write has changed nothing.
+ *
+ * @typeParam Name the driver's name, which gives `client` its type
+ * @publicApi
+ */
+export class Storage<Name extends string = string> {
+  readonly #view: StorageView;
+  readonly #driver: StorageDriver;
+
+  /**
+   * @param options what every storage takes, and the name that messages tell it by (default: the driver's)
+   * @throws StorageInvalidArgumentError, StorageInvalidKeyError naming an option that is not well-formed
+   */
+  constructor(
+    driver: StorageDriver | StorageView,
+    options: StorageOptions & { name?: string } = {},
+  ) {
+    this.#view = driver instanceof StorageView ? driver : StorageView.of(driver, options);
+    this.#driver = this.#view.driver;
+  }
+
+  /** The name under which the storage was configured. */
+  get name(): string {
+    return this.#view.name;
+  }
+
+  /** What the driver can do, as configured. */
+  get capabilities(): Capabilities {
+    return this.#driver.capabilities;
+  }
+
+  /** The driver's name, such as `'s3'`. */
+  get driver(): string {
+    return this.#driver.name;
+  }
+
+  /** The SDK's own client, for what this class does not cover. Keys there are with their prefix. */
+  get client(): ClientOf<Name> {
+    return this.#driver.client as ClientOf<Name>;
+  }
+
+  /**
+   * Stores the whole body, or nothing: when it rejects, what was stored under the key before is still there.
+   * A stream is read once, with bounded memory; large bodies go up in parallel parts where the backend has parts.
+   *
+   * @throws StorageFileExistsError, StoragePreconditionFailedError by condition
+   * @throws StorageIntegrityError when `size` or `checksum` is not the body's
+   * @throws StorageTooLargeError, StorageQuotaExceededError
+   */
+  async put(key: string, body: StorageBody, options: PutOptions = {}): Promise<StoredFile> {
+    const source = openBody(body);
+    try {
+      return await this.#view.runKey('put', key, options, async (operation, fullKey) => {
+        this.#view.assertWritable();
+        const conditions = this.#view.writeConditions(options);
+        const attributes = parseAttributes(key, options);
+        this.#view.assertAttributes(options);
+        const checksum = options.checksum && parseChecksum(options.checksum);
+        const size = 'bytes' in source ? source.bytes.byteLength : (options.size ?? source.size);
+        const meter =
+          options.onProgress && new ProgressMeter('upload', key, size, options.onProgress);
+        const content = uploadBody(source, {
+          signal: operation.signal,
+          size: options.size === undefined ? undefined : assertCount(options.size, 'size'),
+          checksum,
+          maxSize: this.#view.maxObjectSize,
+          onBytes: (bytes) => {
+            operation.progressed();
+            meter?.add(bytes);
+          },
+        });
+        const put = (): Promise<StoredFile> =>
+          this.#driver.put(fullKey, content, {
+            ...attributes,
+            ...conditions,
+            signal: operation.signal,
+            ...(size !== undefined && { size }),
+            ...(checksum && { checksum }),
+            ...(options.partSize !== undefined && {
+              partSize: this.#view.partSize(options.partSize, size),
+            }),
+            ...(options.concurrency !== undefined && {
+              concurrency: assertCount(options.concurrency, 'concurrency', 1),
+            }),
+          });
+        // Bytes in memory can be sent again; a create-only write that is repeated could refuse its own first try.
+        const repeatable = 'bytes' in source && Object.keys(conditions).length === 0;
+        const file = await (repeatable ? operation.repeat(put) : put());
+        meter?.finish();
+        return this.#view.own(file);
+      });
+    } catch (error) {
+      if ('destroy' in source) source.destroy(error as Error);
+      throw error;
+    }
+  }
+
+  /**
+   * Opens a file for reading. It rejects before there is a stream: not found, not modified, a condition or a range
+   * that does not hold. All bytes come from one version of the file.
+   *
+   * @throws StorageFileNotFoundError, StorageNotModifiedError, StoragePreconditionFailedError,
+   *   StorageRangeNotSatisfiableError
+   */
+  async get(key: string, options: GetOptions = {}): Promise<Download> {
+    const operation = this.#view.begin('get', key, options.signal);
+    try {
+      const fullKey = this.#view.fullKey(key);
+      const { file, range, body } = await openDownload(this.#view, fullKey, options, operation);
+      return new Download(this.#view.own(file), range, body);
+    } catch (error) {
+      operation.end();
+      throw operation.failure(error);
+    }
+  }
+
+  /** The whole file in memory. @throws as `get` */
+  async getBytes(key: string, options: GetOptions = {}): Promise<Buffer> {
+    const download = await this.get(key, options);
+    return download.bytes();
+  }
+
+  /** What is stored under the key, without its bytes. @throws StorageFileNotFoundError */
+  async info(key: string, options: SignalOption = {}): Promise<StoredFile> {
+    return this.#view.runKey('info', key, options, (operation, fullKey) =>
+      operation.repeat(async () =>
+        this.#view.own(await this.#driver.info(fullKey, { signal: operation.signal })),
+      ),
+    );
+  }
+
+  /** Whether a file is stored under the key. False means "not there"; an outage or a refusal rejects. */
+  async exists(key: string, options: SignalOption = {}): Promise<boolean> {
+    try {
+      await this.info(key, options);
+      return true;
+    } catch (error) {
+      if (error instanceof StorageFileNotFoundError) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Yields every file whose key starts with the prefix, in the order of the keys' UTF-8 bytes, fetching pages as they
+   * are needed. The prefix is a plain string: `'a'` matches `'ab'`.
+   */
+  async *list(prefix = '', options: ListOptions = {}): AsyncGenerator<StoredFile, void> {
+    const limit = options.limit === undefined ? Infinity : assertCount(options.limit, 'limit');
+    const operation = this.#view.begin('list', undefined, options.signal);
+    try {
+      let left = limit;
+      if (left === 0) return;
+      const pages = this.#driver.list(
+        this.#view.listOptions({ ...options, prefix }, Math.min(left, LIST_PAGE_SIZE), operation),
+      );
+      for await (const page of pages) {
+        operation.suspendDeadline();
+        for (const file of page.files) {
+          yield this.#view.own(file);
+          if (--left === 0) return;
+        }
+        operation.progressed();
+      }
+    } catch (error) {
+      throw operation.failure(error);
+    } finally {
+      operation.end();
+    }
+  }
+
+  /** One page of a listing, with the common prefixes when there is a delimiter. */
+  async listPage(options: ListPageOptions = {}): Promise<ListPage> {
+    return this.#view.run('listPage', undefined, options.signal, (operation) =>
+      operation.repeat(async () => {
+        const limit = assertCount(options.limit ?? LIST_PAGE_SIZE, 'limit', 1, LIST_PAGE_SIZE);
+        const pages = this.#driver.list(this.#view.listOptions(options, limit, operation));
+        for await (const { files, prefixes, cursor } of pages) {
+          return {
+            files: files.map((file) => this.#view.own(file)),
+            prefixes: prefixes.map((each) => this.#view.ownKey(each)),
+            ...(cursor !== undefined && { cursor }),
+          };
+        }
+        return { files: [], prefixes: [] };
+      }),
+    );
+  }
+
+  /** Deletes the file. Deleting what is not there succeeds. */
+  async delete(key: string, options: SignalOption = {}): Promise<void> {
+    await this.#view.runKey('delete', key, options, (operation, fullKey) => {
+      this.#view.assertWritable();
+      return operation.repeat(async () => {
+        const { failed } = await this.#driver.deleteMany([fullKey], { signal: operation.signal });
+        if (failed[0]) throw failed[0].error;
+      });
+    });
+  }
+
+  /** Deletes many files in as few requests as the backend allows. Failures are reported per key. */
+  async deleteMany(keys: Iterable<string>, options: SignalOption = {}): Promise<DeleteManyResult> {
+    return this.#view.run('deleteMany', undefined, options.signal, async (operation) => {
+      this.#view.assertWritable();
+      const unique = [...new Set(keys)];
+      const fullKeys = unique.map((key) => this.#view.fullKey(key));
+      const failed = await this.#deleteBatches(fullKeys, operation);
+      const failedKeys = new Set(failed.map(({ key }) => key));
+      return { deleted: unique.filter((key) => !failedKeys.has(key)), failed };
+    });
+  }
+
+  /**
+   * Deletes every file whose key starts with the prefix. The prefix is a plain string: `'a'` matches `'ab'`.
+   *
+   * @throws StorageInvalidArgumentError for the empty prefix without `all: true`
+   */
+  async deletePrefix(
+    prefix: string,
+    options: DeletePrefixOptions = {},
+  ): Promise<DeletePrefixResult> {
+    return this.#view.run('deletePrefix', undefined, options.signal, async (operation) => {
+      this.#view.assertWritable();
+      if (prefix === '' && !options.all) {
+        throw new StorageInvalidArgumentError(
+          'The empty prefix matches every file; pass { all: true } to delete them all',
+        );
+      }
+      const failed: DeleteFailure[] = [];
+      let found = 0;
+      const pages = this.#driver.list(
+        this.#view.listOptions({ prefix }, LIST_PAGE_SIZE, operation),
+      );
+      for await (const { files } of pages) {
+        found += files.length;
+        failed.push(
+          ...(await this.#deleteBatches(
+            files.map(({ key }) => key),
+            operation,
+          )),
+        );
+      }
+      return { deleted: found - failed.length, failed };
+    });
+  }
+
+  /**
+   * Copies a file inside the storage without its bytes passing through here, whatever its size.
+   *
+   * @throws StorageFileNotFoundError when the source is not there; the destination is untouched
+   * @throws StorageInvalidArgumentError when source and destination are the same key
+   */
+  async copy(from: string, to: string, options: CopyOptions = {}): Promise<StoredFile> {
+    return this.#view.runKey('copy', from, options, (operation, fullFrom) =>
+      this.#copy(fullFrom, to, options, operation, false),
+    );
+  }
+
+  /**
+   * Moves a file inside the storage: in one step where the backend can, else by a copy after whose confirmation the
+   * source is deleted. When it rejects, the source is still there.
+   *
+   * @throws as `copy`
+   */
+  async move(from: string, to: string, options: CopyOptions = {}): Promise<StoredFile> {
+    return this.#view.runKey('move', from, options, async (operation, fullFrom) => {
+      const { atomicMove } = this.capabilities;
+      const file = await this.#copy(fullFrom, to, options, operation, atomicMove);
+      if (!atomicMove) {
+        const { failed } = await this.#driver.deleteMany([fullFrom], { signal: operation.signal });
+        if (failed[0]) throw failed[0].error;
+      }
+      return file;
+    });
+  }
+
+  /**
+   * A URL that reads the file until it expires, for whoever has it. No request is made, so the file need not exist.
+   *
+   * @throws StorageUnsupportedError when the storage cannot sign, or has no `publicUrl`
+   */
+  async url(key: string, options: UrlOptions = {}): Promise<string> {
+    return this.#view.runKey('url', key, options, async (operation, fullKey) => {
+      if (options.public) return this.#view.publicUrl(fullKey);
+      this.#view.assertSignedUrls();
+      const { contentType } = parseGivenAttributes(options);
+      return this.#driver.url(fullKey, {
+        signal: operation.signal,
+        expiresIn: this.#view.expiresIn(options.expiresIn),
+        ...(options.disposition !== undefined && {
+          contentDisposition: contentDisposition(options.disposition),
+        }),
+        ...(contentType !== undefined && { contentType }),
+      });
+    });
+  }
+
+  /**
+   * A request that stores a file under the key until it expires, for somebody else to make: with exactly the method,
+   * headers and fields that it says. Whatever is asked is enforced by the backend.
+   *
+   * @throws StorageUnsupportedError when the backend cannot enforce something that is asked
+   */
+  async uploadUrl(key: string, options: UploadUrlOptions = {}): Promise<UploadUrl> {
+    return this.#view.runKey('uploadUrl', key, options, (operation, fullKey) => {
+      this.#view.assertWritable();
+      const { method = 'PUT', ifNoneMatch, checksum } = options;
+      const { contentType } = parseGivenAttributes(options);
+      const size = options.size === undefined ? undefined : assertCount(options.size, 'size');
+      const maxSize =
+        options.maxSize === undefined ? undefined : parseByteSize(options.maxSize, 'maxSize');
+      this.#view.assertConstraints(method, {
+        contentType,
+        size,
+        maxSize,
+        checksum,
+        createOnly: parseWriteConditions({ ...(ifNoneMatch && { ifNoneMatch }) }).ifNoneMatch,
+      });
+      return this.#driver.uploadUrl(fullKey, {
+        signal: operation.signal,
+        method,
+        expiresIn: this.#view.expiresIn(options.expiresIn),
+        ...(contentType !== undefined && { contentType }),
+        ...(size !== undefined && { size }),
+        ...(maxSize !== undefined && { maxSize }),
+        ...(checksum && { checksum: parseChecksum(checksum) }),
+        ...(ifNoneMatch && { ifNoneMatch }),
+      });
+    });
+  }
+
+  /** Starts an upload whose parts are sent one by one, in any order, by any process. Nothing is visible until it is completed. */
+  async startMultipartUpload(
+    key: string,
+    options: MultipartOptions = {},
+  ): Promise<MultipartUpload> {
+    return this.#view.runKey('startMultipartUpload', key, options, async (operation, fullKey) => {
+      this.#view.assertWritable();
+      this.#view.assertMultipart();
+      this.#view.assertAttributes(options);
+      const partSize = this.#view.partSize(options.partSize ?? DEFAULT_PART_SIZE, options.size);
+      const uploadId = await this.#driver.startMultipartUpload(fullKey, {
+        ...parseAttributes(key, options),
+        signal: operation.signal,
+      });
+      return { key, uploadId, partSize };
+    });
+  }
+
+  /** Stores one part; sent again under the same number it replaces the first. A stream is read into memory. */
+  async uploadPart(
+    upload: MultipartUpload,
+    partNumber: number,
+    body: StorageBody,
+    options: SignalOption = {},
+  ): Promise<MultipartPart> {
+    const source = openBody(body);
+    try {
+      return await this.#view.runUpload('uploadPart', upload, options, async (operation, ours) => {
+        const { maxParts, maxPartSize } = this.capabilities.limits;
+        const number = parsePartNumber(partNumber, maxParts);
+        const bytes = await readBody(
+          uploadBody(source, {
+            signal: operation.signal,
+            size: undefined,
+            checksum: undefined,
+            maxSize: maxPartSize,
+            onBytes: () => operation.progressed(),
+          }),
+        );
+        return operation.repeat(() =>
+          this.#driver.uploadPart(ours, number, bytes, { signal: operation.signal }),
+        );
+      });
+    } catch (error) {
+      if ('destroy' in source) source.destroy(error as Error);
+      throw error;
+    }
+  }
+
+  /** The parts that the backend has, by number. @throws StorageFileNotFoundError when the upload is not there */
+  async listParts(upload: MultipartUpload, options: SignalOption = {}): Promise<MultipartPart[]> {
+    return this.#view.runUpload('listParts', upload, options, (operation, ours) =>
+      operation.repeat(() => this.#driver.listParts(ours, { signal: operation.signal })),
+    );
+  }
+
+  /**
+   * Joins the parts into the file, in one step.
+   *
+   * @param parts as `uploadPart` returned them, in any order; left out: all that the backend has
+   * @throws StorageFileNotFoundError when the upload is not there
+   */
+  async completeMultipartUpload(
+    upload: MultipartUpload,
+    parts?: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+    options: CompleteMultipartOptions = {},
+  ): Promise<StoredFile> {
+    return this.#view.runUpload(
+      'completeMultipartUpload',
+      upload,
+      options,
+      async (operation, ours) => {
+        const { signal } = operation;
+        const conditions = this.#view.writeConditions(options);
+        const all = parseParts(
+          parts ?? (await this.#driver.listParts(ours, { signal })),
+          this.capabilities.limits.maxParts,
+        );
+        const file = await this.#driver.completeMultipartUpload(ours, all, {
+          ...conditions,
+          signal,
+        });
+        return this.#view.own(file);
+      },
+    );
+  }
+
+  /** Removes the upload and its parts. One that is not there counts as removed. */
+  async abortMultipartUpload(upload: MultipartUpload, options: SignalOption = {}): Promise<void> {
+    return this.#view.runUpload('abortMultipartUpload', upload, options, (operation, ours) =>
+      operation.repeat(() => this.#driver.abortMultipartUpload(ours, { signal: operation.signal })),
+    );
+  }
+
+  /** The files below the prefix, as a storage of their own: keys are without it and can never leave it. */
+  scope(prefix: string): Storage<Name> {
+    return new Storage(this.#view.scoped(prefix));
+  }
+
+  /** The same files, but every method that writes rejects with `StoragePermissionError`. */
+  readonly(): Storage<Name> {
+    return new Storage(this.#view.readonly());
+  }
+
+  /**
+   * Lets the calls under way end (those that take longer than `timeout` milliseconds, 10,000 by default, are aborted)
+   * and frees the client. Later calls reject with `StorageClosedError`. Idempotent. Closing a view closes only the view.
+   */
+  close({ timeout = DRAIN_TIMEOUT }: { timeout?: number } = {}): Promise<void> {
+    return this.#view.close(timeout);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #copy(
+    from: string,
+    to: string,
+    options: CopyOptions,
+    operation: Operation,
+    move: boolean,
+  ): Promise<StoredFile> {
+    this.#view.assertWritable();
+    this.#view.assertAttributes(options);
+    const fullTo = this.#view.fullKey(to);
+    if (from === fullTo) {
+      throw new StorageInvalidArgumentError('Source and destination are the same key');
+    }
+    try {
+      const file = await this.#driver.copy(from, fullTo, {
+        ...parseGivenAttributes(options),
+        ...this.#view.copyCondition(options.ifNoneMatch),
+        signal: operation.signal,
+        ...(move && { move }),
+      });
+      return this.#view.own(file);
+    } catch (error) {
+      if (!(error instanceof StorageFileExistsError)) throw error;
+      throw new StorageFileExistsError(`The destination ${JSON.stringify(to)} exists already`);
+    }
+  }
+
+  async #deleteBatches(fullKeys: string[], operation: Operation): Promise<DeleteFailure[]> {
+    const { deleteBatch } = this.capabilities.limits;
+    const failures: DeleteFailure[] = [];
+    for (let start = 0; start < fullKeys.length; start += deleteBatch) {
+      const batch = fullKeys.slice(start, start + deleteBatch);
+      const { failed } = await operation.repeat(() =>
+        this.#driver.deleteMany(batch, { signal: operation.signal }),
+      );
+      operation.progressed();
+      failures.push(...failed.map(({ key, error }) => this.#view.ownFailure(key, error)));
+    }
+    return failures;
+  }
+}

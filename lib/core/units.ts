@@ -1,0 +1,48 @@
+import bytes from 'bytes';
+import ms, { type StringValue } from 'ms';
+import { StorageInvalidArgumentError } from './errors.js';
+
+/** Bytes as a number, or as text such as `'10mb'` (1 kb = 1,024 bytes). */
+export type ByteSize = number | string;
+
+/** @throws StorageInvalidArgumentError naming the option. */
+export function parseByteSize(size: ByteSize, name: string): number {
+  const parsed = typeof size === 'string' ? bytes.parse(size) : size;
+  if (parsed !== null && Number.isSafeInteger(parsed) && parsed >= 0) return parsed;
+  throw new StorageInvalidArgumentError(
+    `${name} must be a whole number of bytes or text such as "10mb", not ${JSON.stringify(size)}`,
+  );
+}
+
+/** Milliseconds from a number of them, or from text such as `'30s'`. @throws StorageInvalidArgumentError naming the option. */
+export function parseMilliseconds(duration: number | string, name: string): number {
+  const parsed = typeof duration === 'string' ? ms(duration as StringValue) : duration;
+  if (typeof parsed === 'number' && Number.isFinite(parsed) && parsed > 0) return parsed;
+  throw new StorageInvalidArgumentError(
+    `${name} must be a number of milliseconds above 0 or text such as "30s", not ${JSON.stringify(duration)}`,
+  );
+}
+
+/** Whole seconds from a number of them, or from text such as `'15m'`. @throws StorageInvalidArgumentError naming the option. */
+export function parseExpiresIn(expiresIn: number | string, maximum: number): number {
+  const parsed =
+    typeof expiresIn === 'string' ? (ms(expiresIn as StringValue) ?? Number.NaN) / 1000 : expiresIn;
+  if (Number.isFinite(parsed) && parsed >= 1 && parsed <= maximum) return Math.floor(parsed);
+  throw new StorageInvalidArgumentError(
+    `expiresIn must be 1 to ${maximum} seconds, as a number or as text such as "15m", not ${JSON.stringify(expiresIn)}`,
+  );
+}
+
+/** @throws StorageInvalidArgumentError naming the option when it is not a whole number in the range. */
+export function assertCount(
+  count: number,
+  name: string,
+  least = 0,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  if (Number.isSafeInteger(count) && count >= least && count <= most) return count;
+  const bounds = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`;
+  throw new StorageInvalidArgumentError(
+    `${name} must be a whole number, ${bounds}, not ${String(count)}`,
+  );
+}

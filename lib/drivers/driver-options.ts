@@ -1,0 +1,94 @@
+import { StorageConfigurationError } from '../core/errors.js';
+import type { StorageDriver } from '../core/storage-driver.js';
+import type { StorageOptions } from '../core/storage-options.js';
+import type { LocalStorageOptions } from './local/local.options.js';
+import type { MemoryStorageOptions } from './memory/memory.options.js';
+import type { S3StorageOptions } from './s3/s3.options.js';
+
+/** The options of each built-in driver. */
+export interface DriverOptionsByName {
+  memory: MemoryStorageOptions;
+  local: LocalStorageOptions;
+  s3: S3StorageOptions;
+}
+
+export type DriverName = keyof DriverOptionsByName;
+
+/** One storage as it is configured: a built-in driver by name with its options, or a driver of your own. @publicApi */
+export type StorageConfiguration =
+  | {
+      [Name in DriverName]: { driver: Name } & DriverOptionsByName[Name] & StorageOptions;
+    }[DriverName]
+  | ({ driver: StorageDriver } & StorageOptions);
+
+type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
+
+const COMMON_OPTIONS: OptionNames<StorageOptions> = {
+  prefix: true,
+  publicUrl: true,
+  expiresIn: true,
+  retry: true,
+  timeout: true,
+  concurrency: true,
+  maxObjectSize: true,
+};
+
+const DRIVER_OPTIONS: { readonly [Name in DriverName]: OptionNames<DriverOptionsByName[Name]> } = {
+  memory: { maxSize: true, baseUrl: true, signingKeys: true },
+  local: {
+    root: true,
+    createRoot: true,
+    permissions: true,
+    directoryPermissions: true,
+    durability: true,
+    baseUrl: true,
+    signingKeys: true,
+    symlinks: true,
+  },
+  s3: {
+    bucket: true,
+    region: true,
+    endpoint: true,
+    accessKeyId: true,
+    secretAccessKey: true,
+    sessionToken: true,
+    provider: true,
+    forcePathStyle: true,
+    maxSockets: true,
+    client: true,
+    multipartCopyThreshold: true,
+  },
+};
+
+/**
+ * Refuses what could only be a mistake, before anything is opened.
+ *
+ * @throws StorageConfigurationError naming the storage and the option
+ */
+export function assertConfiguration(storage: string, configuration: StorageConfiguration): void {
+  const refuse = (reason: string): never => {
+    throw new StorageConfigurationError(`Storage "${storage}": ${reason}`, { storage });
+  };
+  if (typeof configuration !== 'object' || configuration === null) {
+    refuse(
+      'the configuration must be an object such as { driver: "local", root: "./var/uploads" }',
+    );
+  }
+  const { driver, ...options } = configuration;
+  let known: Record<string, true> = COMMON_OPTIONS;
+  if (typeof driver === 'string') {
+    if (!Object.hasOwn(DRIVER_OPTIONS, driver)) {
+      const names = Object.keys(DRIVER_OPTIONS).join(', ');
+      refuse(`there is no driver "${String(driver)}"; the built-in ones are ${names}`);
+    }
+    known = { ...known, ...DRIVER_OPTIONS[driver] };
+  } else if (typeof driver?.put !== 'function' || typeof driver.capabilities !== 'object') {
+    refuse('driver must be the name of a built-in driver or an object that is a StorageDriver');
+  }
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    refuse(
+      `unknown option "${name}"; the ${typeof driver === 'string' ? `${driver} driver` : 'storage'} takes ${Object.keys(known).sort().join(', ')}`,
+    );
+  }
+}
