@@ -11,8 +11,8 @@ interface Settings {
   readonly storage: string;
   readonly driver: string;
   readonly timeout: number | undefined;
-  /** Absent when the driver repeats by itself. */
-  readonly retry: ParsedRetryOptions | undefined;
+  /** Nothing when the driver repeats by itself. */
+  readonly retry: () => ParsedRetryOptions | undefined;
 }
 
 /** The calls of one storage that are under way: gives each its signal and deadline, and waits for them at the end. */
@@ -89,7 +89,7 @@ export class Operation {
 
   /** Makes a call that may be repeated, as often as the storage's retry options say. */
   repeat<T>(call: () => Promise<T>): Promise<T> {
-    const { retry } = this.settings;
+    const retry = this.settings.retry();
     return retry ? withRetry(call, { ...retry, signal: this.signal }) : call();
   }
 

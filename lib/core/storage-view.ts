@@ -3,6 +3,7 @@ import { parseWriteConditions, type WriteConditions } from './conditions.js';
 import {
   addErrorContext,
   StorageClosedError,
+  StorageConfigurationError,
   type StorageError,
   StorageInvalidArgumentError,
   StoragePermissionError,
@@ -23,9 +24,47 @@ import { assertCount, type ByteSize, parseByteSize, parseExpiresIn } from './uni
 
 interface Shared {
   readonly name: string;
-  readonly driver: StorageDriver;
+  readonly source: DriverSource;
   readonly options: ParsedStorageOptions;
   readonly operations: Operations;
+}
+
+/** Where a storage's driver comes from: opened on first use, and again after an attempt that failed. */
+export class DriverSource {
+  #driver: StorageDriver | undefined;
+  #opening: Promise<StorageDriver> | undefined;
+
+  /** @param driverName known before there is a driver */
+  constructor(
+    readonly driverName: string,
+    private readonly openDriver: () => Promise<StorageDriver>,
+  ) {}
+
+  static of(driver: StorageDriver): DriverSource {
+    const source = new DriverSource(driver.name, async () => driver);
+    source.#driver = driver;
+    return source;
+  }
+
+  get driver(): StorageDriver | undefined {
+    return this.#driver;
+  }
+
+  async open(): Promise<StorageDriver> {
+    if (this.#driver) return this.#driver;
+    this.#opening ??= this.openDriver();
+    try {
+      this.#driver = await this.#opening;
+      return this.#driver;
+    } finally {
+      this.#opening = undefined;
+    }
+  }
+
+  async close(): Promise<void> {
+    const driver = this.#driver ?? (await this.#opening?.catch(() => undefined));
+    await driver?.close();
+  }
 }
 
 /** What the methods of a storage share: its prefix, its limits, what it may do, and how a call runs. */
@@ -42,24 +81,37 @@ export class StorageView {
     this.#prefixBytes = Buffer.byteLength(prefix);
   }
 
-  static of(driver: StorageDriver, given: StorageOptions & { name?: string }): StorageView {
+  static of(source: DriverSource, given: StorageOptions & { name?: string }): StorageView {
     const options = parseStorageOptions(given);
-    const name = given.name ?? driver.name;
+    const name = given.name ?? source.driverName;
     const operations = new Operations({
       storage: name,
-      driver: driver.name,
+      driver: source.driverName,
       timeout: options.timeout,
-      retry: driver.capabilities.retries ? undefined : options.retry,
+      retry: () => (source.driver?.capabilities.retries ? undefined : options.retry),
     });
-    return new StorageView({ name, driver, options, operations }, options.prefix, false, true);
+    return new StorageView({ name, source, options, operations }, options.prefix, false, true);
   }
 
   get name(): string {
     return this.shared.name;
   }
 
+  get driverName(): string {
+    return this.shared.source.driverName;
+  }
+
   get driver(): StorageDriver {
-    return this.shared.driver;
+    const { driver } = this.shared.source;
+    if (driver) return driver;
+    throw new StorageConfigurationError(
+      'The storage is not open yet: await storage.open(), or any other of its methods, first',
+      { storage: this.name, driver: this.driverName },
+    );
+  }
+
+  async open(): Promise<void> {
+    await this.shared.source.open();
   }
 
   get capabilities(): Capabilities {
@@ -90,7 +142,7 @@ export class StorageView {
     if (this.#closed && !this.isRoot) {
       throw new StorageClosedError('This view of the storage is closed', {
         storage: this.name,
-        driver: this.driver.name,
+        driver: this.driverName,
         operation: name,
         key,
       });
@@ -107,6 +159,7 @@ export class StorageView {
   ): Promise<T> {
     const operation = this.begin(name, key, signal);
     try {
+      if (!this.shared.source.driver) await this.open();
       return await call(operation);
     } catch (error) {
       throw operation.failure(error);
@@ -158,8 +211,8 @@ export class StorageView {
 
   ownFailure(fullKey: string, error: StorageError): { key: string; error: StorageError } {
     const key = this.ownKey(fullKey);
-    const { name: storage, driver } = this;
-    return { key, error: addErrorContext(error, { storage, driver: driver.name, key }) };
+    const { name: storage, driverName: driver } = this;
+    return { key, error: addErrorContext(error, { storage, driver, key }) };
   }
 
   assertWritable(): void {
@@ -211,7 +264,7 @@ export class StorageView {
   assertSignedUrls(): void {
     if (this.capabilities.signedUrls) return;
     throw new StorageUnsupportedError(
-      `Storage "${this.name}" (${this.driver.name}) cannot sign URLs as configured; see the driver's options`,
+      `Storage "${this.name}" (${this.driverName}) cannot sign URLs as configured; see the driver's options`,
     );
   }
 
@@ -250,7 +303,7 @@ export class StorageView {
     const partSize = parseByteSize(given, 'partSize');
     if (partSize < Math.max(1, minPartSize) || partSize > maxPartSize) {
       throw new StorageInvalidArgumentError(
-        `partSize must be ${minPartSize} to ${maxPartSize} bytes on ${this.driver.name}, not ${partSize}`,
+        `partSize must be ${minPartSize} to ${maxPartSize} bytes on ${this.driverName}, not ${partSize}`,
       );
     }
     return Math.max(partSize, Math.ceil((size ?? 0) / maxParts));
@@ -287,10 +340,10 @@ export class StorageView {
 
   async #closeDriver(timeout: number): Promise<void> {
     await this.shared.operations.close(timeout);
-    await this.driver.close();
+    await this.shared.source.close();
   }
 
   #unsupported(what: string): StorageUnsupportedError {
-    return new StorageUnsupportedError(`The ${this.driver.name} driver does not support ${what}`);
+    return new StorageUnsupportedError(`The ${this.driverName} driver does not support ${what}`);
   }
 }

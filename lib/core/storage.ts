@@ -37,7 +37,7 @@ import type {
   UrlOptions,
 } from './storage-methods.js';
 import type { StorageOptions } from './storage-options.js';
-import { StorageView } from './storage-view.js';
+import { DriverSource, StorageView } from './storage-view.js';
 import type { StoredFile } from './stored-file.js';
 import { assertCount, parseByteSize } from './units.js';
 import { uploadBody } from './upload-body.js';
@@ -60,18 +60,22 @@ type ClientOf<Name extends string> = Name extends keyof DriverClients
  */
 export class Storage<Name extends string = string> {
   readonly #view: StorageView;
-  readonly #driver: StorageDriver;
 
   /**
+   * @param driver the driver, or where to get it from when the storage is first used
    * @param options what every storage takes, and the name that messages tell it by (default: the driver's)
    * @throws StorageInvalidArgumentError, StorageInvalidKeyError naming an option that is not well-formed
    */
   constructor(
-    driver: StorageDriver | StorageView,
+    driver: StorageDriver | DriverSource | StorageView,
     options: StorageOptions & { name?: string } = {},
   ) {
-    this.#view = driver instanceof StorageView ? driver : StorageView.of(driver, options);
-    this.#driver = this.#view.driver;
+    if (driver instanceof StorageView) {
+      this.#view = driver;
+    } else {
+      const source = driver instanceof DriverSource ? driver : DriverSource.of(driver);
+      this.#view = StorageView.of(source, options);
+    }
   }
 
   /** The name under which the storage was configured. */
@@ -79,19 +83,32 @@ export class Storage<Name extends string = string> {
     return this.#view.name;
   }
 
-  /** What the driver can do, as configured. */
+  /** What the driver can do, as configured. @throws StorageConfigurationError before the storage is open */
   get capabilities(): Capabilities {
     return this.#driver.capabilities;
   }
 
   /** The driver's name, such as `'s3'`. */
   get driver(): string {
-    return this.#driver.name;
+    return this.#view.driverName;
   }
 
-  /** The SDK's own client, for what this class does not cover. Keys there are with their prefix. */
+  /**
+   * The SDK's own client, for what this class does not cover. Keys there are with their prefix.
+   *
+   * @throws StorageConfigurationError before the storage is open
+   */
   get client(): ClientOf<Name> {
     return this.#driver.client as ClientOf<Name>;
+  }
+
+  /**
+   * Loads the driver and connects it, if that has not happened yet. The first call of any other method does the same.
+   *
+   * @throws StorageConfigurationError when it cannot work as configured
+   */
+  open(): Promise<void> {
+    return this.#view.run('open', undefined, undefined, async () => {});
   }
 
   /**
@@ -160,6 +177,7 @@ export class Storage<Name extends string = string> {
   async get(key: string, options: GetOptions = {}): Promise<Download> {
     const operation = this.#view.begin('get', key, options.signal);
     try {
+      await this.#view.open();
       const fullKey = this.#view.fullKey(key);
       const { file, range, body } = await openDownload(this.#view, fullKey, options, operation);
       return new Download(this.#view.own(file), range, body);
@@ -205,6 +223,7 @@ export class Storage<Name extends string = string> {
     try {
       let left = limit;
       if (left === 0) return;
+      await this.#view.open();
       const pages = this.#driver.list(
         this.#view.listOptions({ ...options, prefix }, Math.min(left, LIST_PAGE_SIZE), operation),
       );
@@ -497,6 +516,10 @@ export class Storage<Name extends string = string> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  get #driver(): StorageDriver {
+    return this.#view.driver;
   }
 
   async #copy(

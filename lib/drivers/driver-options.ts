@@ -81,7 +81,7 @@ export function assertConfiguration(storage: string, configuration: StorageConfi
       const names = Object.keys(DRIVER_OPTIONS).join(', ');
       refuse(`there is no driver "${String(driver)}"; the built-in ones are ${names}`);
     }
-    known = { ...known, ...DRIVER_OPTIONS[driver] };
+    known = { ...known, ...DRIVER_OPTIONS[driver as DriverName] };
   } else if (typeof driver?.put !== 'function' || typeof driver.capabilities !== 'object') {
     refuse('driver must be the name of a built-in driver or an object that is a StorageDriver');
   }

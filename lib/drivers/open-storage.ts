@@ -1,5 +1,6 @@
 import { addErrorContext, StorageConfigurationError, StorageError } from '../core/errors.js';
 import { Storage } from '../core/storage.js';
+import { DriverSource } from '../core/storage-view.js';
 import type { DriverFactory, DriverSettings, StorageDriver } from '../core/storage-driver.js';
 import { parseStorageOptions } from '../core/storage-options.js';
 import {
@@ -29,40 +30,57 @@ type NameOf<Configuration> = Configuration extends { driver: infer Driver extend
   : string;
 
 /**
- * Opens a storage: loads its driver and makes it ready. This is all that a program without NestJS needs.
+ * Makes a storage whose driver is loaded and connected by its first use (or by `open()`).
  *
  * @param name for messages, and what signed URLs of `local` and `memory` are bound to
- * @throws StorageConfigurationError when it cannot work as configured: an unknown option, a missing package, …
+ * @throws StorageConfigurationError, StorageInvalidArgumentError naming an option that is unknown or not well-formed
+ * @publicApi
+ */
+export function createStorage<const Configuration extends StorageConfiguration>(
+  name: string,
+  configuration: Configuration,
+): Storage<NameOf<Configuration>> {
+  try {
+    assertConfiguration(name, configuration);
+    const { retry, timeout, concurrency } = parseStorageOptions(configuration);
+    const settings: DriverSettings = {
+      storage: name,
+      retry,
+      ...(timeout !== undefined && { timeout }),
+      concurrency,
+    };
+    const { driver } = configuration;
+    const source =
+      typeof driver === 'string'
+        ? new DriverSource(driver, () => openDriver(configuration, driver, settings))
+        : DriverSource.of(driver);
+    return new Storage(source, { ...configuration, name });
+  } catch (error) {
+    throw error instanceof StorageError ? addErrorContext(error, { storage: name }) : error;
+  }
+}
+
+/**
+ * Makes a storage and opens it. This is all that a program without NestJS needs.
+ *
+ * @throws as `createStorage`, and StorageConfigurationError when it cannot work as configured: a missing package, …
  * @publicApi
  */
 export async function openStorage<const Configuration extends StorageConfiguration>(
   name: string,
   configuration: Configuration,
 ): Promise<Storage<NameOf<Configuration>>> {
-  try {
-    assertConfiguration(name, configuration);
-    const { retry, timeout, concurrency } = parseStorageOptions(configuration);
-    const driver = await openDriver(name, configuration, {
-      storage: name,
-      retry,
-      ...(timeout !== undefined && { timeout }),
-      concurrency,
-    });
-    return new Storage(driver, { ...configuration, name });
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
-    throw addErrorContext(error, { storage: name, operation: 'open' });
-  }
+  const storage = createStorage(name, configuration);
+  await storage.open();
+  return storage;
 }
 
 async function openDriver(
-  storage: string,
   configuration: StorageConfiguration,
+  name: DriverName,
   settings: DriverSettings,
 ): Promise<StorageDriver> {
-  if (typeof configuration.driver !== 'string') return configuration.driver;
-  const name = configuration.driver;
-  const create = (await load(storage, name)) as DriverFactory<StorageConfiguration>;
+  const create = (await load(settings.storage, name)) as DriverFactory<StorageConfiguration>;
   return create(configuration, settings);
 }
 

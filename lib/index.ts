@@ -1,0 +1,67 @@
+export { contentTypeOf } from './core/attributes.js';
+export type { DriverBody, StorageBody } from './core/body.js';
+export type { Capabilities, StorageLimits, UploadConstraint } from './core/capabilities.js';
+export type { Checksum, ChecksumAlgorithm } from './core/checksum.js';
+export type { ReadConditions, WriteConditions } from './core/conditions.js';
+export { contentDisposition, type Disposition, safeFileName } from './core/content-disposition.js';
+export { Download } from './core/download.js';
+export {
+  StorageAbortedError,
+  StorageClosedError,
+  StorageConfigurationError,
+  StorageConnectionError,
+  StorageError,
+  type StorageErrorCode,
+  type StorageErrorContext,
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StorageIntegrityError,
+  StorageInvalidArgumentError,
+  StorageInvalidKeyError,
+  StorageNotModifiedError,
+  StoragePermissionError,
+  StoragePreconditionFailedError,
+  StorageQuotaExceededError,
+  StorageRangeNotSatisfiableError,
+  StorageRateLimitedError,
+  StorageTimeoutError,
+  StorageTooLargeError,
+  StorageUnsupportedError,
+} from './core/errors.js';
+export type { MultipartPart, MultipartUpload } from './core/multipart.js';
+export type { ProgressCallback, ProgressInfo } from './core/progress.js';
+export type { ByteRange, RangeOption } from './core/range.js';
+export { type RetryOptions, withRetry, type WithRetryOptions } from './core/retry.js';
+export type { SigningKey } from './core/signed-url.js';
+export type { ParsedAttributes } from './core/attributes.js';
+export type * from './core/storage-driver.js';
+export type * from './core/storage-methods.js';
+export type { StorageOptions } from './core/storage-options.js';
+export { Storage } from './core/storage.js';
+export type { FileAttributes, StoredFile } from './core/stored-file.js';
+export { storedFile } from './core/stored-file.js';
+export type { ByteSize } from './core/units.js';
+export { InjectStorage } from './decorators/inject-storage.decorator.js';
+export type {
+  DriverName,
+  DriverOptionsByName,
+  StorageConfiguration,
+} from './drivers/driver-options.js';
+export { createStorage, openStorage } from './drivers/open-storage.js';
+export type * from './interfaces/storage-module-options.interface.js';
+export { ServedFile, type ServedFileOptions } from './serving/served-file.js';
+export { StorageExceptionFilter, toHttpException } from './storage.exceptions.js';
+export { StorageModule } from './storage.module.js';
+export { StorageRegistry } from './storage.registry.js';
+export { getStorageToken } from './storage.tokens.js';
+export { datedKey, randomKey, type UploadKey } from './uploads/key-strategies.js';
+export { type MulterFile, StorageEngine } from './uploads/storage.engine.js';
+export {
+  StorageAnyFilesInterceptor,
+  StorageFileFieldsInterceptor,
+  StorageFileInterceptor,
+  StorageFilesInterceptor,
+  type UploadField,
+} from './uploads/storage.interceptors.js';
+export type { IncomingFile, StoredUpload, TypedFile } from './uploads/stored-upload.js';
+export type { UploadInterceptorOptions, UploadOptions } from './uploads/upload-options.js';

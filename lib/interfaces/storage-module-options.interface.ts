@@ -1,0 +1,53 @@
+import type {
+  InjectionToken,
+  ModuleMetadata,
+  OptionalFactoryDependency,
+  Type,
+} from '@nestjs/common';
+import type { StorageConfiguration } from '../drivers/driver-options.js';
+
+/** What `forRoot` and `forRootAsync` have in common. */
+export interface StorageModuleSettings {
+  /** The storage that `@InjectStorage()` means. Default: the only one, when there is only one. */
+  default?: string;
+  /** Opens every storage while the app starts, so that a wrong configuration ends the start. Default: on first use. */
+  eager?: boolean;
+  /** Whether the storages can be injected everywhere. Default true. */
+  isGlobal?: boolean;
+  /** Milliseconds that calls under way get to end when the app shuts down; then they are aborted. Default 10,000. */
+  shutdownTimeout?: number;
+}
+
+/** @publicApi */
+export interface StorageModuleOptions extends StorageModuleSettings {
+  storages: Record<string, StorageConfiguration>;
+}
+
+/** Makes the configurations of storages, for `useClass` and `useExisting`. @publicApi */
+export interface StorageConfigurationFactory {
+  createStorageConfiguration(name: string): StorageConfiguration | Promise<StorageConfiguration>;
+}
+
+/** How one storage's configuration is made when the app starts. @publicApi */
+export interface AsyncStorageConfiguration extends Pick<ModuleMetadata, 'imports'> {
+  useFactory?: (...args: never[]) => StorageConfiguration | Promise<StorageConfiguration>;
+  inject?: (InjectionToken | OptionalFactoryDependency)[];
+  useClass?: Type<StorageConfigurationFactory>;
+  useExisting?: InjectionToken<StorageConfigurationFactory>;
+}
+
+/** Names are static, configurations are not: tokens exist before any factory runs. @publicApi */
+export interface StorageModuleAsyncOptions
+  extends StorageModuleSettings, Pick<ModuleMetadata, 'imports'> {
+  storages: Record<string, AsyncStorageConfiguration | StorageConfiguration>;
+}
+
+/** A part of a storage under a name of its own. @publicApi */
+export interface StorageFeature {
+  /** The storage that holds the files. Default: the default storage. */
+  storage?: string;
+  /** Put before each key, e.g. `'avatars/'`. */
+  prefix: string;
+  /** Refuses every method that writes. */
+  readonly?: boolean;
+}

@@ -1,0 +1,71 @@
+import { type DynamicModule, Module, type Provider, Scope } from '@nestjs/common';
+import { INQUIRER, ModulesContainer } from '@nestjs/core';
+import { StorageConfigurationError } from './core/errors.js';
+import { getStorageToken, storageNameOf } from './storage.tokens.js';
+
+const requested = new Set<string | undefined>();
+const registered = new Set<string | undefined>();
+
+/** Notes that a class wants the storage, so that its absence can be told in plain words. */
+export function requestStorage(name: string | undefined): void {
+  requested.add(name);
+}
+
+/** Notes that some module has the storage. */
+export function registerStorageName(name: string | undefined): void {
+  registered.add(name);
+}
+
+/**
+ * Answers for the names that are wanted and that no module registers. Nest would only say that it cannot resolve a
+ * dependency; this says which storages there are. The providers are transient, so that they speak only when somebody
+ * really asks, and global, so that Nest looks here last.
+ */
+@Module({})
+export class MissingStoragesModule {
+  static create(): DynamicModule {
+    // Read by Nest when it scans the modules: by then every class of the app is decorated.
+    const providers = (): Provider[] =>
+      [...requested].filter((name) => !registered.has(name)).map(missingStorage);
+    return {
+      module: MissingStoragesModule,
+      global: true,
+      get providers() {
+        return providers();
+      },
+      get exports() {
+        return providers().map((provider) => (provider as { provide: string }).provide);
+      },
+    };
+  }
+}
+
+function missingStorage(name: string | undefined): Provider {
+  return {
+    provide: getStorageToken(name),
+    scope: Scope.TRANSIENT,
+    inject: [INQUIRER, ModulesContainer],
+    useFactory: (inquirer: object | undefined, modules: ModulesContainer) => {
+      const known = knownNames(modules);
+      const wanted = inquirer?.constructor.name ?? 'A provider';
+      const list = known.length > 0 ? known.map((each) => `"${each}"`).join(', ') : 'none';
+      throw new StorageConfigurationError(
+        name === undefined
+          ? `${wanted} wants the default storage, but there is none: give one by name to @InjectStorage(), or set \`default\` in StorageModule.forRoot(); the storages are ${list}`
+          : `${wanted} wants the storage "${name}", which no module registers; the storages are ${list}`,
+      );
+    },
+  };
+}
+
+function knownNames(modules: ModulesContainer): string[] {
+  const names = new Set<string>();
+  for (const { metatype, providers } of modules.values()) {
+    if (metatype === MissingStoragesModule) continue;
+    for (const token of providers.keys()) {
+      const name = storageNameOf(token);
+      if (name !== undefined) names.add(name);
+    }
+  }
+  return [...names].sort();
+}

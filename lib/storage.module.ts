@@ -1,0 +1,98 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { APP_INTERCEPTOR } from '@nestjs/core';
+import { StorageConfigurationError } from './core/errors.js';
+import type {
+  AsyncStorageConfiguration,
+  StorageFeature,
+  StorageModuleAsyncOptions,
+  StorageModuleOptions,
+} from './interfaces/storage-module-options.interface.js';
+import { ServedFileInterceptor } from './serving/served-file.interceptor.js';
+import { MissingStoragesModule, registerStorageName, requestStorage } from './missing-storages.js';
+import { defaultStorageProvider, featureProvider, storageProvider } from './storage.providers.js';
+import { StorageRegistry } from './storage.registry.js';
+import { getStorageToken } from './storage.tokens.js';
+
+/** What the app has once: the registry with its shutdown hook, and the interceptor that sends served files. */
+@Global()
+@Module({
+  providers: [StorageRegistry, { provide: APP_INTERCEPTOR, useClass: ServedFileInterceptor }],
+  exports: [StorageRegistry],
+})
+export class StorageCoreModule {}
+
+/**
+ * Named storages for the app.
+ *
+ * @publicApi
+ */
+@Module({})
+export class StorageModule {
+  /**
+   * Registers storages by name. They open on first use.
+   *
+   * @throws StorageConfigurationError, here or while the app starts, naming the storage and what is wrong with it
+   */
+  static forRoot(options: StorageModuleOptions): DynamicModule {
+    return this.forRootAsync(options);
+  }
+
+  /** As `forRoot`, with configurations that are made by factories, from other providers, while the app starts. */
+  static forRootAsync(options: StorageModuleAsyncOptions): DynamicModule {
+    const { storages, imports = [], isGlobal = true } = options;
+    const names = Object.keys(storages ?? {});
+    if (names.length === 0) {
+      throw new StorageConfigurationError(
+        'StorageModule needs at least one storage: { storages: { uploads: { driver: "local", root: "./var/uploads" } } }',
+      );
+    }
+    const defaultName = options.default ?? (names.length === 1 ? names[0] : undefined);
+    if (defaultName !== undefined && !names.includes(defaultName)) {
+      throw new StorageConfigurationError(
+        `The default storage "${defaultName}" is not among the storages: ${names.join(', ')}`,
+      );
+    }
+    const providers = names.flatMap((name) => storageProvider(name, storages[name]!, options));
+    const tokens = names.map((name) => getStorageToken(name));
+    if (defaultName !== undefined) {
+      providers.push(defaultStorageProvider(defaultName));
+      tokens.push(getStorageToken());
+      registerStorageName(undefined);
+    }
+    names.forEach(registerStorageName);
+    return {
+      module: StorageModule,
+      global: isGlobal,
+      imports: [
+        StorageCoreModule,
+        MissingStoragesModule.create(),
+        ...imports,
+        ...Object.values(storages).flatMap(
+          (storage) => (storage as AsyncStorageConfiguration).imports ?? [],
+        ),
+      ],
+      providers,
+      exports: tokens,
+    };
+  }
+
+  /**
+   * Gives parts of storages names of their own: `@InjectStorage('avatars')` is then the files of `uploads` below
+   * `avatars/`. Several modules may register the same feature alike.
+   *
+   * While the app starts, a name that is registered a second time as something else is a `StorageConfigurationError`.
+   */
+  static forFeature(features: Record<string, StorageFeature>): DynamicModule {
+    const names = Object.keys(features);
+    for (const name of names) {
+      registerStorageName(name);
+      requestStorage(features[name]!.storage);
+    }
+    return {
+      module: StorageModule,
+      imports: [StorageCoreModule],
+      providers: names.map((name) => featureProvider(name, features[name]!)),
+      exports: names.map((name) => getStorageToken(name)),
+    };
+  }
+}

@@ -1,0 +1,86 @@
+import type { FactoryProvider, Provider } from '@nestjs/common';
+import { StorageConfigurationError } from './core/errors.js';
+import type { Storage } from './core/storage.js';
+import type { StorageConfiguration } from './drivers/driver-options.js';
+import { createStorage } from './drivers/open-storage.js';
+import type {
+  AsyncStorageConfiguration,
+  StorageConfigurationFactory,
+  StorageFeature,
+  StorageModuleSettings,
+} from './interfaces/storage-module-options.interface.js';
+import { StorageRegistry } from './storage.registry.js';
+import { getStorageToken } from './storage.tokens.js';
+
+/** Provides the storage under its name. It is opened by its first use. */
+export function storageProvider(
+  name: string,
+  configuration: StorageConfiguration | AsyncStorageConfiguration,
+  { eager, shutdownTimeout }: StorageModuleSettings,
+): Provider[] {
+  const register = (registry: StorageRegistry, ready: StorageConfiguration): Storage =>
+    registry.register(createStorage(name, ready), {
+      ...(eager !== undefined && { eager }),
+      ...(shutdownTimeout !== undefined && { shutdownTimeout }),
+    });
+  const storage: FactoryProvider<Storage> = {
+    provide: getStorageToken(name),
+    inject: [StorageRegistry],
+    useFactory: (registry: StorageRegistry) =>
+      register(registry, configuration as StorageConfiguration),
+  };
+  if (!isAsync(configuration)) return [storage];
+  const { useFactory, inject = [], useClass, useExisting } = configuration;
+  if (useFactory) {
+    const make = useFactory as (...args: unknown[]) => Promise<StorageConfiguration>;
+    return [
+      {
+        ...storage,
+        inject: [StorageRegistry, ...inject],
+        useFactory: async (registry: StorageRegistry, ...args: unknown[]) =>
+          register(registry, await make(...args)),
+      },
+    ];
+  }
+  const factory = useClass ?? useExisting;
+  if (!factory) {
+    throw new StorageConfigurationError(
+      `Storage "${name}": one of useFactory, useClass, useExisting or driver is needed`,
+    );
+  }
+  return [
+    ...(useClass ? [useClass] : []),
+    {
+      ...storage,
+      inject: [StorageRegistry, factory],
+      useFactory: async (registry: StorageRegistry, maker: StorageConfigurationFactory) =>
+        register(registry, await maker.createStorageConfiguration(name)),
+    },
+  ];
+}
+
+/** Provides the default storage: an alias, so that whoever overrides the storage overrides both. */
+export function defaultStorageProvider(name: string): Provider {
+  return { provide: getStorageToken(), useExisting: getStorageToken(name) };
+}
+
+/** Provides a part of a storage under a name of its own. */
+export function featureProvider(name: string, feature: StorageFeature): Provider {
+  return {
+    provide: getStorageToken(name),
+    inject: [getStorageToken(feature.storage), StorageRegistry],
+    useFactory: (storage: Storage, registry: StorageRegistry) => {
+      registry.registerFeature(name, feature);
+      const scoped = storage.scope(feature.prefix);
+      return feature.readonly ? scoped.readonly() : scoped;
+    },
+  };
+}
+
+function isAsync(
+  configuration: StorageConfiguration | AsyncStorageConfiguration,
+): configuration is AsyncStorageConfiguration {
+  return (
+    typeof configuration === 'object' && configuration !== null && !('driver' in configuration)
+  );
+}

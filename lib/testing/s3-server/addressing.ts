@@ -1,0 +1,93 @@
+import { s3Error } from './errors.js';
+
+/** Query parameters in the order they came, decoded. */
+export class Query {
+  constructor(readonly pairs: readonly (readonly [string, string])[]) {}
+
+  get(name: string): string | undefined {
+    return this.pairs.find(([key]) => key === name)?.[1];
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== undefined;
+  }
+}
+
+/** What a request line and its Host name point at, decoded exactly once. */
+export interface RequestTarget {
+  /** The path of the URL, decoded: what a signature covers. */
+  readonly path: string;
+  readonly query: Query;
+  readonly bucket: string | undefined;
+  readonly key: string | undefined;
+}
+
+const VIRTUAL_HOST = /^(.+?)(?:\.s3)?\.localhost(?::\d+)?$/i;
+
+/** @throws S3Error InvalidURI when a percent sequence is not UTF-8. */
+export function parseTarget(url: string, host: string): RequestTarget {
+  const mark = url.indexOf('?');
+  const path = decodeOnce(mark < 0 ? url : url.slice(0, mark));
+  const query = new Query(
+    (mark < 0 ? '' : url.slice(mark + 1))
+      .split('&')
+      .filter((pair) => pair !== '')
+      .map((pair) => {
+        const equals = pair.indexOf('=');
+        return equals < 0
+          ? [decodeOnce(pair), '']
+          : [decodeOnce(pair.slice(0, equals)), decodeOnce(pair.slice(equals + 1))];
+      }),
+  );
+
+  const virtualBucket = VIRTUAL_HOST.exec(host)?.[1];
+  if (virtualBucket !== undefined && virtualBucket.toLowerCase() !== 's3') {
+    return { path, query, bucket: virtualBucket, key: path.slice(1) || undefined };
+  }
+  const slash = path.indexOf('/', 1);
+  return {
+    path,
+    query,
+    bucket: (slash < 0 ? path.slice(1) : path.slice(1, slash)) || undefined,
+    key: slash < 0 ? undefined : path.slice(slash + 1) || undefined,
+  };
+}
+
+/**
+ * S3 reads `+` as a space in paths as well as in queries, so a client that
+ * leaves it unescaped misses its object.
+ */
+export function decodeOnce(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw s3Error('InvalidURI', "Couldn't parse the specified URI.", {
+      details: { URI: text },
+    });
+  }
+}
+
+/** Percent-encodes everything but A-Z a-z 0-9 - . _ ~ (RFC 3986 §2.3). */
+export function encodeStrictly(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** As {@link encodeStrictly}, keeping slashes. */
+export function encodePath(path: string): string {
+  return path.split('/').map(encodeStrictly).join('/');
+}
+
+const MAX_KEY_BYTES = 1024;
+
+/** @throws S3Error KeyTooLongError */
+export function checkKeyLength(key: string): void {
+  const size = Buffer.byteLength(key);
+  if (size > MAX_KEY_BYTES) {
+    throw s3Error('KeyTooLongError', 'Your key is too long', {
+      details: { Size: size, MaxSizeAllowed: MAX_KEY_BYTES },
+    });
+  }
+}

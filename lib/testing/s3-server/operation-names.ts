@@ -1,0 +1,22 @@
+/** The operations this server implements; anything else is a 501. */
+export type S3OperationName =
+  | 'AbortMultipartUpload'
+  | 'CompleteMultipartUpload'
+  | 'CopyObject'
+  | 'CreateBucket'
+  | 'CreateMultipartUpload'
+  | 'DeleteObject'
+  | 'DeleteObjects'
+  | 'GetBucketLocation'
+  | 'GetObject'
+  | 'HeadBucket'
+  | 'HeadObject'
+  | 'ListBuckets'
+  | 'ListMultipartUploads'
+  | 'ListObjects'
+  | 'ListObjectsV2'
+  | 'ListParts'
+  | 'PostObject'
+  | 'PutObject'
+  | 'UploadPart'
+  | 'UploadPartCopy';

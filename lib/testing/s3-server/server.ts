@@ -1,0 +1,310 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { S3Service } from './call.js';
+import { Exchange, type ExchangeContext } from './exchange.js';
+import { Faults, type Fault, type FaultOptions, type KeyFaultOptions } from './faults.js';
+import { sortedParts, sortedUploads } from './multipart-uploads.js';
+import { ObjectStore } from './object-store.js';
+import { RequestLog, type RecordedRequest } from './request-log.js';
+import type { Credentials } from './signature-v4.js';
+import { DiskBodyStorage, MemoryBodyStorage } from './stored-body.js';
+
+export interface S3ServerOptions {
+  /** Default `'test-access-key'`. */
+  accessKeyId?: string;
+  /** Default `'test-secret-key'`. */
+  secretAccessKey?: string;
+  /** When given, every request must carry it, as temporary credentials do. */
+  sessionToken?: string;
+  /** The only region signatures are accepted for. Default `'us-east-1'`. */
+  region?: string;
+  /** Buckets there are from the start. Default `['bucket']`. */
+  buckets?: readonly string[];
+  /** Buckets whose objects anyone may read unsigned. Default none. */
+  publicBuckets?: readonly string[];
+  /** Bytes of the smallest part but the last. Default 5 MiB, as S3. */
+  minPartSize?: number;
+  /** Bytes of the largest object CopyObject takes. Default 5 GiB, as S3. */
+  maxCopySize?: number;
+  /** Bytes one PutObject or UploadPart may carry. Default 5 GiB, as S3. */
+  maxUploadSize?: number;
+  /**
+   * Checksum computed when the client declares none. S3 computes CRC64NVME,
+   * and so does this by default; `'none'` spares benchmarks the time.
+   */
+  defaultChecksum?: 'CRC64NVME' | 'none';
+  /** Keep bodies in files below this folder instead of in memory. */
+  storeOnDisk?: string;
+  /** Milliseconds each request waits after it was authenticated. Default 0. */
+  latency?: number | ((request: RecordedRequest) => number);
+  /** The time signatures and expiry are judged by. Default `Date.now`. */
+  now?: () => number;
+}
+
+export interface ObjectSnapshot {
+  readonly size: number;
+  /** Without quotes. */
+  readonly etag: string;
+  readonly contentType: string;
+  /** Every system header kept, by lower-case name. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** User metadata, without `x-amz-meta-`. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly storageClass: string;
+  readonly checksum?: {
+    readonly algorithm: string;
+    readonly value: string;
+    readonly type: string;
+  };
+  readonly lastModified: Date;
+  /** The bytes, read when asked for; gone once the object is. */
+  readonly body: Buffer;
+}
+
+export interface MultipartUploadSnapshot {
+  readonly key: string;
+  readonly uploadId: string;
+  readonly initiated: Date;
+  readonly parts: readonly {
+    readonly partNumber: number;
+    readonly size: number;
+    readonly etag: string;
+  }[];
+}
+
+/** A running server. Everything it tells is as of now. */
+export interface S3TestServer extends AsyncDisposable {
+  /** `http://127.0.0.1:<port>`, for path-style requests. */
+  readonly endpoint: string;
+  readonly port: number;
+  readonly region: string;
+  readonly credentials: Credentials;
+  /** Requests in the order they came, those under way included. */
+  readonly requests: readonly RecordedRequest[];
+  /** Sockets open. */
+  readonly connections: number;
+  /** Sockets ever opened. */
+  readonly totalConnections: number;
+  /** Requests under way. */
+  readonly inFlight: number;
+  clearRequests(): void;
+  /**
+   * Resolves once the condition holds; it is tried whenever a request comes,
+   * progresses or ends and a socket opens or closes. Rejects when the server
+   * is closed first.
+   */
+  until(condition: (server: S3TestServer) => boolean): Promise<void>;
+  /** @throws Error when there is no such bucket */
+  objects(bucket: string): ReadonlyMap<string, ObjectSnapshot>;
+  /** Multipart uploads under way, in key order. */
+  multipartUploads(bucket: string): readonly MultipartUploadSnapshot[];
+  /**
+   * Makes matching requests fail, once their signature was verified; a browser
+   * form, whose signature is in its body, fails before that.
+   */
+  fail(fault: FaultOptions): Fault;
+  /** Makes single keys of otherwise successful batches fail. */
+  failKeys(fault: KeyFaultOptions): { clear(): void };
+  clearFaults(): void;
+  /** Destroys every socket, waits for handlers, frees everything stored. */
+  close(): Promise<void>;
+}
+
+const MEBIBYTE = 1024 * 1024;
+const GIBIBYTE = 1024 * MEBIBYTE;
+
+/**
+ * Starts an S3 server in this process, on a free port of 127.0.0.1, strict
+ * where S3 is strict: signatures, checksums, conditions and part rules are
+ * verified, and whatever it does not implement is answered with a 501.
+ */
+export async function startS3Server(options: S3ServerOptions = {}): Promise<S3TestServer> {
+  const server = new RunningServer(options);
+  await server.listen();
+  return server;
+}
+
+class RunningServer implements S3TestServer {
+  readonly region: string;
+  readonly credentials: Credentials;
+  readonly #log = new RequestLog();
+  readonly #faults = new Faults();
+  readonly #sockets = new Map<Socket, number>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #http = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 });
+  readonly #service: S3Service;
+  #totalConnections = 0;
+  #port = 0;
+
+  constructor(options: S3ServerOptions) {
+    this.region = options.region ?? 'us-east-1';
+    this.credentials = {
+      accessKeyId: options.accessKeyId ?? 'test-access-key',
+      secretAccessKey: options.secretAccessKey ?? 'test-secret-key',
+      ...(options.sessionToken === undefined ? {} : { sessionToken: options.sessionToken }),
+    };
+    const now = options.now ?? Date.now;
+    this.#service = {
+      store: new ObjectStore(),
+      storage:
+        options.storeOnDisk === undefined
+          ? new MemoryBodyStorage()
+          : new DiskBodyStorage(options.storeOnDisk),
+      credentials: this.credentials,
+      region: this.region,
+      minPartSize: options.minPartSize ?? 5 * MEBIBYTE,
+      maxCopySize: options.maxCopySize ?? 5 * GIBIBYTE,
+      maxUploadSize: options.maxUploadSize ?? 5 * GIBIBYTE,
+      defaultChecksum: options.defaultChecksum === 'none' ? undefined : 'CRC64NVME',
+      keyFailure: (operation, key) => this.#faults.keyFailure(operation, key),
+    };
+    for (const bucket of options.buckets ?? ['bucket']) {
+      this.#service.store.create(bucket, now());
+    }
+    const { latency = 0 } = options;
+    this.#serve({
+      service: this.#service,
+      faults: this.#faults,
+      log: this.#log,
+      publicBuckets: options.publicBuckets ?? [],
+      now,
+      latency: typeof latency === 'number' ? () => latency : latency,
+      connectionOf: ({ socket }) => this.#sockets.get(socket) ?? 0,
+    });
+  }
+
+  #serve(context: ExchangeContext): void {
+    const handle =
+      (awaitsContinue: boolean) =>
+      (incoming: IncomingMessage, response: ServerResponse): void => {
+        const running = new Exchange(context, incoming, response, awaitsContinue)
+          .run()
+          .finally(() => {
+            this.#running.delete(running);
+            this.#log.changed();
+          });
+        this.#running.add(running);
+        this.#log.changed();
+      };
+    this.#http.on('request', handle(false));
+    this.#http.on('checkContinue', handle(true));
+    this.#http.on('connection', (socket) => {
+      this.#sockets.set(socket, ++this.#totalConnections);
+      socket.once('close', () => {
+        this.#sockets.delete(socket);
+        this.#log.changed();
+      });
+      this.#log.changed();
+    });
+  }
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once('error', reject);
+      this.#http.listen(0, '127.0.0.1', resolve);
+    });
+    this.#port = (this.#http.address() as AddressInfo).port;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get endpoint(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get requests(): readonly RecordedRequest[] {
+    return this.#log.requests;
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  get totalConnections(): number {
+    return this.#totalConnections;
+  }
+
+  get inFlight(): number {
+    return this.#running.size;
+  }
+
+  clearRequests(): void {
+    this.#log.clear();
+  }
+
+  until(condition: (server: S3TestServer) => boolean): Promise<void> {
+    return this.#log.until(() => condition(this));
+  }
+
+  objects(bucket: string): ReadonlyMap<string, ObjectSnapshot> {
+    const { sortedKeys, objects } = this.#bucket(bucket);
+    return new Map(
+      sortedKeys.flatMap((key): [string, ObjectSnapshot][] => {
+        const object = objects.get(key);
+        if (!object) return [];
+        const { body, system, checksum } = object;
+        const snapshot: ObjectSnapshot = {
+          size: body.size,
+          etag: object.etag,
+          contentType: system.get('content-type') ?? '',
+          headers: Object.fromEntries(system),
+          metadata: Object.fromEntries(object.metadata),
+          storageClass: object.storageClass,
+          ...(checksum ? { checksum } : {}),
+          lastModified: new Date(object.lastModified),
+          get body() {
+            return body.readSync(0, body.size);
+          },
+        };
+        return [[key, snapshot]];
+      }),
+    );
+  }
+
+  multipartUploads(bucket: string): readonly MultipartUploadSnapshot[] {
+    return sortedUploads(this.#bucket(bucket)).map((upload) => ({
+      key: upload.key,
+      uploadId: upload.uploadId,
+      initiated: new Date(upload.initiated),
+      parts: sortedParts(upload).map(({ partNumber, body, etag }) => ({
+        partNumber,
+        size: body.size,
+        etag,
+      })),
+    }));
+  }
+
+  #bucket(name: string): ReturnType<ObjectStore['bucket']> {
+    return this.#service.store.bucket(name);
+  }
+
+  fail(fault: FaultOptions): Fault {
+    return this.#faults.add(fault);
+  }
+
+  failKeys(fault: KeyFaultOptions): { clear(): void } {
+    return this.#faults.addKeys(fault);
+  }
+
+  clearFaults(): void {
+    this.#faults.clear();
+  }
+
+  async close(): Promise<void> {
+    if (this.#http.listening) {
+      const closed = new Promise((resolve) => this.#http.close(resolve));
+      for (const socket of this.#sockets.keys()) socket.destroy();
+      await closed;
+    }
+    await Promise.all(this.#running);
+    this.#log.close();
+    this.#service.store.buckets.clear();
+    await this.#service.storage.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

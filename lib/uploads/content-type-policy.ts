@@ -1,0 +1,40 @@
+import { sniffContentType } from './content-sniffing.js';
+
+// Types that run script or restyle the page when a browser opens them. They are stored as such only when the bytes
+// show it, never because the client says so.
+const ACTIVE_TYPES =
+  /^(?:text\/(?:html|xml|javascript|css)|image\/svg\+xml|application\/(?:xhtml\+xml|xml|javascript|ecmascript))$|\+xml$/;
+
+/**
+ * The media type under which a file is stored: what its first bytes show; for text and for what shows nothing, the
+ * client's word, as long as that is harmless.
+ */
+export function contentTypeByBytes(head: Uint8Array, declared: string): string {
+  const found = sniffContentType(head);
+  if (found !== undefined && found !== 'text/plain' && found !== 'application/zip') return found;
+  const type = declared.split(';')[0]!.trim().toLowerCase();
+  const isMediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(type);
+  const plausible = isMediaType && !ACTIVE_TYPES.test(type) && agrees(type, found);
+  return plausible ? type : (found ?? 'application/octet-stream');
+}
+
+/** Whether a type is on an allow-list of types such as `image/png`, `image/*` and `*` + `/*`. */
+export function isAccepted(type: string, accept: readonly string[]): boolean {
+  return accept.some((pattern) => {
+    const wanted = pattern.toLowerCase();
+    if (wanted === '*' || wanted === '*/*') return true;
+    return wanted.endsWith('/*') ? type.startsWith(wanted.slice(0, -1)) : type === wanted;
+  });
+}
+
+// A declared type that has a signature must have shown it: a "PNG" of text is text.
+function agrees(declared: string, found: string | undefined): boolean {
+  if (found === 'text/plain') {
+    return /^text\/|^application\/(?:json|yaml|x-yaml|toml|sql|csv|x-ndjson|ld\+json)$|\+json$/.test(
+      declared,
+    );
+  }
+  // The formats of office suites, e-books and packages are zip files inside.
+  if (found === 'application/zip') return declared.startsWith('application/');
+  return declared.startsWith('application/') && declared !== 'application/pdf';
+}

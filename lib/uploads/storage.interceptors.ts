@@ -1,0 +1,132 @@
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Injectable,
+  mixin,
+  type NestInterceptor,
+  type Type,
+} from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import multer from 'multer';
+import { catchError, type Observable } from 'rxjs';
+import type { Storage } from '../core/storage.js';
+import { parseByteSize } from '../core/units.js';
+import { requestStorage } from '../missing-storages.js';
+import { getStorageToken } from '../storage.tokens.js';
+import { toUploadException } from './multer-errors.js';
+import { StorageEngine } from './storage.engine.js';
+import type { StoredUpload } from './stored-upload.js';
+import { parseUploadOptions, type UploadInterceptorOptions } from './upload-options.js';
+
+type Multer = ReturnType<typeof multer>;
+type Middleware = ReturnType<Multer['single']>;
+
+interface UploadRequest {
+  file?: StoredUpload;
+  files?: StoredUpload[] | Record<string, StoredUpload[]>;
+}
+
+/** A field with files, and how many it may have. */
+export interface UploadField {
+  name: string;
+  /** Default: as many as `maxFiles` allows. */
+  maxCount?: number;
+}
+
+/**
+ * Stores the one file of a field; the handler gets it by `@UploadedFile()` as a `StoredUpload`.
+ *
+ * The file is kept only when the handler succeeds: a pipe that refuses, a handler or a later interceptor that throws, a
+ * limit and a client that goes away leave nothing in the storage.
+ *
+ * @publicApi
+ */
+export function StorageFileInterceptor(
+  fieldName: string,
+  options: UploadInterceptorOptions = {},
+): Type<NestInterceptor> {
+  return uploadInterceptor(options, (parser) => parser.single(fieldName));
+}
+
+/** Stores the files of one field; the handler gets them by `@UploadedFiles()`. Otherwise as `StorageFileInterceptor`. @publicApi */
+export function StorageFilesInterceptor(
+  fieldName: string,
+  maxCount?: number,
+  options: UploadInterceptorOptions = {},
+): Type<NestInterceptor> {
+  return uploadInterceptor({ maxFiles: maxCount ?? 10, ...options }, (parser) =>
+    parser.array(fieldName, maxCount),
+  );
+}
+
+/** Stores the files of several fields; the handler gets `{ [field]: StoredUpload[] }` by `@UploadedFiles()`. @publicApi */
+export function StorageFileFieldsInterceptor(
+  uploadFields: readonly UploadField[],
+  options: UploadInterceptorOptions = {},
+): Type<NestInterceptor> {
+  return uploadInterceptor(options, (parser) => parser.fields(uploadFields));
+}
+
+/** Stores every file of the form, whatever its field; the handler gets a list by `@UploadedFiles()`. @publicApi */
+export function StorageAnyFilesInterceptor(
+  options: UploadInterceptorOptions = {},
+): Type<NestInterceptor> {
+  return uploadInterceptor(options, (parser) => parser.any());
+}
+
+function uploadInterceptor(
+  options: UploadInterceptorOptions,
+  fields: (parser: Multer) => Middleware,
+): Type<NestInterceptor> {
+  requestStorage(options.storage);
+  const { maxSize } = parseUploadOptions(options);
+  const { maxFiles = 10, maxFields = 100 } = options;
+  const limits = {
+    fileSize: maxSize,
+    files: maxFiles,
+    fields: maxFields,
+    parts: maxFiles + maxFields,
+    fieldSize: parseByteSize(options.maxFieldSize ?? '1mb', 'maxFieldSize'),
+    fieldNameSize: 100,
+    headerPairs: 100,
+    fieldNestingDepth: 32,
+    fieldArrayIndexLimit: 1000,
+  };
+
+  @Injectable()
+  class StorageUploadInterceptor implements NestInterceptor {
+    readonly #engine: StorageEngine;
+    readonly #parse: Middleware;
+
+    constructor(moduleRef: ModuleRef) {
+      const { storage: name, ...rest } = options;
+      const storage = moduleRef.get<Storage>(getStorageToken(name), { strict: false });
+      this.#engine = new StorageEngine(storage, rest);
+      this.#parse = fields(multer({ storage: this.#engine, limits, defParamCharset: 'utf8' }));
+    }
+
+    async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+      const http = context.switchToHttp();
+      const request = http.getRequest<UploadRequest>();
+      await new Promise<void>((resolve, reject) => {
+        this.#parse(request as never, http.getResponse(), (error: unknown) => {
+          if (error) reject(toUploadException(error) as Error);
+          else resolve();
+        });
+      });
+      return next.handle().pipe(
+        catchError(async (error: unknown) => {
+          await this.#removeAll(request);
+          throw error;
+        }),
+      );
+    }
+
+    async #removeAll({ file, files = [] }: UploadRequest): Promise<void> {
+      const all = [...(file ? [file] : []), ...Object.values(files).flat()];
+      // Each failure is logged by the engine; the client is to see why the handler failed.
+      await Promise.allSettled(all.map((each) => this.#engine.remove(each)));
+    }
+  }
+  return mixin(StorageUploadInterceptor);
+}

@@ -1,0 +1,31 @@
+import type { StoredFile } from '../core/stored-file.js';
+
+/** A file of a form that was stored: what multer tells about it, and where it is. @publicApi */
+export interface StoredUpload {
+  fieldname: string;
+  /** The name that the client gave. For display only: it is no part of the key. */
+  originalname: string;
+  encoding: string;
+  /** Media type by the file's first bytes, not by the client's word. */
+  mimetype: string;
+  /** Bytes. */
+  size: number;
+  key: string;
+  /** Name of the storage. */
+  storage: string;
+  stored: StoredFile;
+}
+
+/** A file of a form before its bytes are read. */
+export interface IncomingFile {
+  readonly fieldname: string;
+  readonly originalname: string;
+  /** What the client says; not to be trusted. */
+  readonly mimetype: string;
+}
+
+/** A file whose type is known by its first bytes. */
+export interface TypedFile extends IncomingFile {
+  /** Media type that it is stored with. */
+  readonly contentType: string;
+}
