@@ -63,8 +63,9 @@ export async function sendFile(
       head.status(304);
       return undefined;
     }
-    const range =
-      wanted && evaluateIfRange(headers, file) ? satisfy(wanted, file, head) : undefined;
+    const { ranges, conditionalGet } = served.storage.capabilities;
+    const honoured = ranges && wanted && evaluateIfRange(headers, file);
+    const range = honoured ? satisfy(wanted, file, head) : undefined;
     if (method !== 'GET') {
       describe(served, file, head);
       head.header('Content-Length', String(file.size));
