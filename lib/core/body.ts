@@ -56,12 +56,14 @@ export function openBody(body: StorageBody): OpenBody {
  * The chunks as bytes. Waiting for the next one ends as soon as the signal is aborted, even when the source never
  * answers again.
  *
- * @param inspect sees each chunk before it is handed on, and may throw to end the body.
+ * @param inspect sees each chunk before it is handed on, and may throw to end the body
+ * @param onWait is told before each wait for the source
  */
 export async function* readChunks(
   chunks: AsyncIterable<unknown> | Iterable<unknown>,
   signal: AbortSignal,
   inspect: (chunk: Uint8Array) => void,
+  onWait: () => void = () => {},
 ): AsyncGenerator<Uint8Array, void> {
   const iterator =
     Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
@@ -72,6 +74,7 @@ export async function* readChunks(
   try {
     for (;;) {
       signal.throwIfAborted();
+      onWait();
       const next = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
         rejectNext = reject;
         Promise.resolve(iterator.next()).then(resolve, reject);

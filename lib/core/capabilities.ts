@@ -36,7 +36,10 @@ export interface Capabilities {
   };
   /** Checksums that the backend keeps with the file. Any algorithm is verified on the way in, whatever this says. */
   readonly checksums: readonly ChecksumAlgorithm[];
-  /** The driver repeats failed requests by itself, by `RetryOptions`; the storage then does not. */
+  /**
+   * The driver repeats failed requests, and gives up silent ones, by itself, by `RetryOptions` and `timeout`. Otherwise
+   * the storage does both around its calls.
+   */
   readonly retries: boolean;
   readonly limits: StorageLimits;
 }

@@ -93,7 +93,12 @@ export class Operation {
     return retry ? withRetry(call, { ...retry, signal: this.signal }) : call();
   }
 
-  /** Bytes moved: the deadline starts anew. */
+  /** The driver takes over: one that repeats requests keeps their time as well. */
+  driverStarts(): void {
+    if (!this.settings.retry()) this.suspendDeadline();
+  }
+
+  /** Something moved, and the caller's source is to move next: the deadline starts anew. */
   progressed(): void {
     const { timeout } = this.settings;
     if (timeout === undefined) return;
@@ -106,9 +111,10 @@ export class Operation {
     }, timeout);
   }
 
-  /** The caller reads at its own pace from here on. */
+  /** What comes next may take its time: the caller's own reading, or a driver with deadlines of its own. */
   suspendDeadline(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** What the caller is told: the reason of the abort if there was one, else the error, as a StorageError. */

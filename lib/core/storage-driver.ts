@@ -21,8 +21,8 @@ export interface DriverClients {
  *
  * A driver may rely on this, and checks none of it again: keys and prefixes passed `core/key.ts`, and any configured
  * prefix is on; conditions, ranges, attributes, checksums and part numbers are well-formed; options whose capability
- * is missing do not arrive; `signal` is always there; nothing is called after `close()`; bodies are checked for size
- * and checksum as they are read, and throw when they differ.
+ * is missing do not arrive; `signal` is always there; nothing is called after `close()`; a body throws when its size or
+ * checksum is not what was announced, and when the signal is aborted, even while its source is silent.
  *
  * A driver promises: it rejects with a `StorageError` (anything else is reported as one, with code `UNKNOWN`); a
  * failed or aborted write leaves what was there before, and it rejects only when nothing of it is in flight; a body

@@ -16,7 +16,10 @@ export interface StorageOptions {
   expiresIn?: number | string;
   /** How failed requests are repeated. Default: 3 retries from 1 s on. */
   retry?: RetryOptions;
-  /** Longest time without progress of one call: milliseconds, or text such as `'30s'`. Default: the driver's own. */
+  /**
+   * Longest time without progress, of a request to the backend and of a body that is being stored: milliseconds, or text
+   * such as `'30s'`. Default: the driver's own for requests, none for bodies.
+   */
   timeout?: number | string;
   /** Parts of one call in flight at once. Default 4. */
   concurrency?: number;

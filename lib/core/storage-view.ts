@@ -110,8 +110,9 @@ export class StorageView {
     );
   }
 
-  async open(): Promise<void> {
-    await this.shared.source.open();
+  async open(operation: Operation): Promise<void> {
+    if (!this.shared.source.driver) await this.shared.source.open();
+    operation.driverStarts();
   }
 
   get capabilities(): Capabilities {
@@ -159,7 +160,7 @@ export class StorageView {
   ): Promise<T> {
     const operation = this.begin(name, key, signal);
     try {
-      if (!this.shared.source.driver) await this.open();
+      await this.open(operation);
       return await call(operation);
     } catch (error) {
       throw operation.failure(error);

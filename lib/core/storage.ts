@@ -136,8 +136,9 @@ export class Storage<Name extends string = string> {
           size: options.size === undefined ? undefined : assertCount(options.size, 'size'),
           checksum,
           maxSize: this.#view.maxObjectSize,
+          onWait: () => operation.progressed(),
           onBytes: (bytes) => {
-            operation.progressed();
+            operation.driverStarts();
             meter?.add(bytes);
           },
         });
@@ -177,7 +178,7 @@ export class Storage<Name extends string = string> {
   async get(key: string, options: GetOptions = {}): Promise<Download> {
     const operation = this.#view.begin('get', key, options.signal);
     try {
-      await this.#view.open();
+      await this.#view.open(operation);
       const fullKey = this.#view.fullKey(key);
       const { file, range, body } = await openDownload(this.#view, fullKey, options, operation);
       return new Download(this.#view.own(file), range, body);
@@ -223,7 +224,7 @@ export class Storage<Name extends string = string> {
     try {
       let left = limit;
       if (left === 0) return;
-      await this.#view.open();
+      await this.#view.open(operation);
       const pages = this.#driver.list(
         this.#view.listOptions({ ...options, prefix }, Math.min(left, LIST_PAGE_SIZE), operation),
       );
@@ -438,7 +439,8 @@ export class Storage<Name extends string = string> {
             size: undefined,
             checksum: undefined,
             maxSize: maxPartSize,
-            onBytes: () => operation.progressed(),
+            onWait: () => operation.progressed(),
+            onBytes: () => operation.driverStarts(),
           }),
         );
         return operation.repeat(() =>

@@ -8,6 +8,8 @@ interface UploadChecks {
   readonly size: number | undefined;
   readonly checksum: Checksum | undefined;
   readonly maxSize: number;
+  /** The source is asked for more. */
+  readonly onWait: () => void;
   readonly onBytes: (bytes: number) => void;
 }
 
@@ -33,17 +35,18 @@ export function uploadBody(body: OpenBody, checks: UploadChecks): DriverBody {
 
 async function* checkedChunks(
   { chunks }: Extract<OpenBody, { chunks: unknown }>,
-  { signal, size, checksum, maxSize, onBytes }: UploadChecks,
+  { signal, size, checksum, maxSize, onWait, onBytes }: UploadChecks,
 ): AsyncGenerator<Uint8Array, void> {
   const running = checksum && startChecksum(checksum.algorithm);
   let received = 0;
-  yield* readChunks(chunks, signal, (chunk) => {
+  const inspect = (chunk: Uint8Array): void => {
     received += chunk.byteLength;
     if (size !== undefined && received > size) throw wrongSize(size);
     if (received > maxSize) throw tooLarge(maxSize);
     running?.update(chunk);
     onBytes(chunk.byteLength);
-  });
+  };
+  yield* readChunks(chunks, signal, inspect, onWait);
   if (size !== undefined && received !== size) throw wrongSize(size, received);
   if (checksum && running) assertChecksum(checksum, running.digest());
 }
