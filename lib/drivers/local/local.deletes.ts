@@ -1,0 +1,62 @@
+import { linkDenied, throwIfAborted, toStorageError } from './local.errors.js';
+import type { DriverDeleteResult } from '../../core/storage-driver.js';
+import { nameOf, parentOf } from './local.paths.js';
+import { hasCode, lstat, unlink } from './local.system-calls.js';
+import type { LocalContext } from './local.writes.js';
+
+const DELETES_AT_ONCE = 16;
+
+/** Deletes each key for itself, then the folders that have become empty. */
+export async function deleteKeys(
+  context: LocalContext,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<DriverDeleteResult> {
+  const failed: DriverDeleteResult['failed'][number][] = [];
+  const emptied = new Set<string>();
+  const queue = keys.values();
+  const work = async (): Promise<void> => {
+    for (const key of queue) {
+      if (signal.aborted) return;
+      try {
+        if (await deleteKey(context, key, signal)) emptied.add(parentOf(key));
+      } catch (error) {
+        failed.push({ key, error: toStorageError(error, key) });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, keys.length) }, work));
+  // The deepest first: then each folder is tried once it can be empty.
+  const folders = [...emptied].sort((left, right) => right.length - left.length);
+  for (const folder of folders) await context.root.prune(folder);
+  throwIfAborted(signal);
+  return { failed };
+}
+
+/** Answers whether there was a file. A folder is none, and stays. */
+async function deleteKey(
+  { keyLocks, root, metadata, options }: LocalContext,
+  key: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return keyLocks.hold([key], signal, async () => {
+    const folder = await root.openFolder(parentOf(key));
+    if (folder === 'link') throw linkDenied({ key });
+    if (typeof folder === 'string') return false;
+    try {
+      const path = folder.at(nameOf(key));
+      const stats = await lstat(path);
+      if (stats.isDirectory()) return false;
+      if (stats.isSymbolicLink() && !root.followsLinks) throw linkDenied({ key });
+      await unlink(path);
+      await metadata.remove(key, stats);
+      if (options.durability === 'full') await folder.sync();
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return false;
+      throw error;
+    } finally {
+      await folder.close();
+    }
+  });
+}

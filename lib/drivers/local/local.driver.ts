@@ -1,0 +1,302 @@
+import { chmod, mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DriverBody } from '../../core/body.js';
+import type { Capabilities } from '../../core/capabilities.js';
+import type { WriteConditions } from '../../core/conditions.js';
+import {
+  StorageConfigurationError,
+  StoragePermissionError,
+  StorageUnsupportedError,
+} from '../../core/errors.js';
+import type { MultipartPart } from '../../core/multipart.js';
+import { SIGNED_UPLOAD_CONSTRAINTS, UrlSigner } from '../../core/signed-url.js';
+import type {
+  DriverCopyOptions,
+  DriverDeleteResult,
+  DriverDownload,
+  DriverFactory,
+  DriverGetOptions,
+  DriverListOptions,
+  DriverMultipartOptions,
+  DriverOptions,
+  DriverPutOptions,
+  DriverUpload,
+  DriverUploadUrlOptions,
+  DriverUrlOptions,
+  ListPage,
+  StorageDriver,
+  UploadUrl,
+} from '../../core/storage-driver.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import { copyVersion, moveVersion } from './local.copies.js';
+import { deleteKeys } from './local.deletes.js';
+import { throwIfAborted, toStorageError } from './local.errors.js';
+import { listPages } from './local.list.js';
+import { KeyLocks, LockFiles, Slots } from './local.locks.js';
+import { MetadataFolder, toRecord } from './local.metadata.js';
+import { Uploads } from './local.multipart.js';
+import {
+  parseLocalOptions,
+  type LocalStorageOptions,
+  type ParsedLocalOptions,
+} from './local.options.js';
+import { LocalRoot } from './local.paths.js';
+import { readFile, readInfo } from './local.reads.js';
+import { hasCode, realpath } from './local.system-calls.js';
+import { TemporaryFiles } from './local.temporary-files.js';
+import { publish, stageBody, type LocalContext } from './local.writes.js';
+
+/** Whole writes under way at once that wait for nobody but the disk: more would only hold descriptors. */
+const WRITES_AT_ONCE = 64;
+const WEEK = 7 * 24 * 60 * 60;
+
+/** Opens a storage in a folder of the local disk. @throws StorageConfigurationError, StoragePermissionError */
+export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = async (
+  options,
+  { storage },
+) => {
+  const parsed = parseLocalOptions(options);
+  const signer =
+    parsed.signing && new UrlSigner(storage, parsed.signing.baseUrl, parsed.signing.keys);
+  const root = await openRoot(parsed);
+  try {
+    const metadata = new MetadataFolder(
+      join(root.reserved, 'meta'),
+      parsed.permissions,
+      parsed.directoryPermissions,
+      parsed.durability === 'full',
+    );
+    const temporary = await openTemporaryFiles(root, metadata, parsed);
+    return new LocalDriver(
+      {
+        options: parsed,
+        root,
+        metadata,
+        temporary,
+        keyLocks: new KeyLocks(),
+        lockFiles: new LockFiles(temporary),
+      },
+      signer,
+    );
+  } catch (error) {
+    await root.close();
+    throw error;
+  }
+};
+
+class LocalDriver implements StorageDriver<undefined> {
+  readonly name = 'local';
+  readonly client = undefined;
+  readonly capabilities: Capabilities;
+  readonly #uploads: Uploads;
+  readonly #writes = new Slots(WRITES_AT_ONCE);
+  readonly #swept: Promise<void>;
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    private readonly context: LocalContext,
+    private readonly signer: UrlSigner | undefined,
+  ) {
+    this.capabilities = capabilitiesOf(signer !== undefined);
+    this.#uploads = new Uploads(context);
+    // Beside the first calls: nobody waits for it, and nothing depends on it.
+    this.#swept = context.temporary.sweep();
+  }
+
+  async put(key: string, body: DriverBody, options: DriverPutOptions): Promise<StoredFile> {
+    const { signal } = options;
+    const recorded = toRecord(key, options);
+    return attempt(key, async () => {
+      if (body instanceof Uint8Array) {
+        return this.#writes.use(async () => {
+          const staged = await stageBody(this.context, key, body, signal);
+          return publish(this.context, key, staged, recorded, options, signal);
+        });
+      }
+      // A stream is as slow as whoever sends it: only what follows takes a slot.
+      const staged = await stageBody(this.context, key, body, signal);
+      return this.#writes.use(() => publish(this.context, key, staged, recorded, options, signal));
+    });
+  }
+
+  get(key: string, options: DriverGetOptions): Promise<DriverDownload> {
+    return attempt(key, () => readFile(this.context, key, options));
+  }
+
+  info(key: string, { signal }: DriverOptions): Promise<StoredFile> {
+    return attempt(key, () => readInfo(this.context, key, signal));
+  }
+
+  async *list(options: DriverListOptions): AsyncGenerator<ListPage, void> {
+    try {
+      yield* listPages(this.context.root, options);
+    } catch (error) {
+      throw toStorageError(error);
+    }
+  }
+
+  deleteMany(keys: readonly string[], { signal }: DriverOptions): Promise<DriverDeleteResult> {
+    return attempt(undefined, () => deleteKeys(this.context, keys, signal));
+  }
+
+  copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {
+    const transfer = options.move ? moveVersion : copyVersion;
+    return attempt(from, () => this.#writes.use(() => transfer(this.context, from, to, options)));
+  }
+
+  async url(key: string, options: DriverUrlOptions): Promise<string> {
+    return this.#signer().readUrl(key, options);
+  }
+
+  async uploadUrl(key: string, options: DriverUploadUrlOptions): Promise<UploadUrl> {
+    return this.#signer().uploadUrl(key, options);
+  }
+
+  startMultipartUpload(key: string, options: DriverMultipartOptions): Promise<string> {
+    return attempt(key, () => this.#uploads.start(key, options));
+  }
+
+  uploadPart(
+    upload: DriverUpload,
+    partNumber: number,
+    body: Uint8Array,
+    { signal }: DriverOptions,
+  ): Promise<MultipartPart> {
+    return attempt(upload.key, () =>
+      this.#writes.use(() => this.#uploads.putPart(upload, partNumber, body, signal)),
+    );
+  }
+
+  listParts(upload: DriverUpload, { signal }: DriverOptions): Promise<MultipartPart[]> {
+    return attempt(upload.key, () => {
+      throwIfAborted(signal);
+      return this.#uploads.list(upload);
+    });
+  }
+
+  completeMultipartUpload(
+    upload: DriverUpload,
+    parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+    options: DriverOptions & WriteConditions,
+  ): Promise<StoredFile> {
+    return attempt(upload.key, () =>
+      this.#writes.use(() => this.#uploads.complete(upload, parts, options)),
+    );
+  }
+
+  abortMultipartUpload(upload: DriverUpload, { signal }: DriverOptions): Promise<void> {
+    return attempt(upload.key, () => {
+      throwIfAborted(signal);
+      return this.#uploads.abort(upload);
+    });
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    await this.#swept;
+    await this.context.temporary.close();
+    await this.context.root.close();
+  }
+
+  #signer(): UrlSigner {
+    if (this.signer) return this.signer;
+    throw new StorageUnsupportedError('Signed URLs need the options baseUrl and signingKeys');
+  }
+}
+
+async function openRoot(options: ParsedLocalOptions): Promise<LocalRoot> {
+  const { root, createRoot, directoryPermissions } = options;
+  try {
+    if (createRoot) {
+      const created = await mkdir(root, { recursive: true, mode: directoryPermissions });
+      if (created !== undefined) await chmod(root, directoryPermissions);
+    }
+    if (!(await stat(root)).isDirectory()) throw notFolder(root);
+    return await LocalRoot.open(await realpath(root), options);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) {
+      throw new StorageConfigurationError(
+        `root ${JSON.stringify(root)} does not exist; create the folder, or set createRoot: true`,
+        { cause: error },
+      );
+    }
+    if (hasCode(error, 'ENOTDIR', 'EEXIST')) throw notFolder(root, error);
+    throw rootError(error, root);
+  }
+}
+
+async function openTemporaryFiles(
+  root: LocalRoot,
+  metadata: MetadataFolder,
+  { root: path, directoryPermissions }: ParsedLocalOptions,
+): Promise<TemporaryFiles> {
+  try {
+    const temporary = await TemporaryFiles.open(root.reserved, metadata, directoryPermissions);
+    // Files are published from here by renaming: it has to be this very file system, and no link.
+    const [top, inner] = await Promise.all([stat(root.path), stat(temporary.folder)]);
+    if (top.dev !== inner.dev || (await realpath(temporary.folder)) !== temporary.folder) {
+      await temporary.close();
+      throw new StorageConfigurationError(
+        'The folder .nestjs-storages in the root must be a plain folder on the same file system',
+      );
+    }
+    return temporary;
+  } catch (error) {
+    throw rootError(error, path);
+  }
+}
+
+function notFolder(root: string, cause?: unknown): StorageConfigurationError {
+  return new StorageConfigurationError(`root ${JSON.stringify(root)} is not a folder`, { cause });
+}
+
+function rootError(error: unknown, root: string): Error {
+  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {
+    return new StoragePermissionError(
+      `The process may not read and write root ${JSON.stringify(root)}; give its user access, or name another folder`,
+      { cause: error },
+    );
+  }
+  return toStorageError(error);
+}
+
+async function attempt<T>(key: string | undefined, task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (error) {
+    throw toStorageError(error, key);
+  }
+}
+
+function capabilitiesOf(signs: boolean): Capabilities {
+  return {
+    createOnly: true,
+    compareAndSet: true,
+    createOnlyCopy: true,
+    conditionalGet: true,
+    ranges: true,
+    metadata: true,
+    headers: true,
+    delimiters: 'slash',
+    atomicMove: true,
+    multipart: true,
+    signedUrls: signs,
+    signedUploads: {
+      PUT: signs && SIGNED_UPLOAD_CONSTRAINTS,
+      POST: false,
+    },
+    checksums: ['crc32', 'md5', 'sha1', 'sha256'],
+    retries: false,
+    limits: {
+      maxObjectSize: Number.MAX_SAFE_INTEGER,
+      minPartSize: 1,
+      maxPartSize: Number.MAX_SAFE_INTEGER,
+      maxParts: 10_000,
+      deleteBatch: 1000,
+      maxExpiresIn: WEEK,
+    },
+  };
+}

@@ -1,0 +1,252 @@
+import * as fs from 'node:fs';
+import type { BigIntStats, Dirent } from 'node:fs';
+import { StorageInvalidArgumentError } from '../../core/errors.js';
+import { RESERVED_FOLDER, compareKeys, parseKey } from '../../core/key.js';
+import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
+import { storedFile, type StoredFile } from '../../core/stored-file.js';
+import { throwIfAborted, toStorageError } from './local.errors.js';
+import { etagOf, lastModifiedOf } from './local.identity.js';
+import type { LocalRoot } from './local.paths.js';
+import { hasCode, readEntries, realpath, stat } from './local.system-calls.js';
+
+const STATS_AT_ONCE = 64;
+
+/**
+ * Pages of the files below the root, in the order of the keys' UTF-8 bytes. Directories are read once, when the walk
+ * comes to them; files are looked at only when they are on a page that is asked for.
+ */
+export async function* listPages(
+  root: LocalRoot,
+  options: DriverListOptions,
+): AsyncGenerator<ListPage, void> {
+  const { signal, pageSize } = options;
+  const walk = new Walk(root, options, startOf(options));
+  for (;;) {
+    const files: StoredFile[] = [];
+    const prefixes: string[] = [];
+    let last = '';
+    let cursor: string | undefined;
+    while (files.length + prefixes.length < pageSize) {
+      const found = await walk.take(pageSize - files.length - prefixes.length);
+      if (found.length === 0) break;
+      last = found.at(-1)!;
+      prefixes.push(...found.filter((key) => key.endsWith('/')));
+      const keys = found.filter((key) => !key.endsWith('/'));
+      const stats = await statAll(
+        keys.map((key) => root.pathOf(key)),
+        root.followsLinks,
+        signal,
+      );
+      for (const [index, key] of keys.entries()) {
+        const version = stats[index];
+        if (version?.isFile()) files.push(listed(key, version));
+      }
+    }
+    if (await walk.hasMore()) cursor = toCursor(last);
+    yield { files, prefixes, ...(cursor !== undefined && { cursor }) };
+    if (cursor === undefined) return;
+    throwIfAborted(signal);
+  }
+}
+
+/** A directory that is being walked: its entries, and how far. */
+interface Level {
+  /** Keys, and folders with their `/`, in order. */
+  readonly entries: readonly string[];
+  /** Where it really is; only known when links are followed. */
+  readonly real: string;
+  next: number;
+}
+
+/** The keys in order; with a delimiter, prefixes that end with `/` among them. */
+class Walk {
+  readonly #levels: Level[] = [];
+  readonly #ahead: string[] = [];
+  #started = false;
+
+  constructor(
+    private readonly root: LocalRoot,
+    private readonly options: DriverListOptions,
+    /** Everything up to this one is left out. */
+    private readonly after: string,
+  ) {}
+
+  async take(count: number): Promise<string[]> {
+    await this.#look(count);
+    return this.#ahead.splice(0, count);
+  }
+
+  async hasMore(): Promise<boolean> {
+    await this.#look(1);
+    return this.#ahead.length > 0;
+  }
+
+  async #look(count: number): Promise<void> {
+    if (!this.#started) {
+      this.#started = true;
+      const { prefix } = this.options;
+      await this.#enter(prefix.slice(0, prefix.lastIndexOf('/') + 1));
+    }
+    for (let level = this.#levels.at(-1); level; level = this.#levels.at(-1)) {
+      if (this.#ahead.length >= count) return;
+      const entry = level.entries[level.next++];
+      if (entry === undefined) this.#levels.pop();
+      else if (!entry.endsWith('/')) this.#ahead.push(entry);
+      else if (this.options.delimiter === undefined) await this.#enter(entry);
+      else if (await this.#holdsFiles(entry)) this.#ahead.push(entry);
+    }
+  }
+
+  async #enter(folder: string): Promise<void> {
+    throwIfAborted(this.options.signal);
+    const real = this.root.followsLinks ? await this.#realPath(folder) : '';
+    const entries = await this.#read(folder, [real, ...this.#levels.map((level) => level.real)]);
+    this.#levels.push({ entries: sorted(entries), real, next: 0 });
+  }
+
+  /** The entries that can be listed, or below which there can be some. None when the folder is gone meanwhile. */
+  async #read(path: string, above: readonly string[]): Promise<string[]> {
+    const { prefix } = this.options;
+    const folder = await this.root.openFolder(path.slice(0, -1));
+    if (typeof folder === 'string') return [];
+    try {
+      const entries: string[] = [];
+      for (const dirent of await readEntries(folder.at('.'))) {
+        const kind = dirent.isSymbolicLink()
+          ? await this.#targetOf(path + dirent.name, above)
+          : dirent;
+        const isFolder = kind?.isDirectory() ?? false;
+        if (!isFolder && !kind?.isFile()) continue;
+        const key = isFolder ? `${path}${dirent.name}/` : path + dirent.name;
+        if (!(key.startsWith(prefix) || (isFolder && prefix.startsWith(key)))) continue;
+        if (this.#isBefore(key) || !isKeySegment(dirent.name, path)) continue;
+        entries.push(key);
+      }
+      return entries;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
+      throw error;
+    } finally {
+      await folder.close();
+    }
+  }
+
+  /** A folder whose keys all come before the start is never read. */
+  #isBefore(key: string): boolean {
+    if (this.after === '') return false;
+    if (key.endsWith('/') && this.after.startsWith(key)) {
+      // The start lies in the folder; or, in a listing by prefixes, the folder is the last one that was listed.
+      return this.options.delimiter !== undefined && this.after === key;
+    }
+    return compareKeys(key, this.after) <= 0;
+  }
+
+  /** Whether a folder is a common prefix: the first file below it decides, at whatever depth. */
+  async #holdsFiles(folder: string): Promise<boolean> {
+    throwIfAborted(this.options.signal);
+    const { signal } = this.options;
+    const walk = new Walk(this.root, { signal, pageSize: 1, prefix: folder }, this.after);
+    return walk.hasMore();
+  }
+
+  async #realPath(folder: string): Promise<string> {
+    return realpath(this.root.pathOf(folder.slice(0, -1))).catch(() => '');
+  }
+
+  /** What a link stands for: nothing when links are not followed, it ends outside, or leads in a circle. */
+  async #targetOf(
+    key: string,
+    above: readonly string[],
+  ): Promise<Pick<Dirent, 'isFile' | 'isDirectory'> | undefined> {
+    if (!this.root.followsLinks) return undefined;
+    try {
+      const real = await realpath(this.root.pathOf(key));
+      if (!this.root.isInside(real) || above.includes(real)) return undefined;
+      return await stat(real);
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
+      throw error;
+    }
+  }
+}
+
+function listed(key: string, version: BigIntStats): StoredFile {
+  return storedFile({
+    key,
+    size: Number(version.size),
+    etag: etagOf(version),
+    lastModified: lastModifiedOf(version),
+  });
+}
+
+/** A name that no key can have was not put there by this driver, and cannot be reached by a key. */
+function isKeySegment(name: string, folder: string): boolean {
+  if (folder === '' && name.toLowerCase() === RESERVED_FOLDER) return false;
+  if (/^[\x20-\x5B\x5D-\x7E]+$/.test(name)) return true;
+  try {
+    parseKey(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function sorted(entries: string[]): string[] {
+  // UTF-16 units, which sort() compares, have the order of UTF-8 bytes as long as there are no surrogates.
+  const plain = entries.every((key) => !/[\uD800-\uDFFF]/.test(key));
+  return plain ? entries.sort() : entries.sort(compareKeys);
+}
+
+/** One promise for all, a bounded number of calls at a time; `undefined` for what is gone. */
+function statAll(
+  paths: readonly string[],
+  follow: boolean,
+  signal: AbortSignal,
+): Promise<(BigIntStats | undefined)[]> {
+  return new Promise((resolve, reject) => {
+    const results: (BigIntStats | undefined)[] = [];
+    let next = 0;
+    let running = 0;
+    let failure: unknown;
+    const look = follow ? fs.stat : fs.lstat;
+    const proceed = (): void => {
+      try {
+        throwIfAborted(signal);
+      } catch (error) {
+        failure ??= error;
+      }
+      if (running === 0 && (failure !== undefined || next === paths.length)) {
+        if (failure === undefined) resolve(results);
+        else reject(toStorageError(failure));
+        return;
+      }
+      while (failure === undefined && running < STATS_AT_ONCE && next < paths.length) {
+        const index = next++;
+        running++;
+        look(paths[index]!, { bigint: true }, (error, stats) => {
+          running--;
+          results[index] = error ? undefined : stats;
+          if (error && !hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) failure ??= error;
+          proceed();
+        });
+      }
+    };
+    proceed();
+  });
+}
+
+/** The key after which a listing starts: that of `startAfter` or of the cursor, whichever comes later. */
+function startOf({ cursor, startAfter = '', prefix }: DriverListOptions): string {
+  if (cursor === undefined) return startAfter;
+  const bytes = Buffer.from(cursor, 'base64url');
+  const key = bytes.toString();
+  const genuine = key !== '' && key.startsWith(prefix) && toCursor(key) === cursor;
+  if (!genuine) {
+    throw new StorageInvalidArgumentError('The cursor is not one that this listing gave');
+  }
+  return compareKeys(key, startAfter) > 0 ? key : startAfter;
+}
+
+function toCursor(key: string): string {
+  return Buffer.from(key).toString('base64url');
+}

@@ -1,0 +1,156 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { throwIfAborted } from './local.errors.js';
+import { hashOf } from './local.metadata.js';
+import { isGone } from './local.owners.js';
+import {
+  close,
+  hasCode,
+  link,
+  open,
+  readText,
+  unlinkIfThere,
+  writeAll,
+} from './local.system-calls.js';
+import type { TemporaryFiles } from './local.temporary-files.js';
+
+type Release = () => void;
+
+/** Lets the writers of a key in one by one, in the order in which they came. Within one process. */
+export class KeyLocks {
+  readonly #last = new Map<string, Promise<void>>();
+
+  /** Several keys are taken in one order by everybody, so that nobody waits in a circle. */
+  async hold<T>(keys: readonly string[], signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+    const held: Release[] = [];
+    try {
+      for (const key of [...new Set(keys)].sort()) held.push(await this.#acquire(key, signal));
+      return await task();
+    } finally {
+      for (const release of held) release();
+    }
+  }
+
+  async #acquire(key: string, signal: AbortSignal): Promise<Release> {
+    const before = this.#last.get(key);
+    let open!: () => void;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    const turn = before === undefined ? opened : before.then(() => opened);
+    this.#last.set(key, turn);
+    const release = (): void => {
+      open();
+      if (this.#last.get(key) === turn) this.#last.delete(key);
+    };
+    if (before !== undefined) {
+      try {
+        await orAborted(before, signal);
+      } catch (error) {
+        open();
+        // Those behind wait for the one before, too; the last one of them tidies up.
+        void turn.then(() => {
+          if (this.#last.get(key) === turn) this.#last.delete(key);
+        });
+        throw error;
+      }
+    }
+    return release;
+  }
+}
+
+/** Lets in so many tasks at once: short ones that end by themselves, or a slow one would hold up all. */
+export class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  async use<T>(task: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await task();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+}
+
+/**
+ * Lets one process in at a time, for a key: the lock is a hard link to a file that says who holds it, so it is there
+ * complete or not at all. The lock of a process that is gone is broken by whoever waits for it.
+ */
+export class LockFiles {
+  constructor(private readonly temporary: TemporaryFiles) {}
+
+  /** Waits until the signal is aborted. */
+  async hold<T>(key: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+    const path = join(this.temporary.locks, hashOf(key));
+    for (let wait = 1; !(await this.#take(path)); wait = Math.min(2 * wait, 64)) {
+      throwIfAborted(signal);
+      const holder = await readText(path);
+      if (holder !== undefined && (await this.#isGone(holder))) await this.temporary.sweep();
+      // In random steps, so that those who wait do not come back together.
+      await orAborted(sleep(wait * (0.5 + Math.random())), signal);
+    }
+    try {
+      return await task();
+    } finally {
+      await unlinkIfThere(path).catch(() => {});
+    }
+  }
+
+  async #take(path: string): Promise<boolean> {
+    const record = join(this.temporary.folder, 'owner');
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await link(record, path);
+        return true;
+      } catch (error) {
+        if (hasCode(error, 'EEXIST')) return false;
+        if (!hasCode(error, 'ENOENT') || attempt >= 10) throw error;
+      }
+      await this.#writeRecord(record);
+    }
+  }
+
+  async #writeRecord(record: string): Promise<void> {
+    const draft = this.temporary.next();
+    const descriptor = await this.temporary.use(() => open(draft, 'wx', 0o600));
+    try {
+      await writeAll(descriptor, Buffer.from(this.temporary.owner));
+    } finally {
+      await close(descriptor);
+    }
+    try {
+      await link(draft, record);
+    } catch (error) {
+      if (!hasCode(error, 'EEXIST')) throw error;
+    } finally {
+      await unlinkIfThere(draft);
+    }
+  }
+
+  async #isGone(holder: string): Promise<boolean> {
+    const folder = join(this.temporary.folder, '..', holder);
+    return isGone(holder, folder).catch(() => true);
+  }
+}
+
+/** Settles as the promise does, but no later than the signal is aborted. */
+async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<void>((resolve) => {
+    onAbort = resolve;
+    signal.addEventListener('abort', onAbort);
+  });
+  try {
+    if (!signal.aborted) await Promise.race([promise, aborted]);
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+  throwIfAborted(signal);
+}

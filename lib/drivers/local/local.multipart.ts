@@ -1,0 +1,236 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { ParsedAttributes } from '../../core/attributes.js';
+import type { WriteConditions } from '../../core/conditions.js';
+import {
+  StorageError,
+  StorageFileNotFoundError,
+  StorageInvalidArgumentError,
+} from '../../core/errors.js';
+import type { MultipartPart } from '../../core/multipart.js';
+import type {
+  DriverMultipartOptions,
+  DriverOptions,
+  DriverUpload,
+} from '../../core/storage-driver.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import { throwIfAborted } from './local.errors.js';
+import { etagOf } from './local.identity.js';
+import { toRecord } from './local.metadata.js';
+import {
+  O_RDONLY,
+  close,
+  hasCode,
+  link,
+  lstat,
+  makeFolder,
+  open,
+  read,
+  readNames,
+  readText,
+  removeTree,
+  rename,
+  syncFolder,
+  unlinkIfThere,
+} from './local.system-calls.js';
+import { publish, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
+
+const UPLOAD_ID = /^[0-9a-f]{32}$/;
+const PART_FILE = /^part-(\d+)$/;
+const RECORD_FILE = 'upload.json';
+const CHUNK_BYTES = 1024 * 1024;
+
+interface UploadRecord {
+  readonly key: string;
+  readonly attributes: ParsedAttributes;
+}
+
+/**
+ * Uploads in parts: a folder for each, `uploads/<id>/`, with what was said at the start and a file for each part.
+ * They outlive the process, and stay until they are completed or aborted.
+ */
+export class Uploads {
+  readonly #path: string;
+
+  constructor(private readonly context: LocalContext) {
+    this.#path = join(context.root.reserved, 'uploads');
+  }
+
+  async start(key: string, options: DriverMultipartOptions): Promise<string> {
+    const { directoryPermissions, durability } = this.context.options;
+    const uploadId = randomBytes(16).toString('hex');
+    const folder = join(this.#path, uploadId);
+    const { signal, ...attributes } = options;
+    const record: UploadRecord = { key, attributes };
+    const staged = await stageBody(
+      this.context,
+      key,
+      Buffer.from(`${JSON.stringify(record)}\n`),
+      signal,
+    );
+    try {
+      await makeFolder(this.#path, directoryPermissions);
+      await makeFolder(folder, directoryPermissions);
+      await rename(staged.path, join(folder, RECORD_FILE));
+      if (durability === 'full') {
+        await syncFolder(folder);
+        await syncFolder(this.#path);
+      }
+    } catch (error) {
+      await unlinkIfThere(staged.path);
+      await removeTree(folder);
+      throw error;
+    }
+    return uploadId;
+  }
+
+  async putPart(
+    upload: DriverUpload,
+    partNumber: number,
+    body: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<MultipartPart> {
+    const { folder } = await this.#find(upload);
+    const staged = await stageBody(this.context, upload.key, body, signal);
+    try {
+      await rename(staged.path, join(folder, `part-${partNumber}`));
+    } catch (error) {
+      await unlinkIfThere(staged.path);
+      // Aborted or completed meanwhile.
+      if (hasCode(error, 'ENOENT')) throw noUpload(upload, error);
+      throw error;
+    }
+    if (this.context.options.durability === 'full') await syncFolder(folder);
+    return { partNumber, etag: etagOf(staged.version), size: body.byteLength };
+  }
+
+  async list(upload: DriverUpload): Promise<MultipartPart[]> {
+    const { folder } = await this.#find(upload);
+    const parts: MultipartPart[] = [];
+    try {
+      for (const name of await readNames(folder)) {
+        const partNumber = Number(PART_FILE.exec(name)?.[1]);
+        if (Number.isNaN(partNumber)) continue;
+        const stats = await lstat(join(folder, name));
+        parts.push({ partNumber, etag: etagOf(stats), size: Number(stats.size) });
+      }
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) throw noUpload(upload, error);
+      throw error;
+    }
+    return parts.sort((left, right) => left.partNumber - right.partNumber);
+  }
+
+  /** The parts stay until the file is published: what fails here can be done again. */
+  async complete(
+    upload: DriverUpload,
+    parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+    options: DriverOptions & WriteConditions,
+  ): Promise<StoredFile> {
+    const { folder, record } = await this.#find(upload);
+    assertParts(parts, await this.list(upload));
+    const staged = await this.#join(upload, folder, parts, options.signal);
+    const recorded = toRecord(upload.key, record.attributes);
+    const file = await publish(this.context, upload.key, staged, recorded, options, options.signal);
+    await this.#remove(folder);
+    return file;
+  }
+
+  async abort(upload: DriverUpload): Promise<void> {
+    try {
+      const { folder } = await this.#find(upload);
+      await this.#remove(folder);
+    } catch (error) {
+      if (!(error instanceof StorageFileNotFoundError)) throw error;
+    }
+  }
+
+  /** The id may come from outside: it must be one, and belong to the key. */
+  async #find(upload: DriverUpload): Promise<{ folder: string; record: UploadRecord }> {
+    if (!UPLOAD_ID.test(upload.uploadId)) throw noUpload(upload);
+    const folder = join(this.#path, upload.uploadId);
+    const text = await readText(join(folder, RECORD_FILE));
+    if (text === undefined) throw noUpload(upload);
+    const record = JSON.parse(text) as UploadRecord;
+    if (record.key !== upload.key) throw noUpload(upload);
+    return { folder, record };
+  }
+
+  async #join(
+    upload: DriverUpload,
+    folder: string,
+    parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+    signal: AbortSignal,
+  ): Promise<StagedFile> {
+    const { temporary } = this.context;
+    const paths = parts.map(({ partNumber }) => join(folder, `part-${partNumber}`));
+    try {
+      const [only] = paths;
+      if (paths.length === 1 && only !== undefined) {
+        // A part is already a version of its own: a second name for it is enough.
+        const path = temporary.next(upload.key);
+        await temporary.use(() => link(only, path));
+        return { path, version: await lstat(path) };
+      }
+      return await stageBody(this.context, upload.key, contentOf(paths, signal), signal);
+    } catch (error) {
+      const cause = error instanceof StorageError ? error.cause : error;
+      if (hasCode(cause, 'ENOENT')) throw noUpload(upload, cause);
+      throw error;
+    }
+  }
+
+  /** At once for whoever looks for it, then file by file. */
+  async #remove(folder: string): Promise<void> {
+    const taken = this.context.temporary.next();
+    try {
+      await this.context.temporary.use(() => rename(folder, taken));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return;
+      throw error;
+    }
+    await removeTree(taken);
+  }
+}
+
+async function* contentOf(
+  paths: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
+  for (const path of paths) {
+    const descriptor = await open(path, O_RDONLY);
+    try {
+      for (let position = 0; ;) {
+        throwIfAborted(signal);
+        const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+        const count = await read(descriptor, chunk, 0, position);
+        if (count === 0) break;
+        position += count;
+        yield chunk.subarray(0, count);
+      }
+    } finally {
+      await close(descriptor);
+    }
+  }
+}
+
+function assertParts(
+  wanted: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+  stored: readonly MultipartPart[],
+): void {
+  const etags = new Map(stored.map(({ partNumber, etag }) => [partNumber, etag]));
+  for (const { partNumber, etag } of wanted) {
+    if (!etags.has(partNumber)) {
+      throw new StorageInvalidArgumentError(`Part ${partNumber} was not uploaded`);
+    }
+    if (etags.get(partNumber) !== etag) {
+      throw new StorageInvalidArgumentError(
+        `Part ${partNumber} was uploaded again: its etag is another one`,
+      );
+    }
+  }
+}
+
+function noUpload({ key }: DriverUpload, cause?: unknown): StorageFileNotFoundError {
+  return new StorageFileNotFoundError('There is no such multipart upload', { key, cause });
+}

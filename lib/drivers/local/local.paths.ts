@@ -1,0 +1,289 @@
+import type { BigIntStats } from 'node:fs';
+import { dirname, join, sep } from 'node:path';
+import { RESERVED_FOLDER } from '../../core/key.js';
+import { StorageConnectionError, StorageFileNotFoundError } from '../../core/errors.js';
+import { clash, linkDenied } from './local.errors.js';
+import {
+  O_DIRECTORY,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_RDONLY,
+  close,
+  fsync,
+  hasCode,
+  lstat,
+  makeFolder,
+  open,
+  readlink,
+  realpath,
+  rmdir,
+  syncFolder,
+} from './local.system-calls.js';
+
+/** A folder below the root that was found to be where its path says. */
+export interface Folder {
+  /** A path of the name in this very folder; where the system can, whatever its path leads to by now. */
+  at(name: string): string;
+  /** Makes its names survive a power cut. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Why there is no such folder: nothing there, a file in the way, or a link that must not be followed. */
+export type NoFolder = 'missing' | 'file' | 'link';
+
+/** Where an open file is found: at its path, no longer there (replaced or deleted), or at another path. */
+export type Place = 'here' | 'gone' | 'elsewhere';
+
+const DELETED = ' (deleted)';
+const ATTEMPTS = 100;
+
+/**
+ * The tree below the root, and its fence. Linux tells the true path of an open descriptor in /proc, so that what was
+ * opened is judged, not what a path led to a moment before, and names are resolved in folders that are held open.
+ * Elsewhere paths are resolved and compared: a program that swaps folders for links at the same moment is not kept out.
+ */
+export class LocalRoot {
+  readonly reserved: string;
+  readonly #top: Folder;
+
+  private constructor(
+    /** Absolute, without links. */
+    readonly path: string,
+    private readonly followInside: boolean,
+    private readonly folderPermissions: number,
+    private readonly descriptor: number | undefined,
+  ) {
+    this.reserved = join(path, RESERVED_FOLDER);
+    this.#top = descriptor === undefined ? new PathFolder(path) : new OpenFolder(descriptor, true);
+  }
+
+  /** @param path is a folder, absolute, without links */
+  static async open(
+    path: string,
+    options: { symlinks: 'deny' | 'follow-inside'; directoryPermissions: number },
+  ): Promise<LocalRoot> {
+    const follow = options.symlinks === 'follow-inside';
+    if (process.platform !== 'linux') {
+      return new LocalRoot(path, follow, options.directoryPermissions, undefined);
+    }
+    const descriptor = await open(path, O_RDONLY | O_DIRECTORY);
+    const trustsProc = (await readlink(procPath(descriptor)).catch(() => undefined)) === path;
+    if (!trustsProc) await close(descriptor);
+    return new LocalRoot(
+      path,
+      follow,
+      options.directoryPermissions,
+      trustsProc ? descriptor : undefined,
+    );
+  }
+
+  async close(): Promise<void> {
+    if (this.descriptor !== undefined) await close(this.descriptor);
+  }
+
+  pathOf(key: string): string {
+    return this.path + sep + (sep === '/' ? key : key.replaceAll('/', sep));
+  }
+
+  /** A path of what is open, for calls that take no descriptor. */
+  pathOfOpen(descriptor: number, key: string): string {
+    return this.#trustsProc ? procPath(descriptor) : this.pathOf(key);
+  }
+
+  /** Whether links are followed at all, as long as they end inside. */
+  get followsLinks(): boolean {
+    return this.followInside;
+  }
+
+  /** Whether a path without links lies below the root, and not among the driver's own files. */
+  isInside(path: string): boolean {
+    return (
+      path.startsWith(this.path + sep) &&
+      path !== this.reserved &&
+      !path.startsWith(this.reserved + sep)
+    );
+  }
+
+  /** Opens a file for reading without ever waiting for the other end of a FIFO. */
+  async openFile(key: string): Promise<number> {
+    const path = this.pathOf(key);
+    try {
+      return await open(path, O_RDONLY | O_NONBLOCK | (this.followInside ? 0 : O_NOFOLLOW));
+    } catch (error) {
+      // Below a file there is nothing.
+      if (hasCode(error, 'ENOTDIR'))
+        throw new StorageFileNotFoundError(undefined, { key, cause: error });
+      throw error;
+    }
+  }
+
+  async locate(descriptor: number, key: string, stats: BigIntStats): Promise<Place> {
+    const expected = this.pathOf(key);
+    if (this.#trustsProc) return this.#judge(await readlink(procPath(descriptor)), expected);
+    try {
+      const [real, current] = await Promise.all([
+        realpath(this.followInside ? expected : dirname(expected)),
+        lstat(this.followInside ? await realpath(expected) : expected),
+      ]);
+      const inside = this.followInside ? this.isInside(real) : real === dirname(expected);
+      if (!inside) return 'elsewhere';
+      return current.ino === stats.ino && current.dev === stats.dev ? 'here' : 'gone';
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return 'gone';
+      throw error;
+    }
+  }
+
+  /** Opens the folder with this path (`''` is the root), or says why there is none. */
+  async openFolder(path: string): Promise<Folder | NoFolder> {
+    if (path === '') return this.#top;
+    const expected = this.pathOf(path);
+    if (!this.#trustsProc) return this.#resolveFolder(expected);
+    let descriptor: number;
+    try {
+      descriptor = await open(
+        expected,
+        O_RDONLY | O_DIRECTORY | (this.followInside ? 0 : O_NOFOLLOW),
+      );
+    } catch (error) {
+      return noFolder(error, expected);
+    }
+    let place: Place | undefined;
+    try {
+      place = this.#judge(await readlink(procPath(descriptor)), expected);
+      if (place === 'here') return new OpenFolder(descriptor);
+    } finally {
+      if (place !== 'here') await close(descriptor);
+    }
+    return place === 'gone' ? 'missing' : 'link';
+  }
+
+  /**
+   * Opens the folder, and creates what is missing of it. Others may remove empty folders meanwhile.
+   *
+   * @throws StorageInvalidKeyError, StoragePermissionError naming the key
+   */
+  async createFolder(path: string, key: string, sync: boolean): Promise<Folder> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const folder = await this.openFolder(path);
+      if (typeof folder !== 'string') return folder;
+      if (folder === 'file') throw clash(key);
+      if (folder === 'link') throw linkDenied({ key });
+      await this.#create(path, sync);
+    }
+    throw new StorageConnectionError('The folder is removed as often as it is created', { key });
+  }
+
+  /** Removes the folder and those above it as long as they are empty. Best effort: others may be filling them. */
+  async prune(path: string): Promise<void> {
+    for (let folder = path; folder !== ''; folder = parentOf(folder)) {
+      const parent = await this.openFolder(parentOf(folder)).catch(() => 'missing' as const);
+      if (typeof parent === 'string') continue;
+      try {
+        await rmdir(parent.at(nameOf(folder)));
+      } catch (error) {
+        if (!hasCode(error, 'ENOENT')) return;
+      } finally {
+        await parent.close();
+      }
+    }
+  }
+
+  async #create(path: string, sync: boolean): Promise<void> {
+    let made = '';
+    let parent = this.#top;
+    try {
+      for (const name of path.split('/')) {
+        made = made === '' ? name : `${made}/${name}`;
+        const created = await makeFolder(parent.at(name), this.folderPermissions);
+        if (created && sync) await parent.sync();
+        const child = await this.openFolder(made);
+        if (typeof child === 'string') return;
+        await parent.close();
+        parent = child;
+      }
+    } catch (error) {
+      // Removed meanwhile, or a file is in the way: a second look will tell.
+      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+    } finally {
+      await parent.close();
+    }
+  }
+
+  get #trustsProc(): boolean {
+    return this.descriptor !== undefined;
+  }
+
+  #judge(link: string, expected: string): Place {
+    if (link === expected) return 'here';
+    if (link === expected + DELETED) return 'gone';
+    if (!this.followInside) return 'elsewhere';
+    if (link.endsWith(DELETED)) return 'gone';
+    return this.isInside(link) ? 'here' : 'elsewhere';
+  }
+
+  async #resolveFolder(expected: string): Promise<Folder | NoFolder> {
+    try {
+      const real = await realpath(expected);
+      if (this.followInside ? !this.isInside(real) : real !== expected) return 'link';
+      return (await lstat(real)).isDirectory() ? new PathFolder(real) : 'file';
+    } catch (error) {
+      return noFolder(error, expected);
+    }
+  }
+}
+
+class OpenFolder implements Folder {
+  constructor(
+    private readonly descriptor: number,
+    private readonly shared = false,
+  ) {}
+
+  at(name: string): string {
+    return `${procPath(this.descriptor)}/${name}`;
+  }
+
+  sync(): Promise<void> {
+    return fsync(this.descriptor);
+  }
+
+  async close(): Promise<void> {
+    if (!this.shared) await close(this.descriptor);
+  }
+}
+
+class PathFolder implements Folder {
+  constructor(private readonly path: string) {}
+
+  at(name: string): string {
+    return join(this.path, name);
+  }
+
+  sync(): Promise<void> {
+    return syncFolder(this.path);
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** The folder of a key or folder; `''` is the root. */
+export function parentOf(key: string): string {
+  return key.slice(0, Math.max(0, key.lastIndexOf('/')));
+}
+
+export function nameOf(key: string): string {
+  return key.slice(key.lastIndexOf('/') + 1);
+}
+
+function procPath(descriptor: number): string {
+  return `/proc/self/fd/${descriptor}`;
+}
+
+async function noFolder(error: unknown, path: string): Promise<NoFolder> {
+  if (hasCode(error, 'ENOENT')) return 'missing';
+  if (hasCode(error, 'ELOOP')) return 'link';
+  if (!hasCode(error, 'ENOTDIR')) throw error;
+  const there = await lstat(path).catch(() => undefined);
+  return there?.isSymbolicLink() ? 'link' : 'file';
+}

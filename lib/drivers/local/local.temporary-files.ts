@@ -1,0 +1,123 @@
+import { dirname, join } from 'node:path';
+import { hashOf, type MetadataFolder } from './local.metadata.js';
+import { isGone, ownerName } from './local.owners.js';
+import {
+  hasCode,
+  lstat,
+  makeFolder,
+  readEntries,
+  readNames,
+  readText,
+  removeTree,
+  rename,
+  unlinkIfThere,
+} from './local.system-calls.js';
+
+/**
+ * The unpublished files of one driver, in a folder of its own: `tmp/<owner>/`. What owners that are gone have left is
+ * swept away; of those that live nothing is touched.
+ */
+export class TemporaryFiles {
+  #count = 0;
+
+  private constructor(
+    private readonly path: string,
+    readonly locks: string,
+    readonly owner: string,
+    private readonly metadata: MetadataFolder,
+    private readonly directoryPermissions: number,
+  ) {}
+
+  /** Fails when the process may not write below `reserved`. */
+  static async open(
+    reserved: string,
+    metadata: MetadataFolder,
+    directoryPermissions: number,
+  ): Promise<TemporaryFiles> {
+    const files = new TemporaryFiles(
+      join(reserved, 'tmp'),
+      join(reserved, 'locks'),
+      await ownerName(),
+      metadata,
+      directoryPermissions,
+    );
+    await files.createFolder();
+    return files;
+  }
+
+  get folder(): string {
+    return join(this.path, this.owner);
+  }
+
+  /** A path that nobody else uses. With a key, the sweep also finds the metadata that waits for the publishing. */
+  next(key?: string): string {
+    const number = String(++this.#count);
+    return join(this.folder, key === undefined ? number : `${hashOf(key)}-${number}`);
+  }
+
+  /** Opens what needs the folder, which somebody may have tidied away while the process was idle. */
+  async use<T>(start: () => Promise<T>): Promise<T> {
+    try {
+      return await start();
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+    }
+    await this.createFolder();
+    return start();
+  }
+
+  async createFolder(): Promise<void> {
+    for (const path of [dirname(this.path), this.path, this.locks, this.folder]) {
+      await makeFolder(path, this.directoryPermissions);
+    }
+  }
+
+  /**
+   * Takes over what owners that are gone have left, and removes it: temporary files, the metadata of what they did
+   * not come to publish, and their locks. One process at a time gets an owner's folder, by renaming it into its own:
+   * so no lock is broken twice, which could break the next owner's. Never rejects.
+   */
+  async sweep(): Promise<void> {
+    const names = await readNames(this.path).catch(() => []);
+    for (const name of names) {
+      if (name === this.owner) continue;
+      const folder = join(this.path, name);
+      try {
+        if (!(await isGone(name, folder))) continue;
+        const taken = join(this.folder, name);
+        await rename(folder, taken);
+        await this.#remove(taken, name);
+      } catch {
+        // Gone already, taken over by another process, or not ours to remove.
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await removeTree(this.folder).catch(() => {});
+  }
+
+  async #remove(folder: string, owner: string): Promise<void> {
+    const owners = new Set([owner]);
+    await this.#removeMetadata(folder, owners);
+    for (const name of await readNames(this.locks)) {
+      const lock = join(this.locks, name);
+      const holder = await readText(lock);
+      if (holder !== undefined && owners.has(holder)) await unlinkIfThere(lock);
+    }
+    await removeTree(folder);
+  }
+
+  /** Also collects the owners whose folders this one had taken over and not finished with. */
+  async #removeMetadata(folder: string, owners: Set<string>): Promise<void> {
+    for (const entry of await readEntries(folder)) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) {
+        owners.add(entry.name);
+        await this.#removeMetadata(path, owners);
+      }
+      const hash = /^([0-9a-f]{64})-\d+$/.exec(entry.name)?.[1];
+      if (hash !== undefined) await this.metadata.removeByHash(hash, await lstat(path));
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import { copyFile, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
+import { RESERVED, cleanUp, filesBelow, openDriver, put, signal } from './local-fixture.js';
+
+const ATTRIBUTES = {
+  contentType: 'application/x-thing',
+  metadata: { owner: 'Zoë 🎈', 'x-2': '' },
+  cacheControl: 'no-store',
+  contentDisposition: 'attachment',
+  contentEncoding: 'gzip',
+  contentLanguage: 'de',
+  checksum: { algorithm: 'crc32', value: 'AAAAAA==' },
+} as const;
+
+describe('metadata of a local storage', () => {
+  let root: string;
+  let driver: StorageDriver;
+  const sidecars = (): Promise<string[]> =>
+    filesBelow(join(root, RESERVED, 'meta')).catch(() => []);
+
+  beforeEach(async () => {
+    ({ root, driver } = await openDriver());
+  });
+  afterEach(cleanUp);
+
+  it('keeps every attribute and the checksum, and leaves the file as plain bytes', async () => {
+    const file = await put(driver, 'a.txt', 'bytes', ATTRIBUTES);
+    expect(file).toMatchObject(ATTRIBUTES);
+    expect(await driver.info('a.txt', { signal })).toEqual(file);
+    expect((await driver.get('a.txt', { signal })).file).toEqual(file);
+    expect(await readFile(join(root, 'a.txt'), 'utf8')).toBe('bytes');
+  });
+
+  it('survives the process', async () => {
+    const file = await put(driver, 'a.txt', 'bytes', ATTRIBUTES);
+    await driver.close();
+    const { driver: next } = await openDriver({ root });
+    expect(await next.info('a.txt', { signal })).toEqual(file);
+  });
+
+  it('writes none where the name says all', async () => {
+    await put(driver, 'a.txt', 'x', { contentType: 'text/plain' });
+    expect(await sidecars()).toEqual([]);
+  });
+
+  it('belongs to the version: an overwrite without metadata has none', async () => {
+    await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    await put(driver, 'a.txt', 'x');
+    const file = await driver.info('a.txt', { signal });
+    expect(file).toMatchObject({ metadata: {}, contentType: 'text/plain' });
+    expect(file.cacheControl).toBeUndefined();
+    expect(await sidecars()).toEqual([]);
+  });
+
+  it('goes with the file', async () => {
+    await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    await put(driver, 'a.txt', 'y', ATTRIBUTES);
+    expect(await sidecars()).toHaveLength(1);
+    await driver.deleteMany(['a.txt'], { signal });
+    expect(await sidecars()).toEqual([]);
+  });
+
+  it('leaves none of a write that failed', async () => {
+    await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    await put(driver, 'a.txt', 'y', { ...ATTRIBUTES, ifNoneMatch: '*' }).catch(() => {});
+    await put(driver, 'a.txt', 'y', { ...ATTRIBUTES, ifMatch: '"no"' }).catch(() => {});
+    expect(await sidecars()).toHaveLength(1);
+    expect((await driver.info('a.txt', { signal })).metadata).toEqual(ATTRIBUTES.metadata);
+  });
+
+  it('is not taken for that of a file which another program changed', async () => {
+    await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    await writeFile(join(root, 'a.txt'), 'z');
+    expect((await driver.info('a.txt', { signal })).metadata).toEqual({});
+  });
+
+  it('is found again when a backup brought the file back under another inode', async () => {
+    const { lastModified } = await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    const seconds = Math.floor(lastModified!.getTime() / 1000);
+    // Whole seconds, which utimes() keeps exactly: as a backup tool does with nanoseconds.
+    await utimes(join(root, 'a.txt'), seconds, seconds);
+    const { ino, size, mtimeNs } = await statOf(join(root, 'a.txt'));
+    const metadata = new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false);
+    await metadata.write('a.txt', { ino, size, mtimeNs }, ATTRIBUTES);
+    await copyFile(join(root, 'a.txt'), join(root, 'copy'));
+    await rm(join(root, 'a.txt'));
+    await mkdir(join(root, 'keeps-the-inode'));
+    await copyFile(join(root, 'copy'), join(root, 'a.txt'));
+    await utimes(join(root, 'a.txt'), seconds, seconds);
+    expect((await driver.info('a.txt', { signal })).metadata).toEqual(ATTRIBUTES.metadata);
+  });
+
+  it('counts as none when a power cut has cut it short', async () => {
+    await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    await writeFile(join(root, RESERVED, 'meta', (await sidecars())[0]!), '{"key":');
+    expect((await driver.info('a.txt', { signal })).contentType).toBe('text/plain');
+  });
+
+  it('never pairs one version’s bytes with another’s metadata', async () => {
+    const { driver: other } = await openDriver({ root });
+    const version = (writer: number, round: number): Promise<unknown> => {
+      const name = `${writer}-${round}`;
+      // Every third has none, so that all of missing, new and old metadata meet.
+      const metadata: Record<string, string> = round % 3 === 0 ? {} : { name };
+      return put(writer ? driver : other, 'k', round % 3 === 0 ? 'none' : name, { metadata });
+    };
+    await version(0, 0);
+    let writing = 2;
+    const writers = [0, 1].map(async (writer) => {
+      for (let round = 0; round < 300; round++) await version(writer, round);
+      writing--;
+    });
+    let reads = 0;
+    const readers = [driver, other, driver].map(async (reader) => {
+      while (writing > 0) {
+        const { file, body } = await reader.get('k', { signal });
+        expect(Buffer.from(body as Uint8Array).toString()).toBe(file.metadata['name'] ?? 'none');
+        reads++;
+      }
+    });
+    await Promise.all([...writers, ...readers]);
+    expect(reads).toBeGreaterThan(0);
+  });
+});
+
+async function statOf(path: string): Promise<{ ino: bigint; size: bigint; mtimeNs: bigint }> {
+  const { stat } = await import('node:fs/promises');
+  return stat(path, { bigint: true });
+}

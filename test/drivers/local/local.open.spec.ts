@@ -1,0 +1,134 @@
+import { chmod, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { LocalStorageOptions } from '../../../lib/drivers/local/local.options.js';
+import { UrlSigner } from '../../../lib/core/signed-url.js';
+import {
+  RESERVED,
+  cleanUp,
+  failure,
+  openDriver,
+  put,
+  signal,
+  temporaryFolder,
+} from './local-fixture.js';
+
+const signingKeys = [{ id: 'k1', secret: 'x'.repeat(32) }];
+
+describe('opening a local storage', () => {
+  afterEach(cleanUp);
+
+  it('creates the root and its own folder with the folders’ mode, whatever the umask', async () => {
+    const root = join(await temporaryFolder(), 'a', 'b');
+    const umask = process.umask(0o077);
+    try {
+      const { driver } = await openDriver({
+        root,
+        directoryPermissions: 0o750,
+        permissions: 0o640,
+      });
+      await put(driver, 'folder/file.txt');
+    } finally {
+      process.umask(umask);
+    }
+    expect((await stat(join(root, 'folder'))).mode & 0o777).toBe(0o750);
+    expect((await stat(join(root, 'folder/file.txt'))).mode & 0o777).toBe(0o640);
+    expect((await stat(join(root, RESERVED))).mode & 0o777).toBe(0o750);
+  });
+
+  it('keeps files and folders to their owner by default', async () => {
+    const { driver, root } = await openDriver();
+    await put(driver, 'folder/file.txt');
+    expect((await stat(join(root, 'folder'))).mode & 0o777).toBe(0o700);
+    expect((await stat(join(root, 'folder/file.txt'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('says what to do when the root is missing and must not be created', async () => {
+    const root = join(await temporaryFolder(), 'missing');
+    const error = await failure(openDriver({ root, createRoot: false }));
+    expect(error.code).toBe('CONFIGURATION');
+    expect(error.message).toMatch(/missing.* does not exist; create the folder, or set createRoot/);
+  });
+
+  it('refuses a root that is a file', async () => {
+    const root = join(await temporaryFolder(), 'file');
+    await writeFile(root, '');
+    for (const createRoot of [true, false]) {
+      const error = await failure(openDriver({ root, createRoot }));
+      expect(error.code).toBe('CONFIGURATION');
+      expect(error.message).toMatch(/is not a folder/);
+    }
+  });
+
+  const unprivileged = process.getuid?.() === 0 ? it.skip : it;
+  unprivileged('refuses a root that it may not write to', async () => {
+    const root = await temporaryFolder();
+    await chmod(root, 0o500);
+    expect((await failure(openDriver({ root }))).code).toBe('PERMISSION_DENIED');
+  });
+
+  it('refuses a reserved folder that is a link', async () => {
+    const root = await temporaryFolder();
+    await symlink(await temporaryFolder(), join(root, RESERVED));
+    expect((await failure(openDriver({ root }))).code).toBe('CONFIGURATION');
+  });
+
+  it('takes a root that is reached over a link', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'real'));
+    await symlink('real', join(folder, 'link'));
+    const { driver } = await openDriver({ root: join(folder, 'link') });
+    await put(driver, 'a.txt');
+    expect(await readdir(join(folder, 'real'))).toContain('a.txt');
+  });
+
+  it.each<[string, Partial<LocalStorageOptions>]>([
+    ['root', { root: '' }],
+    ['permissions', { permissions: 0o4600 }],
+    ['permissions', { permissions: 0o200 }],
+    ['directoryPermissions', { directoryPermissions: 0o600 }],
+    ['durability', { durability: 'safe' as 'full' }],
+    ['symlinks', { symlinks: 'allow' as 'deny' }],
+    ['baseUrl', { baseUrl: 'https://example.com' }],
+    ['signingKeys', { signingKeys }],
+  ])('refuses a wrong %s by name', async (name, options) => {
+    const error = await failure(openDriver(options));
+    expect(error.code).toBe('CONFIGURATION');
+    expect(error.message).toContain(name);
+  });
+
+  it('signs URLs only when it is configured to', async () => {
+    const { driver } = await openDriver();
+    expect(driver.capabilities.signedUrls).toBe(false);
+    expect(driver.capabilities.signedUploads).toEqual({ PUT: false, POST: false });
+    expect((await failure(driver.url('a', { signal, expiresIn: 60 }))).code).toBe('UNSUPPORTED');
+  });
+
+  it('signs URLs that its signer verifies', async () => {
+    const baseUrl = 'https://example.com/files';
+    const { driver } = await openDriver({ baseUrl, signingKeys });
+    const signer = new UrlSigner('files', baseUrl, signingKeys);
+    const url = new URL(await driver.url('a b.txt', { signal, expiresIn: 60 }));
+    expect(url.pathname).toBe('/files/a%20b.txt');
+    expect(signer.verify('GET', 'a b.txt', url.search)).toBeDefined();
+    const upload = await driver.uploadUrl('a.txt', {
+      signal,
+      method: 'PUT',
+      expiresIn: 60,
+      maxSize: 9,
+      ifNoneMatch: '*',
+    });
+    expect(signer.verify('PUT', 'a.txt', new URL(upload.url).search)).toMatchObject({
+      maxSize: 9,
+      createOnly: true,
+    });
+    expect(driver.capabilities.signedUploads.PUT).toContain('createOnly');
+  });
+
+  it('removes its temporary folder when it is closed, and can be closed twice', async () => {
+    const { driver, root } = await openDriver();
+    expect(await readdir(join(root, RESERVED, 'tmp'))).toHaveLength(1);
+    await driver.close();
+    await driver.close();
+    expect(await readdir(join(root, RESERVED, 'tmp'))).toEqual([]);
+  });
+});

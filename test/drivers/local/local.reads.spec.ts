@@ -1,0 +1,153 @@
+import { execFileSync } from 'node:child_process';
+import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { bytesOf, cleanUp, failure, openDriver, put, signal, text } from './local-fixture.js';
+
+const LARGE = 3 * 1024 * 1024 + 5;
+
+describe('reading from a local storage', () => {
+  let root: string;
+  let driver: StorageDriver;
+
+  beforeEach(async () => {
+    ({ root, driver } = await openDriver());
+  });
+  afterEach(cleanUp);
+
+  it.each([0, 1, 4096, 65_536, 65_537, LARGE])('delivers exactly %d bytes', async (size) => {
+    const bytes = Buffer.alloc(size, 'abcdefg');
+    await put(driver, 'k', bytes);
+    const { body, file } = await driver.get('k', { signal });
+    expect(file.size).toBe(size);
+    expect(Buffer.compare(await bytesOf(body), bytes)).toBe(0);
+  });
+
+  it('gives small bodies as bytes that share no memory with others', async () => {
+    await put(driver, 'k', 'small');
+    const { body } = await driver.get('k', { signal });
+    expect((body as Uint8Array).buffer.byteLength).toBe(5);
+  });
+
+  it.each([
+    [
+      { start: 2, end: 4 },
+      { start: 2, end: 4 },
+    ],
+    [{ start: LARGE - 3 }, { start: LARGE - 3, end: LARGE - 1 }],
+    [
+      { start: 7, end: LARGE * 2 },
+      { start: 7, end: LARGE - 1 },
+    ],
+    [{ suffix: 100_000 }, { start: LARGE - 100_000, end: LARGE - 1 }],
+  ])('delivers the range %j', async (range, expected) => {
+    const bytes = Buffer.alloc(LARGE, 'abcdefg');
+    await put(driver, 'k', bytes);
+    const download = await driver.get('k', { signal, range });
+    expect(download.range).toEqual({ ...expected, size: LARGE });
+    expect(download.file.size).toBe(LARGE);
+    const wanted = bytes.subarray(expected.start, expected.end + 1);
+    expect(Buffer.compare(await bytesOf(download.body), wanted)).toBe(0);
+  });
+
+  it('refuses a range beyond the end, and any range of an empty file', async () => {
+    await put(driver, 'k', 'abc');
+    await put(driver, 'empty', '');
+    const beyond = await failure(driver.get('k', { signal, range: { start: 3 } }));
+    expect(beyond).toMatchObject({ code: 'RANGE_NOT_SATISFIABLE', size: 3 });
+    const empty = await failure(driver.get('empty', { signal, range: { suffix: 1 } }));
+    expect(empty.code).toBe('RANGE_NOT_SATISFIABLE');
+  });
+
+  it('judges conditions on the version that it reads', async () => {
+    const { etag, lastModified } = await put(driver, 'k', 'abc');
+    await driver.get('k', { signal, ifMatch: etag!, ifUnmodifiedSince: lastModified! });
+    expect((await failure(driver.get('k', { signal, ifNoneMatch: etag! }))).code).toBe(
+      'NOT_MODIFIED',
+    );
+    expect((await failure(driver.get('k', { signal, ifMatch: '"other"' }))).code).toBe(
+      'PRECONDITION_FAILED',
+    );
+  });
+
+  it('finds no file in a folder, below a file or where nothing is', async () => {
+    await put(driver, 'a/b', 'x');
+    for (const key of ['a', 'a/b/c', 'a/c', 'z/z']) {
+      expect((await failure(driver.get(key, { signal }))).code).toBe('FILE_NOT_FOUND');
+      expect((await failure(driver.info(key, { signal }))).code).toBe('FILE_NOT_FOUND');
+    }
+  });
+
+  it('refuses what is no regular file, without waiting for it', async () => {
+    execFileSync('mkfifo', [join(root, 'fifo')]);
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(join(root, 'socket'), resolve));
+    for (const key of ['fifo', 'socket']) {
+      expect((await failure(driver.get(key, { signal }))).code).toBe('PERMISSION_DENIED');
+      expect((await failure(driver.info(key, { signal }))).code).toBe('PERMISSION_DENIED');
+      expect((await failure(put(driver, key, 'x'))).code).toBe('PERMISSION_DENIED');
+    }
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('reads on from the version that it opened when the file is replaced', async () => {
+    await put(driver, 'k', Buffer.alloc(LARGE, 'a'));
+    const { body } = await driver.get('k', { signal });
+    await put(driver, 'k', Buffer.alloc(LARGE, 'b'));
+    expect((await bytesOf(body)).equals(Buffer.alloc(LARGE, 'a'))).toBe(true);
+  });
+
+  it('fails when the file becomes shorter while it is read', async () => {
+    await put(driver, 'k', Buffer.alloc(LARGE));
+    const { body } = await driver.get('k', { signal });
+    await truncate(join(root, 'k'), 1000);
+    expect((await failure(bytesOf(body))).code).toBe('INTEGRITY');
+  });
+
+  it('ends a read when its signal is aborted', async () => {
+    await put(driver, 'k', Buffer.alloc(LARGE));
+    const controller = new AbortController();
+    const { body } = await driver.get('k', { signal: controller.signal });
+    const reason = new Error('enough');
+    const reading = failure(bytesOf(body));
+    controller.abort(reason);
+    expect(await reading).toMatchObject({ code: 'ABORTED', cause: reason });
+  });
+
+  it('reads files that other programs put there, by their name', async () => {
+    await mkdir(join(root, 'by'));
+    await writeFile(join(root, 'by/hand.html'), '<p>');
+    const file = await driver.info('by/hand.html', { signal });
+    expect(file).toMatchObject({ size: 3, contentType: 'text/html', metadata: {} });
+    expect(await text(driver, 'by/hand.html')).toBe('<p>');
+  });
+
+  (process.platform === 'linux' ? it : it.skip)(
+    'keeps no descriptor of reads that are left',
+    async () => {
+      await put(driver, 'k', Buffer.alloc(LARGE));
+      await put(driver, 'small', 'x');
+      const before = await readdir('/proc/self/fd');
+      const streams: Readable[] = [];
+      for (let index = 0; index < 200; index++) {
+        const { body } = await driver.get('k', { signal });
+        const stream = body as Readable;
+        if (index % 3 === 0) stream.destroy();
+        else if (index % 3 === 1) stream.once('data', () => stream.destroy());
+        else for await (const chunk of stream) if (chunk) break;
+        streams.push(stream);
+        await driver.get('small', { signal });
+        await failure(driver.get('missing', { signal }));
+        await failure(driver.get('k', { signal, ifMatch: '"x"' }));
+      }
+      await Promise.all(
+        streams.map(
+          (stream) => stream.closed || new Promise((resolve) => stream.once('close', resolve)),
+        ),
+      );
+      expect((await readdir('/proc/self/fd')).length).toBeLessThanOrEqual(before.length);
+    },
+  );
+});
