@@ -1,0 +1,182 @@
+import { setMaxListeners } from 'node:events';
+import {
+  CopyObjectCommand,
+  type CopyObjectCommandOutput,
+  type CompletedPart,
+  UploadPartCopyCommand,
+} from '@aws-sdk/client-s3';
+import { StorageConnectionError, StorageFileExistsError } from '../../core/errors.js';
+import { encodeKey } from '../../core/key.js';
+import type { DriverCopyOptions } from '../../core/storage-driver.js';
+import { type StoredFile, storedFile } from '../../core/stored-file.js';
+import type { S3Bucket } from './s3.client.js';
+import { readFile } from './s3.downloads.js';
+import { readFailure, toStorageError } from './s3.errors.js';
+import { attributesOf, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
+import { abandonUpload, completedFile, completeUpload, createUpload } from './s3.multipart.js';
+import { send, withHeaders } from './s3.requests.js';
+import { MIN_PART_SIZE } from './s3.uploads.js';
+
+const PART_SIZE = 256 * 1024 ** 2;
+const MAX_ATTEMPTS = 3;
+
+/**
+ * Copies one version of the source, the one whose size and attributes were read first. A source that changes meanwhile
+ * is read again.
+ */
+export async function copy(
+  bucket: S3Bucket,
+  from: string,
+  to: string,
+  options: DriverCopyOptions,
+): Promise<StoredFile> {
+  for (let attempt = 1; ; attempt++) {
+    const source = await readFile(bucket, from, options.signal);
+    const file: StoredFile = { ...source, ...attributesOf(options), key: to };
+    try {
+      return source.size > bucket.copyThreshold
+        ? await new PartCopy(bucket, source, file, options).run()
+        : await copyWhole(bucket, source, file, options);
+    } catch (error) {
+      if (readFailure(error).status !== 412) throw error;
+      // The source has changed, or the destination is taken: the answer does not tell which.
+      if (options.ifNoneMatch !== undefined && (await isThere(bucket, to, options.signal))) {
+        throw new StorageFileExistsError(undefined, { cause: toStorageError(error).cause });
+      }
+      if (attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function copyWhole(
+  bucket: S3Bucket,
+  source: StoredFile,
+  file: StoredFile,
+  options: DriverCopyOptions,
+): Promise<StoredFile> {
+  const replaced = Object.keys(attributesOf(options)).length > 0;
+  const command = new CopyObjectCommand({
+    Bucket: bucket.bucket,
+    Key: file.key,
+    CopySource: copySource(bucket, source),
+    ...(source.etag !== undefined && { CopySourceIfMatch: source.etag }),
+    ...(replaced
+      ? { MetadataDirective: 'REPLACE', ...toS3Attributes(file) }
+      : { MetadataDirective: 'COPY' }),
+  });
+  const createOnly = options.ifNoneMatch && bucket.profile.createOnlyCopyHeader;
+  if (createOnly) {
+    withHeaders(command, (headers) => {
+      headers[createOnly] = '*';
+    });
+  }
+  const output: CopyObjectCommandOutput = await send(bucket, command, options.signal);
+  const result = output.CopyObjectResult;
+  if (!result?.ETag) throw new StorageConnectionError('The service did not confirm the copy');
+  return storedFile({
+    ...file,
+    etag: toEtag(result.ETag),
+    lastModified: result.LastModified,
+    version: toVersion(output.VersionId),
+  });
+}
+
+/** Copies what is too large for one CopyObject, part by part, each of the same version of the source. */
+class PartCopy {
+  readonly #since = Date.now();
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #parts: CompletedPart[] = [];
+  readonly #partSize: number;
+  readonly #partCount: number;
+
+  constructor(
+    private readonly bucket: S3Bucket,
+    private readonly source: StoredFile,
+    private readonly file: StoredFile,
+    private readonly options: DriverCopyOptions,
+  ) {
+    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
+    // One listener for each part in flight, as many as the caller wants.
+    setMaxListeners(0, this.#signal);
+    this.#partSize = Math.max(
+      MIN_PART_SIZE,
+      Math.min(PART_SIZE, bucket.copyThreshold),
+      Math.ceil(source.size / bucket.profile.maxParts),
+    );
+    this.#partCount = Math.ceil(source.size / this.#partSize);
+  }
+
+  async run(): Promise<StoredFile> {
+    const { bucket, file, options } = this;
+    const uploadId = await createUpload(bucket, file.key, toS3Attributes(file), options.signal);
+    const upload = { key: file.key, uploadId };
+    let abandoned: Promise<void> | undefined;
+    const abandon = (): Promise<void> => (abandoned ??= abandonUpload(bucket, upload));
+    try {
+      await this.#copyParts(uploadId);
+      const completed = await completeUpload(bucket, upload, this.#parts, {
+        signal: this.#signal,
+        ...(options.ifNoneMatch !== undefined && { ifNoneMatch: options.ifNoneMatch }),
+        size: file.size,
+        since: this.#since,
+        fence: abandon,
+      });
+      return await completedFile(bucket, file.key, completed, file);
+    } catch (error) {
+      await abandon();
+      throw error;
+    }
+  }
+
+  async #copyParts(uploadId: string): Promise<void> {
+    let next = 0;
+    let failed: { readonly error: unknown } | undefined;
+    const worker = async (): Promise<void> => {
+      while (next < this.#partCount && !failed) {
+        try {
+          await this.#copyPart(uploadId, next++);
+        } catch (error) {
+          failed ??= { error };
+          this.#stop.abort(failed.error);
+        }
+      }
+    };
+    const workers = Math.min(this.bucket.settings.concurrency, this.#partCount);
+    await Promise.all(Array.from({ length: workers }, worker));
+    if (failed) throw failed.error;
+  }
+
+  async #copyPart(uploadId: string, index: number): Promise<void> {
+    const { bucket, source, file } = this;
+    const start = index * this.#partSize;
+    const end = Math.min(start + this.#partSize, source.size) - 1;
+    const command = new UploadPartCopyCommand({
+      Bucket: bucket.bucket,
+      Key: file.key,
+      UploadId: uploadId,
+      PartNumber: index + 1,
+      CopySource: copySource(bucket, source),
+      CopySourceRange: `bytes=${start}-${end}`,
+      ...(source.etag !== undefined && { CopySourceIfMatch: source.etag }),
+    });
+    const { CopyPartResult } = await send(bucket, command, this.#signal);
+    const etag = CopyPartResult?.ETag;
+    if (!etag) throw new StorageConnectionError('The service did not confirm a part of the copy');
+    this.#parts[index] = { PartNumber: index + 1, ETag: etag };
+  }
+}
+
+function copySource({ bucket }: S3Bucket, { key }: StoredFile): string {
+  return `${bucket}/${encodeKey(key)}`;
+}
+
+async function isThere(bucket: S3Bucket, key: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    await readFile(bucket, key, signal);
+    return true;
+  } catch (error) {
+    if (toStorageError(error).code === 'FILE_NOT_FOUND') return false;
+    throw error;
+  }
+}

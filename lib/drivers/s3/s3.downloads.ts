@@ -1,0 +1,142 @@
+import { Readable } from 'node:stream';
+import { Socket } from 'node:net';
+import {
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  HeadObjectCommand,
+} from '@aws-sdk/client-s3';
+import {
+  StorageConnectionError,
+  StorageIntegrityError,
+  StorageRangeNotSatisfiableError,
+  StorageUnsupportedError,
+} from '../../core/errors.js';
+import { type ByteRange, formatRange, type RangeOption, resolveRange } from '../../core/range.js';
+import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import type { S3Bucket } from './s3.client.js';
+import { toStorageError } from './s3.errors.js';
+import { fileOf } from './s3.metadata.js';
+import { onAnswer, send } from './s3.requests.js';
+
+/** The file as HeadObject describes it. */
+export async function readFile(
+  bucket: S3Bucket,
+  key: string,
+  signal: AbortSignal,
+): Promise<StoredFile> {
+  const output = await send(bucket, headCommand(bucket, key), signal);
+  return fileOf(key, output.ContentLength ?? 0, output);
+}
+
+/** HeadObject that also asks for the checksum, where the service keeps one. */
+export function headCommand({ bucket, profile }: S3Bucket, key: string): HeadObjectCommand {
+  return new HeadObjectCommand({
+    Bucket: bucket,
+    Key: key,
+    ...(profile.checksums.length > 0 && { ChecksumMode: 'ENABLED' }),
+  });
+}
+
+export async function get(
+  bucket: S3Bucket,
+  key: string,
+  options: DriverGetOptions,
+): Promise<DriverDownload> {
+  const { range, signal } = options;
+  const conditions = {
+    Bucket: bucket.bucket,
+    Key: key,
+    ...(options.ifMatch !== undefined && { IfMatch: options.ifMatch }),
+    ...(options.ifNoneMatch !== undefined && { IfNoneMatch: options.ifNoneMatch }),
+    ...(options.ifModifiedSince !== undefined && { IfModifiedSince: options.ifModifiedSince }),
+    ...(options.ifUnmodifiedSince !== undefined && {
+      IfUnmodifiedSince: options.ifUnmodifiedSince,
+    }),
+  };
+  if (range && 'suffix' in range && range.suffix === 0) {
+    // `bytes=-0` is no range for some services, which then answer the whole file.
+    const { ContentLength = 0 } = await send(bucket, new HeadObjectCommand(conditions), signal);
+    resolveRange(range, ContentLength);
+  }
+  let wire: unknown;
+  const command = onAnswer(
+    new GetObjectCommand({
+      ...conditions,
+      // A range answers the checksum of the whole file, which its bytes cannot have.
+      ...(range
+        ? { Range: formatRange(range) }
+        : bucket.profile.checksums.length > 0 && { ChecksumMode: 'ENABLED' }),
+    }),
+    ({ body }) => {
+      wire = body;
+    },
+  );
+  const output = await send(bucket, command, signal);
+  const body = output.Body;
+  if (!(body instanceof Readable)) {
+    throw new StorageConnectionError('The service answered without a body');
+  }
+  try {
+    const resolved = range && deliveredRange(range, output);
+    const size = resolved?.size ?? output.ContentLength ?? 0;
+    keepWhilePaused(body, wire, bucket.idleTimeout);
+    return {
+      file: fileOf(key, size, output),
+      ...(resolved && { range: resolved }),
+      body: withStorageErrors(body, wire, signal),
+    };
+  } catch (error) {
+    body.on('error', () => {});
+    body.destroy();
+    throw error;
+  }
+}
+
+/** @throws StorageRangeNotSatisfiableError, StorageUnsupportedError when the service answered something else. */
+function deliveredRange(range: RangeOption, output: GetObjectCommandOutput): ByteRange {
+  const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(output.ContentRange ?? '') ?? [];
+  if (size !== undefined) return { start: Number(start), end: Number(end), size: Number(size) };
+  const length = output.ContentLength ?? 0;
+  if (length === 0) throw new StorageRangeNotSatisfiableError(undefined, { size: 0 });
+  const whole = resolveRange(range, length);
+  if (whole.start === 0 && whole.end === length - 1) return whole;
+  throw new StorageUnsupportedError('The service ignored the range and answered the whole file');
+}
+
+/** Makes what breaks the body a StorageError, and frees the connection with the body. */
+function withStorageErrors(body: Readable, wire: unknown, signal: AbortSignal): Readable {
+  const destroy = body._destroy.bind(body);
+  body._destroy = (error, callback) => {
+    destroy(error, (after) => {
+      const failed = after ?? error;
+      callback(failed ? bodyError(failed, signal) : null);
+    });
+  };
+  if (wire instanceof Readable && wire !== body) body.once('close', () => wire.destroy());
+  return body;
+}
+
+function bodyError(error: Error, signal: AbortSignal): Error {
+  // The SDK's own check of the checksum throws a plain Error; nothing but its words tells it.
+  if (error.constructor === Error && error.message.startsWith('Checksum mismatch')) {
+    return new StorageIntegrityError('The bytes that arrived do not have the checksum of the file');
+  }
+  const mapped = toStorageError(error, signal);
+  return mapped.code === 'UNKNOWN' ? new StorageConnectionError(undefined, mapped) : mapped;
+}
+
+/**
+ * A reader that takes its time is no dead connection: as long as bytes wait to be read, the socket's idle timer starts
+ * anew.
+ */
+function keepWhilePaused(body: Readable, wire: unknown, idleTimeout: number | undefined): void {
+  if (idleTimeout === undefined || !(wire instanceof Readable) || !('socket' in wire)) return;
+  const { socket } = wire;
+  if (!(socket instanceof Socket)) return;
+  const timer = setInterval(() => {
+    if (body.readableLength > 0 || wire.readableLength > 0) socket.setTimeout(idleTimeout);
+  }, idleTimeout / 3);
+  timer.unref();
+  body.once('close', () => clearInterval(timer));
+}

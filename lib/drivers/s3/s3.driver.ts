@@ -1,0 +1,189 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { DriverBody } from '../../core/body.js';
+import type { Capabilities } from '../../core/capabilities.js';
+import type { WriteConditions } from '../../core/conditions.js';
+import { StorageAbortedError } from '../../core/errors.js';
+import type { MultipartPart } from '../../core/multipart.js';
+import type {
+  DriverCopyOptions,
+  DriverDeleteResult,
+  DriverDownload,
+  DriverFactory,
+  DriverGetOptions,
+  DriverListOptions,
+  DriverMultipartOptions,
+  DriverOptions,
+  DriverPutOptions,
+  DriverUpload,
+  DriverUploadUrlOptions,
+  DriverUrlOptions,
+  ListPage,
+  StorageDriver,
+  UploadUrl,
+} from '../../core/storage-driver.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import { openBucket, type S3Bucket } from './s3.client.js';
+import { copy } from './s3.copies.js';
+import { deleteMany } from './s3.deletes.js';
+import { get, readFile } from './s3.downloads.js';
+import { BodyFailure, toStorageError } from './s3.errors.js';
+import { list } from './s3.listing.js';
+import {
+  abortMultipartUpload,
+  completeMultipartUpload,
+  listParts,
+  startMultipartUpload,
+  uploadPart,
+} from './s3.multipart.js';
+import type { S3StorageOptions } from './s3.options.js';
+import type { S3Profile } from './s3.profiles.js';
+import { uploadUrl, url } from './s3.signed-urls.js';
+import { MIN_PART_SIZE, put } from './s3.uploads.js';
+
+const GIBIBYTE = 1024 ** 3;
+const SEVEN_DAYS = 604_800;
+
+/**
+ * Opens a bucket of S3, or of a service that speaks S3. No request is made.
+ *
+ * @throws StorageConfigurationError
+ */
+export const createS3Driver: DriverFactory<S3StorageOptions, S3Client> = async (
+  options,
+  settings,
+) => new S3Driver(await openBucket(options, settings));
+
+class S3Driver implements StorageDriver<S3Client> {
+  readonly name = 's3';
+  readonly capabilities: Capabilities;
+  readonly client: S3Client;
+  readonly #bucket: S3Bucket;
+
+  constructor(bucket: S3Bucket) {
+    this.#bucket = bucket;
+    this.client = bucket.client;
+    this.capabilities = capabilitiesOf(bucket.profile);
+  }
+
+  put(key: string, body: DriverBody, options: DriverPutOptions): Promise<StoredFile> {
+    return this.#run(options, () => put(this.#bucket, key, body, options));
+  }
+
+  get(key: string, options: DriverGetOptions): Promise<DriverDownload> {
+    return this.#run(options, () => get(this.#bucket, key, options));
+  }
+
+  info(key: string, options: DriverOptions): Promise<StoredFile> {
+    return this.#run(options, () => readFile(this.#bucket, key, options.signal));
+  }
+
+  async *list(options: DriverListOptions): AsyncIterable<ListPage> {
+    try {
+      yield* list(this.#bucket, options);
+    } catch (error) {
+      throw this.#failure(error, options.signal);
+    }
+  }
+
+  deleteMany(keys: readonly string[], options: DriverOptions): Promise<DriverDeleteResult> {
+    return this.#run(options, () => deleteMany(this.#bucket, keys, options));
+  }
+
+  copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {
+    return this.#run(options, () => copy(this.#bucket, from, to, options));
+  }
+
+  url(key: string, options: DriverUrlOptions): Promise<string> {
+    return this.#run(options, () => url(this.#bucket, key, options));
+  }
+
+  uploadUrl(key: string, options: DriverUploadUrlOptions): Promise<UploadUrl> {
+    return this.#run(options, () => uploadUrl(this.#bucket, key, options));
+  }
+
+  startMultipartUpload(key: string, options: DriverMultipartOptions): Promise<string> {
+    return this.#run(options, () => startMultipartUpload(this.#bucket, key, options));
+  }
+
+  uploadPart(
+    upload: DriverUpload,
+    partNumber: number,
+    body: Uint8Array,
+    options: DriverOptions,
+  ): Promise<MultipartPart> {
+    return this.#run(options, () => uploadPart(this.#bucket, upload, partNumber, body, options));
+  }
+
+  listParts(upload: DriverUpload, options: DriverOptions): Promise<MultipartPart[]> {
+    return this.#run(options, () => listParts(this.#bucket, upload, options));
+  }
+
+  completeMultipartUpload(
+    upload: DriverUpload,
+    parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+    options: DriverOptions & WriteConditions,
+  ): Promise<StoredFile> {
+    return this.#run(options, () => completeMultipartUpload(this.#bucket, upload, parts, options));
+  }
+
+  abortMultipartUpload(upload: DriverUpload, options: DriverOptions): Promise<void> {
+    return this.#run(options, () => abortMultipartUpload(this.#bucket, upload, options));
+  }
+
+  async close(): Promise<void> {
+    this.#bucket.close();
+  }
+
+  async #run<Result>({ signal }: DriverOptions, call: () => Promise<Result>): Promise<Result> {
+    try {
+      return await call();
+    } catch (error) {
+      throw this.#failure(error, signal);
+    }
+  }
+
+  #failure(thrown: unknown, signal: AbortSignal): unknown {
+    const error = thrown instanceof BodyFailure ? thrown.error : thrown;
+    // What a signal is aborted with may itself be a StorageError: it is the cause all the same.
+    if (signal.aborted && error === signal.reason) {
+      return new StorageAbortedError(undefined, { cause: signal.reason });
+    }
+    return thrown instanceof BodyFailure ? error : toStorageError(error, signal);
+  }
+}
+
+function capabilitiesOf(profile: S3Profile): Capabilities {
+  const { conditionalWrites, checksums, createOnlyCopyHeader, maxParts, deleteBatch } = profile;
+  return {
+    createOnly: conditionalWrites,
+    compareAndSet: conditionalWrites,
+    createOnlyCopy: createOnlyCopyHeader !== undefined,
+    conditionalGet: true,
+    ranges: true,
+    metadata: true,
+    headers: true,
+    delimiters: 'any',
+    atomicMove: false,
+    multipart: true,
+    signedUrls: true,
+    signedUploads: {
+      PUT: [
+        'contentType',
+        'size',
+        ...(checksums.length > 0 ? (['checksum'] as const) : []),
+        ...(conditionalWrites ? (['createOnly'] as const) : []),
+      ],
+      POST: false,
+    },
+    checksums,
+    retries: true,
+    limits: {
+      maxObjectSize: 5 * 1024 * GIBIBYTE,
+      minPartSize: MIN_PART_SIZE,
+      maxPartSize: 5 * GIBIBYTE,
+      maxParts,
+      deleteBatch,
+      maxExpiresIn: SEVEN_DAYS,
+    },
+  };
+}

@@ -1,0 +1,343 @@
+import {
+  StorageAbortedError,
+  StorageConfigurationError,
+  StorageConnectionError,
+  StorageError,
+  type StorageErrorContext,
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StorageIntegrityError,
+  StorageInvalidArgumentError,
+  StorageInvalidKeyError,
+  StorageNotModifiedError,
+  StoragePermissionError,
+  StoragePreconditionFailedError,
+  StorageQuotaExceededError,
+  StorageRangeNotSatisfiableError,
+  StorageRateLimitedError,
+  StorageTimeoutError,
+  StorageTooLargeError,
+  StorageUnsupportedError,
+} from '../../core/errors.js';
+
+/** What an error of the SDK tells, read defensively: its shape depends on where it broke. */
+export interface S3Failure {
+  /** The service's error code, or the name that the SDK gave it. */
+  readonly name: string;
+  readonly message: string;
+  /** Absent when no answer came. */
+  readonly status: number | undefined;
+  readonly attempts: number;
+  /** Node's code of a failed connection. */
+  readonly code: string | undefined;
+  readonly requestId: string | undefined;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  /** The region that the service named in its answer. */
+  readonly region: string | undefined;
+  /** Size of the file, as a 416 tells it. */
+  readonly size: number | undefined;
+}
+
+type Context = StorageErrorContext;
+type MakeError = (failure: S3Failure, context: Context) => StorageError;
+
+const CONNECTION_CODES = new Set([
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EPIPE',
+  'ERR_STREAM_PREMATURE_CLOSE',
+]);
+/** With these nothing has reached the service. */
+const UNREACHED_CODES = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+]);
+
+const denied =
+  (reason: string): MakeError =>
+  (failure, context) =>
+    new StoragePermissionError(`${reason} (${failure.name})`, context);
+const credentials = denied('The service does not accept the credentials; check them');
+const skewed = denied('The clock of this machine differs from that of the service; set it right');
+const signature = denied(
+  'The service computes another signature; check secretAccessKey, and for proxies that change requests',
+);
+const slowDown: MakeError = (failure, context) =>
+  new StorageRateLimitedError(undefined, { ...context, retryAfter: retryAfterOf(failure) });
+const broken: MakeError = (failure, context) =>
+  new StorageConnectionError(`The service failed (${label(failure)})`, context);
+const corrupt: MakeError = (failure, context) =>
+  new StorageIntegrityError(
+    `The service received other bytes than were announced (${failure.name})`,
+    context,
+  );
+const tooLarge: MakeError = (_, context) =>
+  new StorageTooLargeError('The file or a part of it is larger than the service takes', context);
+const full: MakeError = (_, context) => new StorageQuotaExceededError(undefined, context);
+const configuration =
+  (reason: string): MakeError =>
+  (failure, context) =>
+    new StorageConfigurationError(`${reason} (${failure.name})`, context);
+const noCredentials = configuration(
+  'No credentials: set accessKeyId and secretAccessKey, or provide some to the default chain of the AWS SDK',
+);
+const wrongRegion: MakeError = (failure, context) =>
+  new StorageConfigurationError(
+    failure.region
+      ? `The bucket is in another region: set region to "${failure.region}"`
+      : 'The bucket is in another region, or not behind this endpoint: check region and endpoint',
+    context,
+  );
+const unsupported: MakeError = (failure, context) =>
+  new StorageUnsupportedError(
+    `The service does not implement the request (${failure.name})`,
+    context,
+  );
+const invalid: MakeError = (failure, context) =>
+  new StorageInvalidArgumentError(
+    `The service refused the request: ${failure.message || failure.name}`,
+    context,
+  );
+const noUpload: MakeError = (_, context) =>
+  new StorageFileNotFoundError('The multipart upload is not there', context);
+const notFound: MakeError = (_, context) => new StorageFileNotFoundError(undefined, context);
+
+const BY_NAME: Readonly<Record<string, MakeError>> = {
+  NoSuchKey: notFound,
+  NotFound: notFound,
+  NoSuchVersion: notFound,
+  NoSuchUpload: noUpload,
+  NoSuchBucket: (_, context) =>
+    new StorageConfigurationError('The bucket does not exist: check bucket and region', context),
+  AccessDenied: denied('The service denied access'),
+  AllAccessDisabled: denied('The service denied access'),
+  InvalidAccessKeyId: credentials,
+  InvalidToken: credentials,
+  ExpiredToken: credentials,
+  ExpiredTokenException: credentials,
+  TokenRefreshRequired: credentials,
+  InvalidClientTokenId: credentials,
+  SignatureDoesNotMatch: signature,
+  RequestTimeTooSkewed: skewed,
+  SlowDown: slowDown,
+  Throttling: slowDown,
+  ThrottlingException: slowDown,
+  TooManyRequests: slowDown,
+  TooManyRequestsException: slowDown,
+  RequestLimitExceeded: slowDown,
+  BandwidthLimitExceeded: slowDown,
+  ServiceUnavailable: broken,
+  InternalError: broken,
+  OperationAborted: broken,
+  TimeoutError: (_, context) => new StorageTimeoutError(undefined, context),
+  RequestTimeout: (_, context) => new StorageTimeoutError(undefined, context),
+  EntityTooLarge: tooLarge,
+  MaxMessageLengthExceeded: tooLarge,
+  BadDigest: corrupt,
+  InvalidDigest: corrupt,
+  XAmzContentSHA256Mismatch: corrupt,
+  XAmzContentChecksumMismatch: corrupt,
+  IncompleteBody: corrupt,
+  QuotaExceeded: full,
+  StorageFull: full,
+  XMinioStorageFull: full,
+  PermanentRedirect: wrongRegion,
+  TemporaryRedirect: wrongRegion,
+  AuthorizationHeaderMalformed: wrongRegion,
+  IllegalLocationConstraintException: wrongRegion,
+  CredentialsProviderError: noCredentials,
+  InvalidBucketName: configuration('The bucket has a name that the service does not allow'),
+  InvalidEndpoint: configuration('The endpoint is not one'),
+  NotImplemented: unsupported,
+  NotSupported: unsupported,
+  KeyTooLongError: (_, context) =>
+    new StorageInvalidKeyError('Invalid key: it is longer than the service takes', context),
+  PreconditionFailed: (_, context) => new StoragePreconditionFailedError(undefined, context),
+  ConditionalRequestConflict: (_, context) =>
+    new StoragePreconditionFailedError('Another write to the key was under way', context),
+  NotModified: (_, context) => new StorageNotModifiedError(undefined, context),
+  InvalidRange: ({ size }, context) =>
+    new StorageRangeNotSatisfiableError(undefined, { ...context, size }),
+  InvalidArgument: invalid,
+  InvalidRequest: invalid,
+  InvalidPart: invalid,
+  InvalidPartOrder: invalid,
+  EntityTooSmall: invalid,
+  MetadataTooLarge: invalid,
+};
+
+const BY_STATUS: Readonly<Record<number, MakeError>> = {
+  301: wrongRegion,
+  307: wrongRegion,
+  304: BY_NAME['NotModified']!,
+  401: credentials,
+  403: BY_NAME['AccessDenied']!,
+  404: notFound,
+  408: BY_NAME['RequestTimeout']!,
+  412: BY_NAME['PreconditionFailed']!,
+  413: tooLarge,
+  416: BY_NAME['InvalidRange']!,
+  429: slowDown,
+  501: unsupported,
+  507: full,
+};
+
+/** What the body threw: its own affair, and not to be taken for a failure of the service. */
+export class BodyFailure {
+  constructor(readonly error: unknown) {}
+}
+
+/** The error that the caller gets, whatever was thrown. A StorageError is that very one. */
+export function toStorageError(
+  error: unknown,
+  signal?: AbortSignal,
+  context: Context = {},
+): StorageError {
+  if (error instanceof StorageError) return error;
+  if (signal?.aborted && (error === signal.reason || nameOf(error) === 'AbortError')) {
+    return new StorageAbortedError(undefined, { ...context, cause: signal.reason });
+  }
+  const failure = readFailure(error);
+  const described = { ...context, cause: causeOf(failure) };
+  return makeError(failure)(failure, described);
+}
+
+function makeError(failure: S3Failure): MakeError {
+  const { name, status, code } = failure;
+  // Before the name: the SDK calls a connection that was reset a TimeoutError.
+  if (status === undefined && code !== undefined && CONNECTION_CODES.has(code)) {
+    return (_, context) => new StorageConnectionError(undefined, context);
+  }
+  const byName = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
+  if (byName) return byName;
+  if (status !== undefined) {
+    if (BY_STATUS[status]) return BY_STATUS[status];
+    if (status >= 500) return broken;
+    return ({ message }, context) =>
+      new StorageError(`The service answered ${label(failure)}: ${message}`, context);
+  }
+  if (code === 'ETIMEDOUT') return BY_NAME['TimeoutError']!;
+  return ({ message }, context) => new StorageError(message || name, context);
+}
+
+/** The error of a conditional write, told from its conditions. `undefined` when they have nothing to do with it. */
+export function conditionError(
+  error: unknown,
+  conditions: { readonly ifNoneMatch?: '*'; readonly ifMatch?: string },
+): StorageError | undefined {
+  const failure = readFailure(error);
+  const refused = failure.status === 412 || isConflict(error);
+  const cause = causeOf(failure);
+  if (conditions.ifNoneMatch !== undefined && refused) {
+    return new StorageFileExistsError(undefined, { cause });
+  }
+  if (conditions.ifMatch === undefined) return undefined;
+  if (refused) return new StoragePreconditionFailedError(undefined, { cause });
+  // S3 answers If-Match for a key that is not there with 404 rather than 412.
+  if (failure.name === 'NoSuchKey' || (failure.status === 404 && failure.name === 'NotFound')) {
+    return new StoragePreconditionFailedError(
+      'Nothing is stored under the key, so ifMatch cannot hold',
+      { cause },
+    );
+  }
+  return undefined;
+}
+
+/** Two conditional writes met; the service asks to try again. */
+export function isConflict(error: unknown): boolean {
+  return readFailure(error).name === 'ConditionalRequestConflict';
+}
+
+export function isNoSuchUpload(error: unknown): boolean {
+  return readFailure(error).name === 'NoSuchUpload';
+}
+
+/**
+ * Whether the write may have taken place in spite of the error: the answer was lost, or it tells of an earlier attempt
+ * whose answer was lost.
+ */
+export function isAmbiguous(error: unknown): boolean {
+  const { name, status, code, attempts } = readFailure(error);
+  if (name === 'NoSuchUpload' || attempts > 1) return true;
+  if (status === undefined) return code === undefined || !UNREACHED_CODES.has(code);
+  return status >= 500 && status !== 501 && name !== 'SlowDown';
+}
+
+/** The headers of the answer that became this error. */
+export function readFailure(error: unknown): S3Failure {
+  const fields = toRecord(error);
+  const metadata = toRecord(fields['$metadata']);
+  const response = toRecord(fields['$response']);
+  const headers = toRecord(response['headers']) as S3Failure['headers'];
+  const status = toNumber(metadata['httpStatusCode']) ?? toNumber(response['statusCode']);
+  const name = toText(fields['Code']) ?? nameOf(error);
+  const wholeSize = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
+  return {
+    name,
+    message: redact(toText(fields['message']) ?? (error instanceof Error ? '' : String(error))),
+    status,
+    attempts: toNumber(metadata['attempts']) ?? 1,
+    code: toText(fields['code']) ?? toText(toRecord(fields['cause'])['code']),
+    requestId: toText(metadata['requestId']),
+    headers,
+    region: toText(fields['Region']) ?? headers['x-amz-bucket-region'],
+    size: toNumber(wholeSize ?? fields['ActualObjectSize']),
+  };
+}
+
+/** A fresh error: the SDK's own carries the request, its headers and its signature. */
+function causeOf(failure: S3Failure): Error {
+  const { name, message, code, status, requestId } = failure;
+  const cause = Object.assign(new Error(message), {
+    ...(code !== undefined && { code }),
+    ...(status !== undefined && { httpStatus: status }),
+    ...(requestId !== undefined && { requestId }),
+  });
+  Object.defineProperty(cause, 'name', { value: name, configurable: true, writable: true });
+  return cause;
+}
+
+function label({ status, name }: S3Failure): string {
+  const named = name === 'Error' || name === 'Unknown' || name === String(status) ? '' : name;
+  return [status, named].filter(Boolean).join(' ') || 'no answer';
+}
+
+function retryAfterOf({ headers }: S3Failure): number | undefined {
+  const value = headers['retry-after'];
+  if (value === undefined) return undefined;
+  const seconds = Number(value);
+  const delay = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
+  return Number.isNaN(delay) ? undefined : Math.max(0, delay);
+}
+
+function redact(message: string): string {
+  return message.replace(/(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s"']+/gi, '$1…');
+}
+
+function nameOf(error: unknown): string {
+  return toText(toRecord(error)['name']) ?? 'Error';
+}
+
+function toRecord(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function toText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function toNumber(value: unknown): number | undefined {
+  if (value === undefined || value === null || value === '') return undefined;
+  const number = Number(value);
+  return Number.isFinite(number) ? number : undefined;
+}

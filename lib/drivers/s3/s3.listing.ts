@@ -1,0 +1,85 @@
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { StorageInvalidArgumentError } from '../../core/errors.js';
+import { compareKeys } from '../../core/key.js';
+import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
+import { storedFile } from '../../core/stored-file.js';
+import type { S3Bucket } from './s3.client.js';
+import { readFailure } from './s3.errors.js';
+import { toEtag } from './s3.metadata.js';
+import { send } from './s3.requests.js';
+
+const MAX_KEYS = 1000;
+
+export async function* list(bucket: S3Bucket, options: DriverListOptions): AsyncIterable<ListPage> {
+  let token = options.cursor === undefined ? undefined : tokenOf(options.cursor);
+  do {
+    const page = await listPage(bucket, options, token);
+    token = page.token;
+    yield {
+      files: page.files,
+      prefixes: page.prefixes,
+      ...(token !== undefined && { cursor: Buffer.from(token).toString('base64url') }),
+    };
+  } while (token !== undefined);
+}
+
+async function listPage(
+  bucket: S3Bucket,
+  options: DriverListOptions,
+  token: string | undefined,
+): Promise<Pick<ListPage, 'files' | 'prefixes'> & { token: string | undefined }> {
+  const { prefix, delimiter, startAfter, pageSize, signal } = options;
+  const command = new ListObjectsV2Command({
+    Bucket: bucket.bucket,
+    Prefix: prefix,
+    MaxKeys: Math.min(pageSize, MAX_KEYS),
+    ...(delimiter !== undefined && { Delimiter: delimiter }),
+    ...(startAfter !== undefined && { StartAfter: startAfter }),
+    ...(token !== undefined && { ContinuationToken: token }),
+    // XML cannot carry every character that a key of another program may have.
+    ...(bucket.profile.encodedListings && { EncodingType: 'url' }),
+  });
+  let output;
+  try {
+    output = await send(bucket, command, signal);
+  } catch (error) {
+    if (options.cursor !== undefined && readFailure(error).name === 'InvalidArgument') {
+      throw notACursor();
+    }
+    throw error;
+  }
+  const decode = output.EncodingType === 'url' ? decodeListed : (text: string): string => text;
+  const prefixes = (output.CommonPrefixes ?? []).map(({ Prefix = '' }) => decode(Prefix));
+  return {
+    files: (output.Contents ?? []).map(({ Key = '', Size = 0, ETag, LastModified }) =>
+      storedFile({
+        key: decode(Key),
+        size: Size,
+        etag: toEtag(ETag),
+        lastModified: LastModified,
+      }),
+    ),
+    // S3 starts after a key, so a prefix that begins before it may still hold keys after it.
+    prefixes:
+      startAfter === undefined
+        ? prefixes
+        : prefixes.filter((listed) => compareKeys(listed, startAfter) > 0),
+    token: output.IsTruncated ? output.NextContinuationToken : undefined,
+  };
+}
+
+function decodeListed(text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '));
+}
+
+function tokenOf(cursor: string): string {
+  const token = Buffer.from(cursor, 'base64url').toString();
+  if (token === '' || Buffer.from(token).toString('base64url') !== cursor) throw notACursor();
+  return token;
+}
+
+function notACursor(): StorageInvalidArgumentError {
+  return new StorageInvalidArgumentError(
+    'cursor must be what an earlier page of the same listing gave',
+  );
+}

@@ -1,0 +1,146 @@
+import type { GetObjectCommandOutput, HeadObjectCommandOutput } from '@aws-sdk/client-s3';
+import type { Checksum } from '../../core/checksum.js';
+import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
+
+// What survives SigV4, which trims and folds spaces, and is not taken for one of the encodings below.
+const PLAIN = /^(?!utf-8'')(?!.*=\?)[\x21-\x7E]+(?: [\x21-\x7E]+)*$/i;
+const ASCII = /^[\x00-\x7F]*$/;
+const EXTENDED_VALUE = /^utf-8''((?:[\w!'()*.~-]|%[0-9a-f]{2})*)$/i;
+const ENCODED_WORD = /=\?utf-8\?(b|q)\?([^?]*)\?=/gi;
+const ENCODED_WORDS = /^=\?utf-8\?[bq]\?[^?]*\?=(?:\s+=\?utf-8\?[bq]\?[^?]*\?=)*$/i;
+
+/** The attributes as the SDK names them, for PutObject, CreateMultipartUpload and CopyObject. */
+export interface S3Attributes {
+  ContentType?: string;
+  CacheControl?: string;
+  ContentDisposition?: string;
+  ContentEncoding?: string;
+  ContentLanguage?: string;
+  Metadata?: Record<string, string>;
+}
+
+export function toS3Attributes(attributes: FileAttributes): S3Attributes {
+  const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage } =
+    attributes;
+  const { metadata } = attributes;
+  return {
+    ...(contentType !== undefined && { ContentType: contentType }),
+    ...(cacheControl !== undefined && { CacheControl: cacheControl }),
+    ...(contentDisposition !== undefined && { ContentDisposition: contentDisposition }),
+    ...(contentEncoding !== undefined && { ContentEncoding: contentEncoding }),
+    ...(contentLanguage !== undefined && { ContentLanguage: contentLanguage }),
+    ...(metadata !== undefined && { Metadata: mapValues(metadata, encodeMetadataValue) }),
+  };
+}
+
+/** Only the attributes, without `undefined` among them. */
+export function attributesOf(source: FileAttributes): FileAttributes {
+  const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage } =
+    source;
+  return {
+    ...(contentType !== undefined && { contentType }),
+    ...(cacheControl !== undefined && { cacheControl }),
+    ...(contentDisposition !== undefined && { contentDisposition }),
+    ...(contentEncoding !== undefined && { contentEncoding }),
+    ...(contentLanguage !== undefined && { contentLanguage }),
+    ...(source.metadata !== undefined && { metadata: source.metadata }),
+  };
+}
+
+type ReadOutput = Partial<Omit<HeadObjectCommandOutput, 'Body'>> &
+  Partial<Omit<GetObjectCommandOutput, 'Body'>>;
+
+/** The file that a GetObject or HeadObject tells about. */
+export function fileOf(key: string, size: number, output: ReadOutput): StoredFile {
+  return storedFile({
+    key,
+    size,
+    contentType: output.ContentType,
+    etag: toEtag(output.ETag),
+    lastModified: output.LastModified,
+    metadata: mapValues(output.Metadata ?? {}, decodeMetadataValue),
+    // An empty header is no header: some services answer those that were never set.
+    cacheControl: output.CacheControl || undefined,
+    contentDisposition: output.ContentDisposition || undefined,
+    contentEncoding: output.ContentEncoding || undefined,
+    contentLanguage: output.ContentLanguage || undefined,
+    checksum: toChecksum(output),
+    version: toVersion(output.VersionId),
+  });
+}
+
+/** The etag as a strong validator in quotes; a service may leave them out, or call it weak. */
+export function toEtag(etag: string | undefined): string | undefined {
+  if (!etag) return undefined;
+  return `"${etag.replace(/^W\//, '').replace(/^"|"$/g, '')}"`;
+}
+
+/** `null` is the id of what was stored before the bucket kept versions. */
+export function toVersion(versionId: string | undefined): string | undefined {
+  return versionId === 'null' ? undefined : versionId;
+}
+
+interface S3Checksums {
+  readonly ChecksumType?: string | undefined;
+  readonly ChecksumCRC32?: string | undefined;
+  readonly ChecksumSHA1?: string | undefined;
+  readonly ChecksumSHA256?: string | undefined;
+}
+
+/** The checksum of the whole file; one over the checksums of its parts (`…-3`) is none. */
+export function toChecksum(output: S3Checksums): Checksum | undefined {
+  if (output.ChecksumType === 'COMPOSITE') return undefined;
+  const kept = [
+    ['sha256', output.ChecksumSHA256],
+    ['sha1', output.ChecksumSHA1],
+    ['crc32', output.ChecksumCRC32],
+  ] as const;
+  for (const [algorithm, value] of kept) {
+    if (value && !value.includes('-')) return { algorithm, value };
+  }
+  return undefined;
+}
+
+/**
+ * Header values are ASCII on the wire. Plain text goes as it is, so that other tools read it, and Unicode as an RFC 2047
+ * encoded word, which S3 takes for the Unicode that it is. Since S3 answers whatever turns out to be ASCII bare, spaces
+ * that would be lost and text that looks encoded go as an RFC 8187 extended value, which no service touches.
+ */
+export function encodeMetadataValue(value: string): string {
+  if (PLAIN.test(value)) return value;
+  if (ASCII.test(value)) return `UTF-8''${encodeURIComponent(value)}`;
+  return `=?UTF-8?B?${Buffer.from(value).toString('base64')}?=`;
+}
+
+export function decodeMetadataValue(value: string): string {
+  const extended = EXTENDED_VALUE.exec(value)?.[1];
+  if (extended !== undefined) return decodePercent(extended) ?? value;
+  if (!ENCODED_WORDS.test(value)) return value;
+  const words = [...value.matchAll(ENCODED_WORD)].map(([, encoding, text]) =>
+    encoding!.toLowerCase() === 'b' ? Buffer.from(text!, 'base64') : decodeQ(text!),
+  );
+  return Buffer.concat(words).toString('utf8');
+}
+
+function decodePercent(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+// RFC 2047 §4.2.
+function decodeQ(text: string): Buffer {
+  const bytes = text
+    .replaceAll('_', ' ')
+    .replace(/=([0-9A-F]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1');
+}
+
+function mapValues(
+  record: Readonly<Record<string, string>>,
+  change: (value: string) => string,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
+}

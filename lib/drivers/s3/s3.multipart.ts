@@ -1,0 +1,247 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  type CompletedPart,
+  type CompleteMultipartUploadCommandOutput,
+  CreateMultipartUploadCommand,
+  type HeadObjectCommandOutput,
+  ListPartsCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import type { WriteConditions } from '../../core/conditions.js';
+import { StorageConnectionError } from '../../core/errors.js';
+import type { MultipartPart } from '../../core/multipart.js';
+import type {
+  DriverMultipartOptions,
+  DriverOptions,
+  DriverUpload,
+} from '../../core/storage-driver.js';
+import { type StoredFile, storedFile } from '../../core/stored-file.js';
+import type { S3Bucket } from './s3.client.js';
+import { commit, joinedEtag, type WrittenFile } from './s3.commits.js';
+import { isNoSuchUpload } from './s3.errors.js';
+import { readFile } from './s3.downloads.js';
+import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
+import { send, sendUncut } from './s3.requests.js';
+
+const DESCRIBE_TIMEOUT = 30_000;
+const ABANDON_TIMEOUT = 30_000;
+const ABANDON_ROUNDS = 5;
+
+export async function startMultipartUpload(
+  bucket: S3Bucket,
+  key: string,
+  options: DriverMultipartOptions,
+): Promise<string> {
+  return createUpload(bucket, key, toS3Attributes(options), options.signal);
+}
+
+/**
+ * Never cut short: an upload whose id did not arrive could not be aborted. One whose answer is lost on the way stays
+ * until the bucket's lifecycle rule removes it, for nothing tells it from an upload of somebody else.
+ */
+export async function createUpload(
+  bucket: S3Bucket,
+  key: string,
+  attributes: ReturnType<typeof toS3Attributes>,
+  signal: AbortSignal,
+): Promise<string> {
+  const command = new CreateMultipartUploadCommand({
+    Bucket: bucket.bucket,
+    Key: key,
+    ...attributes,
+    ...partChecksums(bucket),
+  });
+  const { UploadId } = await sendUncut(bucket, command, signal);
+  if (!UploadId) throw new StorageConnectionError('The service started an upload without an id');
+  return UploadId;
+}
+
+/**
+ * CRC-32 is the one checksum that S3 can join from those of the parts into that of the whole file, so uploads in parts
+ * are kept with it where the service keeps any.
+ */
+export function partChecksums({
+  profile,
+}: S3Bucket): { ChecksumAlgorithm: 'CRC32'; ChecksumType: 'FULL_OBJECT' } | undefined {
+  if (!profile.checksums.includes('crc32')) return undefined;
+  return { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' };
+}
+
+export async function uploadPart(
+  bucket: S3Bucket,
+  { key, uploadId }: DriverUpload,
+  partNumber: number,
+  body: Uint8Array,
+  { signal }: DriverOptions,
+): Promise<MultipartPart> {
+  const command = new UploadPartCommand({
+    Bucket: bucket.bucket,
+    Key: key,
+    UploadId: uploadId,
+    PartNumber: partNumber,
+    Body: body,
+    ContentLength: body.byteLength,
+    ...(partChecksums(bucket) && { ChecksumAlgorithm: 'CRC32' as const }),
+  });
+  const { ETag } = await send(bucket, command, signal);
+  return { partNumber, etag: partEtag(partNumber, ETag), size: body.byteLength };
+}
+
+export async function listParts(
+  bucket: S3Bucket,
+  { key, uploadId }: DriverUpload,
+  { signal }: DriverOptions,
+): Promise<MultipartPart[]> {
+  const parts: MultipartPart[] = [];
+  let marker: string | undefined;
+  for (;;) {
+    const command = new ListPartsCommand({
+      Bucket: bucket.bucket,
+      Key: key,
+      UploadId: uploadId,
+      ...(marker !== undefined && { PartNumberMarker: marker }),
+    });
+    const page = await send(bucket, command, signal);
+    for (const { PartNumber = 0, ETag, Size = 0 } of page.Parts ?? []) {
+      parts.push({ partNumber: PartNumber, etag: partEtag(PartNumber, ETag), size: Size });
+    }
+    if (!page.IsTruncated || page.NextPartNumberMarker === undefined) return parts;
+    marker = page.NextPartNumberMarker;
+  }
+}
+
+export async function completeMultipartUpload(
+  bucket: S3Bucket,
+  upload: DriverUpload,
+  parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+  options: DriverOptions & WriteConditions,
+): Promise<StoredFile> {
+  const completed = await completeUpload(
+    bucket,
+    upload,
+    parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: etag })),
+    { ...options, size: undefined, since: undefined },
+  );
+  return completedFile(bucket, upload.key, completed);
+}
+
+interface CompleteOptions extends DriverOptions, WriteConditions {
+  /** Of the whole file, if known. */
+  readonly size: number | undefined;
+  readonly since: number | undefined;
+  /** CRC-32 of the whole file in base64, for the service to compare. */
+  readonly crc32?: string | undefined;
+  /**
+   * Makes sure that an uncertain commit can no longer happen, by giving the upload up. With it an abort cuts the
+   * request; without it the request gets its answer.
+   */
+  readonly fence?: () => Promise<void>;
+}
+
+export type CompletedUpload = CompleteMultipartUploadCommandOutput | HeadObjectCommandOutput;
+
+/** Joins the parts, and answers what is stored even when the answer to the commit was lost. */
+export function completeUpload(
+  bucket: S3Bucket,
+  { key, uploadId }: DriverUpload,
+  parts: CompletedPart[],
+  options: CompleteOptions,
+): Promise<CompletedUpload> {
+  const { signal, ifNoneMatch, ifMatch, size, since, crc32, fence } = options;
+  const written = (): WrittenFile => ({
+    etag: joinedEtag(parts.map(({ ETag }) => ETag ?? '')),
+    size,
+    since,
+  });
+  const request = (): Promise<CompleteMultipartUploadCommandOutput> => {
+    const command = new CompleteMultipartUploadCommand({
+      Bucket: bucket.bucket,
+      Key: key,
+      UploadId: uploadId,
+      MultipartUpload: { Parts: parts },
+      ...(ifNoneMatch !== undefined && { IfNoneMatch: ifNoneMatch }),
+      ...(ifMatch !== undefined && { IfMatch: ifMatch }),
+      ...(crc32 !== undefined && { ChecksumType: 'FULL_OBJECT', ChecksumCRC32: crc32 }),
+    });
+    return fence ? send(bucket, command, signal) : sendUncut(bucket, command, signal);
+  };
+  return commit(bucket, key, request, {
+    signal,
+    ...(ifNoneMatch !== undefined && { ifNoneMatch }),
+    ...(ifMatch !== undefined && { ifMatch }),
+    ...(fence && { fence }),
+    written,
+  });
+}
+
+/**
+ * The file that was completed, as HeadObject describes it: its Last-Modified is in no other answer. When the look
+ * fails, or finds a newer version, the file is what the upload itself knows.
+ */
+export async function completedFile(
+  bucket: S3Bucket,
+  key: string,
+  completed: CompletedUpload,
+  known?: Omit<StoredFile, 'key'>,
+): Promise<StoredFile> {
+  const etag = toEtag(completed.ETag);
+  try {
+    // The file is committed, and no abort undoes that: the caller's signal has no say here.
+    const file = await readFile(bucket, key, AbortSignal.timeout(DESCRIBE_TIMEOUT));
+    if (file.etag === etag || !known) return file;
+  } catch (error) {
+    if (!known) throw error;
+  }
+  return storedFile({
+    ...known,
+    key,
+    etag,
+    checksum: toChecksum(completed),
+    version: toVersion(completed.VersionId),
+  });
+}
+
+export async function abortMultipartUpload(
+  bucket: S3Bucket,
+  { key, uploadId }: DriverUpload,
+  { signal }: DriverOptions,
+): Promise<void> {
+  const command = new AbortMultipartUploadCommand({
+    Bucket: bucket.bucket,
+    Key: key,
+    UploadId: uploadId,
+  });
+  try {
+    await send(bucket, command, signal);
+  } catch (error) {
+    if (!isNoSuchUpload(error)) throw error;
+  }
+}
+
+/**
+ * Removes an upload that failed, and looks whether it is gone: a part that was under way during the abort may be stored
+ * after it. It never fails, for it must not hide why the upload did; what it cannot remove is left to the bucket's
+ * lifecycle rule.
+ */
+export async function abandonUpload(bucket: S3Bucket, upload: DriverUpload): Promise<void> {
+  const options = { signal: AbortSignal.timeout(ABANDON_TIMEOUT) };
+  try {
+    for (let round = 0; round < ABANDON_ROUNDS; round++) {
+      if (round > 0) await sleep(100 * 2 ** round, undefined, options);
+      await abortMultipartUpload(bucket, upload, options);
+      await listParts(bucket, upload, options);
+    }
+  } catch {
+    // NoSuchUpload from the listing is the proof; anything else leaves nothing more to try.
+  }
+}
+
+function partEtag(partNumber: number, etag: string | undefined): string {
+  const quoted = toEtag(etag);
+  if (quoted === undefined) {
+    throw new StorageConnectionError(`The service gave no etag for part ${partNumber}`);
+  }
+  return quoted;
+}

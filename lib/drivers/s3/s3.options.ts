@@ -1,0 +1,40 @@
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { S3Provider } from './s3.profiles.js';
+
+declare module '../../core/storage-driver.js' {
+  interface DriverClients {
+    s3: S3Client;
+  }
+}
+
+/**
+ * Where the bucket is and how to reach it. Credentials and a region that are left out come from the SDK's own default
+ * chain: environment, shared config files, container and instance roles.
+ *
+ * @publicApi
+ */
+export interface S3StorageOptions {
+  bucket: string;
+  region?: string | undefined;
+  /** Base URL of a service that is not AWS, or of a private endpoint of AWS. `http` or `https`, nothing after the path. */
+  endpoint?: string | undefined;
+  accessKeyId?: string | undefined;
+  secretAccessKey?: string | undefined;
+  sessionToken?: string | undefined;
+  /**
+   * Which service this is, so that nothing is sent that it refuses. Default: by the endpoint's host, `'generic'`
+   * (careful) for an unknown one, `'aws'` without an endpoint.
+   */
+  provider?: S3Provider | undefined;
+  /** `https://host/bucket/key` instead of `https://bucket.host/key`. Default: by provider. */
+  forcePathStyle?: boolean | undefined;
+  /** Connections open at once; further requests wait. Default 256, or four times `concurrency` where that is more. */
+  maxSockets?: number | undefined;
+  /**
+   * A client of one's own, used as it is: its region, credentials, retries and timeouts hold, and closing the storage
+   * does not destroy it. Tell `provider` when it does not speak to AWS.
+   */
+  client?: S3Client | undefined;
+  /** Larger files are copied in parts. Bytes; default and maximum 5 GiB, what one CopyObject takes. */
+  multipartCopyThreshold?: number | undefined;
+}

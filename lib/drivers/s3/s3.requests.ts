@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto';
+import type {
+  $Command,
+  S3ClientResolvedConfig,
+  ServiceInputTypes,
+  ServiceOutputTypes,
+} from '@aws-sdk/client-s3';
+import type { S3Bucket } from './s3.client.js';
+
+/** Any command of the SDK. */
+export type S3Command<
+  Input extends ServiceInputTypes = ServiceInputTypes,
+  Output extends ServiceOutputTypes = ServiceOutputTypes,
+> = $Command<Input, Output, S3ClientResolvedConfig, ServiceInputTypes, ServiceOutputTypes>;
+
+/** What the middleware sees of a request. */
+interface WireRequest {
+  readonly headers: Record<string, string>;
+  readonly body?: unknown;
+}
+
+/** The answer as it came: headers by lower-case name, and the stream that holds the socket. */
+export interface WireAnswer {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+/**
+ * Sends the command. An abort cuts the request at once. What is thrown is what broke the last attempt: the SDK hides
+ * errors of another realm, such as Node's own inside of a test runner, behind one that tells nothing.
+ */
+export async function send<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  { client }: Pick<S3Bucket, 'client'>,
+  command: S3Command<Input, Output>,
+  signal: AbortSignal,
+): Promise<Output> {
+  let attempts = 0;
+  let failed: { readonly error: unknown } | undefined;
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      attempts++;
+      try {
+        return await next(args);
+      } catch (error) {
+        failed = { error };
+        throw error;
+      }
+    },
+    { name: 'countedAttempt', step: 'finalizeRequest', priority: 'low' },
+  );
+  try {
+    return await client.send(command, { abortSignal: signal });
+  } catch (error) {
+    if (!failed || signal.aborted) throw error;
+    throw withAttempts(failed.error, attempts);
+  }
+}
+
+function withAttempts(error: unknown, attempts: number): unknown {
+  if (typeof error !== 'object' || error === null) return error;
+  const { $metadata } = error as { $metadata?: object };
+  return Object.assign(error, { $metadata: { ...$metadata, attempts } });
+}
+
+/**
+ * Sends the command, but lets a request that is under way have its answer: an abort only keeps a further attempt from
+ * starting. For requests whose effect must be known.
+ */
+export async function sendUncut<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  bucket: Pick<S3Bucket, 'client'>,
+  command: S3Command<Input, Output>,
+  signal: AbortSignal,
+): Promise<Output> {
+  const stop = new AbortController();
+  let underWay = false;
+  const onAbort = (): void => {
+    if (!underWay) stop.abort(signal.reason);
+  };
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      stop.signal.throwIfAborted();
+      underWay = true;
+      try {
+        return await next(args);
+      } finally {
+        underWay = false;
+        if (signal.aborted) stop.abort(signal.reason);
+      }
+    },
+    { name: 'uncutAttempt', step: 'finalizeRequest', priority: 'low' },
+  );
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await send(bucket, command, stop.signal);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Changes the headers of the command's request before it is signed. */
+export function withHeaders<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  command: S3Command<Input, Output>,
+  change: (headers: Record<string, string>, body: unknown) => void,
+): S3Command<Input, Output> {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const { headers, body } = args.request as WireRequest;
+      change(headers, body);
+      return next(args);
+    },
+    // After the SDK's own checksums, which are of the same step.
+    { name: 'changedHeaders', step: 'build', priority: 'low' },
+  );
+  return command;
+}
+
+/** Content-MD5 instead of the SDK's own checksum, for services that know no other. */
+export function withContentMd5<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  command: S3Command<Input, Output>,
+): S3Command<Input, Output> {
+  return withHeaders(command, (headers, body) => {
+    for (const name of Object.keys(headers)) {
+      if (/^x-amz-(checksum-|sdk-checksum-algorithm$)/i.test(name)) delete headers[name];
+    }
+    headers['content-md5'] = createHash('md5')
+      .update(body as string | Uint8Array)
+      .digest('base64');
+  });
+}
+
+/** Shows each answer of the command, that of the last attempt last. The SDK's outputs leave out most headers. */
+export function onAnswer<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  command: S3Command<Input, Output>,
+  look: (answer: WireAnswer) => void,
+): S3Command<Input, Output> {
+  command.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      look(result.response as WireAnswer);
+      return result;
+    },
+    { name: 'seenAnswer', step: 'deserialize', priority: 'low' },
+  );
+  return command;
+}
+
+/** The service's own clock, by which `Last-Modified` is told. */
+export function dateOf(answer: WireAnswer | undefined): Date | undefined {
+  const date = new Date(answer?.headers['date'] ?? '');
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}

@@ -1,0 +1,159 @@
+import { setMaxListeners } from 'node:events';
+import { Readable } from 'node:stream';
+import { parseAttributes } from '../../../lib/core/attributes.js';
+import type { RetryOptions } from '../../../lib/core/retry.js';
+import { parseRetryOptions } from '../../../lib/core/retry.js';
+import type {
+  DriverDownload,
+  DriverPutOptions,
+  ListPage,
+  DriverListOptions,
+  StorageDriver,
+} from '../../../lib/core/storage-driver.js';
+import type { FileAttributes } from '../../../lib/core/stored-file.js';
+import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
+import type { S3StorageOptions } from '../../../lib/drivers/s3/s3.options.js';
+import {
+  type S3ServerOptions,
+  type S3TestServer,
+  startS3Server,
+} from '../../../lib/testing/s3-server/index.js';
+import type { S3Client } from '@aws-sdk/client-s3';
+
+export const MIB = 1024 ** 2;
+/** The least part that S3 (and lib-storage) takes. */
+export const PART = 5 * MIB;
+
+export interface OpenOptions extends Partial<S3StorageOptions> {
+  server?: S3ServerOptions;
+  retry?: RetryOptions;
+  timeout?: number;
+  concurrency?: number;
+}
+
+export interface OpenS3 extends AsyncDisposable {
+  readonly server: S3TestServer;
+  readonly driver: StorageDriver<S3Client>;
+}
+
+/** A server and a driver that speaks to it; retries come at once. */
+export async function openS3(options: OpenOptions = {}): Promise<OpenS3> {
+  const { server: serverOptions, retry, timeout, concurrency = 4, ...driverOptions } = options;
+  const server = await startS3Server(serverOptions);
+  const driver = await openDriver(server, {
+    ...driverOptions,
+    retry,
+    timeout,
+    concurrency,
+  } as OpenOptions);
+  return {
+    server,
+    driver,
+    async [Symbol.asyncDispose]() {
+      await driver.close();
+      await server.close();
+    },
+  };
+}
+
+export function openDriver(
+  server: S3TestServer,
+  { retry, timeout, concurrency = 4, server: _, ...options }: OpenOptions = {},
+): Promise<StorageDriver<S3Client>> {
+  return createS3Driver(
+    {
+      bucket: 'bucket',
+      endpoint: server.endpoint,
+      region: server.region,
+      accessKeyId: server.credentials.accessKeyId,
+      secretAccessKey: server.credentials.secretAccessKey,
+      provider: 'aws',
+      forcePathStyle: true,
+      ...options,
+    },
+    {
+      storage: 'files',
+      retry: parseRetryOptions({ baseDelay: 1, ...retry }),
+      concurrency,
+      ...(timeout !== undefined && { timeout }),
+    },
+  );
+}
+
+/** A signal that is never aborted. */
+export const signal = new AbortController().signal;
+setMaxListeners(0, signal);
+
+export function putOptions(
+  options: Partial<DriverPutOptions> & FileAttributes = {},
+): DriverPutOptions {
+  const { contentType, metadata, ...rest } = options;
+  return {
+    signal,
+    ...rest,
+    ...parseAttributes('x', {
+      ...(contentType !== undefined && { contentType }),
+      ...(metadata !== undefined && { metadata }),
+    }),
+  };
+}
+
+/** So many bytes, in chunks, without saying how many. */
+export async function* chunks(
+  bytes: Uint8Array,
+  size = 64 * 1024,
+): AsyncGenerator<Uint8Array, void> {
+  for (let start = 0; start < bytes.byteLength; start += size) {
+    yield bytes.subarray(start, start + size);
+  }
+}
+
+/** Bytes without a pattern that a part boundary could hide in. */
+export function randomBytes(size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  let state = size | 1;
+  for (let index = 0; index + 4 <= size; index += 4) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes.writeUInt32LE(state, index);
+  }
+  return bytes.fill(7, size - (size % 4));
+}
+
+export async function read({ body }: DriverDownload): Promise<Buffer> {
+  if (!(body instanceof Readable)) return Buffer.from(body);
+  return Buffer.concat(await body.toArray());
+}
+
+export async function listAll(
+  driver: StorageDriver,
+  options: Partial<DriverListOptions> = {},
+): Promise<{ keys: string[]; prefixes: string[]; pages: ListPage[] }> {
+  const pages: ListPage[] = [];
+  for await (const page of driver.list({ prefix: '', pageSize: 1000, signal, ...options })) {
+    pages.push(page);
+  }
+  return {
+    keys: pages.flatMap(({ files }) => files.map(({ key }) => key)),
+    prefixes: pages.flatMap(({ prefixes }) => prefixes),
+    pages,
+  };
+}
+
+/** Keys that something on the way might decode, encode, fold or split. */
+export const ODD_KEYS = [
+  'plain.txt',
+  'with space.txt',
+  'plus+plus.txt',
+  'percent%20literal%.txt',
+  'question?mark=1&b=2',
+  'hash#tag',
+  'quote\'and"double',
+  'semi;colon,comma:at@',
+  'brackets[1](2){3}<4>',
+  'star*bang!dollar$tilde~',
+  'pipe|caret^back`tick',
+  'ünïcödé/日本語/🙂.png',
+  'deep/er/and/deeper.txt',
+  '...dots/..x/.y',
+  ' leading and trailing ',
+];
