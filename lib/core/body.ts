@@ -124,6 +124,12 @@ function openWebStream(stream: ReadableStream<Uint8Array>, size: number | undefi
       'The ReadableStream is locked: somebody else reads it already',
     );
   }
+  // It takes web streams, too; its type does not say so.
+  if (Readable.isDisturbed(stream as unknown as Readable)) {
+    throw new StorageInvalidArgumentError(
+      'The ReadableStream was already read from; a stream can be stored only once',
+    );
+  }
   const reader = stream.getReader();
   async function* read(): AsyncGenerator<unknown, void> {
     for (;;) {
@@ -147,8 +153,13 @@ function toBytes(chunk: unknown): Uint8Array {
   );
 }
 
-function isWebStream(value: object): value is ReadableStream<Uint8Array> {
-  return 'getReader' in value && typeof value.getReader === 'function';
+function isWebStream(value: unknown): value is ReadableStream<Uint8Array> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'getReader' in value &&
+    typeof value.getReader === 'function'
+  );
 }
 
 function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {

@@ -11,6 +11,7 @@ import type { StoredFile } from './stored-file.js';
  * @publicApi
  */
 export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
+  readonly #source: Readable | undefined;
   #body: Uint8Array | Readable | undefined;
   #stream: Readable | undefined;
 
@@ -22,7 +23,7 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
   ) {
     this.#body = body;
     if (!(body instanceof Readable)) return;
-    this.#stream = body;
+    this.#source = body;
     // Until somebody takes the stream nobody listens, and a connection that breaks must not end the process.
     body.on('error', ignore);
   }
@@ -34,19 +35,16 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
 
   /** The body as a Node stream. It fails with a `StorageError`, never ends early as if it were complete. */
   get stream(): Readable {
-    this.#stream ??= Readable.from([this.#take()], { objectMode: false });
-    this.#body = undefined;
-    this.#stream.off('error', ignore);
-    return this.#stream;
+    return (this.#stream ??= this.#takeStream());
   }
 
   /** The body as a web stream. */
   web(): ReadableStream<Uint8Array> {
-    return Readable.toWeb(this.stream) as ReadableStream<Uint8Array>;
+    return Readable.toWeb(this.#takeStream()) as ReadableStream<Uint8Array>;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    return this.stream[Symbol.asyncIterator]();
+    return this.#takeStream()[Symbol.asyncIterator]();
   }
 
   /** The whole body in memory. */
@@ -78,7 +76,7 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
   /** Frees the connection or descriptor behind the body. Idempotent. */
   destroy(): void {
     this.#body = undefined;
-    this.#stream?.destroy();
+    (this.#source ?? this.#stream)?.destroy();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -93,6 +91,13 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
       });
     }
     this.#body = undefined;
+    return body;
+  }
+
+  #takeStream(): Readable {
+    const body = this.#take();
+    if (!(body instanceof Readable)) return Readable.from([body], { objectMode: false });
+    body.off('error', ignore);
     return body;
   }
 }

@@ -59,6 +59,7 @@ export class Operation {
   readonly #controller = new AbortController();
   readonly #onAbort: () => void;
   #timer: NodeJS.Timeout | undefined;
+  #paused = false;
 
   constructor(
     private readonly context: {
@@ -85,6 +86,8 @@ export class Operation {
 
   abort(reason: StorageError): void {
     this.#controller.abort(addErrorContext(reason, this.context));
+    // Nothing is in flight, and the caller may never come back.
+    if (this.#paused) this.end();
   }
 
   /** Makes a call that may be repeated, as often as the storage's retry options say. */
@@ -115,6 +118,20 @@ export class Operation {
   suspendDeadline(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** The caller has the turn, until `resume()`; nothing is in flight. */
+  pause(): void {
+    this.suspendDeadline();
+    this.#paused = true;
+  }
+
+  /** @throws StorageError the reason, when it was aborted meanwhile */
+  resume(): void {
+    this.signal.throwIfAborted();
+    this.#paused = false;
+    this.progressed();
+    this.driverStarts();
   }
 
   /** What the caller is told: the reason of the abort if there was one, else the error, as a StorageError. */

@@ -13,6 +13,11 @@ export interface ByteRange {
 
 /** @throws StorageInvalidArgumentError when it cannot be a range, whatever the file. */
 export function parseRange(range: RangeOption): RangeOption {
+  if (typeof range !== 'object' || range === null) {
+    throw new StorageInvalidArgumentError(
+      'range must be { start, end? } or { suffix }, counted in bytes',
+    );
+  }
   if ('suffix' in range) {
     assertCount(range.suffix, 'range.suffix');
     return { suffix: range.suffix };

@@ -1,11 +1,13 @@
+import { openBody, type OpenBody, type StorageBody } from './body.js';
 import { type Capabilities, type UploadConstraint } from './capabilities.js';
 import { parseWriteConditions, type WriteConditions } from './conditions.js';
 import {
   addErrorContext,
   StorageClosedError,
   StorageConfigurationError,
-  type StorageError,
+  StorageError,
   StorageInvalidArgumentError,
+  StorageInvalidKeyError,
   StoragePermissionError,
   StorageUnsupportedError,
 } from './errors.js';
@@ -126,11 +128,11 @@ export class StorageView {
   scoped(prefix: string): StorageView {
     if (prefix === '') throw new StorageInvalidArgumentError('The prefix of a scope is empty');
     parsePrefix(prefix, this.#prefixBytes);
-    return new StorageView(this.shared, this.prefix + prefix, this.isReadonly, false);
+    return this.#derive(this.prefix + prefix, this.isReadonly);
   }
 
   readonly(): StorageView {
-    return new StorageView(this.shared, this.prefix, true, false);
+    return this.#derive(this.prefix, true);
   }
 
   close(timeout: number): Promise<void> {
@@ -195,9 +197,33 @@ export class StorageView {
     });
   }
 
+  /** Opens a body before the call begins, so that it can be freed whatever becomes of the call. */
+  openBody(operation: string, key: string, body: StorageBody): OpenBody {
+    try {
+      return openBody(body);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      const { name: storage, driverName: driver } = this;
+      throw addErrorContext(error, { storage, driver, operation, key });
+    }
+  }
+
   /** @throws StorageInvalidKeyError */
   fullKey(key: string): string {
-    return this.prefix + parseKey(key, this.#prefixBytes);
+    const fullKey = this.prefix + parseKey(key, this.#prefixBytes);
+    // Where the prefix ends within a segment, that segment is only known now.
+    if (this.prefix !== '' && !this.prefix.endsWith('/')) parseKey(fullKey);
+    return fullKey;
+  }
+
+  /** The same for the second key of a call, which the error would not name otherwise. */
+  destinationKey(key: string): string {
+    try {
+      return this.fullKey(key);
+    } catch (error) {
+      if (!(error instanceof StorageInvalidKeyError)) throw error;
+      throw new StorageInvalidKeyError(`The destination ${JSON.stringify(key)}: ${error.reason}`);
+    }
   }
 
   ownKey(fullKey: string): string {
@@ -337,6 +363,12 @@ export class StorageView {
       ...(startAfter !== undefined && { startAfter: this.prefix + startAfter }),
       ...(cursor !== undefined && { cursor }),
     };
+  }
+
+  #derive(prefix: string, isReadonly: boolean): StorageView {
+    const view = new StorageView(this.shared, prefix, isReadonly, false);
+    view.#closed = this.#closed;
+    return view;
   }
 
   async #closeDriver(timeout: number): Promise<void> {

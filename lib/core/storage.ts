@@ -1,5 +1,5 @@
 import { parseAttributes, parseGivenAttributes } from './attributes.js';
-import { openBody, readBody, type StorageBody } from './body.js';
+import { readBody, type StorageBody } from './body.js';
 import type { Capabilities } from './capabilities.js';
 import { parseChecksum } from './checksum.js';
 import { contentDisposition } from './content-disposition.js';
@@ -120,7 +120,7 @@ export class Storage<Name extends string = string> {
    * @throws StorageTooLargeError, StorageQuotaExceededError
    */
   async put(key: string, body: StorageBody, options: PutOptions = {}): Promise<StoredFile> {
-    const source = openBody(body);
+    const source = this.#view.openBody('put', key, body);
     try {
       return await this.#view.runKey('put', key, options, async (operation, fullKey) => {
         this.#view.assertWritable();
@@ -205,13 +205,15 @@ export class Storage<Name extends string = string> {
 
   /** Whether a file is stored under the key. False means "not there"; an outage or a refusal rejects. */
   async exists(key: string, options: SignalOption = {}): Promise<boolean> {
-    try {
-      await this.info(key, options);
-      return true;
-    } catch (error) {
-      if (error instanceof StorageFileNotFoundError) return false;
-      throw error;
-    }
+    return this.#view.runKey('exists', key, options, async (operation, fullKey) => {
+      try {
+        await operation.repeat(() => this.#driver.info(fullKey, { signal: operation.signal }));
+        return true;
+      } catch (error) {
+        if (error instanceof StorageFileNotFoundError) return false;
+        throw error;
+      }
+    });
   }
 
   /**
@@ -219,22 +221,22 @@ export class Storage<Name extends string = string> {
    * are needed. The prefix is a plain string: `'a'` matches `'ab'`.
    */
   async *list(prefix = '', options: ListOptions = {}): AsyncGenerator<StoredFile, void> {
-    const limit = options.limit === undefined ? Infinity : assertCount(options.limit, 'limit');
     const operation = this.#view.begin('list', undefined, options.signal);
     try {
-      let left = limit;
+      let left = options.limit === undefined ? Infinity : assertCount(options.limit, 'limit');
       if (left === 0) return;
       await this.#view.open(operation);
       const pages = this.#driver.list(
         this.#view.listOptions({ ...options, prefix }, Math.min(left, LIST_PAGE_SIZE), operation),
       );
       for await (const page of pages) {
-        operation.suspendDeadline();
+        operation.pause();
         for (const file of page.files) {
           yield this.#view.own(file);
           if (--left === 0) return;
+          operation.signal.throwIfAborted();
         }
-        operation.progressed();
+        operation.resume();
       }
     } catch (error) {
       throw operation.failure(error);
@@ -276,6 +278,10 @@ export class Storage<Name extends string = string> {
   async deleteMany(keys: Iterable<string>, options: SignalOption = {}): Promise<DeleteManyResult> {
     return this.#view.run('deleteMany', undefined, options.signal, async (operation) => {
       this.#view.assertWritable();
+      // A string is an iterable, too: of its characters.
+      if (typeof keys === 'string' || typeof keys?.[Symbol.iterator] !== 'function') {
+        throw new StorageInvalidArgumentError('deleteMany() takes an array, or iterable, of keys');
+      }
       const unique = [...new Set(keys)];
       const fullKeys = unique.map((key) => this.#view.fullKey(key));
       const failed = await this.#deleteBatches(fullKeys, operation);
@@ -295,7 +301,8 @@ export class Storage<Name extends string = string> {
   ): Promise<DeletePrefixResult> {
     return this.#view.run('deletePrefix', undefined, options.signal, async (operation) => {
       this.#view.assertWritable();
-      if (prefix === '' && !options.all) {
+      // A prefix that is missing by mistake must not empty the storage.
+      if (!prefix && options.all !== true) {
         throw new StorageInvalidArgumentError(
           'The empty prefix matches every file; pass { all: true } to delete them all',
         );
@@ -428,7 +435,7 @@ export class Storage<Name extends string = string> {
     body: StorageBody,
     options: SignalOption = {},
   ): Promise<MultipartPart> {
-    const source = openBody(body);
+    const source = this.#view.openBody('uploadPart', upload?.key, body);
     try {
       return await this.#view.runUpload('uploadPart', upload, options, async (operation, ours) => {
         const { maxParts, maxPartSize } = this.capabilities.limits;
@@ -533,7 +540,7 @@ export class Storage<Name extends string = string> {
   ): Promise<StoredFile> {
     this.#view.assertWritable();
     this.#view.assertAttributes(options);
-    const fullTo = this.#view.fullKey(to);
+    const fullTo = this.#view.destinationKey(to);
     if (from === fullTo) {
       throw new StorageInvalidArgumentError('Source and destination are the same key');
     }

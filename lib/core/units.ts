@@ -16,7 +16,7 @@ export function parseByteSize(size: ByteSize, name: string): number {
 
 /** Milliseconds from a number of them, or from text such as `'30s'`. @throws StorageInvalidArgumentError naming the option. */
 export function parseMilliseconds(duration: number | string, name: string): number {
-  const parsed = typeof duration === 'string' ? ms(duration as StringValue) : duration;
+  const parsed = typeof duration === 'string' ? parseDuration(duration) : duration;
   if (typeof parsed === 'number' && Number.isFinite(parsed) && parsed > 0) return parsed;
   throw new StorageInvalidArgumentError(
     `${name} must be a number of milliseconds above 0 or text such as "30s", not ${JSON.stringify(duration)}`,
@@ -25,12 +25,17 @@ export function parseMilliseconds(duration: number | string, name: string): numb
 
 /** Whole seconds from a number of them, or from text such as `'15m'`. @throws StorageInvalidArgumentError naming the option. */
 export function parseExpiresIn(expiresIn: number | string, maximum: number): number {
-  const parsed =
-    typeof expiresIn === 'string' ? (ms(expiresIn as StringValue) ?? Number.NaN) / 1000 : expiresIn;
+  const parsed = typeof expiresIn === 'string' ? parseDuration(expiresIn) / 1000 : expiresIn;
   if (Number.isFinite(parsed) && parsed >= 1 && parsed <= maximum) return Math.floor(parsed);
   throw new StorageInvalidArgumentError(
     `expiresIn must be 1 to ${maximum} seconds, as a number or as text such as "15m", not ${JSON.stringify(expiresIn)}`,
   );
+}
+
+/** Milliseconds; NaN when it is no duration. */
+function parseDuration(text: string): number {
+  // ms() throws for the empty string.
+  return (text && ms(text as StringValue)) || Number.NaN;
 }
 
 /** @throws StorageInvalidArgumentError naming the option when it is not a whole number in the range. */

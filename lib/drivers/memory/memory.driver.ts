@@ -173,10 +173,7 @@ class MemoryDriver implements StorageDriver<undefined> {
     return this.#signer!.uploadUrl(key, options);
   }
 
-  async startMultipartUpload(
-    key: string,
-    attributes: DriverMultipartOptions,
-  ): Promise<string> {
+  async startMultipartUpload(key: string, attributes: DriverMultipartOptions): Promise<string> {
     const uploadId = randomUUID();
     this.#uploads.set(uploadId, { key, attributes, parts: new Map() });
     return uploadId;
@@ -220,7 +217,7 @@ class MemoryDriver implements StorageDriver<undefined> {
     });
     checkWriteConditions(this.#entries.get(upload.key)?.file, options);
     this.#dropUpload(upload);
-    return this.#store(upload.key, Buffer.concat(chunks), attributes);
+    return this.#store(upload.key, joined(chunks), attributes);
   }
 
   async abortMultipartUpload(upload: DriverUpload): Promise<void> {
@@ -242,7 +239,7 @@ class MemoryDriver implements StorageDriver<undefined> {
       this.#assertRoom(key, size);
       chunks.push(chunk);
     }
-    return Buffer.concat(chunks);
+    return joined(chunks);
   }
 
   #commit(key: string, bytes: Uint8Array, options: DriverPutOptions): StoredFile {
@@ -328,6 +325,17 @@ class MemoryDriver implements StorageDriver<undefined> {
       if (this.#entries.has(key)) yield key;
     }
   }
+}
+
+/** Not a Buffer: its slice() would hand out the stored bytes themselves, where that of a Uint8Array copies. */
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.byteLength, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.byteLength;
+  }
+  return bytes;
 }
 
 /** Index of the first key that is not before `start`, by binary search. */

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
+import { StorageAbortedError } from '../../core/errors.js';
+import type { Behaviour } from './behaviour.js';
+import { someBytes, stallingSource } from './bodies.js';
+import {
+  assertBytes,
+  assertHolds,
+  assertMissing,
+  listKeys,
+  putAll,
+  rejection,
+} from './expectations.js';
+
+export const abort: readonly Behaviour[] = [
+  {
+    name: 'does nothing at all for a signal that is already aborted',
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, 'hello');
+      const reason = new Error('changed my mind');
+      const signal = AbortSignal.abort(reason);
+      const upload = { key: `${folder}a`, uploadId: 'an-upload', partSize: 1 };
+      for (const call of [
+        storage.put(`${folder}b`, 'hello', { signal }),
+        storage.get(`${folder}a`, { signal }),
+        storage.getBytes(`${folder}a`, { signal }),
+        storage.info(`${folder}a`, { signal }),
+        storage.exists(`${folder}a`, { signal }),
+        storage.delete(`${folder}a`, { signal }),
+        storage.deleteMany([`${folder}a`], { signal }),
+        storage.deletePrefix(folder, { signal }),
+        storage.copy(`${folder}a`, `${folder}b`, { signal }),
+        storage.move(`${folder}a`, `${folder}b`, { signal }),
+        storage.listPage({ prefix: folder, signal }),
+        listKeys(storage, folder, { signal }),
+        storage.startMultipartUpload(`${folder}b`, { signal }),
+        storage.uploadPart(upload, 1, 'a', { signal }),
+        storage.listParts(upload, { signal }),
+        storage.completeMultipartUpload(upload, undefined, { signal }),
+        storage.abortMultipartUpload(upload, { signal }),
+      ]) {
+        const error = await rejection(call, StorageAbortedError);
+        assert.equal(error.cause, reason);
+      }
+      assert.deepEqual(await listKeys(storage, folder), [`${folder}a`]);
+    },
+  },
+  {
+    name: 'does not read the body of a put that is aborted before',
+    async run(storage, { folder }) {
+      let read = false;
+      async function* body(): AsyncGenerator<string> {
+        read = true;
+        yield 'hello';
+      }
+      const signal = AbortSignal.abort();
+      await rejection(storage.put(`${folder}a`, body(), { signal }), StorageAbortedError);
+      assert.equal(read, false);
+    },
+  },
+  ...[
+    { what: 'after some bytes', size: () => 100_000 },
+    { what: 'after more than a part', size: (part: number) => Math.max(part, 65_536) + 65_536 },
+  ].map(({ what, size }): Behaviour => ({
+    name: `ends a put ${what} although the source hangs, and keeps what was there`,
+    async run(storage, { folder }) {
+      const { minPartSize } = storage.capabilities.limits;
+      const partSize = Math.max(minPartSize, 65_536);
+      await storage.put(`${folder}old`, 'before');
+      for (const name of ['old', 'new']) {
+        const controller = new AbortController();
+        const { body, waiting } = stallingSource(someBytes(size(minPartSize)));
+        const { signal } = controller;
+        const put = storage.put(folder + name, body, { signal, partSize });
+        const settled = rejection(put, StorageAbortedError);
+        await Promise.race([waiting, settled]);
+        const reason = new Error('enough');
+        controller.abort(reason);
+        assert.equal((await settled).cause, reason);
+      }
+      await assertHolds(storage, `${folder}old`, 'before');
+      await assertMissing(storage, `${folder}new`);
+    },
+  })),
+  {
+    name: 'never ends a download early as if it were complete when it is aborted',
+    async run(storage, { folder }) {
+      const bytes = someBytes(3_000_000);
+      await storage.put(`${folder}a`, bytes);
+      const controller = new AbortController();
+      const download = await storage.get(`${folder}a`, { signal: controller.signal });
+      const chunks: Uint8Array[] = [];
+      const read = async (): Promise<void> => {
+        for await (const chunk of download) {
+          chunks.push(chunk);
+          controller.abort();
+        }
+      };
+      try {
+        await read();
+      } catch (error) {
+        // A backend that had everything in memory is done by now; any other must say what happened.
+        assert.ok(error instanceof StorageAbortedError, String(error));
+        return;
+      }
+      assertBytes(Buffer.concat(chunks), bytes);
+    },
+  },
+  {
+    name: 'ends a listing that is aborted on the way',
+    async run(storage, { folder }) {
+      await putAll(
+        storage,
+        ['a', 'b', 'c'].map((name) => folder + name),
+      );
+      const controller = new AbortController();
+      const seen: string[] = [];
+      const iterate = async (): Promise<void> => {
+        for await (const { key } of storage.list(folder, { signal: controller.signal })) {
+          seen.push(key);
+          controller.abort();
+        }
+      };
+      await rejection(iterate(), StorageAbortedError);
+      assert.deepEqual(seen, [`${folder}a`]);
+    },
+  },
+  {
+    name: 'leaves no listener on a signal that 300 calls were given',
+    async run(storage, { folder }) {
+      const { signal } = new AbortController();
+      const from = `${folder}a`;
+      for (let round = 0; round < 30; round++) {
+        await storage.put(from, 'hello', { signal });
+        await storage.put(`${folder}b`, [Buffer.from('hello')], { signal });
+        await storage.getBytes(from, { signal });
+        for await (const _ of await storage.get(from, { signal }));
+        (await storage.get(from, { signal })).destroy();
+        await storage.info(from, { signal });
+        await storage.exists(`${folder}missing`, { signal });
+        await listKeys(storage, folder, { signal });
+        await storage.copy(from, `${folder}c`, { signal });
+        await storage.deleteMany([`${folder}c`], { signal });
+      }
+      // A destroyed stream closes in its own time.
+      for (let turn = 0; turn < 1000 && listeners(signal) > 0; turn++) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      assert.equal(listeners(signal), 0);
+    },
+  },
+];
+
+function listeners(signal: AbortSignal): number {
+  return getEventListeners(signal, 'abort').length;
+}

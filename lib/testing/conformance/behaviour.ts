@@ -1,0 +1,29 @@
+import type { Capabilities } from '../../core/capabilities.js';
+import type { Storage } from '../../core/storage.js';
+
+/** What a behaviour is given beside the storage. */
+export interface BehaviourContext {
+  /** Begins every key that the behaviour may use, and no other behaviour's; ends with `/`. */
+  readonly folder: string;
+  /** UTF-8 bytes of the longest key that the storage takes; fewer than 1,024 when it has a prefix. */
+  readonly maxKeyBytes: number;
+  /** Opens another storage, fresh and empty; it is destroyed after the behaviour. */
+  open(): Promise<Storage>;
+}
+
+/** One promise of the contract, in a sentence, and the proof that a storage keeps it. */
+export interface Behaviour {
+  readonly name: string;
+  /**
+   * Which capabilities it is about. A driver without them must refuse with `StorageUnsupportedError`: the behaviour runs
+   * all the same, and has to end in that error.
+   */
+  readonly needs?: (capabilities: Capabilities) => boolean;
+  /** Rejects when the storage breaks the promise. */
+  readonly run: (storage: Storage, context: BehaviourContext) => Promise<void>;
+}
+
+export interface BehaviourGroup {
+  readonly name: string;
+  readonly behaviours: readonly Behaviour[];
+}

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { StorageUnsupportedError } from '../../core/errors.js';
+import type { Storage } from '../../core/storage.js';
+import type { Behaviour, BehaviourContext } from './behaviour.js';
+import { servedUrlBehaviours, shutdownBehaviours, storageBehaviours } from './behaviours.js';
+
+/** The functions of a test runner that the kit uses: those of Jest and Vitest, or `node:test` with its `before` and `after`. */
+export interface TestRunner {
+  describe(name: string, body: () => void): unknown;
+  it(name: string, body: () => Promise<void>, timeout?: number): unknown;
+  beforeAll(body: () => Promise<void>, timeout?: number): unknown;
+  afterAll(body: () => Promise<void>, timeout?: number): unknown;
+}
+
+/** A storage to test, and how to be rid of it. */
+export interface OpenedStorage {
+  readonly storage: Storage;
+  /** Closes it and whatever lies behind it. Called once. */
+  destroy(): Promise<void>;
+}
+
+export interface DescribeStorageOptions {
+  /** Default: the global functions. */
+  runner?: TestRunner;
+  /** UTF-8 bytes of the prefix of the storages that `open` gives: keys can be that much shorter. Default 0. */
+  prefixBytes?: number;
+  /** Whether the backend answers requests to the signed URLs; then they are fetched, too. Default false. */
+  servesUrls?: boolean;
+  /** Whether `open` gives views (scopes, read-only): closing one of those ends nothing. Default false. */
+  isView?: boolean;
+  /** Milliseconds that one behaviour may take. Default 60,000. */
+  timeout?: number;
+}
+
+const MAX_KEY_BYTES = 1024;
+
+/**
+ * Registers tests that hold a driver to the contract of `StorageDriver`, through `Storage`, as users see it. Which
+ * ones, it learns from `capabilities`: where a capability is missing, what needs it must be refused.
+ *
+ * @param open a fresh and empty storage each time
+ * @publicApi
+ */
+export function describeStorageDriver(
+  name: string,
+  open: () => Promise<OpenedStorage>,
+  options: DescribeStorageOptions = {},
+): void {
+  const {
+    runner = globalRunner(),
+    prefixBytes = 0,
+    servesUrls = false,
+    isView = false,
+    timeout = 60_000,
+  } = options;
+  const { describe, it, beforeAll, afterAll } = runner;
+  const groups = [
+    ...storageBehaviours,
+    ...(isView ? [] : [shutdownBehaviours]),
+    ...(servesUrls ? [servedUrlBehaviours] : []),
+  ];
+  describe(name, () => {
+    for (const group of groups) {
+      describe(group.name, () => {
+        let opened: OpenedStorage | undefined;
+        beforeAll(async () => {
+          opened = await open();
+        }, timeout);
+        afterAll(async () => {
+          await opened?.destroy();
+        }, timeout);
+        for (const [index, behaviour] of group.behaviours.entries()) {
+          const context = { folder: `k${index}/`, maxKeyBytes: MAX_KEY_BYTES - prefixBytes };
+          it(
+            behaviour.name,
+            () => checkBehaviour(behaviour, opened!.storage, open, context),
+            timeout,
+          );
+        }
+      });
+    }
+  });
+}
+
+/** Runs one behaviour. Rejects when the storage does not have it, or has it without saying so. */
+export async function checkBehaviour(
+  behaviour: Behaviour,
+  storage: Storage,
+  open: () => Promise<OpenedStorage>,
+  context: Omit<BehaviourContext, 'open'>,
+): Promise<void> {
+  const others: OpenedStorage[] = [];
+  const run = (): Promise<void> =>
+    behaviour.run(storage, {
+      ...context,
+      async open() {
+        const other = await open();
+        others.push(other);
+        return other.storage;
+      },
+    });
+  try {
+    if (behaviour.needs?.(storage.capabilities) ?? true) await run();
+    else {
+      await assert.rejects(
+        run(),
+        StorageUnsupportedError,
+        'what needs a capability that the driver does not declare must be refused',
+      );
+    }
+  } finally {
+    for (const other of others) await other.destroy();
+  }
+}
+
+function globalRunner(): TestRunner {
+  const { describe, it, beforeAll, afterAll } = globalThis as Partial<TestRunner>;
+  if (describe && it && beforeAll && afterAll) return { describe, it, beforeAll, afterAll };
+  throw new TypeError(
+    'There are no global describe, it, beforeAll and afterAll; pass those of your test runner as options.runner',
+  );
+}

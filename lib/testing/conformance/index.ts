@@ -1,0 +1,9 @@
+export type { Behaviour, BehaviourContext, BehaviourGroup } from './behaviour.js';
+export { servedUrlBehaviours, shutdownBehaviours, storageBehaviours } from './behaviours.js';
+export {
+  checkBehaviour,
+  describeStorageDriver,
+  type DescribeStorageOptions,
+  type OpenedStorage,
+  type TestRunner,
+} from './describe-storage-driver.js';

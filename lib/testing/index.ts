@@ -1,0 +1,2 @@
+export * from './conformance/index.js';
+export * from './s3-server/index.js';
