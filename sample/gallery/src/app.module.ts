@@ -1,0 +1,13 @@
+import { Module } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { StorageExceptionFilter, StorageModule } from 'nestjs-storages';
+import { config } from './gallery.config.js';
+import { PageController } from './page.controller.js';
+import { PhotosController } from './photos.controller.js';
+
+@Module({
+  imports: [StorageModule.forRoot({ storages: { photos: config.storage } })],
+  controllers: [PhotosController, PageController],
+  providers: [{ provide: APP_FILTER, useClass: StorageExceptionFilter }],
+})
+export class AppModule {}

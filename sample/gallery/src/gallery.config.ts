@@ -1,0 +1,65 @@
+import { resolve } from 'node:path';
+import bytes from 'bytes';
+import type { StorageConfiguration } from 'nestjs-storages';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+interface Place {
+  readonly storage: StorageConfiguration;
+  /** The same for people to read. */
+  readonly description: string;
+}
+
+const places: Readonly<Record<string, (environment: Environment) => Place>> = {
+  local({ STORAGE_ROOT }) {
+    const root = resolve(STORAGE_ROOT || 'var/gallery');
+    return { storage: { driver: 'local', root }, description: root };
+  },
+
+  // Credentials come from where the AWS SDK looks for them: AWS_ACCESS_KEY_ID, ~/.aws, the machine's role, …
+  s3({ S3_BUCKET: bucket, S3_REGION: region, S3_ENDPOINT: endpoint }) {
+    if (!bucket) return fail('STORAGE_DRIVER=s3 needs the name of a bucket in S3_BUCKET.');
+    if (endpoint && !URL.canParse(endpoint)) return fail('S3_ENDPOINT must be a URL.');
+    return {
+      storage: { driver: 's3', bucket, ...(region && { region }), ...(endpoint && { endpoint }) },
+      description: `the bucket ${bucket} at ${endpoint ? new URL(endpoint).host : 'Amazon S3'}`,
+    };
+  },
+
+  memory() {
+    return { storage: { driver: 'memory' }, description: 'memory, until the gallery ends' };
+  },
+};
+
+function readConfig(environment: Environment) {
+  const {
+    STORAGE_DRIVER = 'local',
+    MAX_SIZE = '50mb',
+    ACCEPT = 'image/*',
+    PORT = '3000',
+  } = environment;
+  const place = Object.hasOwn(places, STORAGE_DRIVER) ? places[STORAGE_DRIVER] : undefined;
+  if (!place) {
+    return fail(
+      `STORAGE_DRIVER must be ${Object.keys(places).join(', ')}, not "${STORAGE_DRIVER}".`,
+    );
+  }
+  const maxSize = bytes.parse(MAX_SIZE);
+  if (maxSize === null) return fail(`MAX_SIZE must be a size such as 50mb, not "${MAX_SIZE}".`);
+  const port = Number(PORT);
+  if (!(port >= 0 && port < 65536)) return fail(`PORT must be 0 to 65535, not "${PORT}".`);
+  return {
+    ...place(environment),
+    /** Bytes. */
+    maxSize,
+    accept: ACCEPT.split(',').map((type) => type.trim()),
+    port,
+  };
+}
+
+function fail(sentence: string): never {
+  console.error(sentence);
+  process.exit(1);
+}
+
+export const config = readConfig(process.env);
