@@ -6,7 +6,8 @@ import { PageController } from './page.controller.js';
 import { PhotosController } from './photos.controller.js';
 
 @Module({
-  imports: [StorageModule.forRoot({ storages: { photos: config.storage } })],
+  // Eager: a root that cannot be written to, or a missing package, shows at the start and not at the first upload.
+  imports: [StorageModule.forRoot({ storages: { photos: config.storage }, eager: true })],
   controllers: [PhotosController, PageController],
   providers: [{ provide: APP_FILTER, useClass: StorageExceptionFilter }],
 })
