@@ -61,6 +61,9 @@ export function parseGivenAttributes(attributes: FileAttributes): FileAttributes
 }
 
 function parseMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+    throw new StorageInvalidArgumentError('metadata must be an object of strings');
+  }
   let bytes = 0;
   for (const [name, value] of Object.entries(metadata)) {
     if (!METADATA_KEY.test(name)) {

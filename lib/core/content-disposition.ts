@@ -2,7 +2,8 @@
 export type Disposition =
   'inline' | 'attachment' | { readonly type: 'inline' | 'attachment'; readonly filename: string };
 
-const MAX_NAME_LENGTH = 150;
+// Of UTF-8, so that file systems and keys have room for it, and for what they put before it.
+const MAX_NAME_BYTES = 200;
 
 /** A `Content-Disposition` value for any file name whatever (RFC 6266, RFC 8187). Never throws. */
 export function contentDisposition(disposition: Disposition): string {
@@ -18,20 +19,30 @@ export function contentDisposition(disposition: Disposition): string {
  * reader may take for something else. Never empty.
  */
 export function safeFileName(filename: string): string {
-  const base = filename.toWellFormed().normalize('NFC').split(/[\\/]/u).at(-1)!;
+  const base = filename.toWellFormed().split(/[\\/]/u).at(-1)!;
   const clean = base
     .replace(/[\p{Cc}\p{Cf}\p{Cn}\u2028\u2029\uFFFD]/gu, '')
-    .replace(/[:*?"<>|;$%]/g, '_')
-    .replace(/^[. ]+|[. ]+$/g, '');
-  return shorten(clean) || 'download';
+    .normalize('NFC')
+    .replace(/[:*?"<>|;$%]/g, '_');
+  return trim(shorten(trim(clean))) || 'download';
+}
+
+function trim(name: string): string {
+  return name.replace(/^[. ]+|[. ]+$/g, '');
 }
 
 function shorten(name: string): string {
-  const characters = Array.from(name);
-  if (characters.length <= MAX_NAME_LENGTH) return name;
-  const dot = characters.lastIndexOf('.');
-  const extension = dot > 0 && characters.length - dot <= 16 ? characters.slice(dot) : [];
-  return [...characters.slice(0, MAX_NAME_LENGTH - extension.length), ...extension].join('');
+  if (Buffer.byteLength(name) <= MAX_NAME_BYTES) return name;
+  const dot = name.lastIndexOf('.');
+  const extension = dot > 0 && name.length - dot <= 16 ? name.slice(dot) : '';
+  let left = MAX_NAME_BYTES - Buffer.byteLength(extension);
+  let stem = '';
+  for (const character of name.slice(0, dot > 0 && extension ? dot : undefined)) {
+    left -= Buffer.byteLength(character);
+    if (left < 0) break;
+    stem += character;
+  }
+  return stem + extension;
 }
 
 // RFC 8187 §3.2.1: attr-char leaves out three characters that encodeURIComponent keeps.

@@ -60,6 +60,7 @@ export class Operation {
   readonly #onAbort: () => void;
   #timer: NodeJS.Timeout | undefined;
   #paused = false;
+  #ended = false;
 
   constructor(
     private readonly context: {
@@ -76,7 +77,7 @@ export class Operation {
       this.abort(new StorageAbortedError(undefined, { cause: callerSignal?.reason }));
     };
     callerSignal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.progressed();
+    this.#startDeadline();
   }
 
   /** Aborted by the caller's signal, by the deadline and by the storage's end; its reason is a StorageError. */
@@ -96,22 +97,15 @@ export class Operation {
     return retry ? withRetry(call, { ...retry, signal: this.signal }) : call();
   }
 
-  /** The driver takes over: one that repeats requests keeps their time as well. */
+  /** The driver has the turn: its deadline starts anew, unless it keeps the time of its requests by itself. */
   driverStarts(): void {
-    if (!this.settings.retry()) this.suspendDeadline();
+    if (this.settings.retry()) this.#startDeadline();
+    else this.suspendDeadline();
   }
 
-  /** Something moved, and the caller's source is to move next: the deadline starts anew. */
-  progressed(): void {
-    const { timeout } = this.settings;
-    if (timeout === undefined) return;
-    if (this.#timer) {
-      this.#timer.refresh();
-      return;
-    }
-    this.#timer = setTimeout(() => {
-      this.abort(new StorageTimeoutError(`No progress for ${timeout} ms`));
-    }, timeout);
+  /** The caller's source has the turn: its deadline starts anew. */
+  sourceStarts(): void {
+    this.#startDeadline();
   }
 
   /** What comes next may take its time: the caller's own reading, or a driver with deadlines of its own. */
@@ -130,7 +124,6 @@ export class Operation {
   resume(): void {
     this.signal.throwIfAborted();
     this.#paused = false;
-    this.progressed();
     this.driverStarts();
   }
 
@@ -143,8 +136,21 @@ export class Operation {
   }
 
   end(): void {
+    this.#ended = true;
     clearTimeout(this.#timer);
     this.callerSignal?.removeEventListener('abort', this.#onAbort);
     this.onEnd();
+  }
+
+  #startDeadline(): void {
+    const { timeout } = this.settings;
+    if (timeout === undefined || this.#ended) return;
+    if (this.#timer) {
+      this.#timer.refresh();
+      return;
+    }
+    this.#timer = setTimeout(() => {
+      this.abort(new StorageTimeoutError(`No progress for ${timeout} ms`));
+    }, timeout);
   }
 }

@@ -47,6 +47,11 @@ export function parallelDownload(
     }
   }
   const stream = Readable.from(inOrder(), { objectMode: false, highWaterMark: partSize });
-  stream.once('close', () => stopped.abort());
+  // Before the generator is told to end: it would wait for the part that it is waiting for.
+  const destroy = stream._destroy.bind(stream);
+  stream._destroy = (error, callback) => {
+    stopped.abort();
+    destroy(error, callback);
+  };
   return stream;
 }

@@ -25,6 +25,9 @@ export interface WithRetryOptions extends RetryOptions {
   onRetry?: (error: unknown, attempt: number, delay: number) => void;
 }
 
+// setTimeout() fires at once for anything longer.
+const MAX_TIMER = 2 ** 31 - 1;
+
 export type ParsedRetryOptions = Required<Omit<RetryOptions, 'totalTimeout'>> & {
   totalTimeout: number;
 };
@@ -56,7 +59,7 @@ export function retryDelay(
   retryAfter = 0,
 ): number {
   const ceiling = Math.min(maxDelay, baseDelay * exponentialBase ** (attempt - 1));
-  return Math.max(retryAfter, jitter ? Math.random() * ceiling : ceiling);
+  return Math.min(MAX_TIMER, Math.max(retryAfter, jitter ? Math.random() * ceiling : ceiling));
 }
 
 /**

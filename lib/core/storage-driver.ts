@@ -22,7 +22,8 @@ export interface DriverClients {
  * A driver may rely on this, and checks none of it again: keys and prefixes passed `core/key.ts`, and any configured
  * prefix is on; conditions, ranges, attributes, checksums and part numbers are well-formed; options whose capability
  * is missing do not arrive; `signal` is always there; nothing is called after `close()`; a body throws when its size or
- * checksum is not what was announced, and when the signal is aborted, even while its source is silent.
+ * checksum is not what was announced, and when the signal is aborted, even while its source is silent; its chunks are the
+ * driver's to keep.
  *
  * A driver promises: it rejects with a `StorageError` (anything else is reported as one, with code `UNKNOWN`); a
  * failed or aborted write leaves what was there before, and it rejects only when nothing of it is in flight; a body
@@ -118,7 +119,7 @@ export interface DriverDownload {
 export interface DriverListOptions extends DriverOptions {
   readonly prefix: string;
   readonly delimiter?: string;
-  /** Only keys (and common prefixes) after this one. */
+  /** Only keys after this one; a common prefix is listed as long as one of its keys is. */
   readonly startAfter?: string;
   /** What an earlier page of the same listing gave. @throws StorageInvalidArgumentError when it is not one. */
   readonly cursor?: string;

@@ -136,7 +136,7 @@ export class Storage<Name extends string = string> {
           size: options.size === undefined ? undefined : assertCount(options.size, 'size'),
           checksum,
           maxSize: this.#view.maxObjectSize,
-          onWait: () => operation.progressed(),
+          onWait: () => operation.sourceStarts(),
           onBytes: (bytes) => {
             operation.driverStarts();
             meter?.add(bytes);
@@ -446,7 +446,7 @@ export class Storage<Name extends string = string> {
             size: undefined,
             checksum: undefined,
             maxSize: maxPartSize,
-            onWait: () => operation.progressed(),
+            onWait: () => operation.sourceStarts(),
             onBytes: () => operation.driverStarts(),
           }),
         );
@@ -566,7 +566,7 @@ export class Storage<Name extends string = string> {
       const { failed } = await operation.repeat(() =>
         this.#driver.deleteMany(batch, { signal: operation.signal }),
       );
-      operation.progressed();
+      operation.driverStarts();
       failures.push(...failed.map(({ key, error }) => this.#view.ownFailure(key, error)));
     }
     return failures;

@@ -4,7 +4,7 @@ import type { Checksum } from './checksum.js';
 export interface FileAttributes {
   /** Media type, RFC 9110 §8.3. Default: by the key's extension, else `application/octet-stream`. */
   contentType?: string;
-  /** Keys of `[a-z0-9-]`, values any Unicode text; 2 KB in all. */
+  /** Keys of `[a-z0-9-]`, values any Unicode text; 2 KB in all as the backend encodes it (S3 needs more for what is not ASCII). */
   metadata?: Readonly<Record<string, string>>;
   /** RFC 9111 §5.2. */
   cacheControl?: string;

@@ -7,11 +7,16 @@ export type ByteSize = number | string;
 
 /** @throws StorageInvalidArgumentError naming the option. */
 export function parseByteSize(size: ByteSize, name: string): number {
-  const parsed = typeof size === 'string' ? bytes.parse(size) : size;
+  const parsed = typeof size === 'string' ? parseSize(size) : size;
   if (parsed !== null && Number.isSafeInteger(parsed) && parsed >= 0) return parsed;
   throw new StorageInvalidArgumentError(
     `${name} must be a whole number of bytes or text such as "10mb", not ${JSON.stringify(size)}`,
   );
+}
+
+function parseSize(text: string): number | null {
+  // bytes.parse() makes 10 of '10 apples' and of '10mib'.
+  return /^\d+(?:\.\d+)? *(?:b|kb|mb|gb|tb|pb)?$/i.test(text) ? bytes.parse(text) : null;
 }
 
 /** Milliseconds from a number of them, or from text such as `'30s'`. @throws StorageInvalidArgumentError naming the option. */

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStorage } from '../../lib/drivers/open-storage.js';
@@ -8,6 +9,16 @@ const signing = {
   baseUrl: 'https://example.com/files',
   signingKeys: [{ id: 'one', secret: 'a secret of at least thirty-two bytes' }],
 };
+
+/** What a write, an upload or a lock has left behind. */
+async function temporaryFiles(root: string): Promise<string[]> {
+  const reserved = join(root, '.nestjs-storages');
+  const folders = ['tmp', 'uploads', 'locks'].map((name) => join(reserved, name));
+  const names = await Promise.all(
+    folders.map((folder) => readdir(folder, { recursive: true }).catch(() => [])),
+  );
+  return names.flat();
+}
 
 describeStorageDriver('local', async () => {
   const root = await mkdtemp(join(tmpdir(), 'conformance-'));
@@ -21,7 +32,9 @@ describeStorageDriver('local', async () => {
     storage,
     async destroy() {
       await storage.close();
+      const left = await temporaryFiles(root);
       await rm(root, { recursive: true, force: true });
+      assert.deepEqual(left, []);
     },
   };
 });

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
 import { startS3Server } from '../../lib/testing/s3-server/index.js';
@@ -16,7 +17,9 @@ async function open(prefix: string): Promise<OpenedStorage> {
     storage,
     async destroy() {
       await storage.close();
+      const left = { inFlight: server.inFlight, uploads: server.multipartUploads('files') };
       await server.close();
+      assert.deepEqual(left, { inFlight: 0, uploads: [] });
     },
   };
 }

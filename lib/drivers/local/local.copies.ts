@@ -3,7 +3,7 @@ import type { DriverCopyOptions } from '../../core/storage-driver.js';
 import type { FileAttributes, StoredFile } from '../../core/stored-file.js';
 import { throwIfAborted } from './local.errors.js';
 import { isSameVersion } from './local.identity.js';
-import { attributesOf, describeFile, toRecord, type Recorded } from './local.metadata.js';
+import { attributesOf, describeFile, hashOf, toRecord, type Recorded } from './local.metadata.js';
 import { nameOf, parentOf } from './local.paths.js';
 import { openVersion, type OpenVersion } from './local.reads.js';
 import {
@@ -21,7 +21,7 @@ import {
   finish,
   place,
   publish,
-  syncParent,
+  syncFolderAt,
   type LocalContext,
   type StagedFile,
 } from './local.writes.js';
@@ -51,7 +51,8 @@ export async function moveVersion(
   to: string,
   options: DriverCopyOptions,
 ): Promise<StoredFile> {
-  return context.keyLocks.hold([from, to], options.signal, async () => {
+  const paths = [context.root.pathOf(from), context.root.pathOf(to)];
+  return context.keyLocks.hold(paths, options.signal, async () => {
     const source = await openVersion(context, from, options.signal);
     await close(source.descriptor);
     const recorded = recordOf(from, to, source.recorded, options);
@@ -113,7 +114,7 @@ async function renameVersion(
           if (options.ifNoneMatch === undefined) await rename(origin, target);
           else await link(origin, target);
         } catch (error) {
-          if (recorded) await metadata.remove(to, source.stats);
+          if (recorded) await metadata.withdraw(hashOf(to), source.stats);
           throw error;
         }
       },
@@ -121,10 +122,10 @@ async function renameVersion(
     const sameFile = replaced !== undefined && isSameVersion(replaced, source.stats);
     // rename() does nothing to two names of one file.
     if (sameFile || options.ifNoneMatch !== undefined) await unlink(origin);
-    if (replaced && !sameFile) await metadata.remove(to, replaced);
+    if (replaced && !sameFile) await metadata.remove(to, replaced, source.stats);
     await metadata.remove(from, source.stats);
     if (context.options.durability === 'full') {
-      await syncParent(root, to);
+      await syncFolderAt(root, parentOf(to));
       await folder.sync();
     }
   } finally {

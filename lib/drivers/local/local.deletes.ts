@@ -2,7 +2,7 @@ import { linkDenied, throwIfAborted, toStorageError } from './local.errors.js';
 import type { DriverDeleteResult } from '../../core/storage-driver.js';
 import { nameOf, parentOf } from './local.paths.js';
 import { hasCode, lstat, unlink } from './local.system-calls.js';
-import type { LocalContext } from './local.writes.js';
+import { syncFolderAt, type LocalContext } from './local.writes.js';
 
 const DELETES_AT_ONCE = 16;
 
@@ -28,18 +28,21 @@ export async function deleteKeys(
   await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, keys.length) }, work));
   // The deepest first: then each folder is tried once it can be empty.
   const folders = [...emptied].sort((left, right) => right.length - left.length);
-  for (const folder of folders) await context.root.prune(folder);
+  for (const folder of folders) {
+    if (context.options.durability === 'full') await syncFolderAt(context.root, folder);
+    await context.root.prune(folder);
+  }
   throwIfAborted(signal);
   return { failed };
 }
 
 /** Answers whether there was a file. A folder is none, and stays. */
 async function deleteKey(
-  { keyLocks, root, metadata, options }: LocalContext,
+  { keyLocks, root, metadata }: LocalContext,
   key: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return keyLocks.hold([key], signal, async () => {
+  return keyLocks.hold([root.pathOf(key)], signal, async () => {
     const folder = await root.openFolder(parentOf(key));
     if (folder === 'link') throw linkDenied({ key });
     if (typeof folder === 'string') return false;
@@ -50,7 +53,6 @@ async function deleteKey(
       if (stats.isSymbolicLink() && !root.followsLinks) throw linkDenied({ key });
       await unlink(path);
       await metadata.remove(key, stats);
-      if (options.durability === 'full') await folder.sync();
       return true;
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return false;

@@ -46,8 +46,10 @@ import { hasCode, realpath } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
 import { publish, stageBody, type LocalContext } from './local.writes.js';
 
-/** Whole writes under way at once that wait for nobody but the disk: more would only hold descriptors. */
-const WRITES_AT_ONCE = 64;
+/** Whole writes under way at once that wait for nobody but the disk: Node has four threads for them, and more would only hold descriptors. */
+const WRITES_AT_ONCE = 16;
+// Two storages may have one root, so what serializes the writers of a file is not a driver's own.
+const KEY_LOCKS = new KeyLocks();
 const WEEK = 7 * 24 * 60 * 60;
 
 /** Opens a storage in a folder of the local disk. @throws StorageConfigurationError, StoragePermissionError */
@@ -59,29 +61,22 @@ export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = 
   const signer =
     parsed.signing && new UrlSigner(storage, parsed.signing.baseUrl, parsed.signing.keys);
   const root = await openRoot(parsed);
-  try {
-    const metadata = new MetadataFolder(
-      join(root.reserved, 'meta'),
-      parsed.permissions,
-      parsed.directoryPermissions,
-      parsed.durability === 'full',
-    );
-    const temporary = await openTemporaryFiles(root, metadata, parsed);
-    return new LocalDriver(
-      {
-        options: parsed,
-        root,
-        metadata,
-        temporary,
-        keyLocks: new KeyLocks(),
-        lockFiles: new LockFiles(temporary),
-      },
-      signer,
-    );
-  } catch (error) {
-    await root.close();
-    throw error;
-  }
+  const metadata = new MetadataFolder(
+    join(root.reserved, 'meta'),
+    parsed.permissions,
+    parsed.directoryPermissions,
+    parsed.durability === 'full',
+  );
+  const temporary = await openTemporaryFiles(root, metadata, parsed);
+  const context: LocalContext = {
+    options: parsed,
+    root,
+    metadata,
+    temporary,
+    keyLocks: KEY_LOCKS,
+    lockFiles: new LockFiles(temporary),
+  };
+  return new LocalDriver(context, signer);
 };
 
 class LocalDriver implements StorageDriver<undefined> {
@@ -198,7 +193,6 @@ class LocalDriver implements StorageDriver<undefined> {
   async #close(): Promise<void> {
     await this.#swept;
     await this.context.temporary.close();
-    await this.context.root.close();
   }
 
   #signer(): UrlSigner {

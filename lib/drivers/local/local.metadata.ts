@@ -10,6 +10,7 @@ import {
   fsync,
   fchmod,
   hasCode,
+  lstat,
   makeFolder,
   open,
   readNames,
@@ -26,6 +27,8 @@ export interface Recorded extends FileAttributes {
 }
 
 const ATTEMPTS = 100;
+/** Between the metadata and its file there are milliseconds, and at worst the sleep of a machine. */
+const ABANDONED_MS = 60 * 60 * 1000;
 const RECORDED = [
   'contentType',
   'metadata',
@@ -54,13 +57,8 @@ export class MetadataFolder {
   /** What was recorded for the version; also where a backup brought it back, which changes the inode only. */
   async read(key: string, version: Identity): Promise<Recorded | undefined> {
     const folder = this.#folderOf(hashOf(key));
-    let names: string[];
-    try {
-      names = await readNames(folder);
-    } catch (error) {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    }
+    const names = await namesIn(folder);
+    if (names === undefined) return undefined;
     const exact = nameOfVersion(version);
     const restored = exact.slice(0, exact.lastIndexOf('-') + 1);
     const name = names.includes(exact) ? exact : names.find((other) => other.startsWith(restored));
@@ -97,15 +95,29 @@ export class MetadataFolder {
     }
   }
 
-  /** Removes what was recorded for a version that is gone. */
-  async remove(key: string, version: Identity): Promise<void> {
-    await this.removeByHash(hashOf(key), version);
+  /**
+   * Removes what was recorded for a version that is gone, and with it what is left of others: when two processes
+   * replace a file at once, neither knows all the versions that are gone by then. What is young may be waiting for its
+   * version to be published.
+   */
+  async remove(key: string, gone: Identity, current?: Identity): Promise<void> {
+    const folder = this.#folderOf(hashOf(key));
+    const names = await namesIn(folder);
+    if (names === undefined) return;
+    const kept = current && nameOfVersion(current);
+    for (const name of names) {
+      if (name === kept) continue;
+      const path = join(folder, name);
+      if (name === nameOfVersion(gone) || (await isAbandoned(path))) await unlinkIfThere(path);
+    }
+    // Not empty when another version has been published: so it stays.
+    if (kept === undefined || !names.includes(kept)) await rmdir(folder).catch(() => {});
   }
 
-  async removeByHash(hash: string, version: Identity): Promise<void> {
+  /** Takes back what was written for a version that is not published after all. */
+  async withdraw(hash: string, version: Identity): Promise<void> {
     const folder = this.#folderOf(hash);
     if (await unlinkIfThere(join(folder, nameOfVersion(version)))) {
-      // Not empty when another version has been published: so it stays.
       await rmdir(folder).catch(() => {});
     }
   }
@@ -162,6 +174,23 @@ export function describeFile(
     lastModified: lastModifiedOf(version),
     ...attributesOf(key, recorded),
   });
+}
+
+async function namesIn(folder: string): Promise<string[] | undefined> {
+  try {
+    return await readNames(folder);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    return Date.now() - lastModifiedOf(await lstat(path)).getTime() > ABANDONED_MS;
+  } catch {
+    return false;
+  }
 }
 
 function nameOfVersion({ size, mtimeNs, ino }: Identity): string {

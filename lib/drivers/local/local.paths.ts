@@ -52,10 +52,11 @@ export class LocalRoot {
     readonly path: string,
     private readonly followInside: boolean,
     private readonly folderPermissions: number,
-    private readonly descriptor: number | undefined,
+    private readonly trustsProc: boolean,
   ) {
     this.reserved = join(path, RESERVED_FOLDER);
-    this.#top = descriptor === undefined ? new PathFolder(path) : new OpenFolder(descriptor, true);
+    // What leads to the root is not below it: its own path needs no fence.
+    this.#top = new PathFolder(path);
   }
 
   /** @param path is a folder, absolute, without links */
@@ -64,22 +65,7 @@ export class LocalRoot {
     options: { symlinks: 'deny' | 'follow-inside'; directoryPermissions: number },
   ): Promise<LocalRoot> {
     const follow = options.symlinks === 'follow-inside';
-    if (process.platform !== 'linux') {
-      return new LocalRoot(path, follow, options.directoryPermissions, undefined);
-    }
-    const descriptor = await open(path, O_RDONLY | O_DIRECTORY);
-    const trustsProc = (await readlink(procPath(descriptor)).catch(() => undefined)) === path;
-    if (!trustsProc) await close(descriptor);
-    return new LocalRoot(
-      path,
-      follow,
-      options.directoryPermissions,
-      trustsProc ? descriptor : undefined,
-    );
-  }
-
-  async close(): Promise<void> {
-    if (this.descriptor !== undefined) await close(this.descriptor);
+    return new LocalRoot(path, follow, options.directoryPermissions, await tellsTruePaths(path));
   }
 
   pathOf(key: string): string {
@@ -88,7 +74,7 @@ export class LocalRoot {
 
   /** A path of what is open, for calls that take no descriptor. */
   pathOfOpen(descriptor: number, key: string): string {
-    return this.#trustsProc ? procPath(descriptor) : this.pathOf(key);
+    return this.trustsProc ? procPath(descriptor) : this.pathOf(key);
   }
 
   /** Whether links are followed at all, as long as they end inside. */
@@ -120,7 +106,7 @@ export class LocalRoot {
 
   async locate(descriptor: number, key: string, stats: BigIntStats): Promise<Place> {
     const expected = this.pathOf(key);
-    if (this.#trustsProc) return this.#judge(await readlink(procPath(descriptor)), expected);
+    if (this.trustsProc) return this.#judge(await readlink(procPath(descriptor)), expected);
     try {
       const [real, current] = await Promise.all([
         realpath(this.followInside ? expected : dirname(expected)),
@@ -139,7 +125,7 @@ export class LocalRoot {
   async openFolder(path: string): Promise<Folder | NoFolder> {
     if (path === '') return this.#top;
     const expected = this.pathOf(path);
-    if (!this.#trustsProc) return this.#resolveFolder(expected);
+    if (!this.trustsProc) return this.#resolveFolder(expected);
     let descriptor: number;
     try {
       descriptor = await open(
@@ -211,10 +197,6 @@ export class LocalRoot {
     }
   }
 
-  get #trustsProc(): boolean {
-    return this.descriptor !== undefined;
-  }
-
   #judge(link: string, expected: string): Place {
     if (link === expected) return 'here';
     if (link === expected + DELETED) return 'gone';
@@ -235,10 +217,7 @@ export class LocalRoot {
 }
 
 class OpenFolder implements Folder {
-  constructor(
-    private readonly descriptor: number,
-    private readonly shared = false,
-  ) {}
+  constructor(private readonly descriptor: number) {}
 
   at(name: string): string {
     return `${procPath(this.descriptor)}/${name}`;
@@ -249,7 +228,7 @@ class OpenFolder implements Folder {
   }
 
   async close(): Promise<void> {
-    if (!this.shared) await close(this.descriptor);
+    await close(this.descriptor);
   }
 }
 
@@ -278,6 +257,16 @@ export function nameOf(key: string): string {
 
 function procPath(descriptor: number): string {
   return `/proc/self/fd/${descriptor}`;
+}
+
+async function tellsTruePaths(path: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false;
+  const descriptor = await open(path, O_RDONLY | O_DIRECTORY);
+  try {
+    return (await readlink(procPath(descriptor)).catch(() => undefined)) === path;
+  } finally {
+    await close(descriptor);
+  }
 }
 
 async function noFolder(error: unknown, path: string): Promise<NoFolder> {

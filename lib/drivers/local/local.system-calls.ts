@@ -22,22 +22,21 @@ export const {
 
 const DESCRIPTOR_WAITS = [10, 20, 40, 80, 160, 320];
 
-/** Waits a little, a few times, when the process or the system has no descriptor left. */
-export async function open(
-  path: string,
-  flags: string | number,
-  permissions?: number,
-): Promise<number> {
+/** For calls that open something: waits a little, a few times, when the process or the system has no descriptor left. */
+async function patiently<T>(start: (done: Done<T>) => void): Promise<T> {
   for (const wait of DESCRIPTOR_WAITS) {
     try {
-      return await call<number>((done) => fs.open(path, flags, permissions, done));
+      return await call(start);
     } catch (error) {
       if (!hasCode(error, 'EMFILE', 'ENFILE')) throw error;
     }
-    await sleep(wait);
+    await sleep(wait * (0.5 + Math.random()));
   }
-  return await call<number>((done) => fs.open(path, flags, permissions, done));
+  return call(start);
 }
+
+export const open = (path: string, flags: string | number, permissions?: number): Promise<number> =>
+  patiently((done) => fs.open(path, flags, permissions, done));
 
 export const close = (descriptor: number): Promise<void> =>
   call((done) => fs.close(descriptor, (error) => done(error ?? null)));
@@ -134,14 +133,14 @@ export const realpath = (path: string): Promise<string> =>
   call((done) => fs.realpath.native(path, done));
 
 export const readNames = (path: string): Promise<string[]> =>
-  call((done) => fs.readdir(path, done));
+  patiently((done) => fs.readdir(path, done));
 
 export const readEntries = (path: string): Promise<Dirent[]> =>
-  call((done) => fs.readdir(path, { withFileTypes: true }, done));
+  patiently((done) => fs.readdir(path, { withFileTypes: true }, done));
 
 /** Fails when `to` exists. Shares the blocks with `from` where the file system can, else the kernel copies. */
 export const copyFile = (from: string, to: string): Promise<void> =>
-  call((done) =>
+  patiently((done) =>
     fs.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE, (error) =>
       done(error),
     ),
@@ -154,7 +153,7 @@ export const removeTree = (path: string): Promise<void> =>
 /** A small file as text, `undefined` when it is not there. */
 export async function readText(path: string): Promise<string | undefined> {
   try {
-    return await call<string>((done) => fs.readFile(path, 'utf8', done));
+    return await patiently<string>((done) => fs.readFile(path, 'utf8', done));
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;

@@ -117,7 +117,7 @@ export class TemporaryFiles {
         await this.#removeMetadata(path, owners);
       }
       const hash = /^([0-9a-f]{64})-\d+$/.exec(entry.name)?.[1];
-      if (hash !== undefined) await this.metadata.removeByHash(hash, await lstat(path));
+      if (hash !== undefined) await this.metadata.withdraw(hash, await lstat(path));
     }
   }
 }

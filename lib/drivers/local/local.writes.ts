@@ -6,7 +6,7 @@ import type { StoredFile } from '../../core/stored-file.js';
 import { clash, linkDenied, notRegular, throwIfAborted } from './local.errors.js';
 import { distinctTime, etagOf, isSameVersion } from './local.identity.js';
 import type { KeyLocks, LockFiles } from './local.locks.js';
-import { describeFile, type MetadataFolder, type Recorded } from './local.metadata.js';
+import { describeFile, hashOf, type MetadataFolder, type Recorded } from './local.metadata.js';
 import type { ParsedLocalOptions } from './local.options.js';
 import { nameOf, parentOf, type Folder, type LocalRoot } from './local.paths.js';
 import {
@@ -32,6 +32,7 @@ export interface LocalContext {
   readonly root: LocalRoot;
   readonly metadata: MetadataFolder;
   readonly temporary: TemporaryFiles;
+  /** By path, shared by all drivers of the process. */
   readonly keyLocks: KeyLocks;
   readonly lockFiles: LockFiles;
 }
@@ -111,17 +112,17 @@ export async function publish(
             await link(staged.path, target);
           }
         } catch (error) {
-          if (recorded) await metadata.remove(key, staged.version);
+          if (recorded) await metadata.withdraw(hashOf(key), staged.version);
           throw error;
         }
       });
       if (replaced && !isSameVersion(replaced, staged.version)) {
-        await metadata.remove(key, replaced);
+        await metadata.remove(key, replaced, staged.version);
       } else if (replaced) {
         // Two names of one file: rename() left both as they were.
         moved = false;
       }
-      if (options.durability === 'full') await syncParent(root, key);
+      if (options.durability === 'full') await syncFolderAt(root, parentOf(key));
       return describeFile(key, staged.version, recorded);
     });
   } finally {
@@ -131,13 +132,13 @@ export async function publish(
 
 /** Holds what has to be held while the conditions are judged and the key gets its new version. */
 export function exclusively<T>(
-  { keyLocks, lockFiles }: LocalContext,
+  { root, keyLocks, lockFiles }: LocalContext,
   key: string,
   { ifMatch }: WriteConditions,
   signal: AbortSignal,
   task: () => Promise<T>,
 ): Promise<T> {
-  return keyLocks.hold([key], signal, () =>
+  return keyLocks.hold([root.pathOf(key)], signal, () =>
     ifMatch === undefined ? task() : lockFiles.hold(key, signal, task),
   );
 }
@@ -203,8 +204,8 @@ export async function fileAt(
   throw stats.isSymbolicLink() ? linkDenied({ key }) : notRegular({ key });
 }
 
-export async function syncParent(root: LocalRoot, key: string): Promise<void> {
-  const folder = await root.openFolder(parentOf(key));
+export async function syncFolderAt(root: LocalRoot, path: string): Promise<void> {
+  const folder = await root.openFolder(path);
   if (typeof folder === 'string') return;
   try {
     await folder.sync();

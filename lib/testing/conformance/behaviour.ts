@@ -8,7 +8,7 @@ export interface BehaviourContext {
   /** UTF-8 bytes of the longest key that the storage takes; fewer than 1,024 when it has a prefix. */
   readonly maxKeyBytes: number;
   /** Opens another storage, fresh and empty; it is destroyed after the behaviour. */
-  open(): Promise<Storage>;
+  readonly open: () => Promise<Storage>;
 }
 
 /** One promise of the contract, in a sentence, and the proof that a storage keeps it. */

@@ -168,6 +168,10 @@ function both(verb: 'copy' | 'move', transfer: Transfer): Behaviour[] {
         const results = await Promise.allSettled(
           sources.map((key) => transfer(storage, key, `${folder}to`, { ifNoneMatch: '*' })),
         );
+        for (const result of results) {
+          if (result.status === 'fulfilled') continue;
+          await rejection(Promise.reject(result.reason as Error), StorageFileExistsError);
+        }
         const winners = sources.filter((_, index) => results[index]!.status === 'fulfilled');
         assert.equal(winners.length, 1);
         await assertHolds(storage, `${folder}to`, winners[0]!);

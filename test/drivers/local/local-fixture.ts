@@ -108,3 +108,14 @@ export async function listAll(
   }
   return found;
 }
+
+/** Root may do everything: what the system forbids shows only as somebody else. */
+export async function asNobody<T>(task: () => Promise<T>): Promise<T> {
+  const root = process.geteuid?.() === 0;
+  if (root) process.seteuid?.(65_534);
+  try {
+    return await task();
+  } finally {
+    if (root) process.seteuid?.(0);
+  }
+}

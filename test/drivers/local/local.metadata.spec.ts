@@ -92,6 +92,21 @@ describe('metadata of a local storage', () => {
     expect((await driver.info('a.txt', { signal })).metadata).toEqual(ATTRIBUTES.metadata);
   });
 
+  it('is tidied away an hour after a crash or a race of processes has left it', async () => {
+    await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    const [mine] = await sidecars();
+    const folder = join(root, RESERVED, 'meta', mine!, '..');
+    await writeFile(join(folder, '1-2-3.json'), '{}');
+    await writeFile(join(folder, '1-2-4.json'), '{}');
+    const before = new Date(Date.now() - 3_700_000);
+    await utimes(join(folder, '1-2-3.json'), before, before);
+    await put(driver, 'a.txt', 'y', ATTRIBUTES);
+    const names = (await sidecars()).map((path) => path.slice(path.lastIndexOf('/') + 1));
+    expect(names).toHaveLength(2);
+    expect(names).toContain('1-2-4.json');
+    expect((await driver.info('a.txt', { signal })).metadata).toEqual(ATTRIBUTES.metadata);
+  });
+
   it('counts as none when a power cut has cut it short', async () => {
     await put(driver, 'a.txt', 'x', ATTRIBUTES);
     await writeFile(join(root, RESERVED, 'meta', (await sidecars())[0]!), '{"key":');

@@ -4,6 +4,7 @@ import type { LocalStorageOptions } from '../../../lib/drivers/local/local.optio
 import { UrlSigner } from '../../../lib/core/signed-url.js';
 import {
   RESERVED,
+  asNobody,
   cleanUp,
   failure,
   openDriver,
@@ -59,11 +60,13 @@ describe('opening a local storage', () => {
     }
   });
 
-  const unprivileged = process.getuid?.() === 0 ? it.skip : it;
-  unprivileged('refuses a root that it may not write to', async () => {
+  it('refuses a root that it may not write to', async () => {
     const root = await temporaryFolder();
-    await chmod(root, 0o500);
-    expect((await failure(openDriver({ root }))).code).toBe('PERMISSION_DENIED');
+    await chmod(root, 0o555);
+    const error = await asNobody(() => failure(openDriver({ root })));
+    expect(error.code).toBe('PERMISSION_DENIED');
+    expect(error.message).toContain('give its user access');
+    await chmod(root, 0o755);
   });
 
   it('refuses a reserved folder that is a link', async () => {

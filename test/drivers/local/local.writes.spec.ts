@@ -128,10 +128,8 @@ describe('writing to a local storage', () => {
     );
     const winners = results.filter(({ status }) => status === 'fulfilled');
     expect(winners).toHaveLength(1);
-    for (const result of results) {
-      if (result.status === 'rejected')
-        expect(result.reason).toMatchObject({ code: 'FILE_EXISTS' });
-    }
+    const codes = results.map((result) => (result as PromiseRejectedResult).reason?.code);
+    expect(new Set(codes)).toEqual(new Set(['FILE_EXISTS', undefined]));
     expect(await text(driver, 'deep/one.txt')).toBe(`${results.indexOf(winners[0]!)}`);
     expect(await temporaryFiles(root)).toEqual([]);
   });
@@ -170,12 +168,12 @@ describe('writing to a local storage', () => {
       for (;;) {
         const { file, body } = await own.get('count', { signal });
         const next = String(Number(Buffer.from(body as Uint8Array)) + 1);
-        try {
-          await put(own, 'count', next, { ifMatch: file.etag! });
-          return;
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'PRECONDITION_FAILED' });
-        }
+        const lost = await put(own, 'count', next, { ifMatch: file.etag! }).then(
+          () => undefined,
+          (error: { code: string }) => error.code,
+        );
+        if (lost === undefined) return;
+        if (lost !== 'PRECONDITION_FAILED') throw new Error(lost);
       }
     };
     await Promise.all(
@@ -240,7 +238,7 @@ describe('writing to a local storage', () => {
     expect(await filesBelow(join(root, RESERVED, 'meta'))).toEqual([]);
   });
 
-  it('tells a full disk from other failures', async () => {
+  it('keeps paths of the machine out of the message when its own folder is broken', async () => {
     // A file where the driver's folder of temporary files should be stands for what cannot be written.
     await rm(join(root, RESERVED, 'tmp'), { recursive: true });
     await writeFile(join(root, RESERVED, 'tmp'), '');

@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { contentDisposition, safeFileName } from '../../lib/core/content-disposition.js';
+import { parseKey } from '../../lib/core/key.js';
+
+const anyUnits = fc
+  .array(
+    fc.oneof(
+      fc.integer({ min: 0, max: 0xffff }),
+      fc.integer({ min: 0, max: 0x7f }),
+      fc.constantFrom(0x2e, 0x20, 0x2f, 0x5c, 0x300, 0x308, 0x200d, 0xd83d, 0xde00),
+    ),
+    { maxLength: 300 },
+  )
+  .map((units) => String.fromCharCode(...units));
+
+describe('contentDisposition', () => {
+  it('writes a header value for any name whatever', () => {
+    fc.assert(
+      fc.property(anyUnits, fc.constantFrom('inline', 'attachment'), (filename, type) => {
+        const value = contentDisposition({ type: type as 'inline', filename });
+        expect(value).toMatch(
+          /^(inline|attachment); filename="[\x20-\x7e]*"(; filename\*=UTF-8''[A-Za-z0-9!#$&+.^_`|~%-]*)?$/,
+        );
+        expect(value.split('"')).toHaveLength(3);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('gives browsers the name itself, where it is not ASCII', () => {
+    expect(contentDisposition({ type: 'attachment', filename: "Größe 'a'(1).txt" })).toBe(
+      `attachment; filename="Gr__e 'a'(1).txt"; filename*=UTF-8''Gr%C3%B6%C3%9Fe%20%27a%27%281%29.txt`,
+    );
+    expect(contentDisposition({ type: 'inline', filename: 'a b.txt' })).toBe(
+      'inline; filename="a b.txt"',
+    );
+    expect(contentDisposition('attachment')).toBe('attachment');
+  });
+});
+
+describe('safeFileName', () => {
+  it('gives a name that is a key of one segment, for any name whatever', () => {
+    fc.assert(
+      fc.property(anyUnits, (filename) => {
+        const name = safeFileName(filename);
+        expect(parseKey(name)).toBe(name);
+        expect(name).not.toContain('/');
+        expect(name).not.toMatch(/^[. ]|[. ]$/);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('changes nothing of a name that it gave', () => {
+    fc.assert(
+      fc.property(anyUnits, (filename) => {
+        const name = safeFileName(filename);
+        expect(safeFileName(name)).toBe(name);
+      }),
+    );
+  });
+
+  it.each([
+    ['../../etc/passwd', 'passwd'],
+    ['C:\\fakepath\\photo.jpg', 'photo.jpg'],
+    ['..', 'download'],
+    ['', 'download'],
+    ['.htaccess', 'htaccess'],
+    ['a\u202Egpj.exe', 'agpj.exe'],
+    ['a:b*c?.txt', 'a_b_c_.txt'],
+    ['\uD800.txt', 'txt'],
+  ])('makes of %j the name %j', (given, name) => {
+    expect(safeFileName(given)).toBe(name);
+  });
+
+  it('keeps the extension of a long name', () => {
+    expect(safeFileName(`${'a'.repeat(500)}.jpeg`)).toMatch(/^a+\.jpeg$/);
+    expect(Buffer.byteLength(safeFileName(`${'😀'.repeat(500)}.jpeg`))).toBeLessThanOrEqual(255);
+    expect(safeFileName(`${'😀'.repeat(500)}.jpeg`)).toMatch(/😀\.jpeg$/u);
+  });
+});

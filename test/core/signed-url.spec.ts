@@ -1,0 +1,210 @@
+import { StorageConfigurationError } from '../../lib/core/errors.js';
+import { type SignedRequest, type SigningKey, UrlSigner } from '../../lib/core/signed-url.js';
+
+const SECRET = 'a secret of at least thirty-two bytes';
+const BASE = 'https://example.com/files/';
+const KEY = 'folder/a b+ä.txt';
+const FULL: SignedRequest = {
+  method: 'PUT',
+  key: KEY,
+  expires: 2_000_000_000,
+  contentDisposition: 'attachment; filename="a b.txt"',
+  contentType: 'text/plain; charset=utf-8',
+  size: 1000,
+  maxSize: 2000,
+  checksum: 'md5:1B2M2Y8AsgTpgAmY7PhCfg==',
+  createOnly: true,
+};
+const NOW = 1_900_000_000_000;
+
+function signer(
+  storage = 'uploads',
+  keys: SigningKey[] = [{ id: 'one', secret: SECRET }],
+): UrlSigner {
+  return new UrlSigner(storage, BASE, keys);
+}
+
+/** What a server makes of the URL. */
+function request(url: string): [key: string, query: string] {
+  const { pathname, search } = new URL(url);
+  return [decodeURIComponent(pathname.slice('/files/'.length)), search.slice(1)];
+}
+
+function verify(by: UrlSigner, method: string, url: string, now = NOW): SignedRequest | undefined {
+  return by.verify(method, ...request(url), now);
+}
+
+describe('UrlSigner', () => {
+  it('tells what a URL allows, as it was signed', () => {
+    expect(verify(signer(), 'PUT', signer().sign(FULL))).toEqual(FULL);
+    const plain: SignedRequest = { method: 'GET', key: KEY, expires: 2_000_000_000 };
+    expect(verify(signer(), 'GET', signer().sign(plain))).toEqual(plain);
+  });
+
+  it('puts the key below the base URL, each segment encoded', () => {
+    const url = signer().sign(FULL);
+    expect(url.startsWith('https://example.com/files/folder/a%20b%2B%C3%A4.txt?')).toBe(true);
+  });
+
+  it('refuses every URL of which a single character of the query was changed', () => {
+    const [key, query] = request(signer().sign(FULL));
+    const accepted: string[] = [];
+    for (let index = 0; index < query.length; index++) {
+      for (const other of ['', 'A', 'a', '1', '=', '&', '%', '+', '-', '.', '_']) {
+        if (query[index] === other) continue;
+        const changed = query.slice(0, index) + other + query.slice(index + 1);
+        // The same fields in another spelling (%2B for +, …) are the same request.
+        if (new URLSearchParams(changed).toString() === new URLSearchParams(query).toString())
+          continue;
+        if (signer().verify('PUT', key, changed, NOW)) accepted.push(changed);
+      }
+    }
+    expect(accepted).toEqual([]);
+  });
+
+  it('refuses every URL into which a character was put', () => {
+    const [key, query] = request(signer().sign(FULL));
+    const accepted: string[] = [];
+    for (let index = 0; index <= query.length; index++) {
+      for (const other of ['A', '0', '=', '%', '-', ' ', '*']) {
+        const changed = query.slice(0, index) + other + query.slice(index);
+        if (new URLSearchParams(changed).toString() === new URLSearchParams(query).toString())
+          continue;
+        if (signer().verify('PUT', key, changed, NOW)) accepted.push(changed);
+      }
+    }
+    expect(accepted).toEqual([]);
+  });
+
+  it('refuses a URL from which a parameter was taken, or to which one was added', () => {
+    const [key, query] = request(signer().sign(FULL));
+    for (const name of new URLSearchParams(query).keys()) {
+      const less = new URLSearchParams(query);
+      less.delete(name);
+      expect(signer().verify('PUT', key, less.toString(), NOW)).toBeUndefined();
+      expect(signer().verify('PUT', key, `${query}&${name}=1`, NOW)).toBeUndefined();
+    }
+    expect(signer().verify('PUT', key, `${query}&other=1`, NOW)).toBeUndefined();
+    expect(signer().verify('PUT', key, `other=1&${query}`, NOW)).toBeUndefined();
+  });
+
+  it('refuses a URL in which two parameters were made one, to be rid of what they ask', () => {
+    const [key, query] = request(signer().sign(FULL));
+    const parameters = [...new URLSearchParams(query)].sort(([a], [b]) => (a < b ? -1 : 1));
+    for (let index = 0; index + 1 < parameters.length; index++) {
+      const [[name, value], [nextName, nextValue]] = [parameters[index]!, parameters[index + 1]!];
+      for (const merged of [
+        [`${name}=${encodeURIComponent(value)}\n${nextName}`, nextValue],
+        [`${name}=${value}\n${nextName}`, nextValue],
+        [name, `${value}\n${nextName}=${nextValue}`],
+      ] as [string, string][]) {
+        const changed = new URLSearchParams(parameters.toSpliced(index, 2, merged));
+        expect(signer().verify('PUT', key, changed.toString(), NOW)).toBeUndefined();
+      }
+    }
+  });
+
+  it('refuses a URL for another key', () => {
+    const [, query] = request(signer().sign(FULL));
+    for (const key of [
+      '',
+      'folder',
+      `${KEY}x`,
+      KEY.toUpperCase(),
+      `/${KEY}`,
+      'folder//a b+ä.txt',
+    ]) {
+      expect(signer().verify('PUT', key, query, NOW)).toBeUndefined();
+    }
+  });
+
+  it('allows the method that was signed, and HEAD where that is GET', () => {
+    const get = signer().sign({ ...FULL, method: 'GET' });
+    const put = signer().sign(FULL);
+    const allowed = (url: string): string[] =>
+      ['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'get', ''].filter((method) =>
+        verify(signer(), method, url),
+      );
+    expect(allowed(get)).toEqual(['GET', 'HEAD']);
+    expect(allowed(put)).toEqual(['PUT']);
+  });
+
+  it('ends with its second', () => {
+    const url = signer().sign(FULL);
+    expect(verify(signer(), 'PUT', url, FULL.expires * 1000 - 1)).toBeDefined();
+    expect(verify(signer(), 'PUT', url, FULL.expires * 1000)).toBeUndefined();
+  });
+
+  it('opens nothing of another storage with the same secret', () => {
+    expect(verify(signer('other'), 'PUT', signer('uploads').sign(FULL))).toBeUndefined();
+  });
+
+  it('verifies with every key, and signs with the first', () => {
+    const [old, fresh] = [
+      { id: 'old', secret: SECRET },
+      { id: 'new', secret: Buffer.alloc(32, 7) },
+    ];
+    const url = signer('uploads', [old]).sign(FULL);
+    const rotated = signer('uploads', [fresh, old]);
+    expect(verify(rotated, 'PUT', url)).toEqual(FULL);
+    expect(new URL(rotated.sign(FULL)).searchParams.get('kid')).toBe('new');
+    expect(verify(signer('uploads', [fresh]), 'PUT', url)).toBeUndefined();
+    const renamed = signer('uploads', [{ ...fresh, id: 'old' }]);
+    expect(verify(renamed, 'PUT', url)).toBeUndefined();
+  });
+
+  it('gives no answer but one to whatever else it is asked', () => {
+    for (const query of [
+      '',
+      'signature=',
+      'kid=one',
+      'signature=a&signature=b',
+      '%',
+      '&&&',
+      '\uD800',
+    ]) {
+      expect(signer().verify('GET', KEY, query)).toBeUndefined();
+    }
+  });
+
+  it.each([
+    [[], 'at least one'],
+    [[{ id: 'one', secret: 'short' }], '5 bytes'],
+    [[{ id: 'a b', secret: SECRET }], 'id'],
+    [[{ id: '', secret: SECRET }], 'id'],
+    [
+      [
+        { id: 'one', secret: SECRET },
+        { id: 'one', secret: SECRET },
+      ],
+      'id of its own',
+    ],
+  ])('refuses the keys %#', (keys, message) => {
+    expect(() => signer('uploads', keys)).toThrow(StorageConfigurationError);
+    expect(() => signer('uploads', keys)).toThrow(message);
+  });
+
+  it('tells no secret when it refuses one', () => {
+    const refused = (): unknown => signer('uploads', [{ id: 'one', secret: 'too-short-secret' }]);
+    expect(refused).toThrow(/^(?!.*too-short-secret)/);
+  });
+
+  it('makes an upload request whose headers carry the type that is asked', () => {
+    const { signal } = new AbortController();
+    const upload = signer().uploadUrl(KEY, {
+      signal,
+      method: 'PUT',
+      expiresIn: 60,
+      contentType: 'image/png',
+      checksum: { algorithm: 'md5', value: '1B2M2Y8AsgTpgAmY7PhCfg==' },
+      ifNoneMatch: '*',
+    });
+    expect(upload).toMatchObject({ method: 'PUT', headers: { 'content-type': 'image/png' } });
+    expect(verify(signer(), 'PUT', upload.url, Date.now())).toMatchObject({
+      contentType: 'image/png',
+      checksum: 'md5:1B2M2Y8AsgTpgAmY7PhCfg==',
+      createOnly: true,
+      expires: upload.expiresAt.getTime() / 1000,
+    });
+  });
+});
