@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import {
   addErrorContext,
   StorageAbortedError,
@@ -76,6 +77,8 @@ export class Operation {
     this.#onAbort = () => {
       this.abort(new StorageAbortedError(undefined, { cause: callerSignal?.reason }));
     };
+    // Many calls may share one signal, and one call may have many requests: no leak, and nothing to warn of.
+    setMaxListeners(0, this.signal, ...(callerSignal ? [callerSignal] : []));
     callerSignal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#startDeadline();
   }

@@ -47,6 +47,17 @@ describe('Operations', () => {
     );
   });
 
+  it('warns of no leak when many calls share one signal', () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const { signal } = new AbortController();
+    const all = operations();
+    const calls = Array.from({ length: 20 }, () => all.begin('get', 'a', signal));
+    for (const call of calls) call.end();
+    expect(warned).not.toHaveBeenCalled();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    warned.mockRestore();
+  });
+
   it('starts no call after close()', async () => {
     const all = operations();
     await all.close(1000);
