@@ -3,9 +3,11 @@ import { Socket } from 'node:net';
 import {
   GetObjectCommand,
   type GetObjectCommandOutput,
+  HeadBucketCommand,
   HeadObjectCommand,
 } from '@aws-sdk/client-s3';
 import {
+  StorageAbortedError,
   StorageConnectionError,
   StorageIntegrityError,
   StorageRangeNotSatisfiableError,
@@ -15,7 +17,7 @@ import { type ByteRange, formatRange, type RangeOption, resolveRange } from '../
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
-import { toStorageError } from './s3.errors.js';
+import { noSuchBucket, readFailure, toStorageError } from './s3.errors.js';
 import { fileOf } from './s3.metadata.js';
 import { onAnswer, send } from './s3.requests.js';
 
@@ -25,8 +27,30 @@ export async function readFile(
   key: string,
   signal: AbortSignal,
 ): Promise<StoredFile> {
-  const output = await send(bucket, headCommand(bucket, key), signal);
-  return fileOf(key, output.ContentLength ?? 0, output);
+  try {
+    const output = await send(bucket, headCommand(bucket, key), signal);
+    return fileOf(key, output.ContentLength ?? 0, output);
+  } catch (error) {
+    if (readFailure(error).status === 404) await assertBucket(bucket, signal);
+    throw error;
+  }
+}
+
+const existingBuckets = new WeakSet<S3Bucket>();
+
+/**
+ * HeadObject cannot say what it is that is missing, and a misspelt bucket must not pass for one without files. Asked
+ * once, after the first miss. @throws StorageConfigurationError
+ */
+async function assertBucket(bucket: S3Bucket, signal: AbortSignal): Promise<void> {
+  if (existingBuckets.has(bucket)) return;
+  try {
+    await send(bucket, new HeadBucketCommand({ Bucket: bucket.bucket }), signal);
+  } catch (error) {
+    if (readFailure(error).status === 404) throw noSuchBucket(bucket.bucket);
+    // Whoever may not ask for the bucket may still use it.
+  }
+  existingBuckets.add(bucket);
 }
 
 /** HeadObject that also asks for the checksum, where the service keeps one. */
@@ -118,6 +142,7 @@ function withStorageErrors(body: Readable, wire: unknown, signal: AbortSignal): 
 }
 
 function bodyError(error: Error, signal: AbortSignal): Error {
+  if (signal.aborted) return new StorageAbortedError(undefined, { cause: signal.reason });
   // The SDK's own check of the checksum throws a plain Error; nothing but its words tells it.
   if (error.constructor === Error && error.message.startsWith('Checksum mismatch')) {
     return new StorageIntegrityError('The bytes that arrived do not have the checksum of the file');

@@ -32,6 +32,7 @@ export interface S3Failure {
   readonly code: string | undefined;
   readonly requestId: string | undefined;
   readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly bucket: string | undefined;
   /** The region that the service named in its answer. */
   readonly region: string | undefined;
   /** Size of the file, as a 416 tells it. */
@@ -103,6 +104,16 @@ const unsupported: MakeError = (failure, context) =>
     `The service does not implement the request (${failure.name})`,
     context,
   );
+export function noSuchBucket(
+  bucket: string | undefined,
+  context?: Context,
+): StorageConfigurationError {
+  const name = bucket === undefined ? '' : ` ${JSON.stringify(bucket)}`;
+  return new StorageConfigurationError(
+    `The bucket${name} does not exist: check bucket, region and endpoint`,
+    context,
+  );
+}
 const invalid: MakeError = (failure, context) =>
   new StorageInvalidArgumentError(
     `The service refused the request: ${failure.message || failure.name}`,
@@ -117,8 +128,7 @@ const BY_NAME: Readonly<Record<string, MakeError>> = {
   NotFound: notFound,
   NoSuchVersion: notFound,
   NoSuchUpload: noUpload,
-  NoSuchBucket: (_, context) =>
-    new StorageConfigurationError('The bucket does not exist: check bucket and region', context),
+  NoSuchBucket: ({ bucket }, context) => noSuchBucket(bucket, context),
   AccessDenied: denied('The service denied access'),
   AllAccessDisabled: denied('The service denied access'),
   InvalidAccessKeyId: credentials,
@@ -290,6 +300,7 @@ export function readFailure(error: unknown): S3Failure {
     code: toText(fields['code']) ?? toText(toRecord(fields['cause'])['code']),
     requestId: toText(metadata['requestId']),
     headers,
+    bucket: toText(fields['BucketName']),
     region: toText(fields['Region']) ?? headers['x-amz-bucket-region'],
     size: toNumber(wholeSize ?? fields['ActualObjectSize']),
   };

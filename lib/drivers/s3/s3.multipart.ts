@@ -8,6 +8,7 @@ import {
   type HeadObjectCommandOutput,
   ListPartsCommand,
   UploadPartCommand,
+  type UploadPartCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { WriteConditions } from '../../core/conditions.js';
 import { StorageConnectionError } from '../../core/errors.js';
@@ -23,7 +24,7 @@ import { commit, joinedEtag, type WrittenFile } from './s3.commits.js';
 import { isNoSuchUpload } from './s3.errors.js';
 import { readFile } from './s3.downloads.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
-import { send, sendUncut } from './s3.requests.js';
+import { send, sendUncut, withUnsignedPayload } from './s3.requests.js';
 
 const DESCRIBE_TIMEOUT = 30_000;
 const ABANDON_TIMEOUT = 30_000;
@@ -71,11 +72,23 @@ export function partChecksums({
 
 export async function uploadPart(
   bucket: S3Bucket,
-  { key, uploadId }: DriverUpload,
+  upload: DriverUpload,
   partNumber: number,
   body: Uint8Array,
   { signal }: DriverOptions,
 ): Promise<MultipartPart> {
+  const { ETag } = await sendPart(bucket, upload, partNumber, body, signal);
+  return { partNumber, etag: partEtag(partNumber, ETag), size: body.byteLength };
+}
+
+export function sendPart(
+  bucket: S3Bucket,
+  { key, uploadId }: DriverUpload,
+  partNumber: number,
+  body: Uint8Array,
+  signal: AbortSignal,
+): Promise<UploadPartCommandOutput> {
+  const checksums = partChecksums(bucket);
   const command = new UploadPartCommand({
     Bucket: bucket.bucket,
     Key: key,
@@ -83,10 +96,9 @@ export async function uploadPart(
     PartNumber: partNumber,
     Body: body,
     ContentLength: body.byteLength,
-    ...(partChecksums(bucket) && { ChecksumAlgorithm: 'CRC32' as const }),
+    ...(checksums && { ChecksumAlgorithm: checksums.ChecksumAlgorithm }),
   });
-  const { ETag } = await send(bucket, command, signal);
-  return { partNumber, etag: partEtag(partNumber, ETag), size: body.byteLength };
+  return send(bucket, checksums ? withUnsignedPayload(command) : command, signal);
 }
 
 export async function listParts(

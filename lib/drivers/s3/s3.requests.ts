@@ -6,6 +6,9 @@ import type {
   ServiceOutputTypes,
 } from '@aws-sdk/client-s3';
 import type { S3Bucket } from './s3.client.js';
+import { callSignal } from './s3.retry.js';
+
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
 
 /** Any command of the SDK. */
 export type S3Command<
@@ -15,6 +18,8 @@ export type S3Command<
 
 /** What the middleware sees of a request. */
 interface WireRequest {
+  readonly protocol: string;
+  readonly hostname: string;
   readonly headers: Record<string, string>;
   readonly body?: unknown;
 }
@@ -49,10 +54,11 @@ export async function send<Input extends ServiceInputTypes, Output extends Servi
     { name: 'countedAttempt', step: 'finalizeRequest', priority: 'low' },
   );
   try {
-    return await client.send(command, { abortSignal: signal });
+    return await callSignal.run(signal, () => client.send(command, { abortSignal: signal }));
   } catch (error) {
-    if (!failed || signal.aborted) throw error;
-    throw withAttempts(failed.error, attempts);
+    // Whether it ended an attempt or the wait for the next one.
+    if (signal.aborted) throw new DOMException('The request was aborted', 'AbortError');
+    throw failed ? withAttempts(failed.error, attempts) : error;
   }
 }
 
@@ -127,6 +133,27 @@ export function withContentMd5<Input extends ServiceInputTypes, Output extends S
       .update(body as string | Uint8Array)
       .digest('base64');
   });
+}
+
+/**
+ * Leaves the SHA-256 of the payload out of the signature, which costs more than everything else in sending it. For
+ * requests that carry another checksum, on a wire that nobody can change: TLS, or this machine's own.
+ */
+export function withUnsignedPayload<
+  Input extends ServiceInputTypes,
+  Output extends ServiceOutputTypes,
+>(command: S3Command<Input, Output>): S3Command<Input, Output> {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const { protocol, hostname, headers } = args.request as WireRequest;
+      if (protocol === 'https:' || LOOPBACK.test(hostname)) {
+        headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+      }
+      return next(args);
+    },
+    { name: 'unsignedPayload', step: 'build', priority: 'low' },
+  );
+  return command;
 }
 
 /** Shows each answer of the command, that of the last attempt last. The SDK's outputs leave out most headers. */

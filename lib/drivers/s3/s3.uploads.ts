@@ -31,8 +31,16 @@ import {
   completeUpload,
   createUpload,
   partChecksums,
+  sendPart,
 } from './s3.multipart.js';
-import { dateOf, onAnswer, type S3Command, send, type WireAnswer } from './s3.requests.js';
+import {
+  dateOf,
+  onAnswer,
+  type S3Command,
+  send,
+  type WireAnswer,
+  withUnsignedPayload,
+} from './s3.requests.js';
 
 export const MIN_PART_SIZE = 5 * 1024 ** 2;
 const PART_SIZE = 8 * 1024 ** 2;
@@ -122,7 +130,11 @@ async function putBytes(
     const command = onAnswer(new PutObjectCommand({ ...input }), (seen) => {
       answer = seen;
     });
-    return send(bucket, command, signal);
+    return send(
+      bucket,
+      bucket.profile.checksums.includes('crc32') ? withUnsignedPayload(command) : command,
+      signal,
+    );
   };
   const output = await commit(bucket, key, request, {
     signal,
@@ -276,19 +288,10 @@ class PartUpload {
       return this.#complete(command.input.MultipartUpload?.Parts ?? []);
     }
     if (command instanceof UploadPartCommand) {
-      const { UploadId, PartNumber, Body } = command.input;
+      const { PartNumber = 0, Body } = command.input;
       const bytes = Body as Uint8Array;
       this.#size += bytes.byteLength;
-      const part = new UploadPartCommand({
-        Bucket: bucket.bucket,
-        Key: key,
-        UploadId,
-        PartNumber,
-        Body: bytes,
-        ContentLength: bytes.byteLength,
-        ...(partChecksums(bucket) && { ChecksumAlgorithm: 'CRC32' as const }),
-      });
-      return send(bucket, part, this.#signal);
+      return sendPart(bucket, { key, uploadId: this.#uploadId! }, PartNumber, bytes, this.#signal);
     }
     if (command instanceof AbortMultipartUploadCommand) return {};
     return send(bucket, command as S3Command<ServiceInputTypes, ServiceOutputTypes>, this.#signal);

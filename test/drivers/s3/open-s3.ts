@@ -10,7 +10,7 @@ import type {
   DriverListOptions,
   StorageDriver,
 } from '../../../lib/core/storage-driver.js';
-import type { FileAttributes } from '../../../lib/core/stored-file.js';
+import type { FileAttributes, StoredFile } from '../../../lib/core/stored-file.js';
 import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
 import type { S3StorageOptions } from '../../../lib/drivers/s3/s3.options.js';
 import {
@@ -20,15 +20,20 @@ import {
 } from '../../../lib/testing/s3-server/index.js';
 import type { S3Client } from '@aws-sdk/client-s3';
 
+export { randomBytes } from 'node:crypto';
+
 export const MIB = 1024 ** 2;
 /** The least part that S3 (and lib-storage) takes. */
 export const PART = 5 * MIB;
 
-export interface OpenOptions extends Partial<S3StorageOptions> {
-  server?: S3ServerOptions;
+export interface DriverOptions extends Partial<S3StorageOptions> {
   retry?: RetryOptions;
   timeout?: number;
   concurrency?: number;
+}
+
+export interface OpenOptions extends DriverOptions {
+  server?: S3ServerOptions;
 }
 
 export interface OpenS3 extends AsyncDisposable {
@@ -38,14 +43,9 @@ export interface OpenS3 extends AsyncDisposable {
 
 /** A server and a driver that speaks to it; retries come at once. */
 export async function openS3(options: OpenOptions = {}): Promise<OpenS3> {
-  const { server: serverOptions, retry, timeout, concurrency = 4, ...driverOptions } = options;
-  const server = await startS3Server(serverOptions);
-  const driver = await openDriver(server, {
-    ...driverOptions,
-    retry,
-    timeout,
-    concurrency,
-  } as OpenOptions);
+  const { server: serverOptions, ...driverOptions } = options;
+  const server = await startS3Server({ defaultChecksum: 'none', ...serverOptions });
+  const driver = await openDriver(server, driverOptions);
   return {
     server,
     driver,
@@ -58,7 +58,7 @@ export async function openS3(options: OpenOptions = {}): Promise<OpenS3> {
 
 export function openDriver(
   server: S3TestServer,
-  { retry, timeout, concurrency = 4, server: _, ...options }: OpenOptions = {},
+  { retry, timeout, concurrency = 4, ...options }: DriverOptions = {},
 ): Promise<StorageDriver<S3Client>> {
   return createS3Driver(
     {
@@ -108,20 +108,17 @@ export async function* chunks(
   }
 }
 
-/** Bytes without a pattern that a part boundary could hide in. */
-export function randomBytes(size: number): Buffer {
-  const bytes = Buffer.allocUnsafe(size);
-  let state = size | 1;
-  for (let index = 0; index + 4 <= size; index += 4) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes.writeUInt32LE(state, index);
-  }
-  return bytes.fill(7, size - (size % 4));
-}
-
 export async function read({ body }: DriverDownload): Promise<Buffer> {
   if (!(body instanceof Readable)) return Buffer.from(body);
   return Buffer.concat(await body.toArray());
+}
+
+/** The same, but for the time that a put in one request tells: that of the answer, which is not before the file's. */
+export function expectSameFile(put: StoredFile, info: StoredFile): void {
+  const later = put.lastModified!.getTime() - info.lastModified!.getTime();
+  expect(later).toBeGreaterThanOrEqual(0);
+  expect(later).toBeLessThanOrEqual(2000);
+  expect({ ...put, lastModified: undefined }).toEqual({ ...info, lastModified: undefined });
 }
 
 export async function listAll(

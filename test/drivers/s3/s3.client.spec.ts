@@ -1,0 +1,179 @@
+import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { StorageConfigurationError } from '../../../lib/core/errors.js';
+import { parseRetryOptions } from '../../../lib/core/retry.js';
+import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
+import type { S3StorageOptions } from '../../../lib/drivers/s3/s3.options.js';
+import { providerOf, regionOf } from '../../../lib/drivers/s3/s3.profiles.js';
+import { startS3Server } from '../../../lib/testing/s3-server/index.js';
+import {
+  chunks,
+  openDriver,
+  openS3,
+  PART,
+  putOptions,
+  randomBytes,
+  read,
+  signal,
+} from './open-s3.js';
+
+const SETTINGS = { storage: 'files', retry: parseRetryOptions(), concurrency: 4 };
+
+function open(options: Partial<S3StorageOptions>) {
+  return createS3Driver({ bucket: 'bucket', region: 'us-east-1', ...options }, SETTINGS);
+}
+
+describe('options', () => {
+  test.each<[string, Partial<S3StorageOptions>, RegExp]>([
+    ['no bucket', { bucket: '' }, /bucket is missing/],
+    ['half of the credentials', { accessKeyId: 'id' }, /secretAccessKey is missing/],
+    ['the other half of the credentials', { secretAccessKey: 'x' }, /accessKeyId is missing/],
+    ['a token alone', { sessionToken: 'x' }, /accessKeyId is missing/],
+    ['an empty secret', { accessKeyId: 'id', secretAccessKey: '' }, /secretAccessKey is missing/],
+    ['an endpoint that is no URL', { endpoint: 's3.example.com' }, /http or https URL/],
+    ['an endpoint of another scheme', { endpoint: 'ftp://s3.example.com' }, /http or https URL/],
+    ['an endpoint with credentials', { endpoint: 'https://me:pass@s3.example.com' }, /accessKeyId/],
+    ['an endpoint with a query', { endpoint: 'https://s3.example.com?x=1' }, /query/],
+    ['the metadata service', { endpoint: 'http://169.254.169.254' }, /metadata/],
+    ['the metadata service as a number', { endpoint: 'http://2852039166/' }, /metadata/],
+    ['the metadata service over IPv6', { endpoint: 'http://[fd00:ec2::254]' }, /metadata/],
+    ['the metadata service, mapped', { endpoint: 'http://[::ffff:169.254.169.254]' }, /metadata/],
+    ['a link-local address', { endpoint: 'http://[fe80::1]:9000' }, /link-local/],
+    ['the metadata service by name', { endpoint: 'http://metadata.google.internal' }, /metadata/],
+    ['an unknown provider', { provider: 'acme' as 'aws' }, /provider must be one of aws/],
+  ])('refuse %s', async (_, options, message) => {
+    const error = await open(options).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(StorageConfigurationError);
+    expect((error as Error).message).toMatch(message);
+    expect((error as Error).message).not.toContain('pass');
+  });
+
+  test.each(['http://localhost:9000', 'http://10.0.0.5:9000/s3', 'https://[::1]:9000'])(
+    'take %s',
+    async (endpoint) => {
+      const driver = await open({ endpoint });
+      expect(driver.capabilities.checksums).toEqual([]);
+      await driver.close();
+    },
+  );
+
+  test('tell the service by its host', () => {
+    expect(providerOf(undefined)).toBe('aws');
+    expect(providerOf('https://s3.eu-central-1.amazonaws.com')).toBe('aws');
+    expect(providerOf('https://bucket.vpce-1.s3.eu-central-1.vpce.amazonaws.com')).toBe('aws');
+    expect(providerOf('https://acct.r2.cloudflarestorage.com')).toBe('r2');
+    expect(providerOf('https://acct.eu.r2.cloudflarestorage.com')).toBe('r2');
+    expect(providerOf('https://s3.us-west-004.backblazeb2.com')).toBe('b2');
+    expect(providerOf('https://fra1.digitaloceanspaces.com')).toBe('spaces');
+    expect(providerOf('https://s3.eu-west-2.wasabisys.com')).toBe('wasabi');
+    expect(providerOf('https://storage.googleapis.com')).toBe('gcs');
+    expect(providerOf('https://notamazonaws.com')).toBe('generic');
+    expect(providerOf('http://127.0.0.1:9000')).toBe('generic');
+  });
+
+  test('read the region out of hosts that name it', () => {
+    expect(regionOf('https://s3.us-west-004.backblazeb2.com')).toBe('us-west-004');
+    expect(regionOf('https://fra1.digitaloceanspaces.com')).toBe('fra1');
+    expect(regionOf('https://s3.eu-west-2.wasabisys.com')).toBe('eu-west-2');
+    expect(regionOf('https://s3.example.com')).toBeUndefined();
+  });
+});
+
+describe('the client', () => {
+  test('uses temporary credentials', async () => {
+    await using s3 = await openS3({
+      server: { sessionToken: 'temporary' },
+      sessionToken: 'temporary',
+    });
+    await s3.driver.put('key', Buffer.from('x'), putOptions());
+    expect(s3.server.requests[0]!.headers['x-amz-security-token']).toBe('temporary');
+  });
+
+  test('keeps connections for later requests', async () => {
+    await using s3 = await openS3();
+    for (let round = 0; round < 10; round++) {
+      await s3.driver.put('key', randomBytes(PART), putOptions());
+      await read(await s3.driver.get('key', { signal }));
+    }
+    expect(s3.server.totalConnections).toBeLessThanOrEqual(2);
+  }, 20_000);
+
+  test('opens no more connections than it may, however many calls there are', async () => {
+    await using s3 = await openS3({ maxSockets: 3, server: { latency: 5 } });
+    const puts = Array.from({ length: 60 }, (_, n) =>
+      s3.driver.put(`key${n}`, Buffer.from('x'), putOptions()),
+    );
+    await Promise.all(puts);
+    expect(s3.server.totalConnections).toBeLessThanOrEqual(3);
+    expect(s3.server.objects('bucket').size).toBe(60);
+  });
+
+  test('closes its connections when the driver is closed', async () => {
+    await using server = await startS3Server();
+    const driver = await openDriver(server);
+    await driver.put('key', Buffer.from('x'), putOptions());
+    expect(server.connections).toBe(1);
+    await driver.close();
+    await server.until(({ connections }) => connections === 0);
+  });
+
+  test('that was given is used as it is, and lives on', async () => {
+    await using server = await startS3Server();
+    const { accessKeyId, secretAccessKey } = server.credentials;
+    const client = new S3Client({
+      endpoint: server.endpoint,
+      region: server.region,
+      credentials: { accessKeyId, secretAccessKey },
+      forcePathStyle: true,
+    });
+    const driver = await createS3Driver({ bucket: 'bucket', client }, SETTINGS);
+    expect(driver.client).toBe(client);
+    const bytes = randomBytes(PART + 1);
+    await driver.put('large', chunks(bytes), putOptions({ partSize: PART }));
+    expect((await read(await driver.get('large', { signal }))).equals(bytes)).toBe(true);
+    await driver.get('large', { signal, range: { start: 0, end: 3 } }).then(read);
+    const { url } = await driver.uploadUrl('put', { method: 'PUT', expiresIn: 60, signal });
+    expect((await fetch(url, { method: 'PUT', body: Buffer.from('x') })).status).toBe(200);
+    expect(await (await fetch(await driver.url('put', { expiresIn: 60, signal }))).text()).toBe(
+      'x',
+    );
+    await driver.close();
+    await client.send(new HeadBucketCommand({ Bucket: 'bucket' }));
+    client.destroy();
+  });
+
+  test.each(['generic', 'r2', 'b2', 'minio', 'ceph', 'wasabi', 'gcs', 'spaces'] as const)(
+    'sends nothing to %s that it may not know',
+    async (provider) => {
+      await using s3 = await openS3({ provider, multipartCopyThreshold: PART });
+      await s3.driver.put('small', Buffer.from('x'), putOptions());
+      const sha256 = {
+        algorithm: 'sha256',
+        value: 'n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=',
+      } as const;
+      await s3.driver.put('checked', Buffer.from('test'), putOptions({ checksum: sha256 }));
+      await s3.driver.put('large', chunks(randomBytes(PART + 1)), putOptions({ partSize: PART }));
+      await s3.driver.copy('large', 'copy', { signal });
+      await read(await s3.driver.get('small', { signal }));
+      await s3.driver.deleteMany(['small', 'large'], { signal });
+      for (const { headers } of s3.server.requests) {
+        const unknown =
+          /^(x-amz-(acl|checksum-|sdk-checksum-|trailer|decoded)|expect$|transfer-encoding$)/;
+        expect(Object.keys(headers).filter((name) => unknown.test(name))).toEqual([]);
+      }
+    },
+    20_000,
+  );
+
+  test('does not promise to services what they may ignore', async () => {
+    for (const provider of ['b2', 'spaces', 'ceph', 'wasabi', 'gcs'] as const) {
+      const { capabilities } = await open({ provider });
+      expect(capabilities).toMatchObject({
+        createOnly: false,
+        compareAndSet: false,
+        createOnlyCopy: false,
+      });
+      expect(capabilities.signedUploads.PUT).not.toContain('createOnly');
+      expect(capabilities.checksums).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,81 @@
+import {
+  StorageAbortedError,
+  StorageConnectionError,
+  StoragePermissionError,
+} from '../../../lib/core/errors.js';
+import { ODD_KEYS, openS3, putOptions, signal } from './open-s3.js';
+
+describe('deleteMany', () => {
+  test.each(['aws', 'generic'] as const)(
+    'deletes odd keys, and those that are not there (%s)',
+    async (provider) => {
+      await using s3 = await openS3({ provider });
+      for (const key of ODD_KEYS) await s3.driver.put(key, Buffer.from('x'), putOptions());
+      expect(await s3.driver.deleteMany([...ODD_KEYS, 'absent'], { signal })).toEqual({
+        failed: [],
+      });
+      expect(s3.server.objects('bucket').size).toBe(0);
+      expect(await s3.driver.deleteMany(['absent'], { signal })).toEqual({ failed: [] });
+      expect(await s3.driver.deleteMany([], { signal })).toEqual({ failed: [] });
+    },
+  );
+
+  test('deletes a full batch in one request', async () => {
+    await using s3 = await openS3();
+    const keys = Array.from(
+      { length: s3.driver.capabilities.limits.deleteBatch },
+      (_, n) => `k${n}`,
+    );
+    await s3.driver.deleteMany(keys, { signal });
+    expect(s3.server.requests.map(({ operation }) => operation)).toEqual(['DeleteObjects']);
+  });
+
+  test('reports exactly the keys that failed', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 1 } });
+    const keys = ['a', 'b&<>"', 'c', 'd'];
+    for (const key of keys) await s3.driver.put(key, Buffer.from('x'), putOptions());
+    s3.server.failKeys({ operation: 'DeleteObjects', keys: ['b&<>"'], code: 'AccessDenied' });
+    s3.server.failKeys({ operation: 'DeleteObjects', keys: ['d'], code: 'InternalError' });
+    const { failed } = await s3.driver.deleteMany(keys, { signal });
+    expect(failed.map(({ key }) => key).sort()).toEqual(['b&<>"', 'd']);
+    const errors = Object.fromEntries(failed.map(({ key, error }) => [key, error]));
+    expect(errors['b&<>"']).toBeInstanceOf(StoragePermissionError);
+    expect(errors['d']).toBeInstanceOf(StorageConnectionError);
+    expect([...s3.server.objects('bucket').keys()].sort()).toEqual(['b&<>"', 'd']);
+  });
+
+  test('tries keys again that failed in passing', async () => {
+    await using s3 = await openS3();
+    for (const key of ['a', 'b']) await s3.driver.put(key, Buffer.from('x'), putOptions());
+    const fault = s3.server.failKeys({ operation: 'DeleteObjects', keys: ['b'], code: 'SlowDown' });
+    const deleting = s3.driver.deleteMany(['a', 'b'], { signal });
+    await s3.server.until(
+      ({ requests }) =>
+        requests.at(-1)?.operation === 'DeleteObjects' && requests.at(-1)?.status === 200,
+    );
+    fault.clear();
+    expect(await deleting).toEqual({ failed: [] });
+    expect(s3.server.objects('bucket').size).toBe(0);
+  });
+
+  test('rejects when the call fails as a whole', async () => {
+    await using s3 = await openS3();
+    s3.server.fail({ operation: 'DeleteObjects', with: { status: 403, code: 'AccessDenied' } });
+    await expect(s3.driver.deleteMany(['a', 'b'], { signal })).rejects.toThrow(
+      StoragePermissionError,
+    );
+    s3.server.fail({ operation: 'DeleteObject', with: { status: 403, code: 'AccessDenied' } });
+    await expect(s3.driver.deleteMany(['a'], { signal })).rejects.toThrow(StoragePermissionError);
+    await expect(s3.driver.deleteMany(['a', 'b'], { signal: AbortSignal.abort() })).rejects.toThrow(
+      StorageAbortedError,
+    );
+  });
+
+  test('sends Content-MD5 and no x-amz-checksum header to services that are not AWS', async () => {
+    await using s3 = await openS3({ provider: 'generic' });
+    await s3.driver.deleteMany(['a', 'b'], { signal });
+    const { headers } = s3.server.requests[0]!;
+    expect(headers['content-md5']).toBeDefined();
+    expect(Object.keys(headers).filter((name) => name.includes('checksum'))).toEqual([]);
+  });
+});
