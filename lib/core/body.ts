@@ -57,13 +57,13 @@ export function openBody(body: StorageBody): OpenBody {
  * answers again.
  *
  * @param inspect sees each chunk before it is handed on, and may throw to end the body
- * @param onWait is told before each wait for the source
+ * @param onWait is told when the wait for the source begins, and when it is over
  */
 export async function* readChunks(
   chunks: AsyncIterable<unknown> | Iterable<unknown>,
   signal: AbortSignal,
   inspect: (chunk: Uint8Array) => void,
-  onWait: () => void = () => {},
+  onWait: (waiting: boolean) => void = () => {},
 ): AsyncGenerator<Uint8Array, void> {
   const iterator =
     Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
@@ -74,11 +74,12 @@ export async function* readChunks(
   try {
     for (;;) {
       signal.throwIfAborted();
-      onWait();
+      onWait(true);
       const next = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
         rejectNext = reject;
         Promise.resolve(iterator.next()).then(resolve, reject);
       });
+      onWait(false);
       if (next.done) {
         finished = true;
         return;

@@ -102,13 +102,13 @@ export class Operation {
 
   /** The driver has the turn: its deadline starts anew, unless it keeps the time of its requests by itself. */
   driverStarts(): void {
-    if (this.settings.retry()) this.#startDeadline();
-    else this.suspendDeadline();
+    this.sourceWaits(false);
   }
 
-  /** The caller's source has the turn: its deadline starts anew. */
-  sourceStarts(): void {
-    this.#startDeadline();
+  /** The caller's source has the turn, or the driver again: the deadline starts anew. */
+  sourceWaits(waiting: boolean): void {
+    if (waiting || this.settings.retry()) this.#startDeadline();
+    else this.suspendDeadline();
   }
 
   /** What comes next may take its time: the caller's own reading, or a driver with deadlines of its own. */

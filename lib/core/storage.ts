@@ -136,11 +136,8 @@ export class Storage<Name extends string = string> {
           size: options.size === undefined ? undefined : assertCount(options.size, 'size'),
           checksum,
           maxSize: this.#view.maxObjectSize,
-          onWait: () => operation.sourceStarts(),
-          onBytes: (bytes) => {
-            operation.driverStarts();
-            meter?.add(bytes);
-          },
+          onWait: (waiting) => operation.sourceWaits(waiting),
+          onBytes: (bytes) => meter?.add(bytes),
         });
         const put = (): Promise<StoredFile> =>
           this.#driver.put(fullKey, content, {
@@ -446,8 +443,8 @@ export class Storage<Name extends string = string> {
             size: undefined,
             checksum: undefined,
             maxSize: maxPartSize,
-            onWait: () => operation.sourceStarts(),
-            onBytes: () => operation.driverStarts(),
+            onWait: (waiting) => operation.sourceWaits(waiting),
+            onBytes: () => {},
           }),
         );
         return operation.repeat(() =>

@@ -8,8 +8,8 @@ interface UploadChecks {
   readonly size: number | undefined;
   readonly checksum: Checksum | undefined;
   readonly maxSize: number;
-  /** The source is asked for more. */
-  readonly onWait: () => void;
+  /** The body waits for its source, or no longer. */
+  readonly onWait: (waiting: boolean) => void;
   readonly onBytes: (bytes: number) => void;
 }
 

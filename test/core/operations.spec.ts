@@ -134,7 +134,7 @@ describe('Operations', () => {
     const operation = operations({ timeout: 1000 }).begin('put', 'a', undefined);
     for (let step = 0; step < 20; step++) {
       jest.advanceTimersByTime(900);
-      operation.sourceStarts();
+      operation.sourceWaits(true);
     }
     expect(operation.signal.aborted).toBe(false);
     operation.end();
@@ -163,7 +163,7 @@ describe('Operations', () => {
     const operation = operations({ timeout: 1000 }).begin('get', 'a', undefined);
     operation.suspendDeadline();
     operation.end();
-    operation.sourceStarts();
+    operation.sourceWaits(true);
     expect(jest.getTimerCount()).toBe(0);
   });
 

@@ -224,6 +224,56 @@ describe('a storage', () => {
   });
 });
 
+describe('the timeout of a storage', () => {
+  beforeEach(() => {
+    jest.useFakeTimers();
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  /** A storage whose driver reads the body and then needs a minute to commit it. */
+  const openSlow = (retries: boolean) =>
+    open(
+      (driver) => ({
+        capabilities: { ...driver.capabilities, retries },
+        async put(key, body, options) {
+          for await (const _ of body as AsyncIterable<Uint8Array>);
+          await new Promise((resolve) => setTimeout(resolve, 60_000));
+          return driver.put(key, Buffer.from('slow'), options);
+        },
+      }),
+      { timeout: '10s' },
+    );
+
+  it('does not end the commit of a driver that keeps the time of its requests by itself', async () => {
+    const { storage } = await openSlow(true);
+    const put = storage.put('a', ['hello']);
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(await put).toMatchObject({ key: 'a' });
+  });
+
+  it('ends a call of any other driver that makes no progress', async () => {
+    const { storage } = await openSlow(false);
+    // A driver of its own accord would stop at the signal; this one shows that the signal comes.
+    const put = storage.put('a', ['hello']).catch((error: unknown) => error);
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(await put).toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  it('ends a body whose source falls silent, whatever the driver', async () => {
+    const { storage } = await openSlow(true);
+    const silent = async function* (): AsyncGenerator<string, void> {
+      yield 'hello';
+      await new Promise(() => {});
+    };
+    const put = storage.put('a', silent()).catch((error: unknown) => error);
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(await put).toMatchObject({ code: 'TIMEOUT' });
+  });
+});
+
 describe('a storage that is opened by its first use', () => {
   it('opens its driver once, however many calls there are', async () => {
     const { driver } = await open();

@@ -153,6 +153,8 @@ export class Exchange {
     const effect = this.#effect;
     if (effect === 'reset') throw this.#reset();
     if (effect === 'stall') {
+      // Read on: a socket that nobody reads does not tell that the client has gone.
+      this.incoming.resume();
       await once(this.#gone.signal, 'abort');
       throw new ConnectionGone();
     }

@@ -119,6 +119,20 @@ describe('faults', () => {
     expect(server.requests).toMatchObject([{ aborted: true }]);
   });
 
+  it('stall a large upload until the client gives up', async () => {
+    server.fail({ operation: 'PutObject', with: 'stall' });
+    const controller = new AbortController();
+    const Body = Buffer.alloc(16 * 1024 * 1024);
+    const sending = client.send(new PutObjectCommand({ Bucket, Key: 'large', Body }), {
+      abortSignal: controller.signal,
+    });
+    await server.until(({ requests }) => requests.some(({ key }) => key === 'large'));
+    controller.abort();
+    await expect(sending).rejects.toThrow(/abort/i);
+    await server.until(({ inFlight }) => inFlight === 0);
+    expect(server.requests.at(-1)?.aborted).toBe(true);
+  });
+
   it('stall in the middle of an answer', async () => {
     server.fail({ operation: 'GetObject', with: 'stall-mid-body' });
     const answer = await client.send(new GetObjectCommand({ Bucket, Key: 'there' }));
