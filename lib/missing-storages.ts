@@ -11,6 +11,11 @@ export function requestStorage(name: string | undefined): void {
   requested.add(name);
 }
 
+/** Whether some class wants the storage. */
+export function isStorageRequested(name: string | undefined): boolean {
+  return requested.has(name);
+}
+
 /** Notes that some module has the storage. */
 export function registerStorageName(name: string | undefined): void {
   registered.add(name);

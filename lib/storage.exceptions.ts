@@ -4,6 +4,7 @@ import {
   type ExceptionFilter,
   HttpException,
   HttpStatus,
+  Logger,
 } from '@nestjs/common';
 import { BaseExceptionFilter } from '@nestjs/core';
 import { StorageError, type StorageErrorCode } from './core/errors.js';
@@ -43,6 +44,15 @@ export function toHttpException(error: StorageError): HttpException {
   return new HttpException({ statusCode, message, code: error.code }, statusCode, { cause: error });
 }
 
+const logger = new Logger('Storage');
+
+/** The same, with an entry in the log when the client is not to blame: Nest logs no HTTP exception. */
+export function toLoggedHttpException(error: StorageError): HttpException {
+  const exception = toHttpException(error);
+  if (exception.getStatus() >= 500) logger.error(error);
+  return exception;
+}
+
 /**
  * Answers a storage error that a handler lets through with its HTTP status and a JSON body with a stable `code`.
  * Register it with `APP_FILTER` or `@UseFilters()`. Outside HTTP the error passes unchanged.
@@ -53,6 +63,6 @@ export function toHttpException(error: StorageError): HttpException {
 export class StorageExceptionFilter extends BaseExceptionFilter implements ExceptionFilter {
   override catch(error: StorageError, host: ArgumentsHost): void {
     if (host.getType() !== 'http') throw error;
-    super.catch(toHttpException(error), host);
+    super.catch(toLoggedHttpException(error), host);
   }
 }

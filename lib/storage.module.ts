@@ -1,6 +1,7 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { StorageConfigurationError } from './core/errors.js';
+import { parsePrefix } from './core/key.js';
 import type {
   AsyncStorageConfiguration,
   StorageFeature,
@@ -39,6 +40,7 @@ export class StorageModule {
 
   /** As `forRoot`, with configurations that are made by factories, from other providers, while the app starts. */
   static forRootAsync(options: StorageModuleAsyncOptions): DynamicModule {
+    assertOptions('StorageModule.forRoot()', options, MODULE_OPTIONS);
     const { storages, imports = [], isGlobal = true } = options;
     const names = Object.keys(storages ?? {});
     if (names.length === 0) {
@@ -52,7 +54,13 @@ export class StorageModule {
         `The default storage "${defaultName}" is not among the storages: ${names.join(', ')}`,
       );
     }
-    const providers = names.flatMap((name) => storageProvider(name, storages[name]!, options));
+    const providers = names.flatMap((name) =>
+      storageProvider(name, storages[name]!, {
+        ...options,
+        // A default that only the importing module sees rivals no other one.
+        isDefault: name === defaultName && isGlobal,
+      }),
+    );
     const tokens = names.map((name) => getStorageToken(name));
     if (defaultName !== undefined) {
       providers.push(defaultStorageProvider(defaultName));
@@ -68,7 +76,7 @@ export class StorageModule {
         MissingStoragesModule.create(),
         ...imports,
         ...Object.values(storages).flatMap(
-          (storage) => (storage as AsyncStorageConfiguration).imports ?? [],
+          (storage) => (storage as AsyncStorageConfiguration | undefined)?.imports ?? [],
         ),
       ],
       providers,
@@ -81,10 +89,13 @@ export class StorageModule {
    * `avatars/`. Several modules may register the same feature alike.
    *
    * While the app starts, a name that is registered a second time as something else is a `StorageConfigurationError`.
+   *
+   * @throws StorageConfigurationError naming the feature and what is wrong with it
    */
   static forFeature(features: Record<string, StorageFeature>): DynamicModule {
     const names = Object.keys(features);
     for (const name of names) {
+      assertFeature(name, features[name]!);
       registerStorageName(name);
       requestStorage(features[name]!.storage);
     }
@@ -94,5 +105,43 @@ export class StorageModule {
       providers: names.map((name) => featureProvider(name, features[name]!)),
       exports: names.map((name) => getStorageToken(name)),
     };
+  }
+}
+
+const MODULE_OPTIONS: Readonly<Record<keyof StorageModuleAsyncOptions, true>> = {
+  storages: true,
+  default: true,
+  eager: true,
+  isGlobal: true,
+  shutdownTimeout: true,
+  imports: true,
+};
+
+const FEATURE_OPTIONS: Readonly<Record<keyof StorageFeature, true>> = {
+  storage: true,
+  prefix: true,
+  readonly: true,
+};
+
+function assertFeature(name: string, feature: StorageFeature): void {
+  const where = `StorageModule.forFeature(): "${name}"`;
+  assertOptions(where, feature, FEATURE_OPTIONS);
+  try {
+    if (parsePrefix(feature.prefix) !== '') return;
+  } catch (cause) {
+    throw new StorageConfigurationError(`${where}: ${(cause as Error).message}`, { cause });
+  }
+  throw new StorageConfigurationError(`${where} needs a prefix, such as "avatars/"`);
+}
+
+function assertOptions(where: string, options: object, known: Record<string, true>): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new StorageConfigurationError(`${where} needs an object with its options`);
+  }
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    throw new StorageConfigurationError(
+      `${where}: unknown option "${name}"; known are ${Object.keys(known).sort().join(', ')}`,
+    );
   }
 }

@@ -16,10 +16,11 @@ import { getStorageToken } from './storage.tokens.js';
 export function storageProvider(
   name: string,
   configuration: StorageConfiguration | AsyncStorageConfiguration,
-  { eager, shutdownTimeout }: StorageModuleSettings,
+  { eager, shutdownTimeout, isDefault }: StorageModuleSettings & { isDefault: boolean },
 ): Provider[] {
   const register = (registry: StorageRegistry, ready: StorageConfiguration): Storage =>
     registry.register(createStorage(name, ready), {
+      isDefault,
       ...(eager !== undefined && { eager }),
       ...(shutdownTimeout !== undefined && { shutdownTimeout }),
     });

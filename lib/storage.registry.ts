@@ -2,12 +2,23 @@ import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } fro
 import { StorageConfigurationError } from './core/errors.js';
 import { isDeepStrictEqual } from 'node:util';
 import type { Storage } from './core/storage.js';
+import { isStorageRequested } from './missing-storages.js';
 import type { StorageFeature } from './interfaces/storage-module-options.interface.js';
 
 interface Registration {
   readonly storage: Storage;
   readonly eager: boolean;
+  readonly isDefault: boolean;
   readonly shutdownTimeout: number | undefined;
+}
+
+interface RegistrationOptions {
+  /** Opens the storage while the app starts. */
+  eager?: boolean;
+  /** Whether `@InjectStorage()` means it, wherever it stands. */
+  isDefault?: boolean;
+  /** Milliseconds. */
+  shutdownTimeout?: number;
 }
 
 /**
@@ -41,7 +52,7 @@ export class StorageRegistry implements OnModuleInit, OnApplicationShutdown {
   /** Puts a storage in. @throws StorageConfigurationError when the name is taken */
   register(
     storage: Storage,
-    { eager = false, shutdownTimeout }: { eager?: boolean; shutdownTimeout?: number } = {},
+    { eager = false, isDefault = false, shutdownTimeout }: RegistrationOptions = {},
   ): Storage {
     const { name } = storage;
     if (this.has(name) || this.#features.has(name)) {
@@ -49,7 +60,7 @@ export class StorageRegistry implements OnModuleInit, OnApplicationShutdown {
         `The storage "${name}" is registered twice; give each StorageModule.forRoot() names of its own`,
       );
     }
-    this.#registrations.set(name, { storage, eager, shutdownTimeout });
+    this.#registrations.set(name, { storage, eager, isDefault, shutdownTimeout });
     return storage;
   }
 
@@ -65,8 +76,15 @@ export class StorageRegistry implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onModuleInit(): Promise<void> {
+    this.#assertOneDefault();
     const eager = [...this.#registrations.values()].filter((registration) => registration.eager);
-    await Promise.all(eager.map(({ storage }) => storage.open()));
+    try {
+      await Promise.all(eager.map(({ storage }) => storage.open()));
+    } catch (error) {
+      // Nest runs no shutdown hooks after a start that failed.
+      await this.onApplicationShutdown();
+      throw error;
+    }
   }
 
   // After the HTTP server has closed: requests under way may still use their storage until then.
@@ -80,6 +98,16 @@ export class StorageRegistry implements OnModuleInit, OnApplicationShutdown {
           this.#logger.error(`The storage "${storage.name}" could not be closed`, error);
         }
       }),
+    );
+  }
+
+  /** Which of two defaults a class gets would depend on the order of the modules. */
+  #assertOneDefault(): void {
+    const defaults = [...this.#registrations.values()].filter(({ isDefault }) => isDefault);
+    if (defaults.length < 2 || !isStorageRequested(undefined)) return;
+    const names = defaults.map(({ storage }) => `"${storage.name}"`).join(' and ');
+    throw new StorageConfigurationError(
+      `@InjectStorage() wants the default storage, but there are several: ${names}; give one by name, or put the storages into one StorageModule.forRoot()`,
     );
   }
 }

@@ -1,5 +1,6 @@
 const PREFIX = 'nestjs-storages:';
-const DEFAULT = `${PREFIX}(default)`;
+// Without the colon, so that it is no storage's name.
+const DEFAULT = 'nestjs-storages(default)';
 
 /**
  * The injection token of a storage; without a name, of the default one. For `overrideProvider()` and `inject: […]`.
@@ -12,6 +13,6 @@ export function getStorageToken(name?: string): string {
 
 /** The name behind a token of `getStorageToken`; `undefined` for any other token, and for the default's. */
 export function storageNameOf(token: unknown): string | undefined {
-  if (typeof token !== 'string' || !token.startsWith(PREFIX) || token === DEFAULT) return undefined;
+  if (typeof token !== 'string' || !token.startsWith(PREFIX)) return undefined;
   return token.slice(PREFIX.length);
 }

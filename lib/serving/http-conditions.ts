@@ -59,10 +59,14 @@ function parseEtags(list: string): string[] {
   return list.match(/(?:W\/)?"[\x21\x23-\x7E\x80-\xFF]*"/g) ?? [];
 }
 
+// The form of today, and those of RFC 850 and asctime(); Date.parse() alone takes much that is none.
+const HTTP_DATE =
+  /^(?:[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d [\d:]{8} GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4})$/;
+
 /** Seconds since 1970 of an HTTP date, RFC 9110 §5.6.7. */
 function parseDate(value: string | undefined): number | undefined {
-  if (value === undefined || !/^[A-Z][a-z]{2}/.test(value)) return undefined;
-  const time = Date.parse(value);
+  if (value === undefined || !HTTP_DATE.test(value)) return undefined;
+  const time = Date.parse(value.endsWith(' GMT') ? value : `${value} GMT`);
   return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
 }
 

@@ -3,14 +3,10 @@ import type { ServerResponse } from 'node:http';
 import { contentTypeOf } from '../core/attributes.js';
 import { contentDisposition } from '../core/content-disposition.js';
 import type { Download } from '../core/download.js';
-import {
-  StorageError,
-  StoragePreconditionFailedError,
-  StorageRangeNotSatisfiableError,
-} from '../core/errors.js';
+import { StoragePreconditionFailedError, StorageRangeNotSatisfiableError } from '../core/errors.js';
 import { type ByteRange, type RangeOption, resolveRange } from '../core/range.js';
 import type { StoredFile } from '../core/stored-file.js';
-import { toHttpException } from '../storage.exceptions.js';
+import { answerFailedBody } from './failed-body.js';
 import {
   evaluateConditions,
   evaluateIfRange,
@@ -29,14 +25,17 @@ export interface ServedRequest {
 export interface AnswerHead {
   status(code: number): void;
   header(name: string, value: string): void;
+  /** What the app itself set before, as by `@Header()`. */
+  given(name: string): string | undefined;
 }
 
-// What a browser shows without running anything. Everything else is saved, not shown.
+// What a browser shows without running anything. Everything else is saved, not shown; so is any type in `+xml`, which
+// browsers render as XML whatever stands before it.
 const INLINE_TYPES =
-  /^(?:image\/(?:png|jpeg|gif|webp|avif|bmp|tiff|vnd\.microsoft\.icon|x-icon)|audio\/[\w.+-]+|video\/[\w.+-]+|text\/plain)$/;
+  /^(?:image\/(?:png|jpeg|gif|webp|avif|bmp|tiff|vnd\.microsoft\.icon|x-icon)|audio\/[\w.-]+|video\/[\w.-]+|text\/plain)$/;
 
 /**
- * Answers a GET or HEAD for a file: what the body is to be, after status and headers are set. `undefined` is no body.
+ * Answers a request with a file: what the body is to be, after status and headers are set. `undefined` is no body.
  * One metadata call and one body call at most; HEAD, 304, 412 and 416 open no body.
  *
  * @throws StorageError when there is nothing to send; nothing but headers is set then
@@ -48,9 +47,10 @@ export async function sendFile(
 ): Promise<StreamableFile | undefined> {
   setSafeHeaders(served, head);
   const { method, headers } = request;
-  // RFC 9110 §14.2: Range is defined for GET only.
+  // RFC 9110 §14.2: Range is defined for GET only. A POST that answers with a file has conditions of its own, if any.
   const wanted = method === 'GET' ? parseRangeHeader(header(headers, 'range')) : undefined;
-  if (method === 'GET' && !wanted && !hasConditions(headers)) {
+  const isConditional = method === 'GET' && hasConditions(headers);
+  if (method !== 'HEAD' && !wanted && !isConditional) {
     return streamed(served, await served.storage.get(served.key), head);
   }
   // A second try only when the file was replaced between the look and the read.
@@ -66,7 +66,7 @@ export async function sendFile(
     const { ranges, conditionalGet } = served.storage.capabilities;
     const honoured = ranges && wanted && evaluateIfRange(headers, file);
     const range = honoured ? satisfy(wanted, file, head) : undefined;
-    if (method !== 'GET') {
+    if (method === 'HEAD') {
       describe(served, file, head);
       head.header('Content-Length', String(file.size));
       return undefined;
@@ -108,23 +108,9 @@ function streamed(served: ServedFile, download: Download, head: AnswerHead): Str
   return new StreamableFile(download.stream, {
     type: contentType(file),
     length: download.size,
-  }).setErrorHandler((error, response) => cutOff(error, response as unknown as ServerResponse));
-}
-
-/** Ends an answer whose body failed: so that nobody takes the part for the whole. */
-function cutOff(error: Error, response: ServerResponse): void {
-  if (response.destroyed) return;
-  if (response.headersSent) {
-    response.destroy();
-    return;
-  }
-  for (const name of response.getHeaderNames()) response.removeHeader(name);
-  const exception = error instanceof StorageError ? toHttpException(error) : undefined;
-  const body = JSON.stringify(
-    exception?.getResponse() ?? { statusCode: 500, message: 'Internal server error' },
-  );
-  response.writeHead(exception?.getStatus() ?? 500, { 'Content-Type': 'application/json' });
-  response.end(body);
+  }).setErrorHandler((error, response) => {
+    answerFailedBody(error, response as unknown as ServerResponse);
+  });
 }
 
 function setSafeHeaders({ serving }: ServedFile, head: AnswerHead): void {
@@ -136,7 +122,10 @@ function setSafeHeaders({ serving }: ServedFile, head: AnswerHead): void {
 /** The headers that a 304 has, too (RFC 9110 §15.4.5). */
 function setValidators({ serving }: ServedFile, file: StoredFile, head: AnswerHead): void {
   if (file.etag !== undefined) head.header('ETag', file.etag);
-  head.header('Cache-Control', serving.cacheControl ?? file.cacheControl ?? 'private, no-cache');
+  head.header(
+    'Cache-Control',
+    serving.cacheControl ?? head.given('Cache-Control') ?? file.cacheControl ?? 'private, no-cache',
+  );
 }
 
 function describe(served: ServedFile, file: StoredFile, head: AnswerHead): void {

@@ -8,7 +8,7 @@ import {
 import { HttpAdapterHost } from '@nestjs/core';
 import { mergeMap, type Observable, of } from 'rxjs';
 import { StorageError } from '../core/errors.js';
-import { toHttpException } from '../storage.exceptions.js';
+import { toLoggedHttpException } from '../storage.exceptions.js';
 import { sendFile, type ServedRequest } from './send-file.js';
 import { ServedFile } from './served-file.js';
 
@@ -35,11 +35,12 @@ export class ServedFileInterceptor implements NestInterceptor {
       return await sendFile(served, request, {
         status: (code) => void adapter.status(response, code),
         header: (name, value) => void adapter.setHeader(response, name, value),
+        given: (name) => adapter.getHeader(response, name) as string | undefined,
       });
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       // A key comes from the URL here: one that could never be a file is no file.
-      if (error.code !== 'INVALID_KEY') throw toHttpException(error);
+      if (error.code !== 'INVALID_KEY') throw toLoggedHttpException(error);
       const response = { statusCode: 404, message: 'File not found', code: 'FILE_NOT_FOUND' };
       throw new HttpException(response, 404, { cause: error });
     }

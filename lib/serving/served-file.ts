@@ -1,7 +1,9 @@
 import { StreamableFile } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { StorageConfigurationError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
+import { answerFailedBody } from './failed-body.js';
 
 export interface ServedFileOptions {
   /**
@@ -11,7 +13,7 @@ export interface ServedFileOptions {
   disposition?: 'inline' | 'attachment';
   /** Name to save the file under. Default: the name it was uploaded with, else the end of its key. */
   filename?: string;
-  /** Default: what is stored with the file, else `private, no-cache`. */
+  /** Default: what `@Header()` says, else what is stored with the file, else `private, no-cache`. */
   cacheControl?: string;
   /** `Cross-Origin-Resource-Policy`. Default `'same-origin'`. */
   crossOrigin?: 'same-origin' | 'same-site' | 'cross-origin';
@@ -30,6 +32,9 @@ export class ServedFile extends StreamableFile {
     readonly serving: ServedFileOptions = {},
   ) {
     super(new Readable({ read: refuse }));
+    this.setErrorHandler((error, response) => {
+      answerFailedBody(error, response as unknown as ServerResponse);
+    });
   }
 }
 

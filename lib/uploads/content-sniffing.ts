@@ -40,8 +40,19 @@ const SIGNATURES: readonly Signature[] = [
   { type: 'application/zstd', bytes: '\x28\xB5\x2F\xFD' },
   { type: 'video/webm', bytes: '\x1A\x45\xDF\xA3' },
   { type: 'audio/mpeg', bytes: 'ID3' },
+  { type: 'audio/mpeg', bytes: '\xFF\xFB' },
+  { type: 'audio/mpeg', bytes: '\xFF\xF3' },
+  { type: 'audio/mpeg', bytes: '\xFF\xF2' },
+  { type: 'audio/aac', bytes: '\xFF\xF1' },
+  { type: 'audio/aac', bytes: '\xFF\xF9' },
+  { type: 'audio/aiff', bytes: 'FORM????AIFF' },
+  { type: 'audio/midi', bytes: 'MThd\0\0\0\x06' },
   { type: 'audio/flac', bytes: 'fLaC' },
   { type: 'audio/ogg', bytes: 'OggS' },
+  { type: 'font/woff', bytes: 'wOFF' },
+  { type: 'font/woff2', bytes: 'wOF2' },
+  { type: 'font/ttf', bytes: '\0\x01\0\0\0' },
+  { type: 'font/otf', bytes: 'OTTO\0' },
   { type: 'application/wasm', bytes: '\0asm' },
   { type: 'application/vnd.microsoft.portable-executable', bytes: 'MZ' },
   { type: 'application/x-elf', bytes: '\x7FELF' },
@@ -65,9 +76,17 @@ export function sniffContentType(head: Uint8Array): string | undefined {
     const markup = markupType(text);
     if (markup) return markup;
   }
-  const found = SIGNATURES.find((signature) => matches(bytes, signature));
+  // Up to four letters may just as well begin a text; the formats with so short a signature are binary throughout.
+  const found = SIGNATURES.find(
+    (signature) => matches(bytes, signature) && (text === undefined || signature.bytes.length > 4),
+  );
   if (found) return found.type;
   return text === undefined || text === '' ? undefined : 'text/plain';
+}
+
+/** Whether files of the type show it in their first bytes. */
+export function hasSignature(type: string): boolean {
+  return SIGNATURES.some((signature) => signature.type === type);
 }
 
 /** What a browser would run or render as a document. White space, comments and declarations before it do not hide it. */

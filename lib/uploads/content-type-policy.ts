@@ -1,9 +1,9 @@
-import { sniffContentType } from './content-sniffing.js';
+import { hasSignature, sniffContentType } from './content-sniffing.js';
 
-// Types that run script or restyle the page when a browser opens them. They are stored as such only when the bytes
-// show it, never because the client says so.
+// Types that run script or restyle the page when a browser opens them, or that hold such. They are stored as such only
+// when the bytes show it, never because the client says so.
 const ACTIVE_TYPES =
-  /^(?:text\/(?:html|xml|javascript|css)|image\/svg\+xml|application\/(?:xhtml\+xml|xml|javascript|ecmascript))$|\+xml$/;
+  /script|^(?:text|application)\/(?:html|css|xsl|xml.*|x-component|cache-manifest|x-shockwave-flash|x-mimearchive)$|^(?:message|multipart)\/|\+xml$/;
 
 /**
  * The media type under which a file is stored: what its first bytes show; for text and for what shows nothing, the
@@ -18,23 +18,27 @@ export function contentTypeByBytes(head: Uint8Array, declared: string): string {
   return plausible ? type : (found ?? 'application/octet-stream');
 }
 
-/** Whether a type is on an allow-list of types such as `image/png`, `image/*` and `*` + `/*`. */
+/**
+ * Whether a type is on an allow-list of types such as `image/png`, `image/*` and `*` + `/*`. Types that run script, such
+ * as `image/svg+xml`, are no part of `image/*`: whoever wants them says so.
+ */
 export function isAccepted(type: string, accept: readonly string[]): boolean {
   return accept.some((pattern) => {
     const wanted = pattern.toLowerCase();
     if (wanted === '*' || wanted === '*/*') return true;
-    return wanted.endsWith('/*') ? type.startsWith(wanted.slice(0, -1)) : type === wanted;
+    if (!wanted.endsWith('/*')) return type === wanted;
+    return type.startsWith(wanted.slice(0, -1)) && !ACTIVE_TYPES.test(type);
   });
 }
 
 // A declared type that has a signature must have shown it: a "PNG" of text is text.
 function agrees(declared: string, found: string | undefined): boolean {
+  if (hasSignature(declared)) return false;
   if (found === 'text/plain') {
     return /^text\/|^application\/(?:json|yaml|x-yaml|toml|sql|csv|x-ndjson|ld\+json)$|\+json$/.test(
       declared,
     );
   }
-  // The formats of office suites, e-books and packages are zip files inside.
-  if (found === 'application/zip') return declared.startsWith('application/');
-  return declared.startsWith('application/') && declared !== 'application/pdf';
+  // Zip files may be the formats of office suites, e-books and packages; what shows nothing may be any application's.
+  return declared.startsWith('application/');
 }

@@ -8,7 +8,7 @@ import { PassThrough, type Readable } from 'node:stream';
 import { safeFileName } from '../core/content-disposition.js';
 import { StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
-import { toHttpException } from '../storage.exceptions.js';
+import { toLoggedHttpException } from '../storage.exceptions.js';
 import { SNIFF_LENGTH } from './content-sniffing.js';
 import { contentTypeByBytes, isAccepted } from './content-type-policy.js';
 import type { StoredUpload, TypedFile } from './stored-upload.js';
@@ -63,7 +63,7 @@ export class StorageEngine {
         file.stream.unpipe(body);
         file.stream.resume();
         body.destroy();
-        callback(error instanceof StorageError ? toHttpException(error) : error);
+        callback(error instanceof StorageError ? toLoggedHttpException(error) : error);
       },
     );
   }

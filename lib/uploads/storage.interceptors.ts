@@ -6,17 +6,14 @@ import {
   type NestInterceptor,
   type Type,
 } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
 import multer from 'multer';
 import { catchError, type Observable } from 'rxjs';
 import type { Storage } from '../core/storage.js';
-import { parseByteSize } from '../core/units.js';
-import { requestStorage } from '../missing-storages.js';
-import { getStorageToken } from '../storage.tokens.js';
+import { InjectStorage } from '../decorators/inject-storage.decorator.js';
 import { toUploadException } from './multer-errors.js';
 import { StorageEngine } from './storage.engine.js';
 import type { StoredUpload } from './stored-upload.js';
-import { parseUploadOptions, type UploadInterceptorOptions } from './upload-options.js';
+import { parseInterceptorOptions, type UploadInterceptorOptions } from './upload-options.js';
 
 type Multer = ReturnType<typeof multer>;
 type Middleware = ReturnType<Multer['single']>;
@@ -78,15 +75,13 @@ function uploadInterceptor(
   options: UploadInterceptorOptions,
   fields: (parser: Multer) => Middleware,
 ): Type<NestInterceptor> {
-  requestStorage(options.storage);
-  const { maxSize } = parseUploadOptions(options);
-  const { maxFiles = 10, maxFields = 100 } = options;
+  const { upload, maxSize, maxFiles, maxFields, maxFieldSize } = parseInterceptorOptions(options);
   const limits = {
     fileSize: maxSize,
     files: maxFiles,
     fields: maxFields,
     parts: maxFiles + maxFields,
-    fieldSize: parseByteSize(options.maxFieldSize ?? '1mb', 'maxFieldSize'),
+    fieldSize: maxFieldSize,
     fieldNameSize: 100,
     headerPairs: 100,
     fieldNestingDepth: 32,
@@ -98,10 +93,8 @@ function uploadInterceptor(
     readonly #engine: StorageEngine;
     readonly #parse: Middleware;
 
-    constructor(moduleRef: ModuleRef) {
-      const { storage: name, ...rest } = options;
-      const storage = moduleRef.get<Storage>(getStorageToken(name), { strict: false });
-      this.#engine = new StorageEngine(storage, rest);
+    constructor(@InjectStorage(options.storage) storage: Storage) {
+      this.#engine = new StorageEngine(storage, upload);
       this.#parse = fields(multer({ storage: this.#engine, limits, defParamCharset: 'utf8' }));
     }
 

@@ -1,5 +1,5 @@
 import { StorageInvalidArgumentError } from '../core/errors.js';
-import { type ByteSize, parseByteSize } from '../core/units.js';
+import { assertCount, type ByteSize, parseByteSize } from '../core/units.js';
 import { type UploadKey, randomKey } from './key-strategies.js';
 import type { TypedFile } from './stored-upload.js';
 
@@ -7,7 +7,10 @@ import type { TypedFile } from './stored-upload.js';
 export interface UploadOptions<Request = unknown> {
   /** Name of the storage. Default: the default storage. */
   storage?: string;
-  /** Allowed media types, such as `'image/png'` and `'image/*'`; decided by the file's first bytes. Default: any. */
+  /**
+   * Allowed media types, such as `'image/png'` and `'image/*'`; decided by the file's first bytes. Types that run script,
+   * such as `'image/svg+xml'` and `'text/html'`, must be named in full. Default: any.
+   */
   accept?: readonly string[];
   /** Largest file: bytes, or text such as `'10mb'`. Default 10 MiB. */
   maxSize?: ByteSize;
@@ -45,10 +48,49 @@ export interface ParsedUploadOptions {
   readonly cacheControl: string | undefined;
 }
 
+export interface ParsedInterceptorOptions {
+  /** What the engine parses. */
+  readonly upload: UploadOptions;
+  /** Bytes. */
+  readonly maxSize: number;
+  readonly maxFiles: number;
+  readonly maxFields: number;
+  /** Bytes. */
+  readonly maxFieldSize: number;
+}
+
 const DEFAULT_MAX_SIZE = 10 * 1024 * 1024;
+
+const UPLOAD_OPTIONS: Readonly<Record<keyof UploadOptions, true>> = {
+  storage: true,
+  accept: true,
+  maxSize: true,
+  key: true,
+  metadata: true,
+  cacheControl: true,
+};
+
+/** @throws StorageInvalidArgumentError naming the option */
+export function parseInterceptorOptions(
+  options: UploadInterceptorOptions,
+): ParsedInterceptorOptions {
+  const { maxFiles = 10, maxFields = 100, maxFieldSize = '1mb', ...upload } = options;
+  return {
+    upload,
+    maxSize: parseUploadOptions(upload).maxSize,
+    maxFiles: assertCount(maxFiles, 'maxFiles'),
+    maxFields: assertCount(maxFields, 'maxFields'),
+    maxFieldSize: parseByteSize(maxFieldSize, 'maxFieldSize'),
+  };
+}
 
 /** @throws StorageInvalidArgumentError naming the option */
 export function parseUploadOptions<Request>(options: UploadOptions<Request>): ParsedUploadOptions {
+  // A misspelt `accept` or `maxSize` would be a check that is not made.
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(UPLOAD_OPTIONS, name));
+  if (unknown !== undefined) {
+    throw new StorageInvalidArgumentError(`There is no upload option "${unknown}"`);
+  }
   const { accept, metadata = {}, cacheControl } = options;
   if (accept !== undefined && !(Array.isArray(accept) && accept.every(isTypePattern))) {
     throw new StorageInvalidArgumentError(
