@@ -1,51 +1,21 @@
-import { setMaxListeners } from 'node:events';
-import { Readable } from 'node:stream';
 import {
-  AbortMultipartUploadCommand,
-  type CompletedPart,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
   type PutObjectCommandOutput,
-  type S3Client,
-  type ServiceInputTypes,
-  type ServiceOutputTypes,
-  UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
-import type { DriverBody } from '../../core/body.js';
-import { readChunks } from '../../core/body.js';
+import { type DriverBody, readChunks } from '../../core/body.js';
 import type { Checksum } from '../../core/checksum.js';
-import { StorageTooLargeError } from '../../core/errors.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, etagOf } from './s3.commits.js';
 import { BodyFailure } from './s3.errors.js';
 import { attributesOf, toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
-import {
-  abandonUpload,
-  completedFile,
-  type CompletedUpload,
-  completeUpload,
-  createUpload,
-  partChecksums,
-  sendPart,
-} from './s3.multipart.js';
-import {
-  dateOf,
-  onAnswer,
-  type S3Command,
-  send,
-  type WireAnswer,
-  withUnsignedPayload,
-} from './s3.requests.js';
+import { PartUpload } from './s3.part-upload.js';
+import { dateOf, onAnswer, send, type WireAnswer, withUnsignedPayload } from './s3.requests.js';
 
 export const MIN_PART_SIZE = 5 * 1024 ** 2;
 const PART_SIZE = 8 * 1024 ** 2;
-// lib-storage joins the chunks of a part with the one that crosses its end, so long chunks would be copied again and again.
-const MAX_CHUNK = 1024 ** 2;
 
 /**
  * Stores a body of any length. What fits into one part is one PutObject, and `lastModified` is then the time at which
@@ -97,14 +67,8 @@ async function* rest(
   chunks: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void> {
   // Taken out as they go, so that what has been sent can be freed.
-  for (let chunk = first.shift(); chunk; chunk = first.shift()) yield* slices(chunk);
-  for await (const chunk of chunks) yield* slices(chunk);
-}
-
-function* slices(chunk: Uint8Array): Generator<Uint8Array, void> {
-  for (let start = 0; start < chunk.byteLength; start += MAX_CHUNK) {
-    yield chunk.subarray(start, start + MAX_CHUNK);
-  }
+  for (let chunk = first.shift(); chunk; chunk = first.shift()) yield chunk;
+  yield* chunks;
 }
 
 async function putBytes(
@@ -180,153 +144,4 @@ function bodyChecksum(
   const { ContentMD5, ...kept } = announced;
   if (Object.keys(kept).length > 0 || !bucket.profile.checksums.includes('crc32')) return announced;
   return { ...(ContentMD5 !== undefined && { ContentMD5 }), ChecksumAlgorithm: 'CRC32' };
-}
-
-/**
- * One body that goes up in parts through lib-storage. Its own abort neither reaches the requests under way nor waits
- * for them, so it is not used: the client that it is given makes its requests here, where they carry a signal and are
- * counted, and the first one that fails stops the others.
- */
-class PartUpload {
-  readonly #since = Date.now();
-  readonly #signal: AbortSignal;
-  readonly #underWay = new Set<Promise<unknown>>();
-  #uploadId: string | undefined;
-  #size = 0;
-  #failed: { readonly error: unknown } | undefined;
-  #completed: CompletedUpload | undefined;
-  #abandoned: Promise<void> | undefined;
-
-  constructor(
-    private readonly bucket: S3Bucket,
-    private readonly key: string,
-    private readonly partSize: number,
-    private readonly options: DriverPutOptions,
-    /** Ends the reading of the body, too. */
-    private readonly stop = new AbortController(),
-  ) {
-    this.#signal = AbortSignal.any([options.signal, stop.signal]);
-    // One listener for each part in flight, as many as the caller wants.
-    setMaxListeners(0, this.#signal);
-  }
-
-  /** @param body bytes, or chunks that end as soon as `stop` is aborted. */
-  async run(body: Uint8Array | AsyncGenerator<Uint8Array, void>): Promise<StoredFile> {
-    const { bucket, key, partSize, options } = this;
-    const upload = new Upload({
-      client: this.#client(),
-      params: {
-        Bucket: bucket.bucket,
-        Key: key,
-        Body: body instanceof Uint8Array ? body : this.#read(body),
-        ...toS3Attributes(options),
-      },
-      partSize,
-      queueSize: options.concurrency ?? bucket.settings.concurrency,
-      leavePartsOnError: true,
-    });
-    try {
-      await upload.done();
-    } catch (error) {
-      this.#fail(error);
-      await Promise.allSettled(this.#underWay);
-      if (!this.#completed) {
-        await this.#abandon();
-        throw options.signal.aborted ? options.signal.reason : this.#failed!.error;
-      }
-    }
-    return completedFile(bucket, key, this.#completed!, {
-      ...attributesOf(options),
-      metadata: options.metadata,
-      size: this.#size,
-    });
-  }
-
-  #read(chunks: AsyncGenerator<Uint8Array, void>): Readable {
-    const { partSize, bucket } = this;
-    const fail = (error: unknown): void => this.#fail(error);
-    async function* counted(): AsyncGenerator<Uint8Array, void> {
-      let size = 0;
-      try {
-        for await (const chunk of chunks) {
-          size += chunk.byteLength;
-          if (size > partSize * bucket.profile.maxParts) throw tooManyParts(bucket, partSize);
-          yield chunk;
-        }
-      } catch (error) {
-        fail(new BodyFailure(error));
-        throw error;
-      }
-    }
-    return Readable.from(counted(), { objectMode: true, highWaterMark: 1 });
-  }
-
-  /** The client with `send` replaced; lib-storage takes everything else that it needs from the client itself. */
-  #client(): S3Client {
-    const client = Object.create(this.bucket.client) as S3Client;
-    const intercepted = (command: S3Command): Promise<unknown> => {
-      const request = this.#request(command);
-      this.#underWay.add(request);
-      return request
-        .catch((error: unknown) => {
-          this.#fail(error);
-          throw error;
-        })
-        .finally(() => this.#underWay.delete(request));
-    };
-    return Object.defineProperty(client, 'send', { value: intercepted });
-  }
-
-  async #request(command: S3Command): Promise<ServiceOutputTypes | CompletedUpload | object> {
-    const { bucket, key, options } = this;
-    if (command instanceof CreateMultipartUploadCommand) {
-      const attributes = toS3Attributes(options);
-      this.#uploadId = await createUpload(bucket, key, attributes, this.#signal);
-      return { UploadId: this.#uploadId };
-    }
-    if (command instanceof CompleteMultipartUploadCommand) {
-      return this.#complete(command.input.MultipartUpload?.Parts ?? []);
-    }
-    if (command instanceof UploadPartCommand) {
-      const { PartNumber = 0, Body } = command.input;
-      const bytes = Body as Uint8Array;
-      this.#size += bytes.byteLength;
-      return sendPart(bucket, { key, uploadId: this.#uploadId! }, PartNumber, bytes, this.#signal);
-    }
-    if (command instanceof AbortMultipartUploadCommand) return {};
-    return send(bucket, command as S3Command<ServiceInputTypes, ServiceOutputTypes>, this.#signal);
-  }
-
-  async #complete(parts: CompletedPart[]): Promise<CompletedUpload> {
-    const { bucket, key, options } = this;
-    const { checksum, ifNoneMatch, ifMatch } = options;
-    this.#completed = await completeUpload(bucket, { key, uploadId: this.#uploadId! }, parts, {
-      signal: this.#signal,
-      ...(ifNoneMatch !== undefined && { ifNoneMatch }),
-      ...(ifMatch !== undefined && { ifMatch }),
-      size: this.#size,
-      since: this.#since,
-      crc32: checksum?.algorithm === 'crc32' && partChecksums(bucket) ? checksum.value : undefined,
-      fence: () => this.#abandon(),
-    });
-    return this.#completed;
-  }
-
-  /** The first failure is the one that is told; those that it causes are not. */
-  #fail(error: unknown): void {
-    this.#failed ??= { error };
-    this.stop.abort(this.#failed.error);
-  }
-
-  #abandon(): Promise<void> {
-    if (this.#uploadId === undefined) return Promise.resolve();
-    const upload = { key: this.key, uploadId: this.#uploadId };
-    return (this.#abandoned ??= abandonUpload(this.bucket, upload));
-  }
-}
-
-function tooManyParts({ profile }: S3Bucket, partSize: number): StorageTooLargeError {
-  return new StorageTooLargeError(
-    `The body does not fit into ${profile.maxParts} parts of ${partSize} bytes; tell its size, or a larger partSize`,
-  );
 }
