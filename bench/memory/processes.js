@@ -1,0 +1,27 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * Starts a script of this folder in a process of its own. It gets the options as JSON in its first argument, and is
+ * ready when it sends a message, and ends when it is stopped.
+ */
+export async function startProcess(script, options) {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const child = fork(path, [JSON.stringify(options)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const exited = once(child, 'exit');
+  const ready = await Promise.race([
+    once(child, 'message').then(([message]) => message),
+    exited.then(([code]) => Promise.reject(new Error(`${script} ended with ${code}`))),
+  ]);
+  return {
+    ready,
+    pid: child.pid,
+    async stop() {
+      child.disconnect();
+      await exited;
+    },
+  };
+}

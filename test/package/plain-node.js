@@ -1,0 +1,78 @@
+// The storages without an app: plain Node, no SDK installed.
+import { Consumer } from './consumer.js';
+
+const STORE = `
+for (const configuration of [{ driver: 'memory' }, { driver: 'local', root: './files' }]) {
+  const storage = await openStorage('files', configuration);
+  const stored = await storage.put('a/b.txt', 'hello', { metadata: { from: 'plain' } });
+  const file = await storage.info('a/b.txt');
+  assert.equal(file.etag, stored.etag);
+  assert.equal(file.contentType, 'text/plain');
+  assert.deepEqual({ ...file.metadata }, { from: 'plain' });
+  assert.equal((await storage.getBytes('a/b.txt')).toString(), 'hello');
+  await storage.delete('a/b.txt');
+  assert.equal(await storage.exists('a/b.txt'), false);
+  await storage.close();
+}
+`;
+
+const MISSING_SDK = `
+await assert.rejects(openStorage('images', { driver: 's3', bucket: 'images' }), (error) => {
+  assert.ok(error instanceof StorageConfigurationError, String(error));
+  assert.match(error.message, /"images" uses the s3 driver/);
+  assert.match(error.message, /npm install @aws-sdk\\/client-s3 @aws-sdk\\/lib-storage @aws-sdk\\/s3-request-presigner/);
+  return true;
+});
+`;
+
+const NAMES = '{ openStorage, StorageConfigurationError }';
+
+const fromCommonJs = (specifier) => `
+const assert = require('node:assert/strict');
+const ${NAMES} = require(${JSON.stringify(specifier)});
+(async () => {
+  ${STORE}
+  ${MISSING_SDK}
+})();
+`;
+
+const SAME_CLASSES = `
+const assert = require('node:assert/strict');
+const required = require('nestjs-storages');
+import('nestjs-storages').then((imported) => assert.equal(imported.StorageError, required.StorageError));
+`;
+
+/** @param check runs and counts one check */
+export async function plainNode(check, { tarball, work }) {
+  const consumer = await Consumer.create(work, 'plain-node', {
+    type: 'module',
+    tarball,
+    dependencies: { '@nestjs/common': '12.5.1', '@nestjs/core': '12.5.1' },
+  });
+  const script = async (name, code) => {
+    await consumer.write(name, code);
+    await consumer.node(name);
+  };
+  await check('Plain Node: installs', () => consumer.install());
+  await check('Plain Node, ESM: memory and local store, read and delete', () =>
+    script(
+      'store.mjs',
+      `import assert from 'node:assert/strict';\nimport ${NAMES} from 'nestjs-storages';\n${STORE}`,
+    ),
+  );
+  await check('Plain Node, ESM: s3 without its SDK says what to install', () =>
+    script(
+      'missing.mjs',
+      `import assert from 'node:assert/strict';\nimport ${NAMES} from 'nestjs-storages';\n${MISSING_SDK}`,
+    ),
+  );
+  await check('Plain Node, CommonJS: require() of the package does the same', () =>
+    script('store.cjs', fromCommonJs('nestjs-storages')),
+  );
+  await check('Plain Node, CommonJS: the CommonJS build does the same', () =>
+    script('build.cjs', fromCommonJs('./node_modules/nestjs-storages/dist/cjs/index.js')),
+  );
+  await check('Plain Node: require() and import() give the same classes', () =>
+    script('same.cjs', SAME_CLASSES),
+  );
+}

@@ -1,0 +1,71 @@
+// `npm run test:package`: the tarball that npm would publish, looked at and installed into apps in folders of their own.
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { commonJsApp, esModuleApp } from './nest-apps.js';
+import { packageFiles } from './package-files.js';
+import { plainNode } from './plain-node.js';
+
+const run = promisify(execFile);
+const repository = join(import.meta.dirname, '../..');
+const { values } = parseArgs({ options: { outputFile: { type: 'string' } } });
+
+const work = await mkdtemp(join(tmpdir(), 'nestjs-storages-package-'));
+const counts = { numPassedTests: 0, numFailedTests: 0 };
+
+async function check(name, body) {
+  const started = performance.now();
+  try {
+    await body();
+    counts.numPassedTests++;
+    console.log(`  ok    ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    counts.numFailedTests++;
+    console.log(`  FAIL  ${name}`);
+    console.log(
+      `${error.stdout ?? ''}${error.stderr ?? ''}${error.stack}`.replace(/^/gm, '        '),
+    );
+  }
+}
+
+async function pack() {
+  await run('npm', ['pack', '--loglevel=error', '--pack-destination', work], { cwd: repository });
+  const name = (await readdir(work)).find((each) => each.endsWith('.tgz'));
+  return join(work, name);
+}
+
+let tarball;
+await check('npm pack builds and packs', async () => {
+  tarball = await pack();
+});
+if (tarball) {
+  await check('the tarball holds both builds of every source file, and nothing else', () =>
+    packageFiles(tarball, repository),
+  );
+  await check('publint finds nothing', async () => {
+    const { messages, pkg } = await publint({
+      strict: true,
+      pack: { tarball: Uint8Array.from(await readFile(tarball)).buffer },
+    });
+    if (messages.length === 0) return;
+    throw new Error(messages.map((message) => formatMessage(message, pkg)).join('\n'));
+  });
+  // Profile `node16`: everything but the `moduleResolution` of TypeScript before 4.7, which knows no sub-paths.
+  await check('attw resolves the types from Node (ESM and CommonJS) and bundlers', () =>
+    run('npx', ['attw', tarball, '--profile', 'node16', '--format', 'ascii', '--no-color'], {
+      cwd: repository,
+    }),
+  );
+  await commonJsApp(check, { tarball, repository, work });
+  await esModuleApp(check, { tarball, repository, work });
+  await plainNode(check, { tarball, work });
+}
+await rm(work, { recursive: true, force: true });
+
+if (values.outputFile) await writeFile(values.outputFile, JSON.stringify(counts));
+console.log(`Package: ${counts.numPassedTests} passed, ${counts.numFailedTests} failed`);
+process.exitCode = counts.numFailedTests === 0 ? 0 : 1;
