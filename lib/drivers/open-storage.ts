@@ -22,7 +22,7 @@ const LOADERS: { readonly [Name in DriverName]: Loader<Name> } = {
 const PACKAGES: Readonly<Record<DriverName, readonly string[]>> = {
   memory: [],
   local: [],
-  s3: ['@aws-sdk/client-s3', '@aws-sdk/lib-storage', '@aws-sdk/s3-request-presigner'],
+  s3: ['@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'],
 };
 
 type NameOf<Configuration> = Configuration extends { driver: infer Driver extends string }

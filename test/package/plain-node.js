@@ -20,7 +20,7 @@ const MISSING_SDK = `
 await assert.rejects(openStorage('images', { driver: 's3', bucket: 'images' }), (error) => {
   assert.ok(error instanceof StorageConfigurationError, String(error));
   assert.match(error.message, /"images" uses the s3 driver/);
-  assert.match(error.message, /npm install @aws-sdk\\/client-s3 @aws-sdk\\/lib-storage @aws-sdk\\/s3-request-presigner/);
+  assert.match(error.message, /npm install @aws-sdk\\/client-s3 @aws-sdk\\/s3-request-presigner/);
   return true;
 });
 `;

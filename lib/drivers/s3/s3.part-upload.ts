@@ -47,14 +47,20 @@ export class PartUpload {
     setMaxListeners(0, this.#signal);
   }
 
-  /** @param body bytes, or chunks that end as soon as `stop` is aborted. */
-  async run(body: Uint8Array | AsyncIterable<Uint8Array>): Promise<StoredFile> {
+  /**
+   * @param body bytes, or chunks that end as soon as `stop` is aborted
+   * @param beginning more than a part, which was read of the chunks already; it is filled again, too
+   */
+  async run(
+    body: Uint8Array | AsyncIterator<Uint8Array>,
+    beginning: Uint8Array = new Uint8Array(0),
+  ): Promise<StoredFile> {
     const { bucket, key, options } = this;
     let completed: CompletedUpload;
     try {
       this.#uploadId = await createUpload(bucket, key, toS3Attributes(options), this.#signal);
       if (body instanceof Uint8Array) await this.#sendBytes(body);
-      else await this.#sendChunks(body);
+      else await this.#sendChunks(body, beginning);
       await Promise.all(this.#underWay);
       this.#throwIfFailed();
       completed = await this.#complete();
@@ -78,16 +84,16 @@ export class PartUpload {
     }
   }
 
-  async #sendChunks(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  async #sendChunks(chunks: AsyncIterator<Uint8Array>, beginning: Uint8Array): Promise<void> {
     let buffer: Uint8Array | undefined;
     let filled = 0;
     const failure = (error: unknown): never => {
       throw new BodyFailure(error);
     };
-    const iterator = chunks[Symbol.asyncIterator]();
-    for (;;) {
-      const next = await iterator.next().catch(failure);
-      if (next.done) break;
+    const first = beginning.subarray(0, this.partSize);
+    this.#send(first, first);
+    let next: IteratorResult<Uint8Array> = { value: beginning.subarray(this.partSize) };
+    for (; !next.done; next = await chunks.next().catch(failure)) {
       for (let chunk = next.value; chunk.byteLength > 0;) {
         buffer ??= await this.#takeBuffer();
         const taken = chunk.subarray(0, this.partSize - filled);

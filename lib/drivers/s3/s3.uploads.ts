@@ -16,6 +16,8 @@ import { dateOf, onAnswer, send, type WireAnswer, withUnsignedPayload } from './
 
 export const MIN_PART_SIZE = 5 * 1024 ** 2;
 const PART_SIZE = 8 * 1024 ** 2;
+// The parts of a stream are held in memory until they have arrived, so they are as small as S3 takes them.
+const STREAM_PART_SIZE = MIN_PART_SIZE;
 
 /**
  * Stores a body of any length. What fits into one part is one PutObject, and `lastModified` is then the time at which
@@ -28,7 +30,7 @@ export async function put(
   options: DriverPutOptions,
 ): Promise<StoredFile> {
   options.signal.throwIfAborted();
-  const partSize = partSizeOf(bucket, options, body instanceof Uint8Array ? body.byteLength : 0);
+  const partSize = partSizeOf(bucket, body, options);
   if (body instanceof Uint8Array) {
     return body.byteLength <= partSize
       ? putBytes(bucket, key, body, options)
@@ -37,38 +39,49 @@ export async function put(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const chunks = readChunks(body, signal, () => {});
-  const first: Uint8Array[] = [];
-  let size = 0;
   try {
-    while (size <= partSize) {
-      const next = await chunks.next().catch((error: unknown) => {
-        throw new BodyFailure(error);
-      });
-      if (next.done) return await putBytes(bucket, key, Buffer.concat(first, size), options);
-      first.push(next.value);
-      size += next.value.byteLength;
-    }
+    const beginning = await readBeginning(chunks, partSize);
+    if (beginning.whole) return await putBytes(bucket, key, beginning.bytes, options);
     const upload = new PartUpload(bucket, key, partSize, options, stop);
-    return await upload.run(rest(first, chunks));
+    return await upload.run(chunks, beginning.bytes);
   } finally {
     await chunks.return();
   }
 }
 
-/** Bytes of a part with which the file fits into the number of parts that the service allows. */
-function partSizeOf(bucket: S3Bucket, options: DriverPutOptions, length: number): number {
-  const size = options.size ?? length;
-  const least = Math.ceil(size / bucket.profile.maxParts);
-  return Math.max(options.partSize ?? PART_SIZE, MIN_PART_SIZE, least);
+/** Reads until it is certain whether the body fits into one part: all of it, or somewhat more than a part. */
+async function readBeginning(
+  chunks: AsyncIterator<Uint8Array>,
+  partSize: number,
+): Promise<{ readonly bytes: Uint8Array; readonly whole: boolean }> {
+  let bytes: Uint8Array = Buffer.allocUnsafeSlow(0);
+  let size = 0;
+  for (;;) {
+    const next = await chunks.next().catch((error: unknown) => {
+      throw new BodyFailure(error);
+    });
+    if (next.done) return { bytes: bytes.subarray(0, size), whole: true };
+    const { byteLength } = next.value;
+    if (size + byteLength > bytes.byteLength) {
+      // Copied as they come: thousands of small chunks that wait for each other would outlive their time.
+      const room = Math.min(Math.max(4 * (size + byteLength), 64 * 1024), partSize + byteLength);
+      const larger = Buffer.allocUnsafeSlow(Math.max(room, size + byteLength));
+      larger.set(bytes.subarray(0, size));
+      bytes = larger;
+    }
+    bytes.set(next.value, size);
+    size += byteLength;
+    if (size > partSize) return { bytes: bytes.subarray(0, size), whole: false };
+  }
 }
 
-async function* rest(
-  first: Uint8Array[],
-  chunks: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void> {
-  // Taken out as they go, so that what has been sent can be freed.
-  for (let chunk = first.shift(); chunk; chunk = first.shift()) yield chunk;
-  yield* chunks;
+/** Bytes of a part with which the file fits into the number of parts that the service allows. */
+function partSizeOf(bucket: S3Bucket, body: DriverBody, options: DriverPutOptions): number {
+  const inMemory = body instanceof Uint8Array;
+  const size = options.size ?? (inMemory ? body.byteLength : 0);
+  const least = Math.ceil(size / bucket.profile.maxParts);
+  const usual = inMemory ? PART_SIZE : STREAM_PART_SIZE;
+  return Math.max(options.partSize ?? usual, MIN_PART_SIZE, least);
 }
 
 async function putBytes(

@@ -23,7 +23,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 export { randomBytes } from 'node:crypto';
 
 export const MIB = 1024 ** 2;
-/** The least part that S3 (and lib-storage) takes. */
+/** The least part that S3 takes. */
 export const PART = 5 * MIB;
 
 export interface DriverOptions extends Partial<S3StorageOptions> {
