@@ -1,6 +1,14 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
+import { setImmediate } from 'node:timers/promises';
+import { ByteCollector } from './byte-collector.js';
+import { Download } from './download.js';
 import { StorageInvalidArgumentError } from './errors.js';
+
+const BREATHE_EVERY = 1024;
+
+/** Streams that were given to be stored: the second time there would be nothing left in them. */
+const claimed = new WeakSet<Readable>();
 
 /** What `put` takes. Streams and iterables are read once, chunk by chunk; strings are stored as UTF-8. */
 export type StorageBody =
@@ -19,9 +27,9 @@ export type DriverBody = Uint8Array | AsyncIterable<Uint8Array>;
 /** Reads chunks to their end. For what has to be in memory, such as a part that may be sent again. */
 export async function readBody(body: DriverBody): Promise<Uint8Array> {
   if (body instanceof Uint8Array) return body;
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  const collector = new ByteCollector();
+  for await (const chunk of body) collector.append(chunk);
+  return collector.bytes();
 }
 
 /** A body whose kind is known: bytes, or chunks of whatever the source yields. */
@@ -44,7 +52,8 @@ export function openBody(body: StorageBody): OpenBody {
   }
   if (body instanceof ArrayBuffer) return { bytes: new Uint8Array(body) };
   if (body instanceof Blob) return openWebStream(body.stream(), body.size);
-  if (body instanceof Readable) return openReadable(body);
+  if (body instanceof Readable) return openReadable(body, undefined);
+  if (body instanceof Download) return openReadable(body.stream, body.size);
   if (isWebStream(body)) return openWebStream(body, undefined);
   if (isIterable(body)) return { chunks: body, size: undefined, destroy() {} };
   throw new StorageInvalidArgumentError(
@@ -68,11 +77,14 @@ export async function* readChunks(
   const iterator =
     Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
   let finished = false;
+  let turns = 0;
   let rejectNext: (reason: unknown) => void = () => {};
   const onAbort = (): void => rejectNext(signal.reason);
   signal.addEventListener('abort', onAbort);
   try {
     for (;;) {
+      // A source that never waits must not keep timers, and with them an abort, from their turn.
+      if (++turns % BREATHE_EVERY === 0) await setImmediate();
       signal.throwIfAborted();
       onWait(true);
       const next = await new Promise<IteratorResult<unknown>>((resolve, reject) => {
@@ -91,15 +103,24 @@ export async function* readChunks(
   } finally {
     signal.removeEventListener('abort', onAbort);
     // Not awaited: a source that hangs would hang the abort, too.
-    if (!finished) Promise.resolve(iterator.return?.()).catch(() => {});
+    if (!finished) void leave(iterator);
   }
 }
 
-function openReadable(stream: Readable): OpenBody {
-  if (stream.destroyed || stream.readableEnded) {
+async function leave(iterator: AsyncIterator<unknown> | Iterator<unknown>): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {
+    // Why the body ended early is known already.
+  }
+}
+
+function openReadable(stream: Readable, size: number | undefined): OpenBody {
+  const spent = stream.destroyed || stream.readableEnded;
+  // One that failed before anybody looked tells why when it is read.
+  if ((spent && !stream.errored) || claimed.has(stream)) {
     throw new StorageInvalidArgumentError(
       'The stream was already read or destroyed; a stream can be stored only once',
-      { cause: stream.errored ?? undefined },
     );
   }
   const encoding = stream.readableEncoding;
@@ -108,15 +129,12 @@ function openReadable(stream: Readable): OpenBody {
       `The stream decodes its bytes as ${encoding}; take setEncoding() away, so that bytes stay bytes`,
     );
   }
-  return {
-    chunks: stream,
-    size: undefined,
-    destroy(reason) {
-      // Somebody must listen, or destroy() would end the process with the error that the caller gets from put().
-      stream.on('error', () => {});
-      stream.destroy(reason);
-    },
-  };
+  claimed.add(stream);
+  // It may fail before the driver begins to read. Whoever reads it sees that; the process must not end by it.
+  stream.on('error', () => {});
+  // Who listens to its chunks as well must not let them flow by before the driver begins.
+  stream.pause();
+  return { chunks: stream, size, destroy: (reason) => void stream.destroy(reason) };
 }
 
 function openWebStream(stream: ReadableStream<Uint8Array>, size: number | undefined): OpenBody {

@@ -83,6 +83,8 @@ function handOver(body: DriverDownload['body'], operation: Operation): void {
   body._destroy = (error, callback) =>
     destroy(error, (after) => {
       const failed = after ?? error;
+      // Not only at 'close': that event does not come when nobody listens to the error.
+      operation.end();
       callback(failed ? operation.failure(failed) : null);
     });
   const onAbort = (): void => void body.destroy(operation.signal.reason as Error);

@@ -108,7 +108,7 @@ export interface DriverGetOptions extends DriverOptions, ReadConditions {
   readonly range?: RangeOption;
 }
 
-/** One version of a file. A body of a few bytes may come as bytes. */
+/** One version of a file. The body delivers exactly what `file` and `range` say, or fails; a short one may come as bytes. */
 export interface DriverDownload {
   readonly file: StoredFile;
   /** Present exactly when a range was asked for. */
