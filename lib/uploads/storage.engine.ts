@@ -39,16 +39,17 @@ const BUFFER_SIZE = 1024 * 1024;
  * For plain multer (2.3 or newer) and for Nest's own `FileInterceptor('photo', { storage: engine })`; the
  * `Storage…Interceptor`s use it by themselves.
  *
+ * @typeParam Request the HTTP framework's request, for `key` and `metadata`
  * @publicApi
  */
-export class StorageEngine {
+export class StorageEngine<Request = unknown> {
   readonly #logger = new Logger(StorageEngine.name);
   readonly #options: ParsedUploadOptions;
 
   /** @throws StorageInvalidArgumentError naming an option that is not well-formed */
   constructor(
     private readonly storage: Storage,
-    options: Omit<UploadOptions, 'storage'> = {},
+    options: Omit<UploadOptions<Request>, 'storage'> = {},
   ) {
     this.#options = parseUploadOptions(options);
   }

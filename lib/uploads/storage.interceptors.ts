@@ -38,18 +38,18 @@ export interface UploadField {
  *
  * @publicApi
  */
-export function StorageFileInterceptor(
+export function StorageFileInterceptor<Request = unknown>(
   fieldName: string,
-  options: UploadInterceptorOptions = {},
+  options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
   return uploadInterceptor(options, (parser) => parser.single(fieldName));
 }
 
 /** Stores the files of one field; the handler gets them by `@UploadedFiles()`. Otherwise as `StorageFileInterceptor`. @publicApi */
-export function StorageFilesInterceptor(
+export function StorageFilesInterceptor<Request = unknown>(
   fieldName: string,
   maxCount?: number,
-  options: UploadInterceptorOptions = {},
+  options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
   return uploadInterceptor({ maxFiles: maxCount ?? 10, ...options }, (parser) =>
     parser.array(fieldName, maxCount),
@@ -57,22 +57,22 @@ export function StorageFilesInterceptor(
 }
 
 /** Stores the files of several fields; the handler gets `{ [field]: StoredUpload[] }` by `@UploadedFiles()`. @publicApi */
-export function StorageFileFieldsInterceptor(
+export function StorageFileFieldsInterceptor<Request = unknown>(
   uploadFields: readonly UploadField[],
-  options: UploadInterceptorOptions = {},
+  options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
   return uploadInterceptor(options, (parser) => parser.fields(uploadFields));
 }
 
 /** Stores every file of the form, whatever its field; the handler gets a list by `@UploadedFiles()`. @publicApi */
-export function StorageAnyFilesInterceptor(
-  options: UploadInterceptorOptions = {},
+export function StorageAnyFilesInterceptor<Request = unknown>(
+  options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
   return uploadInterceptor(options, (parser) => parser.any());
 }
 
-function uploadInterceptor(
-  options: UploadInterceptorOptions,
+function uploadInterceptor<Request>(
+  options: UploadInterceptorOptions<Request>,
   fields: (parser: Multer) => Middleware,
 ): Type<NestInterceptor> {
   const { upload, maxSize, maxFiles, maxFields, maxFieldSize } = parseInterceptorOptions(options);
@@ -90,7 +90,7 @@ function uploadInterceptor(
 
   @Injectable()
   class StorageUploadInterceptor implements NestInterceptor {
-    readonly #engine: StorageEngine;
+    readonly #engine: StorageEngine<Request>;
     readonly #parse: Middleware;
 
     constructor(@InjectStorage(options.storage) storage: Storage) {

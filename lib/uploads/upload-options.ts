@@ -48,9 +48,9 @@ export interface ParsedUploadOptions {
   readonly cacheControl: string | undefined;
 }
 
-export interface ParsedInterceptorOptions {
+export interface ParsedInterceptorOptions<Request> {
   /** What the engine parses. */
-  readonly upload: UploadOptions;
+  readonly upload: UploadOptions<Request>;
   /** Bytes. */
   readonly maxSize: number;
   readonly maxFiles: number;
@@ -71,9 +71,9 @@ const UPLOAD_OPTIONS: Readonly<Record<keyof UploadOptions, true>> = {
 };
 
 /** @throws StorageInvalidArgumentError naming the option */
-export function parseInterceptorOptions(
-  options: UploadInterceptorOptions,
-): ParsedInterceptorOptions {
+export function parseInterceptorOptions<Request>(
+  options: UploadInterceptorOptions<Request>,
+): ParsedInterceptorOptions<Request> {
   const { maxFiles = 10, maxFields = 100, maxFieldSize = '1mb', ...upload } = options;
   return {
     upload,
