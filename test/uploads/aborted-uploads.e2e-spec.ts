@@ -78,7 +78,8 @@ test('a hundred clients that leave in mid-upload leave no file, no temporary fil
   expect(await files()).toEqual(filesBefore);
 });
 
-test('clients that leave in mid-upload leave no object and no multipart upload on S3', async () => {
+test('a hundred clients that leave in mid-upload leave no object, no multipart upload and no descriptor on S3', async () => {
+  const before = descriptors();
   const server = await startS3Server({ buckets: ['bucket'] });
   servers.push(server);
   const app = await uploadApp(
@@ -94,13 +95,15 @@ test('clients that leave in mid-upload leave no object and no multipart upload o
   );
   await app.storage.put('first.txt', 'opens the driver');
   await app.storage.delete('first.txt');
-  for (let index = 0; index < 10; index++) {
-    await abandon(app, index % 2 === 0 ? 100_000 : 12_000_000);
+  for (let index = 0; index < 100; index++) {
+    await abandon(app, index % 5 === 0 ? 12_000_000 : 100_000);
   }
   await app.app.close();
   await until(() => server.inFlight === 0);
   expect(server.multipartUploads('bucket')).toEqual([]);
   expect([...server.objects('bucket')]).toEqual([]);
+  await server.close();
+  await until(() => descriptors() <= before + 1);
 }, 30_000);
 
 test('a client that leaves takes the files before with it', async () => {
