@@ -1,10 +1,10 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { BlockList, isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { StorageConfigurationError } from '../../core/errors.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
+import { assertOptions, parseCredentials } from './s3.option-checks.js';
 import type { S3StorageOptions } from './s3.options.js';
 import { providerOf, regionOf, S3_PROFILES, type S3Profile } from './s3.profiles.js';
 import { retryStrategy } from './s3.retry.js';
@@ -31,16 +31,8 @@ export async function openBucket(
   options: S3StorageOptions,
   settings: DriverSettings,
 ): Promise<S3Bucket> {
+  assertOptions(options);
   const { bucket, endpoint, provider, client, multipartCopyThreshold } = options;
-  if (typeof bucket !== 'string' || bucket === '') {
-    throw new StorageConfigurationError('bucket is missing: set it to the name of the S3 bucket');
-  }
-  if (endpoint !== undefined) assertEndpoint(endpoint);
-  if (provider !== undefined && !Object.hasOwn(S3_PROFILES, provider)) {
-    throw new StorageConfigurationError(
-      `provider must be one of ${Object.keys(S3_PROFILES).join(', ')}, not ${JSON.stringify(provider)}`,
-    );
-  }
   const profile = S3_PROFILES[provider ?? providerOf(endpoint)];
   const copyLimit = 5 * 1024 ** 3;
   const shared = {
@@ -106,55 +98,6 @@ function createClient(
     },
   };
 }
-
-function parseCredentials(
-  options: S3StorageOptions,
-): { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined {
-  const { accessKeyId, secretAccessKey, sessionToken } = options;
-  if (accessKeyId && secretAccessKey) {
-    return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
-  }
-  const given = [accessKeyId, secretAccessKey, sessionToken].some((part) => part !== undefined);
-  if (!given) return undefined;
-  throw new StorageConfigurationError(
-    `${accessKeyId ? 'secretAccessKey' : 'accessKeyId'} is missing: set both accessKeyId and secretAccessKey, or leave ` +
-      'all credentials out to take them from the default chain of the AWS SDK',
-  );
-}
-
-/** The endpoint is configuration, but it may come from a tenant's form: it must not reach the machine's own secrets. */
-function assertEndpoint(endpoint: string): void {
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw new StorageConfigurationError(
-      'endpoint must be an http or https URL such as "https://s3.example.com"',
-    );
-  }
-  if (url.username || url.password) {
-    throw new StorageConfigurationError(
-      'endpoint must not hold credentials: use accessKeyId and secretAccessKey',
-    );
-  }
-  if (url.search || url.hash) {
-    throw new StorageConfigurationError('endpoint must not have a query or a fragment');
-  }
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const family = isIP(host);
-  const metadata =
-    host === 'metadata.google.internal' ||
-    (family !== 0 && METADATA_ADDRESSES.check(host, family === 6 ? 'ipv6' : 'ipv4'));
-  if (metadata) {
-    throw new StorageConfigurationError(
-      'endpoint is a link-local or metadata address, which no S3 service has',
-    );
-  }
-}
-
-const METADATA_ADDRESSES = new BlockList();
-METADATA_ADDRESSES.addSubnet('169.254.0.0', 16);
-METADATA_ADDRESSES.addSubnet('fe80::', 10, 'ipv6');
-METADATA_ADDRESSES.addAddress('fd00:ec2::254', 'ipv6');
-METADATA_ADDRESSES.addAddress('100.100.100.200');
 
 // The SDK's connectionTimeout also counts the time that a request waits for a free socket, so that a thousand calls at
 // once would fail on a healthy network. These agents time the connection itself.

@@ -1,8 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import {
   CopyObjectCommand,
-  type CopyObjectCommandOutput,
+  type CopyObjectCommandInput,
   type CompletedPart,
+  type HeadObjectCommandOutput,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { StorageConnectionError, StorageFileExistsError } from '../../core/errors.js';
@@ -10,9 +11,19 @@ import { encodeKey } from '../../core/key.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
-import { readFile } from './s3.downloads.js';
-import { readFailure, toStorageError } from './s3.errors.js';
-import { attributesOf, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
+import { commit, newWriteToken } from './s3.commits.js';
+import { readFile, readHead } from './s3.downloads.js';
+import { isConflict, readFailure, toStorageError } from './s3.errors.js';
+import {
+  attributesOf,
+  encodeMetadata,
+  fileOf,
+  hasRoomForToken,
+  type S3Attributes,
+  toEtag,
+  toS3Attributes,
+  toVersion,
+} from './s3.metadata.js';
 import { abandonUpload, completedFile, completeUpload, createUpload } from './s3.multipart.js';
 import { send, withHeaders } from './s3.requests.js';
 import { MIN_PART_SIZE } from './s3.uploads.js';
@@ -30,15 +41,25 @@ export async function copy(
   to: string,
   options: DriverCopyOptions,
 ): Promise<StoredFile> {
+  if (options.metadata) encodeMetadata(options.metadata);
   for (let attempt = 1; ; attempt++) {
-    const source = await readFile(bucket, from, options.signal);
+    const head = await readHead(bucket, from, options.signal);
+    const source = fileOf(from, head.ContentLength ?? 0, head);
     const file: StoredFile = { ...source, ...attributesOf(options), key: to };
+    const expires = new Date(head.ExpiresString ?? '');
+    const token = newWriteToken(options);
+    const attributes = (): S3Attributes => ({
+      ...toS3Attributes(file, token),
+      // Not ours to set, but not ours to lose either.
+      ...(!Number.isNaN(expires.getTime()) && { Expires: expires }),
+    });
+    const version: SourceVersion = { source, file, token, attributes };
     try {
       return source.size > bucket.copyThreshold
-        ? await new PartCopy(bucket, source, file, options).run()
-        : await copyWhole(bucket, source, file, options);
+        ? await new PartCopy(bucket, version, options).run()
+        : await copyWhole(bucket, version, options);
     } catch (error) {
-      if (readFailure(error).status !== 412) throw error;
+      if (readFailure(error).status !== 412 && !isConflict(error)) throw error;
       // The source has changed, or the destination is taken: the answer does not tell which.
       if (options.ifNoneMatch !== undefined && (await isThere(bucket, to, options.signal))) {
         throw new StorageFileExistsError(undefined, { cause: toStorageError(error).cause });
@@ -48,38 +69,66 @@ export async function copy(
   }
 }
 
+/** The version of the source that is copied, and what becomes of it. */
+interface SourceVersion {
+  readonly source: StoredFile;
+  readonly file: StoredFile;
+  /** What a create-only copy is recognised by. */
+  readonly token: string | undefined;
+  /** Those of the copy, token and all. @throws StorageInvalidArgumentError */
+  readonly attributes: () => S3Attributes;
+}
+
 async function copyWhole(
   bucket: S3Bucket,
-  source: StoredFile,
-  file: StoredFile,
+  { source, file, token, attributes }: SourceVersion,
   options: DriverCopyOptions,
 ): Promise<StoredFile> {
-  const replaced = Object.keys(attributesOf(options)).length > 0;
-  const command = new CopyObjectCommand({
+  const { signal } = options;
+  const since = Date.now();
+  const replaced =
+    Object.keys(attributesOf(options)).length > 0 ||
+    (token !== undefined && hasRoomForToken(source.metadata));
+  const input: CopyObjectCommandInput = {
     Bucket: bucket.bucket,
     Key: file.key,
     CopySource: copySource(bucket, source),
     ...(source.etag !== undefined && { CopySourceIfMatch: source.etag }),
     ...(replaced
-      ? { MetadataDirective: 'REPLACE', ...toS3Attributes(file) }
+      ? { MetadataDirective: 'REPLACE', ...attributes() }
       : { MetadataDirective: 'COPY' }),
-  });
+  };
   const createOnly = options.ifNoneMatch && bucket.profile.createOnlyCopyHeader;
-  if (createOnly) {
-    withHeaders(command, (headers) => {
-      headers[createOnly] = '*';
-    });
-  }
-  const output: CopyObjectCommandOutput = await send(bucket, command, options.signal);
-  const result = output.CopyObjectResult;
-  if (!result?.ETag) throw new StorageConnectionError('The service did not confirm the copy');
+  const request = async (): Promise<Pick<HeadObjectCommandOutput, WrittenField>> => {
+    const command = new CopyObjectCommand({ ...input });
+    if (createOnly) {
+      withHeaders(command, (headers) => {
+        headers[createOnly] = '*';
+      });
+    }
+    const { CopyObjectResult: result, VersionId } = await send(bucket, command, signal);
+    if (!result?.ETag) throw new StorageConnectionError('The service did not confirm the copy');
+    return { ETag: result.ETag, LastModified: result.LastModified, VersionId };
+  };
+  // The etag of a source that was joined from parts is not that of its copy.
+  const etag = source.etag?.includes('-') ? undefined : source.etag;
+  // Without the condition: a 412 can also mean that the source has changed, which is for the caller to tell.
+  const copied = await commit(bucket, file.key, request, {
+    signal,
+    written: () =>
+      token === undefined
+        ? { etag, size: file.size, since, attributes: file, checksum: source.checksum }
+        : { token },
+  });
   return storedFile({
     ...file,
-    etag: toEtag(result.ETag),
-    lastModified: result.LastModified,
-    version: toVersion(output.VersionId),
+    etag: toEtag(copied.ETag),
+    lastModified: copied.LastModified,
+    version: toVersion(copied.VersionId),
   });
 }
+
+type WrittenField = 'ETag' | 'LastModified' | 'VersionId';
 
 /** Copies what is too large for one CopyObject, part by part, each of the same version of the source. */
 class PartCopy {
@@ -92,8 +141,7 @@ class PartCopy {
 
   constructor(
     private readonly bucket: S3Bucket,
-    private readonly source: StoredFile,
-    private readonly file: StoredFile,
+    private readonly version: SourceVersion,
     private readonly options: DriverCopyOptions,
   ) {
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
@@ -102,14 +150,15 @@ class PartCopy {
     this.#partSize = Math.max(
       MIN_PART_SIZE,
       Math.min(PART_SIZE, bucket.copyThreshold),
-      Math.ceil(source.size / bucket.profile.maxParts),
+      Math.ceil(version.source.size / bucket.profile.maxParts),
     );
-    this.#partCount = Math.ceil(source.size / this.#partSize);
+    this.#partCount = Math.ceil(version.source.size / this.#partSize);
   }
 
   async run(): Promise<StoredFile> {
-    const { bucket, file, options } = this;
-    const uploadId = await createUpload(bucket, file.key, toS3Attributes(file), options.signal);
+    const { bucket, options } = this;
+    const { file, token, attributes } = this.version;
+    const uploadId = await createUpload(bucket, file.key, attributes(), options.signal);
     const upload = { key: file.key, uploadId };
     let abandoned: Promise<void> | undefined;
     const abandon = (): Promise<void> => (abandoned ??= abandonUpload(bucket, upload));
@@ -118,8 +167,10 @@ class PartCopy {
       const completed = await completeUpload(bucket, upload, this.#parts, {
         signal: this.#signal,
         ...(options.ifNoneMatch !== undefined && { ifNoneMatch: options.ifNoneMatch }),
+        token,
         size: file.size,
         since: this.#since,
+        attributes: file,
         fence: abandon,
       });
       return await completedFile(bucket, file.key, completed, file);
@@ -148,7 +199,8 @@ class PartCopy {
   }
 
   async #copyPart(uploadId: string, index: number): Promise<void> {
-    const { bucket, source, file } = this;
+    const { bucket } = this;
+    const { source, file } = this.version;
     const start = index * this.#partSize;
     const end = Math.min(start + this.#partSize, source.size) - 1;
     const command = new UploadPartCopyCommand({

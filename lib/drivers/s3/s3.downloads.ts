@@ -5,6 +5,7 @@ import {
   type GetObjectCommandOutput,
   HeadBucketCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import {
   StorageAbortedError,
@@ -27,9 +28,17 @@ export async function readFile(
   key: string,
   signal: AbortSignal,
 ): Promise<StoredFile> {
+  const head = await readHead(bucket, key, signal);
+  return fileOf(key, head.ContentLength ?? 0, head);
+}
+
+export async function readHead(
+  bucket: S3Bucket,
+  key: string,
+  signal: AbortSignal,
+): Promise<HeadObjectCommandOutput> {
   try {
-    const output = await send(bucket, headCommand(bucket, key), signal);
-    return fileOf(key, output.ContentLength ?? 0, output);
+    return await send(bucket, headCommand(bucket, key), signal);
   } catch (error) {
     if (readFailure(error).status === 404) await assertBucket(bucket, signal);
     throw error;

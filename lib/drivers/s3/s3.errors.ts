@@ -27,7 +27,6 @@ export interface S3Failure {
   readonly message: string;
   /** Absent when no answer came. */
   readonly status: number | undefined;
-  readonly attempts: number;
   /** Node's code of a failed connection. */
   readonly code: string | undefined;
   readonly requestId: string | undefined;
@@ -272,15 +271,14 @@ export function isNoSuchUpload(error: unknown): boolean {
   return readFailure(error).name === 'NoSuchUpload';
 }
 
-/**
- * Whether the write may have taken place in spite of the error: the answer was lost, or it tells of an earlier attempt
- * whose answer was lost.
- */
-export function isAmbiguous(error: unknown): boolean {
-  const { name, status, code, attempts } = readFailure(error);
-  if (name === 'NoSuchUpload' || attempts > 1) return true;
-  if (status === undefined) return code === undefined || !UNREACHED_CODES.has(code);
-  return status >= 500 && status !== 501 && name !== 'SlowDown';
+/** Whether the attempt that failed so is certain to have changed nothing: the service said no, or was not reached. */
+export function isRefusal(error: unknown): boolean {
+  const { name, status, code } = readFailure(error);
+  if (status === undefined) return code !== undefined && UNREACHED_CODES.has(code);
+  // The SDK gives status 503 to an error that came with status 200, hence after the work had begun.
+  if (status === 503) return name !== 'InternalError';
+  if (status === 501 || BY_NAME[name] === slowDown) return true;
+  return status >= 300 && status < 500;
 }
 
 /** The headers of the answer that became this error. */
@@ -296,7 +294,6 @@ export function readFailure(error: unknown): S3Failure {
     name,
     message: redact(toText(fields['message']) ?? (error instanceof Error ? '' : String(error))),
     status,
-    attempts: toNumber(metadata['attempts']) ?? 1,
     code: toText(fields['code']) ?? toText(toRecord(fields['cause'])['code']),
     requestId: toText(metadata['requestId']),
     headers,

@@ -1,6 +1,5 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
-import { compareKeys } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
@@ -29,6 +28,11 @@ async function listPage(
   token: string | undefined,
 ): Promise<Pick<ListPage, 'files' | 'prefixes'> & { token: string | undefined }> {
   const { prefix, delimiter, startAfter, pageSize, signal } = options;
+  // No URL can carry them, and the SDK fails with an error that does not say why.
+  for (const [name, text] of Object.entries({ delimiter, startAfter })) {
+    if (text === undefined || text.isWellFormed()) continue;
+    throw new StorageInvalidArgumentError(`${name} must be Unicode text without lone surrogates`);
+  }
   const command = new ListObjectsV2Command({
     Bucket: bucket.bucket,
     Prefix: prefix,
@@ -49,7 +53,6 @@ async function listPage(
     throw error;
   }
   const decode = output.EncodingType === 'url' ? decodeListed : (text: string): string => text;
-  const prefixes = (output.CommonPrefixes ?? []).map(({ Prefix = '' }) => decode(Prefix));
   return {
     files: (output.Contents ?? []).map(({ Key = '', Size = 0, ETag, LastModified }) =>
       storedFile({
@@ -59,11 +62,7 @@ async function listPage(
         lastModified: LastModified,
       }),
     ),
-    // S3 starts after a key, so a prefix that begins before it may still hold keys after it.
-    prefixes:
-      startAfter === undefined
-        ? prefixes
-        : prefixes.filter((listed) => compareKeys(listed, startAfter) > 0),
+    prefixes: (output.CommonPrefixes ?? []).map(({ Prefix = '' }) => decode(Prefix)),
     token: output.IsTruncated ? output.NextContinuationToken : undefined,
   };
 }

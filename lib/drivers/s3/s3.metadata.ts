@@ -1,6 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { GetObjectCommandOutput, HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { Checksum } from '../../core/checksum.js';
+import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
+
+/** In the metadata of a file: what the conditional write that stored it is recognised by. Never shown. */
+const WRITE_TOKEN = 'nestjs-storages-write';
+const WRITE_TOKEN_SIZE = WRITE_TOKEN.length + 16;
+/** Bytes of names and values, as they are sent. */
+const MAX_METADATA_SIZE = 2048;
 
 // What survives SigV4, which trims and folds spaces, and is not taken for one of the encodings below.
 const PLAIN = /^(?!utf-8'')(?!.*=\?)[\x21-\x7E]+(?: [\x21-\x7E]+)*$/i;
@@ -17,20 +25,60 @@ export interface S3Attributes {
   ContentEncoding?: string;
   ContentLanguage?: string;
   Metadata?: Record<string, string>;
+  Expires?: Date;
 }
 
-export function toS3Attributes(attributes: FileAttributes): S3Attributes {
+/**
+ * @param writeToken is left out where the metadata leaves no room for it
+ * @throws StorageInvalidArgumentError for metadata that the service would refuse
+ */
+export function toS3Attributes(attributes: FileAttributes, writeToken?: string): S3Attributes {
   const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage } =
     attributes;
-  const { metadata } = attributes;
+  const metadata = attributes.metadata && encodeMetadata(attributes.metadata);
+  const withToken = writeToken !== undefined && hasRoomForToken(attributes.metadata);
   return {
     ...(contentType !== undefined && { ContentType: contentType }),
     ...(cacheControl !== undefined && { CacheControl: cacheControl }),
     ...(contentDisposition !== undefined && { ContentDisposition: contentDisposition }),
     ...(contentEncoding !== undefined && { ContentEncoding: contentEncoding }),
     ...(contentLanguage !== undefined && { ContentLanguage: contentLanguage }),
-    ...(metadata !== undefined && { Metadata: mapValues(metadata, encodeMetadataValue) }),
+    ...((metadata || withToken) && {
+      Metadata: { ...metadata, ...(withToken && { [WRITE_TOKEN]: writeToken }) },
+    }),
   };
+}
+
+/** @throws StorageInvalidArgumentError for metadata that the service would refuse */
+export function encodeMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
+  if (Object.hasOwn(metadata, WRITE_TOKEN)) {
+    throw new StorageInvalidArgumentError(
+      `metadata key "${WRITE_TOKEN}" is the s3 driver's own; take another`,
+    );
+  }
+  const encoded = mapValues(metadata, encodeMetadataValue);
+  const size = sizeOf(encoded);
+  if (size > MAX_METADATA_SIZE) {
+    throw new StorageInvalidArgumentError(
+      `metadata is ${size} bytes as S3 encodes it; the limit is ${MAX_METADATA_SIZE}`,
+    );
+  }
+  return encoded;
+}
+
+export function hasRoomForToken(metadata: Readonly<Record<string, string>> = {}): boolean {
+  return sizeOf(mapValues(metadata, encodeMetadataValue)) + WRITE_TOKEN_SIZE <= MAX_METADATA_SIZE;
+}
+
+export function writeTokenOf({ Metadata }: ReadOutput): string | undefined {
+  return Metadata?.[WRITE_TOKEN];
+}
+
+function sizeOf(encoded: Readonly<Record<string, string>>): number {
+  return Object.entries(encoded).reduce(
+    (size, [name, value]) => size + name.length + value.length,
+    0,
+  );
 }
 
 /** Only the attributes, without `undefined` among them. */
@@ -47,18 +95,34 @@ export function attributesOf(source: FileAttributes): FileAttributes {
   };
 }
 
+/** Whether the file has the attributes that were sent. Services trim header values, and leave out empty ones. */
+export function sameAttributes(sent: FileAttributes, stored: FileAttributes): boolean {
+  const headers = [
+    'contentType',
+    'cacheControl',
+    'contentDisposition',
+    'contentEncoding',
+    'contentLanguage',
+  ] as const;
+  return (
+    headers.every((name) => (sent[name] ?? '').trim() === (stored[name] ?? '').trim()) &&
+    isDeepStrictEqual({ ...sent.metadata }, { ...stored.metadata })
+  );
+}
+
 type ReadOutput = Partial<Omit<HeadObjectCommandOutput, 'Body'>> &
   Partial<Omit<GetObjectCommandOutput, 'Body'>>;
 
 /** The file that a GetObject or HeadObject tells about. */
 export function fileOf(key: string, size: number, output: ReadOutput): StoredFile {
+  const { [WRITE_TOKEN]: _, ...metadata } = output.Metadata ?? {};
   return storedFile({
     key,
     size,
     contentType: output.ContentType,
     etag: toEtag(output.ETag),
     lastModified: output.LastModified,
-    metadata: mapValues(output.Metadata ?? {}, decodeMetadataValue),
+    metadata: mapValues(metadata, decodeMetadataValue),
     // An empty header is no header: some services answer those that were never set.
     cacheControl: output.CacheControl || undefined,
     contentDisposition: output.ContentDisposition || undefined,

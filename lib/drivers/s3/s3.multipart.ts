@@ -18,17 +18,17 @@ import type {
   DriverOptions,
   DriverUpload,
 } from '../../core/storage-driver.js';
-import { type StoredFile, storedFile } from '../../core/stored-file.js';
+import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, joinedEtag, type WrittenFile } from './s3.commits.js';
-import { isNoSuchUpload } from './s3.errors.js';
+import { isNoSuchUpload, toStorageError } from './s3.errors.js';
 import { readFile } from './s3.downloads.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { send, sendUncut, withUnsignedPayload } from './s3.requests.js';
 
 const DESCRIBE_TIMEOUT = 30_000;
 const ABANDON_TIMEOUT = 30_000;
-const ABANDON_ROUNDS = 5;
+const ABANDON_ROUNDS = 8;
 
 export async function startMultipartUpload(
   bucket: S3Bucket,
@@ -134,15 +134,18 @@ export async function completeMultipartUpload(
     bucket,
     upload,
     parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: etag })),
-    { ...options, size: undefined, since: undefined },
+    { ...options, token: undefined, size: undefined, since: undefined, attributes: undefined },
   );
   return completedFile(bucket, upload.key, completed);
 }
 
 interface CompleteOptions extends DriverOptions, WriteConditions {
+  /** What the upload carries if it is conditional; none when the conditions come with its completion. */
+  readonly token: string | undefined;
   /** Of the whole file, if known. */
   readonly size: number | undefined;
   readonly since: number | undefined;
+  readonly attributes: FileAttributes | undefined;
   /** CRC-32 of the whole file in base64, for the service to compare. */
   readonly crc32?: string | undefined;
   /**
@@ -161,12 +164,17 @@ export function completeUpload(
   parts: CompletedPart[],
   options: CompleteOptions,
 ): Promise<CompletedUpload> {
-  const { signal, ifNoneMatch, ifMatch, size, since, crc32, fence } = options;
-  const written = (): WrittenFile => ({
-    etag: joinedEtag(parts.map(({ ETag }) => ETag ?? '')),
-    size,
-    since,
-  });
+  const { signal, ifNoneMatch, ifMatch, token, crc32, fence } = options;
+  const { size, since, attributes } = options;
+  const written = (): WrittenFile =>
+    token === undefined
+      ? { etag: joinedEtag(parts.map(({ ETag }) => ETag ?? '')), size, since, attributes }
+      : { token };
+  const settle = async (): Promise<boolean> => {
+    if (!fence) return isGone(bucket, { key, uploadId });
+    await fence();
+    return true;
+  };
   const request = (): Promise<CompleteMultipartUploadCommandOutput> => {
     const command = new CompleteMultipartUploadCommand({
       Bucket: bucket.bucket,
@@ -183,9 +191,19 @@ export function completeUpload(
     signal,
     ...(ifNoneMatch !== undefined && { ifNoneMatch }),
     ...(ifMatch !== undefined && { ifMatch }),
-    ...(fence && { fence }),
+    settle,
     written,
   });
+}
+
+/** An upload that was completed is gone. One of which nothing can be told is not known to be. */
+async function isGone(bucket: S3Bucket, upload: DriverUpload): Promise<boolean> {
+  try {
+    await listParts(bucket, upload, { signal: AbortSignal.timeout(DESCRIBE_TIMEOUT) });
+    return false;
+  } catch (error) {
+    return isNoSuchUpload(error);
+  }
 }
 
 /**
@@ -239,14 +257,15 @@ export async function abortMultipartUpload(
  */
 export async function abandonUpload(bucket: S3Bucket, upload: DriverUpload): Promise<void> {
   const options = { signal: AbortSignal.timeout(ABANDON_TIMEOUT) };
-  try {
-    for (let round = 0; round < ABANDON_ROUNDS; round++) {
-      if (round > 0) await sleep(100 * 2 ** round, undefined, options);
+  for (let round = 0; round < ABANDON_ROUNDS && !options.signal.aborted; round++) {
+    try {
+      if (round > 0) await sleep(Math.min(100 * 2 ** round, 1600), undefined, options);
       await abortMultipartUpload(bucket, upload, options);
       await listParts(bucket, upload, options);
+    } catch (error) {
+      // NoSuchUpload from the listing is the proof, and what no repetition mends leaves nothing more to try.
+      if (!toStorageError(error).retryable) return;
     }
-  } catch {
-    // NoSuchUpload from the listing is the proof; anything else leaves nothing more to try.
   }
 }
 

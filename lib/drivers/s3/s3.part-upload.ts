@@ -4,6 +4,7 @@ import { StorageTooLargeError } from '../../core/errors.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
+import { newWriteToken } from './s3.commits.js';
 import { BodyFailure } from './s3.errors.js';
 import { attributesOf, toS3Attributes } from './s3.metadata.js';
 import {
@@ -23,6 +24,7 @@ import {
  */
 export class PartUpload {
   readonly #since = Date.now();
+  readonly #token: string | undefined;
   readonly #signal: AbortSignal;
   readonly #concurrency: number;
   readonly #underWay = new Set<Promise<void>>();
@@ -41,6 +43,7 @@ export class PartUpload {
     /** Ends the reading of the body, too. */
     private readonly stop = new AbortController(),
   ) {
+    this.#token = newWriteToken(options);
     this.#signal = AbortSignal.any([options.signal, stop.signal]);
     this.#concurrency = options.concurrency ?? bucket.settings.concurrency;
     // One listener for each part in flight, as many as the caller wants.
@@ -58,7 +61,8 @@ export class PartUpload {
     const { bucket, key, options } = this;
     let completed: CompletedUpload;
     try {
-      this.#uploadId = await createUpload(bucket, key, toS3Attributes(options), this.#signal);
+      const attributes = toS3Attributes(options, this.#token);
+      this.#uploadId = await createUpload(bucket, key, attributes, this.#signal);
       if (body instanceof Uint8Array) await this.#sendBytes(body);
       else await this.#sendChunks(body, beginning);
       await Promise.all(this.#underWay);
@@ -153,8 +157,10 @@ export class PartUpload {
       signal: this.#signal,
       ...(ifNoneMatch !== undefined && { ifNoneMatch }),
       ...(ifMatch !== undefined && { ifMatch }),
+      token: this.#token,
       size: this.#size,
       since: this.#since,
+      attributes: options,
       crc32: checksum?.algorithm === 'crc32' && partChecksums(bucket) ? checksum.value : undefined,
       fence: () => this.#abandon(),
     });

@@ -6,6 +6,7 @@ import type {
   ServiceOutputTypes,
 } from '@aws-sdk/client-s3';
 import type { S3Bucket } from './s3.client.js';
+import { isRefusal } from './s3.errors.js';
 import { callSignal } from './s3.retry.js';
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
@@ -39,33 +40,40 @@ export async function send<Input extends ServiceInputTypes, Output extends Servi
   command: S3Command<Input, Output>,
   signal: AbortSignal,
 ): Promise<Output> {
-  let attempts = 0;
+  let uncertain = false;
   let failed: { readonly error: unknown } | undefined;
   command.middlewareStack.add(
     (next) => async (args) => {
-      attempts++;
       try {
         return await next(args);
       } catch (error) {
         failed = { error };
+        uncertain ||= !isRefusal(error);
         throw error;
       }
     },
-    { name: 'countedAttempt', step: 'finalizeRequest', priority: 'low' },
+    { name: 'watchedAttempt', step: 'finalizeRequest', priority: 'low' },
   );
   try {
     return await callSignal.run(signal, () => client.send(command, { abortSignal: signal }));
   } catch (error) {
-    // Whether it ended an attempt or the wait for the next one.
-    if (signal.aborted) throw new DOMException('The request was aborted', 'AbortError');
-    throw failed ? withAttempts(failed.error, attempts) : error;
+    const thrown = signal.aborted
+      ? // Whether it ended an attempt or the wait for the next one.
+        new DOMException('The request was aborted', 'AbortError')
+      : (failed?.error ?? error);
+    if (uncertain && typeof thrown === 'object' && thrown !== null) uncertainFailures.add(thrown);
+    throw thrown;
   }
 }
 
-function withAttempts(error: unknown, attempts: number): unknown {
-  if (typeof error !== 'object' || error === null) return error;
-  const { $metadata } = error as { $metadata?: object };
-  return Object.assign(error, { $metadata: { ...$metadata, attempts } });
+const uncertainFailures = new WeakSet<object>();
+
+/**
+ * Whether the service may have done what was asked in spite of this error of `send`: because the answer was lost, or that
+ * of an attempt before.
+ */
+export function mayHaveHappened(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && uncertainFailures.has(error);
 }
 
 /**

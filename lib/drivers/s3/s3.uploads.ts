@@ -8,7 +8,7 @@ import type { Checksum } from '../../core/checksum.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
-import { commit, etagOf } from './s3.commits.js';
+import { commit, etagOf, newWriteToken } from './s3.commits.js';
 import { BodyFailure } from './s3.errors.js';
 import { attributesOf, toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { PartUpload } from './s3.part-upload.js';
@@ -91,12 +91,13 @@ async function putBytes(
   options: DriverPutOptions,
 ): Promise<StoredFile> {
   const { signal, ifNoneMatch, ifMatch } = options;
+  const token = newWriteToken(options);
   const input: PutObjectCommandInput = {
     Bucket: bucket.bucket,
     Key: key,
     Body: bytes,
     ContentLength: bytes.byteLength,
-    ...toS3Attributes(options),
+    ...toS3Attributes(options, token),
     ...bodyChecksum(bucket, options.checksum),
     ...(ifNoneMatch !== undefined && { IfNoneMatch: ifNoneMatch }),
     ...(ifMatch !== undefined && { IfMatch: ifMatch }),
@@ -117,7 +118,10 @@ async function putBytes(
     signal,
     ...(ifNoneMatch !== undefined && { ifNoneMatch }),
     ...(ifMatch !== undefined && { ifMatch }),
-    written: () => ({ etag: etagOf(bytes), size: bytes.byteLength, since }),
+    written: () =>
+      token === undefined
+        ? { etag: etagOf(bytes), size: bytes.byteLength, since, attributes: options }
+        : { token },
   });
   return storedFile({
     ...attributesOf(options),

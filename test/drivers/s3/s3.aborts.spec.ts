@@ -226,8 +226,11 @@ describe('a put that fails', () => {
     expect(s3.server.objects('bucket').size).toBe(0);
   });
 
-  test('removes its upload although the first attempts to do so fail', async () => {
-    await using s3 = await openS3();
+  test.each([
+    ['with retries', 3, 5],
+    ['without retries', 0, 3],
+  ])('removes its upload although attempts to do so fail, %s', async (_, maxRetries, times) => {
+    await using s3 = await openS3({ retry: { maxRetries } });
     s3.server.fail({
       operation: 'UploadPart',
       times: Infinity,
@@ -235,7 +238,7 @@ describe('a put that fails', () => {
     });
     s3.server.fail({
       operation: 'AbortMultipartUpload',
-      times: 2,
+      times,
       with: { status: 503, code: 'SlowDown' },
     });
     const put = s3.driver.put('key', chunks(randomBytes(2 * PART)), putOptions({ partSize: PART }));

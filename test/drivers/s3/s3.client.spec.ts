@@ -18,6 +18,13 @@ import {
 
 const SETTINGS = { storage: 'files', retry: parseRetryOptions(), concurrency: 4 };
 
+const PAIR = { accessKeyId: 'id', secretAccessKey: 'pass' };
+
+/** Options of somebody who is not held by the types. */
+function wrong(options: Record<string, unknown>): Partial<S3StorageOptions> {
+  return options;
+}
+
 function open(options: Partial<S3StorageOptions>) {
   return createS3Driver({ bucket: 'bucket', region: 'us-east-1', ...options }, SETTINGS);
 }
@@ -39,6 +46,32 @@ describe('options', () => {
     ['the metadata service, mapped', { endpoint: 'http://[::ffff:169.254.169.254]' }, /metadata/],
     ['a link-local address', { endpoint: 'http://[fe80::1]:9000' }, /link-local/],
     ['the metadata service by name', { endpoint: 'http://metadata.google.internal' }, /metadata/],
+    ['a bucket that is no text', wrong({ bucket: 5 }), /bucket/],
+    ['a negative number of sockets', { maxSockets: -1 }, /^maxSockets must be .*at least 1/],
+    ['sockets that are no number', wrong({ maxSockets: 'x' }), /^maxSockets must be/],
+    ['half a socket', { maxSockets: 0.5 }, /^maxSockets must be/],
+    ['a region that is no text', wrong({ region: 5 }), /^region must be/],
+    ['an empty region', { region: '' }, /^region must be/],
+    ['an endpoint that is no text', wrong({ endpoint: 5 }), /^endpoint must be/],
+    ['an id that is no text', wrong({ ...PAIR, accessKeyId: 5 }), /^accessKeyId must be/],
+    ['an id of two lines', { ...PAIR, accessKeyId: 'pass\n' }, /^accessKeyId must be/],
+    [
+      'a secret that is no text',
+      wrong({ ...PAIR, secretAccessKey: {} }),
+      /^secretAccessKey must be/,
+    ],
+    ['a secret of two lines', { ...PAIR, secretAccessKey: 'pass\n' }, /^secretAccessKey must be/],
+    ['a token that is no text', wrong({ ...PAIR, sessionToken: 5 }), /^sessionToken must be/],
+    ['a token of two lines', { ...PAIR, sessionToken: 'pass\r\n' }, /^sessionToken must be/],
+    ['a client that is none', wrong({ client: {} }), /^client must be an S3Client/],
+    ['no client at all', wrong({ client: null }), /^client must be an S3Client/],
+    ['a path style that is no choice', wrong({ forcePathStyle: 'yes' }), /^forcePathStyle must be/],
+    [
+      'a threshold in words',
+      wrong({ multipartCopyThreshold: 'abc' }),
+      /^multipartCopyThreshold must/,
+    ],
+    ['a negative threshold', { multipartCopyThreshold: -1 }, /^multipartCopyThreshold must be/],
     ['an unknown provider', { provider: 'acme' as 'aws' }, /provider must be one of aws/],
   ])('refuse %s', async (_, options, message) => {
     const error = await open(options).catch((thrown: unknown) => thrown);

@@ -1,9 +1,12 @@
+import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import {
   StorageAbortedError,
   StorageConnectionError,
   StorageFileExistsError,
   StorageFileNotFoundError,
 } from '../../../lib/core/errors.js';
+import { openStorage } from '../../../lib/drivers/open-storage.js';
+import { startS3Server } from '../../../lib/testing/s3-server/index.js';
 import { MIB, ODD_KEYS, openS3, PART, putOptions, randomBytes, signal } from './open-s3.js';
 
 const ATTRIBUTES = {
@@ -145,4 +148,86 @@ describe('copy above the threshold', () => {
       expect(s3.server.objects('bucket').has('to')).toBe(false);
     },
   );
+});
+
+test.each([
+  ['by one request', undefined],
+  ['in parts', PART],
+])(
+  'a create-only copy %s keeps the Expires header that another program has set',
+  async (_, size) => {
+    await using s3 = await openS3(size === undefined ? {} : { multipartCopyThreshold: size });
+    const expires = new Date('2030-01-01T00:00:00Z');
+    const put = { Bucket: 'bucket', Key: 'from', Body: randomBytes(PART + 1), Expires: expires };
+    await s3.driver.client.send(new PutObjectCommand(put));
+    await s3.driver.copy('from', 'to', { signal, ifNoneMatch: '*' });
+    const head = new HeadObjectCommand({ Bucket: 'bucket', Key: 'to' });
+    const { ExpiresString } = await s3.driver.client.send(head);
+    expect(ExpiresString).toBe(expires.toUTCString());
+  },
+);
+
+describe('a copy whose answer is lost', () => {
+  test.each([
+    ['with retries', 3],
+    ['without retries', 0],
+  ])('succeeds, %s', async (_, maxRetries) => {
+    await using s3 = await openS3({ retry: { maxRetries } });
+    await s3.driver.put('small', Buffer.from('body'), ATTRIBUTES);
+    await s3.driver.put('joined', randomBytes(PART + 1), { ...ATTRIBUTES, partSize: PART });
+    const variants = [{}, { ifNoneMatch: '*' }, { contentType: 'text/html' }] as const;
+    for (const from of ['small', 'joined']) {
+      for (const [index, variant] of variants.entries()) {
+        s3.server.fail({ operation: 'CopyObject', with: 'reset-after-commit' });
+        const to = `${from} copy ${index}`;
+        const file = await s3.driver.copy(from, to, { signal, ...variant });
+        const { checksum: _sum, ...stored } = await s3.driver.info(to, { signal });
+        expect(file).toMatchObject(stored);
+      }
+    }
+  });
+
+  test('is not taken for that of other attributes on equal bytes', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 0 } });
+    await s3.driver.put('from', Buffer.from('body'), ATTRIBUTES);
+    await s3.driver.put('to', Buffer.from('body'), putOptions());
+    s3.server.fail({ operation: 'CopyObject', with: 'reset' });
+    await expect(s3.driver.copy('from', 'to', { signal })).rejects.toThrow(StorageConnectionError);
+  });
+
+  test('is not taken for that of another file that was joined from as many bytes', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 0 } });
+    const options = putOptions({ partSize: PART });
+    await s3.driver.put('from', randomBytes(PART + 1), options);
+    await s3.driver.put('to', randomBytes(PART + 1), options);
+    s3.server.fail({ operation: 'CopyObject', with: 'reset' });
+    await expect(s3.driver.copy('from', 'to', { signal })).rejects.toThrow(StorageConnectionError);
+  });
+
+  test('is not taken for that of somebody else who created the same', async () => {
+    await using s3 = await openS3();
+    await s3.driver.put('from', Buffer.from('body'), ATTRIBUTES);
+    await s3.driver.copy('from', 'to', { signal, ifNoneMatch: '*' });
+    s3.server.fail({ operation: 'CopyObject', with: 'reset' });
+    const copying = s3.driver.copy('from', 'to', { signal, ifNoneMatch: '*' });
+    await expect(copying).rejects.toThrow(StorageFileExistsError);
+  });
+
+  test('does not keep a move from removing its source', async () => {
+    await using server = await startS3Server({ buckets: ['bucket'] });
+    const storage = await openStorage('files', {
+      driver: 's3',
+      bucket: 'bucket',
+      endpoint: server.endpoint,
+      region: server.region,
+      provider: 'aws',
+      forcePathStyle: true,
+      ...server.credentials,
+    });
+    await storage.put('from', 'body');
+    server.fail({ operation: 'CopyObject', with: 'reset-after-commit' });
+    await storage.move('from', 'to', { ifNoneMatch: '*' });
+    expect([...server.objects('bucket').keys()]).toEqual(['to']);
+    await storage.close();
+  });
 });

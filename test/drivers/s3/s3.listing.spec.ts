@@ -51,8 +51,22 @@ describe('list', () => {
       'b/2',
       'c',
     ]);
-    const grouped = await listAll(s3.driver, { startAfter: 'b/1', delimiter: '/' });
-    expect(grouped).toMatchObject({ keys: ['c'], prefixes: [] });
+  });
+
+  test('lists a prefix as long as one of its keys is after the one to start after', async () => {
+    await using s3 = await withKeys(['q/a/x', 'q/a/y', 'q/b']);
+    const below = (startAfter: string) =>
+      listAll(s3.driver, { prefix: 'q/', delimiter: '/', startAfter });
+    expect(await below('q/a/x')).toMatchObject({ keys: ['q/b'], prefixes: ['q/a/'] });
+    expect(await below('q/a/')).toMatchObject({ keys: ['q/b'], prefixes: ['q/a/'] });
+    expect(await below('q/a/y')).toMatchObject({ keys: ['q/b'], prefixes: [] });
+  });
+
+  test('refuses to start after what is no Unicode', async () => {
+    await using s3 = await withKeys([]);
+    const listing = listAll(s3.driver, { startAfter: 'a\uD800' });
+    await expect(listing).rejects.toThrow(StorageInvalidArgumentError);
+    expect(s3.server.requests).toEqual([]);
   });
 
   test('goes on from a cursor that is safe in URLs', async () => {

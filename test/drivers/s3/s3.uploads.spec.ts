@@ -195,13 +195,32 @@ describe('put', () => {
     );
   });
 
-  test('says that metadata is too large for the service', async () => {
+  test('says that metadata is too large as it is encoded, before anything is sent', async () => {
     await using s3 = await openS3();
-    const put = s3.driver.put(
-      'key',
-      Buffer.from('x'),
-      putOptions({ metadata: { big: 'ü'.repeat(1000) } }),
-    );
+    const metadata = { big: 'ü'.repeat(1000) };
+    const calls = [
+      () => s3.driver.put('key', Buffer.from('x'), putOptions({ metadata })),
+      () =>
+        s3.driver.put(
+          'key',
+          chunks(randomBytes(PART + 1)),
+          putOptions({ metadata, partSize: PART }),
+        ),
+      () => s3.driver.copy('key', 'to', { signal, metadata }),
+      () => s3.driver.startMultipartUpload('key', putOptions({ metadata })),
+    ];
+    for (const call of calls) {
+      const error = await call().catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(StorageInvalidArgumentError);
+      expect((error as Error).message).toMatch(/metadata is 2683 bytes as S3 encodes it.* 2048/);
+    }
+    expect(s3.server.requests).toEqual([]);
+  });
+
+  test('refuses the metadata key that it needs for itself', async () => {
+    await using s3 = await openS3();
+    const metadata = { 'nestjs-storages-write': 'x' };
+    const put = s3.driver.put('key', Buffer.from('x'), putOptions({ metadata }));
     await expect(put).rejects.toThrow(StorageInvalidArgumentError);
   });
 });

@@ -1,0 +1,107 @@
+import { BlockList, isIP } from 'node:net';
+import { StorageConfigurationError } from '../../core/errors.js';
+import type { S3StorageOptions } from './s3.options.js';
+import { S3_PROFILES } from './s3.profiles.js';
+
+type Check = readonly [expected: string, isRight: (value: unknown) => boolean];
+
+const CREDENTIAL: Check = [
+  'a string without line breaks or other control characters',
+  (value) => typeof value === 'string' && !/[\u0000-\u001F\u007F]/.test(value),
+];
+
+/** What an option must be, where it is given. The wrong value is never told: it may be a secret in the wrong place. */
+const CHECKS: Partial<Record<keyof S3StorageOptions, Check>> = {
+  region: [
+    'the name of a region such as "eu-central-1"',
+    (value) => typeof value === 'string' && /^[\w.-]+$/.test(value),
+  ],
+  accessKeyId: CREDENTIAL,
+  secretAccessKey: CREDENTIAL,
+  sessionToken: CREDENTIAL,
+  forcePathStyle: ['true or false', (value) => typeof value === 'boolean'],
+  maxSockets: ['a whole number of connections, at least 1', isCount],
+  multipartCopyThreshold: ['a whole number of bytes, at least 1', isCount],
+  client: [
+    'an S3Client of @aws-sdk/client-s3',
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      'send' in value &&
+      typeof value.send === 'function',
+  ],
+};
+
+/** @throws StorageConfigurationError that says which option is wrong and what it should be. */
+export function assertOptions(options: S3StorageOptions): void {
+  const { bucket, endpoint, provider } = options;
+  if (typeof bucket !== 'string' || bucket === '') {
+    throw new StorageConfigurationError('bucket is missing: set it to the name of the S3 bucket');
+  }
+  if (endpoint !== undefined) assertEndpoint(endpoint);
+  if (provider !== undefined && !Object.hasOwn(S3_PROFILES, provider)) {
+    throw new StorageConfigurationError(
+      `provider must be one of ${Object.keys(S3_PROFILES).join(', ')}, not ${JSON.stringify(provider)}`,
+    );
+  }
+  for (const [name, [expected, isRight]] of Object.entries(CHECKS)) {
+    const value = options[name as keyof S3StorageOptions];
+    if (value === undefined || isRight(value)) continue;
+    throw new StorageConfigurationError(`${name} must be ${expected}`);
+  }
+}
+
+/** `Infinity` is the count that sets no limit. */
+function isCount(value: unknown): boolean {
+  return (Number.isInteger(value) || value === Infinity) && (value as number) >= 1;
+}
+
+export function parseCredentials(
+  options: S3StorageOptions,
+): { accessKeyId: string; secretAccessKey: string; sessionToken?: string } | undefined {
+  const { accessKeyId, secretAccessKey, sessionToken } = options;
+  if (accessKeyId && secretAccessKey) {
+    return { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) };
+  }
+  const given = [accessKeyId, secretAccessKey, sessionToken].some((part) => part !== undefined);
+  if (!given) return undefined;
+  throw new StorageConfigurationError(
+    `${accessKeyId ? 'secretAccessKey' : 'accessKeyId'} is missing: set both accessKeyId and secretAccessKey, or leave ` +
+      'all credentials out to take them from the default chain of the AWS SDK',
+  );
+}
+
+/** The endpoint is configuration, but it may come from a tenant's form: it must not reach the machine's own secrets. */
+function assertEndpoint(endpoint: string): void {
+  const url =
+    typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw new StorageConfigurationError(
+      'endpoint must be an http or https URL such as "https://s3.example.com"',
+    );
+  }
+  if (url.username || url.password) {
+    throw new StorageConfigurationError(
+      'endpoint must not hold credentials: use accessKeyId and secretAccessKey',
+    );
+  }
+  if (url.search || url.hash) {
+    throw new StorageConfigurationError('endpoint must not have a query or a fragment');
+  }
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const family = isIP(host);
+  const metadata =
+    host === 'metadata.google.internal' ||
+    (family !== 0 && METADATA_ADDRESSES.check(host, family === 6 ? 'ipv6' : 'ipv4'));
+  if (metadata) {
+    throw new StorageConfigurationError(
+      'endpoint is a link-local or metadata address, which no S3 service has',
+    );
+  }
+}
+
+const METADATA_ADDRESSES = new BlockList();
+METADATA_ADDRESSES.addSubnet('169.254.0.0', 16);
+METADATA_ADDRESSES.addSubnet('fe80::', 10, 'ipv6');
+METADATA_ADDRESSES.addAddress('fd00:ec2::254', 'ipv6');
+METADATA_ADDRESSES.addAddress('100.100.100.200');

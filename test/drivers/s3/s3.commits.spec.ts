@@ -1,0 +1,199 @@
+import {
+  StorageConnectionError,
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StoragePreconditionFailedError,
+  StorageRateLimitedError,
+} from '../../../lib/core/errors.js';
+import type { FaultEffect } from '../../../lib/testing/s3-server/index.js';
+import {
+  chunks,
+  expectSameFile,
+  openS3,
+  PART,
+  putOptions,
+  randomBytes,
+  signal,
+} from './open-s3.js';
+
+const SLOW_DOWN = { status: 503, code: 'SlowDown' } as const;
+const INTERNAL_ERROR = { status: 500, code: 'InternalError' } as const;
+const CREATE_ONLY = putOptions({ ifNoneMatch: '*' });
+
+describe('a create-only put of bytes that somebody else has stored already', () => {
+  test.each<[string, FaultEffect]>([
+    ['the service was busy', SLOW_DOWN],
+    ['the service had no room', { status: 503, code: 'ServiceUnavailable' }],
+    ['the service failed', INTERNAL_ERROR],
+    ['the connection broke', 'reset'],
+  ])('is refused, also after %s', async (_, effect) => {
+    await using s3 = await openS3();
+    await s3.driver.put('lock', Buffer.from(''), CREATE_ONLY);
+    s3.server.fail({ operation: 'PutObject', with: effect });
+    const put = s3.driver.put('lock', Buffer.from(''), CREATE_ONLY);
+    await expect(put).rejects.toThrow(StorageFileExistsError);
+  });
+
+  test('is refused when it goes up in parts, too', async () => {
+    await using s3 = await openS3();
+    const bytes = randomBytes(PART + 1);
+    const options = putOptions({ ifNoneMatch: '*', partSize: PART });
+    await s3.driver.put('lock', chunks(bytes), options);
+    s3.server.fail({ operation: 'CompleteMultipartUpload', with: INTERNAL_ERROR });
+    const put = s3.driver.put('lock', chunks(bytes), options);
+    await expect(put).rejects.toThrow(StorageFileExistsError);
+    expect(s3.server.multipartUploads('bucket')).toEqual([]);
+  });
+
+  test('needs no look when every earlier attempt was refused', async () => {
+    await using s3 = await openS3();
+    await s3.driver.put('lock', Buffer.from(''), CREATE_ONLY);
+    s3.server.clearRequests();
+    s3.server.fail({ operation: 'PutObject', times: 2, with: SLOW_DOWN });
+    const put = s3.driver.put('lock', Buffer.from(''), CREATE_ONLY);
+    await expect(put).rejects.toThrow(StorageFileExistsError);
+    expect(s3.server.requests.map(({ status }) => status)).toEqual([503, 503, 412]);
+  });
+});
+
+test('a conditional replacement is refused when somebody else was faster with equal bytes', async () => {
+  await using s3 = await openS3();
+  const { etag } = await s3.driver.put('state', Buffer.from('free'), putOptions());
+  const take = putOptions({ ifMatch: etag! });
+  await s3.driver.put('state', Buffer.from('taken'), take);
+  s3.server.fail({ operation: 'PutObject', with: INTERNAL_ERROR });
+  const put = s3.driver.put('state', Buffer.from('taken'), take);
+  await expect(put).rejects.toThrow(StoragePreconditionFailedError);
+});
+
+test.each([
+  ['content type', putOptions({ contentType: 'text/html' })],
+  ['metadata', putOptions({ metadata: { v: '2' } })],
+  ['a header', { ...putOptions(), cacheControl: 'no-store' }],
+])('a failed put of equal bytes with another %s rejects', async (_, options) => {
+  await using s3 = await openS3();
+  const before = await s3.driver.put('m', Buffer.from('same'), putOptions());
+  s3.server.fail({ operation: 'PutObject', times: Infinity, with: INTERNAL_ERROR });
+  const put = s3.driver.put('m', Buffer.from('same'), options);
+  await expect(put).rejects.toThrow(StorageConnectionError);
+  expectSameFile(before, await s3.driver.info('m', { signal }));
+});
+
+describe('a lost answer', () => {
+  test.each([
+    ['with retries', 3],
+    ['without retries', 0],
+  ])('is made up for, %s', async (_, maxRetries) => {
+    await using s3 = await openS3({ retry: { maxRetries } });
+    const lose = () => s3.server.fail({ operation: 'PutObject', with: 'reset-after-commit' });
+    const attributes = { contentType: 'text/html', metadata: { author: ' Zoë ', empty: '' } };
+    lose();
+    const plain = await s3.driver.put('a', Buffer.from('1'), {
+      ...putOptions(attributes),
+      cacheControl: ' no-store',
+    });
+    expectSameFile({ ...plain, cacheControl: 'no-store' }, await s3.driver.info('a', { signal }));
+    lose();
+    const created = await s3.driver.put(
+      'b',
+      Buffer.from('1'),
+      putOptions({ ...attributes, ifNoneMatch: '*' }),
+    );
+    expect(created).toEqual(await s3.driver.info('b', { signal }));
+    lose();
+    const replaced = await s3.driver.put(
+      'b',
+      Buffer.from('2'),
+      putOptions({ ...attributes, ifMatch: created.etag! }),
+    );
+    expect(replaced).toEqual(await s3.driver.info('b', { signal }));
+  });
+
+  test('is made up for when the service calls the next attempt a conflict', async () => {
+    await using s3 = await openS3();
+    s3.server.fail({ operation: 'PutObject', with: 'reset-after-commit' });
+    s3.server.fail({
+      operation: 'PutObject',
+      with: { status: 409, code: 'ConditionalRequestConflict' },
+    });
+    const file = await s3.driver.put('key', Buffer.from('x'), CREATE_ONLY);
+    expect(file).toEqual(await s3.driver.info('key', { signal }));
+  });
+
+  test('of an explicit upload is not made up for while the upload is still there', async () => {
+    await using s3 = await openS3();
+    const bytes = randomBytes(10);
+    const begin = async () => {
+      const uploadId = await s3.driver.startMultipartUpload('key', putOptions());
+      const upload = { key: 'key', uploadId };
+      return { upload, part: await s3.driver.uploadPart(upload, 1, bytes, { signal }) };
+    };
+    const [theirs, mine] = [await begin(), await begin()];
+    await s3.driver.completeMultipartUpload(theirs.upload, [theirs.part], { signal });
+    s3.server.fail({ operation: 'CompleteMultipartUpload', with: INTERNAL_ERROR });
+    const completing = s3.driver.completeMultipartUpload(mine.upload, [mine.part], {
+      signal,
+      ifNoneMatch: '*',
+    });
+    await expect(completing).rejects.toThrow(StorageFileExistsError);
+  });
+
+  test('is none when the upload was not there to begin with', async () => {
+    await using s3 = await openS3();
+    const bytes = randomBytes(10);
+    const uploadId = await s3.driver.startMultipartUpload('key', putOptions());
+    const upload = { key: 'key', uploadId };
+    const part = await s3.driver.uploadPart(upload, 1, bytes, { signal });
+    await s3.driver.completeMultipartUpload(upload, [part], { signal });
+    const again = s3.driver.completeMultipartUpload(upload, [part], { signal, ifNoneMatch: '*' });
+    await expect(again).rejects.toThrow(StorageFileNotFoundError);
+  });
+});
+
+describe('the token of a conditional write', () => {
+  test('goes with no other write', async () => {
+    await using s3 = await openS3();
+    await s3.driver.put('plain', Buffer.from('x'), putOptions());
+    const { etag } = await s3.driver.put('key', Buffer.from('x'), CREATE_ONLY);
+    await s3.driver.put('key', Buffer.from('y'), putOptions({ ifMatch: etag! }));
+    const sent = s3.server.requests.map(
+      ({ headers }) => headers['x-amz-meta-nestjs-storages-write'],
+    );
+    expect(sent[0]).toBeUndefined();
+    expect(new Set(sent).size).toBe(3);
+  });
+
+  test('is shown to nobody, and not handed on by a copy', async () => {
+    await using s3 = await openS3();
+    const metadata = { author: 'Zoë' };
+    const options = putOptions({ ifNoneMatch: '*', metadata });
+    expect((await s3.driver.put('key', Buffer.from('x'), options)).metadata).toEqual(metadata);
+    expect((await s3.driver.info('key', { signal })).metadata).toEqual(metadata);
+    const download = await s3.driver.get('key', { signal });
+    expect(download.file.metadata).toEqual(metadata);
+    const copied = await s3.driver.copy('key', 'copy', { signal, ifNoneMatch: '*' });
+    expect(copied.metadata).toEqual(metadata);
+    expect((await s3.driver.info('copy', { signal })).metadata).toEqual(metadata);
+  });
+
+  test('gives way to metadata that leaves no room for it', async () => {
+    await using s3 = await openS3();
+    const metadata = { big: 'x'.repeat(2045) };
+    const file = await s3.driver.put(
+      'key',
+      Buffer.from('x'),
+      putOptions({ ifNoneMatch: '*', metadata }),
+    );
+    expect(file.metadata).toEqual(metadata);
+    const copied = await s3.driver.copy('key', 'copy', { signal, ifNoneMatch: '*' });
+    expect(copied.metadata).toEqual(metadata);
+  });
+});
+
+test('a put that is only ever refused tells so', async () => {
+  await using s3 = await openS3();
+  await s3.driver.put('key', Buffer.from('x'), putOptions());
+  s3.server.fail({ operation: 'PutObject', times: Infinity, with: SLOW_DOWN });
+  const put = s3.driver.put('key', Buffer.from('x'), putOptions());
+  await expect(put).rejects.toThrow(StorageRateLimitedError);
+});
