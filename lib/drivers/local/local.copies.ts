@@ -1,30 +1,10 @@
 import type { WriteConditions } from '../../core/conditions.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
 import type { FileAttributes, StoredFile } from '../../core/stored-file.js';
-import { throwIfAborted } from './local.errors.js';
-import { isSameVersion } from './local.identity.js';
-import { attributesOf, describeFile, hashOf, toRecord, type Recorded } from './local.metadata.js';
-import { nameOf, parentOf } from './local.paths.js';
+import { attributesOf, toRecord, type Recorded } from './local.metadata.js';
 import { openVersion, type OpenVersion } from './local.reads.js';
-import {
-  O_RDONLY,
-  chmod,
-  close,
-  copyFile,
-  link,
-  open,
-  rename,
-  unlink,
-  unlinkIfThere,
-} from './local.system-calls.js';
-import {
-  finish,
-  place,
-  publish,
-  syncFolderAt,
-  type LocalContext,
-  type StagedFile,
-} from './local.writes.js';
+import { O_RDONLY, chmod, close, copyFile, open, unlinkIfThere } from './local.system-calls.js';
+import { finish, publish, type LocalContext, type StagedFile } from './local.writes.js';
 
 /** A copy of its own: the file system may share blocks until one of the two changes, never the file. */
 export async function copyVersion(
@@ -42,23 +22,6 @@ export async function copyVersion(
   }
   const recorded = recordOf(from, to, source.recorded, options);
   return publish(context, to, staged, recorded, conditionsOf(options), options.signal);
-}
-
-/** Renames the file: the same version under another name, in one step. */
-export async function moveVersion(
-  context: LocalContext,
-  from: string,
-  to: string,
-  options: DriverCopyOptions,
-): Promise<StoredFile> {
-  const paths = [context.root.pathOf(from), context.root.pathOf(to)];
-  return context.keyLocks.hold(paths, options.signal, async () => {
-    const source = await openVersion(context, from, options.signal);
-    await close(source.descriptor);
-    const recorded = recordOf(from, to, source.recorded, options);
-    await renameVersion(context, from, to, source, recorded, options);
-    return describeFile(to, source.stats, recorded);
-  });
 }
 
 async function stageCopy(
@@ -85,57 +48,8 @@ async function stageCopy(
   return { path, version };
 }
 
-async function renameVersion(
-  context: LocalContext,
-  from: string,
-  to: string,
-  source: OpenVersion,
-  recorded: Recorded | undefined,
-  options: DriverCopyOptions,
-): Promise<void> {
-  const { root, metadata } = context;
-  const folder = await root.openFolder(parentOf(from));
-  if (typeof folder === 'string') {
-    // Somebody removed it since it was opened.
-    await openVersion(context, from, options.signal).then(({ descriptor }) => close(descriptor));
-    return;
-  }
-  try {
-    const origin = folder.at(nameOf(from));
-    const replaced = await place(
-      context,
-      to,
-      conditionsOf(options),
-      options.signal,
-      async (target) => {
-        if (recorded) await metadata.write(to, source.stats, recorded);
-        try {
-          throwIfAborted(options.signal);
-          if (options.ifNoneMatch === undefined) await rename(origin, target);
-          else await link(origin, target);
-        } catch (error) {
-          if (recorded) await metadata.withdraw(hashOf(to), source.stats);
-          throw error;
-        }
-      },
-    );
-    const sameFile = replaced !== undefined && isSameVersion(replaced, source.stats);
-    // rename() does nothing to two names of one file.
-    if (sameFile || options.ifNoneMatch !== undefined) await unlink(origin);
-    if (replaced && !sameFile) await metadata.remove(to, replaced, source.stats);
-    await metadata.remove(from, source.stats);
-    if (context.options.durability === 'full') {
-      await syncFolderAt(root, parentOf(to));
-      await folder.sync();
-    }
-  } finally {
-    await folder.close();
-  }
-  await root.prune(parentOf(from));
-}
-
 /** The source's attributes, where none are given, as they have to be recorded under the new name. */
-function recordOf(
+export function recordOf(
   from: string,
   to: string,
   recorded: Recorded | undefined,
@@ -152,6 +66,6 @@ function recordOf(
   });
 }
 
-function conditionsOf({ ifNoneMatch }: DriverCopyOptions): WriteConditions {
+export function conditionsOf({ ifNoneMatch }: DriverCopyOptions): WriteConditions {
   return ifNoneMatch === undefined ? {} : { ifNoneMatch };
 }

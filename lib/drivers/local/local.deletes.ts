@@ -14,18 +14,21 @@ export async function deleteKeys(
 ): Promise<DriverDeleteResult> {
   const failed: DriverDeleteResult['failed'][number][] = [];
   const emptied = new Set<string>();
+  let missing = 0;
   const queue = keys.values();
   const work = async (): Promise<void> => {
     for (const key of queue) {
       if (signal.aborted) return;
       try {
         if (await deleteKey(context, key, signal)) emptied.add(parentOf(key));
+        else missing++;
       } catch (error) {
         failed.push({ key, error: toStorageError(error, key) });
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, keys.length) }, work));
+  if (missing > 0) await context.root.assertThere();
   // The deepest first: then each folder is tried once it can be empty.
   const folders = [...emptied].sort((left, right) => right.length - left.length);
   for (const folder of folders) {

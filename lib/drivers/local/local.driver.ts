@@ -5,6 +5,7 @@ import type { Capabilities } from '../../core/capabilities.js';
 import type { WriteConditions } from '../../core/conditions.js';
 import {
   StorageConfigurationError,
+  StorageFileNotFoundError,
   StoragePermissionError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
@@ -28,12 +29,13 @@ import type {
   UploadUrl,
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
-import { copyVersion, moveVersion } from './local.copies.js';
+import { copyVersion } from './local.copies.js';
 import { deleteKeys } from './local.deletes.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
 import { listPages } from './local.list.js';
 import { KeyLocks, LockFiles, Slots } from './local.locks.js';
 import { MetadataFolder, toRecord } from './local.metadata.js';
+import { moveVersion } from './local.moves.js';
 import { Uploads } from './local.multipart.js';
 import {
   parseLocalOptions,
@@ -42,6 +44,7 @@ import {
 } from './local.options.js';
 import { LocalRoot } from './local.paths.js';
 import { readFile, readInfo } from './local.reads.js';
+import { isOwnFolder, notPlain } from './local.reserved.js';
 import { hasCode, realpath } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
 import { publish, stageBody, type LocalContext } from './local.writes.js';
@@ -101,7 +104,7 @@ class LocalDriver implements StorageDriver<undefined> {
   async put(key: string, body: DriverBody, options: DriverPutOptions): Promise<StoredFile> {
     const { signal } = options;
     const recorded = toRecord(key, options);
-    return attempt(key, async () => {
+    return this.#attempt(key, async () => {
       if (body instanceof Uint8Array) {
         return this.#writes.use(async () => {
           const staged = await stageBody(this.context, key, body, signal);
@@ -115,11 +118,11 @@ class LocalDriver implements StorageDriver<undefined> {
   }
 
   get(key: string, options: DriverGetOptions): Promise<DriverDownload> {
-    return attempt(key, () => readFile(this.context, key, options));
+    return this.#attempt(key, () => readFile(this.context, key, options));
   }
 
   info(key: string, { signal }: DriverOptions): Promise<StoredFile> {
-    return attempt(key, () => readInfo(this.context, key, signal));
+    return this.#attempt(key, () => readInfo(this.context, key, signal));
   }
 
   async *list(options: DriverListOptions): AsyncGenerator<ListPage, void> {
@@ -131,12 +134,14 @@ class LocalDriver implements StorageDriver<undefined> {
   }
 
   deleteMany(keys: readonly string[], { signal }: DriverOptions): Promise<DriverDeleteResult> {
-    return attempt(undefined, () => deleteKeys(this.context, keys, signal));
+    return this.#attempt(undefined, () => deleteKeys(this.context, keys, signal));
   }
 
   copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {
     const transfer = options.move ? moveVersion : copyVersion;
-    return attempt(from, () => this.#writes.use(() => transfer(this.context, from, to, options)));
+    return this.#attempt(from, () =>
+      this.#writes.use(() => transfer(this.context, from, to, options)),
+    );
   }
 
   async url(key: string, options: DriverUrlOptions): Promise<string> {
@@ -148,7 +153,7 @@ class LocalDriver implements StorageDriver<undefined> {
   }
 
   startMultipartUpload(key: string, options: DriverMultipartOptions): Promise<string> {
-    return attempt(key, () => this.#uploads.start(key, options));
+    return this.#attempt(key, () => this.#uploads.start(key, options));
   }
 
   uploadPart(
@@ -157,13 +162,13 @@ class LocalDriver implements StorageDriver<undefined> {
     body: Uint8Array,
     { signal }: DriverOptions,
   ): Promise<MultipartPart> {
-    return attempt(upload.key, () =>
+    return this.#attempt(upload.key, () =>
       this.#writes.use(() => this.#uploads.putPart(upload, partNumber, body, signal)),
     );
   }
 
   listParts(upload: DriverUpload, { signal }: DriverOptions): Promise<MultipartPart[]> {
-    return attempt(upload.key, () => {
+    return this.#attempt(upload.key, () => {
       throwIfAborted(signal);
       return this.#uploads.list(upload);
     });
@@ -174,13 +179,13 @@ class LocalDriver implements StorageDriver<undefined> {
     parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
     options: DriverOptions & WriteConditions,
   ): Promise<StoredFile> {
-    return attempt(upload.key, () =>
+    return this.#attempt(upload.key, () =>
       this.#writes.use(() => this.#uploads.complete(upload, parts, options)),
     );
   }
 
   abortMultipartUpload(upload: DriverUpload, { signal }: DriverOptions): Promise<void> {
-    return attempt(upload.key, () => {
+    return this.#attempt(upload.key, () => {
       throwIfAborted(signal);
       return this.#uploads.abort(upload);
     });
@@ -193,6 +198,17 @@ class LocalDriver implements StorageDriver<undefined> {
   async #close(): Promise<void> {
     await this.#swept;
     await this.context.temporary.close();
+  }
+
+  /** Nothing is taken for missing before the root has been looked for: without it, nothing can be known. */
+  async #attempt<T>(key: string | undefined, task: () => Promise<T>): Promise<T> {
+    try {
+      return await task();
+    } catch (cause) {
+      const error = toStorageError(cause, key);
+      if (error instanceof StorageFileNotFoundError) await this.context.root.assertThere();
+      throw error;
+    }
   }
 
   #signer(): UrlSigner {
@@ -228,14 +244,17 @@ async function openTemporaryFiles(
   { root: path, directoryPermissions }: ParsedLocalOptions,
 ): Promise<TemporaryFiles> {
   try {
-    const temporary = await TemporaryFiles.open(root.reserved, metadata, directoryPermissions);
+    const temporary = await TemporaryFiles.open(root, metadata, directoryPermissions);
     // Files are published from here by renaming: it has to be this very file system, and no link.
     const [top, inner] = await Promise.all([stat(root.path), stat(temporary.folder)]);
-    if (top.dev !== inner.dev || (await realpath(temporary.folder)) !== temporary.folder) {
+    try {
+      if (top.dev !== inner.dev) throw notPlain();
+      for (const path of [temporary.folder, metadata.path, join(root.reserved, 'uploads')]) {
+        await isOwnFolder(path);
+      }
+    } catch (error) {
       await temporary.close();
-      throw new StorageConfigurationError(
-        'The folder .nestjs-storages in the root must be a plain folder on the same file system',
-      );
+      throw error;
     }
     return temporary;
   } catch (error) {
@@ -255,14 +274,6 @@ function rootError(error: unknown, root: string): Error {
     );
   }
   return toStorageError(error);
-}
-
-async function attempt<T>(key: string | undefined, task: () => Promise<T>): Promise<T> {
-  try {
-    return await task();
-  } catch (error) {
-    throw toStorageError(error, key);
-  }
 }
 
 function capabilitiesOf(signs: boolean): Capabilities {

@@ -6,10 +6,11 @@ import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile, type StoredFile } from '../../core/stored-file.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
 import { etagOf, lastModifiedOf } from './local.identity.js';
-import type { LocalRoot } from './local.paths.js';
+import { nameOf, parentOf, type LocalRoot } from './local.paths.js';
 import { hasCode, readEntries, realpath, stat } from './local.system-calls.js';
 
 const STATS_AT_ONCE = 64;
+const FOLDERS_AT_ONCE = 16;
 
 /**
  * Pages of the files below the root, in the order of the keys' UTF-8 bytes. Directories are read once, when the walk
@@ -32,16 +33,12 @@ export async function* listPages(
       last = found.at(-1)!;
       prefixes.push(...found.filter((key) => key.endsWith('/')));
       const keys = found.filter((key) => !key.endsWith('/'));
-      const stats = await statAll(
-        keys.map((key) => root.pathOf(key)),
-        root.followsLinks,
-        signal,
-      );
-      for (const [index, key] of keys.entries()) {
-        const version = stats[index];
-        if (version?.isFile()) files.push(listed(key, version));
+      for (const [key, version] of await statFiles(root, keys, signal)) {
+        if (version.isFile()) files.push(listed(key, version));
       }
     }
+    // Without the root, everything is missing: that is no end of the listing.
+    await root.assertThere();
     if (await walk.hasMore()) cursor = toCursor(last);
     yield { files, prefixes, ...(cursor !== undefined && { cursor }) };
     if (cursor === undefined) return;
@@ -195,6 +192,44 @@ function sorted(entries: string[]): string[] {
   // UTF-16 units, which sort() compares, have the order of UTF-8 bytes as long as there are no surrogates.
   const plain = entries.every((key) => !/[\uD800-\uDFFF]/.test(key));
   return plain ? entries.sort() : entries.sort(compareKeys);
+}
+
+/** In the order of the keys, those that are gone left out. Looked at in their folders, held open: not where a path leads by now. */
+async function statFiles(
+  root: LocalRoot,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<[string, BigIntStats][]> {
+  const byFolder = new Map<string, string[]>();
+  for (const key of keys) {
+    const folder = parentOf(key);
+    const inFolder = byFolder.get(folder);
+    if (inFolder) inFolder.push(key);
+    else byFolder.set(folder, [key]);
+  }
+  const found = new Map<string, BigIntStats>();
+  const queue = byFolder.entries();
+  const work = async (): Promise<void> => {
+    for (const [path, inFolder] of queue) {
+      const folder = await root.openFolder(path);
+      if (typeof folder === 'string') continue;
+      try {
+        const paths = inFolder.map((key) => folder.at(nameOf(key)));
+        const stats = await statAll(paths, root.followsLinks, signal);
+        for (const [index, key] of inFolder.entries()) {
+          const version = stats[index];
+          if (version) found.set(key, version);
+        }
+      } finally {
+        await folder.close();
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(FOLDERS_AT_ONCE, byFolder.size) }, work));
+  return keys.flatMap((key) => {
+    const version = found.get(key);
+    return version ? [[key, version]] : [];
+  });
 }
 
 /** One promise for all, a bounded number of calls at a time; `undefined` for what is gone. */

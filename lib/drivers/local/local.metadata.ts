@@ -1,20 +1,25 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { contentTypeOf, type ParsedAttributes } from '../../core/attributes.js';
-import type { Checksum } from '../../core/checksum.js';
+import {
+  contentTypeOf,
+  parseGivenAttributes,
+  type ParsedAttributes,
+} from '../../core/attributes.js';
+import { parseChecksum, type Checksum } from '../../core/checksum.js';
 import { storedFile, type FileAttributes, type StoredFile } from '../../core/stored-file.js';
 import { etagOf, lastModifiedOf, type Identity } from './local.identity.js';
+import { isOwnFolder, makeOwnFolder } from './local.reserved.js';
 import {
   close,
   fsync,
   fchmod,
   hasCode,
   lstat,
-  makeFolder,
   open,
   readNames,
   readText,
+  rename,
   rmdir,
   syncFolder,
   unlinkIfThere,
@@ -29,6 +34,8 @@ export interface Recorded extends FileAttributes {
 const ATTEMPTS = 100;
 /** Between the metadata and its file there are milliseconds, and at worst the sleep of a machine. */
 const ABANDONED_MS = 60 * 60 * 1000;
+/** The metadata of a version, or what was to become it. */
+const OWN_NAME = /^(?:\d+-\d+-\d+\.json|draft-[0-9a-f]{32})$/;
 const RECORDED = [
   'contentType',
   'metadata',
@@ -48,7 +55,7 @@ const RECORDED = [
  */
 export class MetadataFolder {
   constructor(
-    private readonly path: string,
+    readonly path: string,
     private readonly permissions: number,
     private readonly directoryPermissions: number,
     private readonly sync: boolean,
@@ -63,34 +70,38 @@ export class MetadataFolder {
     const restored = exact.slice(0, exact.lastIndexOf('-') + 1);
     const name = names.includes(exact) ? exact : names.find((other) => other.startsWith(restored));
     if (name === undefined) return undefined;
-    const text = await readText(join(folder, name));
+    const text = await readText(join(folder, name)).catch(asAbsent);
     return text === undefined ? undefined : parse(text);
+  }
+
+  /** Whether something was recorded for this very version. */
+  async has(key: string, version: Identity): Promise<boolean> {
+    const names = await namesIn(this.#folderOf(hashOf(key)));
+    return names?.includes(nameOfVersion(version)) ?? false;
   }
 
   /** Records it for a version that is not yet published. */
   async write(key: string, version: Identity, recorded: Recorded): Promise<void> {
     const folder = this.#folderOf(hashOf(key));
-    const path = join(folder, nameOfVersion(version));
+    const name = nameOfVersion(version);
     const bytes = Buffer.from(`${JSON.stringify({ key, ...recorded })}\n`);
     for (let attempt = 1; ; attempt++) {
       try {
-        const descriptor = await open(path, 'w', this.permissions);
+        if (!(await isOwnFolder(folder))) await this.#create(folder);
         try {
-          // More than the owner may read it: then the umask has its say.
-          if (this.permissions !== 0o600) await fchmod(descriptor, this.permissions);
-          await writeAll(descriptor, bytes);
-          if (this.sync) await fsync(descriptor);
-        } finally {
-          await close(descriptor);
+          await this.#writeNew(join(folder, name), bytes);
+        } catch (error) {
+          if (!hasCode(error, 'EEXIST')) throw error;
+          // A version that is moved or completed twice at once may be published: its readers must not see half a file.
+          const draft = join(folder, `draft-${randomBytes(16).toString('hex')}`);
+          await this.#writeNew(draft, bytes);
+          await rename(draft, join(folder, name));
         }
         if (this.sync) await syncFolder(folder);
         return;
       } catch (error) {
-        // The folder is not there yet, or another process has just removed the last version in it.
+        // Another process has just removed the last version in the folder, and the folder with it.
         if (!hasCode(error, 'ENOENT') || attempt >= ATTEMPTS) throw error;
-        await this.#create(folder).catch((creating: unknown) => {
-          if (!hasCode(creating, 'ENOENT')) throw creating;
-        });
       }
     }
   }
@@ -103,10 +114,10 @@ export class MetadataFolder {
   async remove(key: string, gone: Identity, current?: Identity): Promise<void> {
     const folder = this.#folderOf(hashOf(key));
     const names = await namesIn(folder);
-    if (names === undefined) return;
+    if (names === undefined || !(await isOwnFolder(folder))) return;
     const kept = current && nameOfVersion(current);
     for (const name of names) {
-      if (name === kept) continue;
+      if (name === kept || !OWN_NAME.test(name)) continue;
       const path = join(folder, name);
       if (name === nameOfVersion(gone) || (await isAbandoned(path))) await unlinkIfThere(path);
     }
@@ -117,6 +128,7 @@ export class MetadataFolder {
   /** Takes back what was written for a version that is not published after all. */
   async withdraw(hash: string, version: Identity): Promise<void> {
     const folder = this.#folderOf(hash);
+    if (!(await isOwnFolder(folder))) return;
     if (await unlinkIfThere(join(folder, nameOfVersion(version)))) {
       await rmdir(folder).catch(() => {});
     }
@@ -126,9 +138,23 @@ export class MetadataFolder {
     return join(this.path, hash.slice(0, 2), hash.slice(2));
   }
 
+  async #writeNew(path: string, bytes: Uint8Array): Promise<void> {
+    const descriptor = await open(path, 'wx', this.permissions);
+    try {
+      // More than the owner may read it: then the umask has its say.
+      if (this.permissions !== 0o600) await fchmod(descriptor, this.permissions);
+      await writeAll(descriptor, bytes);
+      if (this.sync) await fsync(descriptor);
+    } finally {
+      await close(descriptor);
+    }
+  }
+
   async #create(folder: string): Promise<void> {
-    for (const path of [dirname(this.path), this.path, dirname(folder), folder]) {
-      const created = await makeFolder(path, this.directoryPermissions);
+    const parent = dirname(folder);
+    const above = (await isOwnFolder(parent)) ? [] : [dirname(this.path), this.path, parent];
+    for (const path of [...above, folder]) {
+      const created = await makeOwnFolder(path, this.directoryPermissions);
       if (created && this.sync) await syncFolder(dirname(path));
     }
   }
@@ -185,6 +211,11 @@ async function namesIn(folder: string): Promise<string[] | undefined> {
   }
 }
 
+/** A link in the place of a record is not the driver's. */
+function asAbsent(error: unknown): undefined {
+  if (!hasCode(error, 'ELOOP')) throw error;
+}
+
 async function isAbandoned(path: string): Promise<boolean> {
   try {
     return Date.now() - lastModifiedOf(await lstat(path)).getTime() > ABANDONED_MS;
@@ -197,6 +228,26 @@ function nameOfVersion({ size, mtimeNs, ino }: Identity): string {
   return `${size}-${mtimeNs}-${ino}.json`;
 }
 
+/** Other programs can write here, too: what is no attribute of a file counts as absent. */
+export function parseRecorded(value: unknown): Recorded {
+  const recorded: Record<string, unknown> = {};
+  if (typeof value !== 'object' || value === null) return recorded;
+  for (const name of RECORDED) {
+    if (name in value) recorded[name] = parseField(name, (value as Record<string, unknown>)[name]);
+  }
+  return recorded;
+}
+
+function parseField(name: (typeof RECORDED)[number], value: unknown): unknown {
+  try {
+    if (name === 'checksum') return parseChecksum(value as Checksum);
+    if (name !== 'metadata' && typeof value !== 'string') return undefined;
+    return parseGivenAttributes({ [name]: value })[name];
+  } catch {
+    return undefined;
+  }
+}
+
 function parse(text: string): Recorded | undefined {
   let value: unknown;
   try {
@@ -205,10 +256,5 @@ function parse(text: string): Recorded | undefined {
     // Cut short by a power cut, with a durability that allows it.
     return undefined;
   }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const recorded: Record<string, unknown> = {};
-  for (const name of RECORDED) {
-    if (name in value) recorded[name] = (value as Record<string, unknown>)[name];
-  }
-  return recorded;
+  return parseRecorded(value);
 }

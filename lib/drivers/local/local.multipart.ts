@@ -16,14 +16,15 @@ import type {
 import type { StoredFile } from '../../core/stored-file.js';
 import { throwIfAborted } from './local.errors.js';
 import { etagOf } from './local.identity.js';
-import { toRecord } from './local.metadata.js';
+import { attributesOf, parseRecorded, toRecord } from './local.metadata.js';
+import { isOwnFolder, makeOwnFolder } from './local.reserved.js';
 import {
+  O_NOFOLLOW,
   O_RDONLY,
   close,
   hasCode,
   link,
   lstat,
-  makeFolder,
   open,
   read,
   readNames,
@@ -69,8 +70,8 @@ export class Uploads {
       signal,
     );
     try {
-      await makeFolder(this.#path, directoryPermissions);
-      await makeFolder(folder, directoryPermissions);
+      await makeOwnFolder(this.#path, directoryPermissions);
+      await makeOwnFolder(folder, directoryPermissions);
       await rename(staged.path, join(folder, RECORD_FILE));
       if (durability === 'full') {
         await syncFolder(folder);
@@ -112,6 +113,7 @@ export class Uploads {
         const partNumber = Number(PART_FILE.exec(name)?.[1]);
         if (Number.isNaN(partNumber)) continue;
         const stats = await lstat(join(folder, name));
+        if (!stats.isFile()) continue;
         parts.push({ partNumber, etag: etagOf(stats), size: Number(stats.size) });
       }
     } catch (error) {
@@ -142,17 +144,18 @@ export class Uploads {
       await this.#remove(folder);
     } catch (error) {
       if (!(error instanceof StorageFileNotFoundError)) throw error;
+      await this.context.root.assertThere();
     }
   }
 
-  /** The id may come from outside: it must be one, and belong to the key. */
+  /** The id may come from outside: it must be one, stand for a folder of the driver's own, and belong to the key. */
   async #find(upload: DriverUpload): Promise<{ folder: string; record: UploadRecord }> {
     if (!UPLOAD_ID.test(upload.uploadId)) throw noUpload(upload);
     const folder = join(this.#path, upload.uploadId);
+    if (!(await isOwnFolder(folder))) throw noUpload(upload);
     const text = await readText(join(folder, RECORD_FILE));
-    if (text === undefined) throw noUpload(upload);
-    const record = JSON.parse(text) as UploadRecord;
-    if (record.key !== upload.key) throw noUpload(upload);
+    const record = text === undefined ? undefined : parseUpload(text);
+    if (record?.key !== upload.key) throw noUpload(upload);
     return { folder, record };
   }
 
@@ -198,7 +201,7 @@ async function* contentOf(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
   for (const path of paths) {
-    const descriptor = await open(path, O_RDONLY);
+    const descriptor = await open(path, O_RDONLY | O_NOFOLLOW);
     try {
       for (let position = 0; ;) {
         throwIfAborted(signal);
@@ -212,6 +215,18 @@ async function* contentOf(
       await close(descriptor);
     }
   }
+}
+
+function parseUpload(text: string): UploadRecord | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { key, attributes } = (value ?? {}) as { key?: unknown; attributes?: unknown };
+  if (typeof key !== 'string') return undefined;
+  return { key, attributes: attributesOf(key, parseRecorded(attributes)) };
 }
 
 function assertParts(

@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import { StorageConnectionError, StorageFileNotFoundError } from '../../core/errors.js';
-import { clash, linkDenied } from './local.errors.js';
+import { clash, linkDenied, toStorageError } from './local.errors.js';
 import {
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -17,6 +17,7 @@ import {
   readlink,
   realpath,
   rmdir,
+  stat,
   syncFolder,
 } from './local.system-calls.js';
 
@@ -50,6 +51,7 @@ export class LocalRoot {
   private constructor(
     /** Absolute, without links. */
     readonly path: string,
+    private readonly identity: BigIntStats,
     private readonly followInside: boolean,
     private readonly folderPermissions: number,
     private readonly trustsProc: boolean,
@@ -65,7 +67,31 @@ export class LocalRoot {
     options: { symlinks: 'deny' | 'follow-inside'; directoryPermissions: number },
   ): Promise<LocalRoot> {
     const follow = options.symlinks === 'follow-inside';
-    return new LocalRoot(path, follow, options.directoryPermissions, await tellsTruePaths(path));
+    return new LocalRoot(
+      path,
+      await stat(path),
+      follow,
+      options.directoryPermissions,
+      await tellsTruePaths(path),
+    );
+  }
+
+  /**
+   * Whether what was not found is really not there. A root that was removed, or whose file system was unmounted, holds
+   * nothing, and says nothing of what is stored. No descriptor is kept to tell: it would keep the file system busy.
+   *
+   * @throws StorageConnectionError
+   */
+  async assertThere(): Promise<void> {
+    try {
+      const { dev, ino } = await stat(this.path);
+      if (dev === this.identity.dev && ino === this.identity.ino) return;
+      // Mounted again, where the numbers may be others.
+      if ((await lstat(this.reserved)).isDirectory()) return;
+    } catch (error) {
+      throw hasCode(error, 'ENOENT', 'ENOTDIR') ? rootGone(error) : toStorageError(error);
+    }
+    throw rootGone();
   }
 
   pathOf(key: string): string {
@@ -253,6 +279,10 @@ export function parentOf(key: string): string {
 
 export function nameOf(key: string): string {
   return key.slice(key.lastIndexOf('/') + 1);
+}
+
+function rootGone(cause?: unknown): StorageConnectionError {
+  return new StorageConnectionError('The root folder is gone', { cause });
 }
 
 function procPath(descriptor: number): string {

@@ -150,10 +150,14 @@ export const copyFile = (from: string, to: string): Promise<void> =>
 export const removeTree = (path: string): Promise<void> =>
   call((done) => fs.rm(path, { recursive: true, force: true }, (error) => done(error)));
 
-/** A small file as text, `undefined` when it is not there. */
+/** A small file as text, `undefined` when it is not there. A link is not followed, a FIFO not waited for. */
 export async function readText(path: string): Promise<string | undefined> {
   try {
-    return await patiently<string>((done) => fs.readFile(path, 'utf8', done));
+    const flag = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+    return await patiently<string>((done) =>
+      // Node takes numbers here as it does in open(); the types know the names only.
+      fs.readFile(path, { encoding: 'utf8', flag: flag as unknown as string }, done),
+    );
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;

@@ -1,10 +1,11 @@
 import { dirname, join } from 'node:path';
 import { hashOf, type MetadataFolder } from './local.metadata.js';
 import { isGone, ownerName } from './local.owners.js';
+import type { LocalRoot } from './local.paths.js';
+import { makeOwnFolder } from './local.reserved.js';
 import {
   hasCode,
   lstat,
-  makeFolder,
   readEntries,
   readNames,
   readText,
@@ -21,6 +22,7 @@ export class TemporaryFiles {
   #count = 0;
 
   private constructor(
+    private readonly root: LocalRoot,
     private readonly path: string,
     readonly locks: string,
     readonly owner: string,
@@ -28,15 +30,16 @@ export class TemporaryFiles {
     private readonly directoryPermissions: number,
   ) {}
 
-  /** Fails when the process may not write below `reserved`. */
+  /** Fails when the process may not write to the reserved folder. */
   static async open(
-    reserved: string,
+    root: LocalRoot,
     metadata: MetadataFolder,
     directoryPermissions: number,
   ): Promise<TemporaryFiles> {
     const files = new TemporaryFiles(
-      join(reserved, 'tmp'),
-      join(reserved, 'locks'),
+      root,
+      join(root.reserved, 'tmp'),
+      join(root.reserved, 'locks'),
       await ownerName(),
       metadata,
       directoryPermissions,
@@ -62,13 +65,15 @@ export class TemporaryFiles {
     } catch (error) {
       if (!hasCode(error, 'ENOENT')) throw error;
     }
+    // Below a mount point that has lost its file system, it must not be created anew.
+    await this.root.assertThere();
     await this.createFolder();
     return start();
   }
 
   async createFolder(): Promise<void> {
     for (const path of [dirname(this.path), this.path, this.locks, this.folder]) {
-      await makeFolder(path, this.directoryPermissions);
+      await makeOwnFolder(path, this.directoryPermissions);
     }
   }
 
@@ -83,7 +88,7 @@ export class TemporaryFiles {
       if (name === this.owner) continue;
       const folder = join(this.path, name);
       try {
-        if (!(await isGone(name, folder))) continue;
+        if (!(await lstat(folder)).isDirectory() || !(await isGone(name, folder))) continue;
         const taken = join(this.folder, name);
         await rename(folder, taken);
         await this.#remove(taken, name);
@@ -102,7 +107,7 @@ export class TemporaryFiles {
     await this.#removeMetadata(folder, owners);
     for (const name of await readNames(this.locks)) {
       const lock = join(this.locks, name);
-      const holder = await readText(lock);
+      const holder = await readText(lock).catch(() => undefined);
       if (holder !== undefined && owners.has(holder)) await unlinkIfThere(lock);
     }
     await removeTree(folder);
@@ -117,7 +122,10 @@ export class TemporaryFiles {
         await this.#removeMetadata(path, owners);
       }
       const hash = /^([0-9a-f]{64})-\d+$/.exec(entry.name)?.[1];
-      if (hash !== undefined) await this.metadata.withdraw(hash, await lstat(path));
+      if (hash === undefined) continue;
+      const stats = await lstat(path);
+      // With a second name it was published, create-only: the owner only did not come to remove the first one.
+      if (stats.nlink === 1n) await this.metadata.withdraw(hash, stats);
     }
   }
 }

@@ -4,7 +4,7 @@ import { checkWriteConditions, type WriteConditions } from '../../core/condition
 import { StorageConnectionError, StorageError, StorageFileExistsError } from '../../core/errors.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { clash, linkDenied, notRegular, throwIfAborted } from './local.errors.js';
-import { distinctTime, etagOf, isSameVersion } from './local.identity.js';
+import { distinctTime, etagOf, isSameVersion, type Identity } from './local.identity.js';
 import type { KeyLocks, LockFiles } from './local.locks.js';
 import { describeFile, hashOf, type MetadataFolder, type Recorded } from './local.metadata.js';
 import type { ParsedLocalOptions } from './local.options.js';
@@ -20,6 +20,7 @@ import {
   lstat,
   open,
   rename,
+  stat,
   unlinkIfThere,
   writeAll,
   writeChunks,
@@ -112,7 +113,10 @@ export async function publish(
             await link(staged.path, target);
           }
         } catch (error) {
-          if (recorded) await metadata.withdraw(hashOf(key), staged.version);
+          // The part of an upload may be published by another process at the same time.
+          if (recorded && !(await isAt(root, target, staged.version))) {
+            await metadata.withdraw(hashOf(key), staged.version);
+          }
           throw error;
         }
       });
@@ -202,6 +206,22 @@ export async function fileAt(
   if (stats.isFile() || (links && stats.isSymbolicLink())) return stats;
   if (stats.isDirectory()) throw clash(key);
   throw stats.isSymbolicLink() ? linkDenied({ key }) : notRegular({ key });
+}
+
+/** Whether the path is a name of this version. */
+export async function isAt(root: LocalRoot, path: string, version: Identity): Promise<boolean> {
+  const there = await versionAt(root, path);
+  return there !== undefined && isSameVersion(there, version);
+}
+
+/** What the path is a name of, `undefined` when nothing is there. */
+export async function versionAt(root: LocalRoot, path: string): Promise<BigIntStats | undefined> {
+  try {
+    return await (root.followsLinks ? stat(path) : lstat(path));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
+    throw error;
+  }
 }
 
 export async function syncFolderAt(root: LocalRoot, path: string): Promise<void> {

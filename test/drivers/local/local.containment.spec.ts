@@ -1,7 +1,19 @@
-import { link, mkdir, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { hashOf } from '../../../lib/drivers/local/local.metadata.js';
 import {
+  RESERVED,
   cleanUp,
   failure,
   filesBelow,
@@ -100,6 +112,74 @@ describe('the fence around a local root', () => {
       }
       expect([...seen]).toEqual(['mine']);
       expect(await filesBelow(outside)).toEqual(['secret']);
+    });
+
+    it('lists nothing of what is outside when a folder is swapped for a link meanwhile', async () => {
+      for (const name of ['a', 'secret', 'z']) await put(driver, `f/${name}`, 'x');
+      const found: string[] = [];
+      let swapped = false;
+      for await (const { files } of driver.list({ signal, prefix: '', pageSize: 1 })) {
+        found.push(...files.map(({ key }) => key));
+        if (swapped) continue;
+        swapped = true;
+        await rename(join(root, 'f'), join(root, 'parked'));
+        await symlink(outside, join(root, 'f'));
+      }
+      expect(found).toEqual(['f/a']);
+    });
+
+    it('records no metadata behind a link, and removes none there', async () => {
+      await put(driver, 'k', 'x', { metadata: { a: 'b' } });
+      const hash = hashOf('k');
+      const shard = join(root, RESERVED, 'meta', hash.slice(0, 2));
+      for (const [folder, inside] of [
+        [shard, `${hash.slice(2)}/`],
+        [join(shard, hash.slice(2)), ''],
+      ] as const) {
+        const target = await temporaryFolder();
+        await rename(folder, join(root, 'parked'));
+        await mkdir(join(target, inside), { recursive: true });
+        const old = join(target, inside, 'old');
+        await writeFile(old, 'x');
+        await utimes(old, 1, 1);
+        await symlink(target, folder);
+        const error = await failure(put(driver, 'k', 'y', { metadata: { a: 'c' } }));
+        expect(error.code).toBe('CONFIGURATION');
+        expect(await text(driver, 'k')).toBe('x');
+        await driver.deleteMany(['k'], { signal });
+        expect(await filesBelow(target)).toEqual([`${inside}old`]);
+        await rm(folder);
+        await rename(join(root, 'parked'), folder);
+        await put(driver, 'k', 'x', { metadata: { a: 'b' } });
+      }
+    });
+
+    it('takes no link for an upload, its parts or its record', async () => {
+      const id = '0'.repeat(32);
+      const record = JSON.stringify({ key: 'k', attributes: { contentType: 'a/b' } });
+      await writeFile(join(outside, 'upload.json'), record);
+      await writeFile(join(outside, 'part-1'), 'secret');
+      const uploads = join(root, RESERVED, 'uploads');
+      await mkdir(uploads);
+      const upload = { key: 'k', uploadId: id };
+      await symlink(outside, join(uploads, id));
+      for (const call of [
+        () => driver.uploadPart(upload, 2, Buffer.from('x'), { signal }),
+        () => driver.listParts(upload, { signal }),
+        () => driver.completeMultipartUpload(upload, [], { signal }),
+        () => driver.abortMultipartUpload(upload, { signal }),
+      ]) {
+        expect((await failure(call())).code).toBe('CONFIGURATION');
+      }
+      await rm(join(uploads, id));
+      await mkdir(join(uploads, id));
+      await symlink(join(outside, 'upload.json'), join(uploads, id, 'upload.json'));
+      expect((await failure(driver.listParts(upload, { signal }))).code).toBe('PERMISSION_DENIED');
+      await rm(join(uploads, id, 'upload.json'));
+      await writeFile(join(uploads, id, 'upload.json'), record);
+      await symlink(join(outside, 'part-1'), join(uploads, id, 'part-1'));
+      expect(await driver.listParts(upload, { signal })).toEqual([]);
+      expect(await filesBelow(outside)).toEqual(['part-1', 'secret', 'upload.json']);
     });
 
     it('reads files with several names', async () => {

@@ -113,6 +113,37 @@ describe('metadata of a local storage', () => {
     expect((await driver.info('a.txt', { signal })).contentType).toBe('text/plain');
   });
 
+  it.each<[string, unknown, Record<string, unknown>]>([
+    ['contentType', 7, { contentType: 'text/plain' }],
+    ['contentType', ['a/b'], { contentType: 'text/plain' }],
+    ['contentType', 'a/b\r\nx: y', { contentType: 'text/plain' }],
+    ['metadata', { a: 1 }, { metadata: {} }],
+    ['metadata', 'text', { metadata: {} }],
+    ['cacheControl', {}, { cacheControl: undefined }],
+    ['checksum', 'x', { checksum: undefined }],
+    ['checksum', { algorithm: 'crc32', value: 'short' }, { checksum: undefined }],
+  ])('has no %s when the record says %j', async (name, value, expected) => {
+    const stored = await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    const record = { ...ATTRIBUTES, [name]: value };
+    await writeFile(join(root, RESERVED, 'meta', (await sidecars())[0]!), JSON.stringify(record));
+    const file = await driver.info('a.txt', { signal });
+    expect(file).toEqual({ ...stored, ...expected });
+  });
+
+  it('is complete for its readers while it is written again', async () => {
+    const version = { ino: 1n, size: 1n, mtimeNs: 1n };
+    const metadata = new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false);
+    await metadata.write('k', version, ATTRIBUTES);
+    let writing = true;
+    const writer = (async () => {
+      for (let round = 0; round < 300; round++) await metadata.write('k', version, ATTRIBUTES);
+      writing = false;
+    })();
+    while (writing) expect(await metadata.read('k', version)).toEqual(ATTRIBUTES);
+    await writer;
+    expect(await sidecars()).toHaveLength(1);
+  });
+
   it('never pairs one version’s bytes with another’s metadata', async () => {
     const { driver: other } = await openDriver({ root });
     const version = (writer: number, round: number): Promise<unknown> => {

@@ -75,6 +75,18 @@ describe('opening a local storage', () => {
     expect((await failure(openDriver({ root }))).code).toBe('CONFIGURATION');
   });
 
+  it.each(['tmp', 'locks', 'meta', 'uploads'])(
+    'refuses a reserved folder in which %s is a link',
+    async (name) => {
+      const root = await temporaryFolder();
+      const outside = await temporaryFolder();
+      await mkdir(join(root, RESERVED));
+      await symlink(outside, join(root, RESERVED, name));
+      expect((await failure(openDriver({ root }))).code).toBe('CONFIGURATION');
+      expect(await readdir(outside)).toEqual([]);
+    },
+  );
+
   it('takes a root that is reached over a link', async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'real'));

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { link, mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, readdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { hashOf, MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
@@ -99,11 +99,32 @@ describe('what processes that are gone have left', () => {
     const folder = await leave(name);
     const temporary = join(folder, `${hashOf('k')}-7`);
     await writeFile(temporary, 'half');
-    const { stat } = await import('node:fs/promises');
     const meta = new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false);
     await meta.write('k', await stat(temporary, { bigint: true }), { cacheControl: 'x' });
     await openAndSweep();
     expect(await filesBelow(join(root, RESERVED, 'meta'))).toEqual([]);
+  });
+
+  it('keeps the metadata of a file that was published before the process ended', async () => {
+    const { driver } = await openDriver({ root });
+    await put(driver, 'k', 'x', { metadata: { a: 'b' } });
+    await driver.close();
+    const folder = await leave(await owner({ pid: deadPid(), nonce: 'dead' }));
+    // Create-only links the file to its key, and was killed before it removed the first name.
+    await link(join(root, 'k'), join(folder, `${hashOf('k')}-7`));
+    expect(await openAndSweep()).toEqual([]);
+    const { driver: next } = await openDriver({ root });
+    expect((await next.info('k', { signal })).metadata).toEqual({ a: 'b' });
+    expect((await stat(join(root, 'k'))).nlink).toBe(1);
+  });
+
+  it('is not looked for behind a link', async () => {
+    const outside = await temporaryFolder();
+    await writeFile(join(outside, 'file'), 'x');
+    const name = await owner({ pid: deadPid(), nonce: 'dead' });
+    await symlink(outside, join(tmp, name));
+    await openAndSweep();
+    expect(await readdir(outside)).toEqual(['file']);
   });
 
   it('keeps uploads in parts', async () => {

@@ -1,0 +1,167 @@
+import type { BigIntStats } from 'node:fs';
+import { StorageConnectionError } from '../../core/errors.js';
+import type { DriverCopyOptions } from '../../core/storage-driver.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import { conditionsOf, recordOf } from './local.copies.js';
+import { throwIfAborted } from './local.errors.js';
+import { isSameVersion } from './local.identity.js';
+import { describeFile, hashOf, type Recorded } from './local.metadata.js';
+import { nameOf, parentOf } from './local.paths.js';
+import { openVersion, type OpenVersion } from './local.reads.js';
+import { close, hasCode, link, rename, unlinkIfThere } from './local.system-calls.js';
+import { isAt, place, syncFolderAt, versionAt, type LocalContext } from './local.writes.js';
+
+const ATTEMPTS = 100;
+
+/** A version with its metadata, under its old name and under the new one. */
+interface Moved {
+  readonly version: BigIntStats;
+  readonly before: Recorded | undefined;
+  readonly after: Recorded | undefined;
+}
+
+/**
+ * Renames the file: the same version under another name, in one step.
+ *
+ * Writers of this process wait, those of others do not: the name may stand for another version by the time it is renamed.
+ * So each step is about the version that is there, not about the one that was opened.
+ */
+export async function moveVersion(
+  context: LocalContext,
+  from: string,
+  to: string,
+  options: DriverCopyOptions,
+): Promise<StoredFile> {
+  const paths = [context.root.pathOf(from), context.root.pathOf(to)];
+  return context.keyLocks.hold(paths, options.signal, async () => {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const source = await openVersion(context, from, options.signal);
+      await close(source.descriptor);
+      const moved = await moveOpened(context, from, to, source, options);
+      if (moved) return describeFile(to, moved.version, moved.after);
+    }
+    throw new StorageConnectionError('The file is replaced faster than it can be moved', {
+      key: from,
+    });
+  });
+}
+
+/** Answers nothing when the version is no longer there: another look tells what is. */
+async function moveOpened(
+  context: LocalContext,
+  from: string,
+  to: string,
+  source: OpenVersion,
+  options: DriverCopyOptions,
+): Promise<Moved | undefined> {
+  const { root, metadata } = context;
+  const folder = await root.openFolder(parentOf(from));
+  if (typeof folder === 'string') return undefined;
+  let moved: Moved | undefined;
+  try {
+    const origin = folder.at(nameOf(from));
+    const replaced = await place(
+      context,
+      to,
+      conditionsOf(options),
+      options.signal,
+      async (target) => {
+        moved = await renameVersion(context, { from, origin, to, target }, source, options);
+      },
+    );
+    if (moved === undefined) {
+      await root.prune(parentOf(to));
+      return undefined;
+    }
+    const { version } = moved;
+    const sameFile = replaced !== undefined && isSameVersion(replaced, version);
+    // rename() does nothing to two names of one file.
+    if ((sameFile || options.ifNoneMatch !== undefined) && (await isAt(root, origin, version))) {
+      await unlinkIfThere(origin);
+    }
+    if (replaced && !sameFile) await metadata.remove(to, replaced, version);
+    await removeBehind(context, from, origin, source.stats, source.recorded);
+    if (!isSameVersion(version, source.stats)) {
+      await removeBehind(context, from, origin, version, moved.before);
+    }
+    if (context.options.durability === 'full') {
+      await syncFolderAt(root, parentOf(to));
+      await folder.sync();
+    }
+  } finally {
+    await folder.close();
+  }
+  await root.prune(parentOf(from));
+  return moved;
+}
+
+async function renameVersion(
+  context: LocalContext,
+  paths: { from: string; origin: string; to: string; target: string },
+  source: OpenVersion,
+  options: DriverCopyOptions,
+): Promise<Moved | undefined> {
+  const { root, metadata } = context;
+  const { from, origin, to, target } = paths;
+  const recorded = recordOf(from, to, source.recorded, options);
+  if (recorded) await metadata.write(to, source.stats, recorded);
+  let renamed = false;
+  try {
+    throwIfAborted(options.signal);
+    if (await isAt(root, origin, source.stats)) {
+      if (options.ifNoneMatch === undefined) await rename(origin, target);
+      else await link(origin, target);
+      renamed = true;
+    }
+  } catch (error) {
+    // Missing is the origin, or the folder of the target, which place() creates anew.
+    if (!hasCode(error, 'ENOENT') || (await isAt(root, origin, source.stats))) throw error;
+  } finally {
+    // Somebody else may have moved it to the same place.
+    if (!renamed && recorded && !(await isAt(root, target, source.stats))) {
+      await metadata.withdraw(hashOf(to), source.stats);
+    }
+  }
+  return renamed ? settle(context, paths, source, recorded, options) : undefined;
+}
+
+/** Looks at what was moved, and sees to it that its metadata is there. */
+async function settle(
+  { root, metadata }: LocalContext,
+  { from, to, target }: { from: string; to: string; target: string },
+  source: OpenVersion,
+  recorded: Recorded | undefined,
+  options: DriverCopyOptions,
+): Promise<Moved> {
+  const version = await versionAt(root, target);
+  if (version === undefined || isSameVersion(version, source.stats)) {
+    // Another process that failed to move it may have withdrawn the metadata just before.
+    if (version && recorded && !(await metadata.has(to, version))) {
+      await metadata.write(to, version, recorded);
+    }
+    return { version: source.stats, before: source.recorded, after: recorded };
+  }
+  if (recorded) await metadata.withdraw(hashOf(to), source.stats);
+  const before = await metadata.read(from, version);
+  if (before === undefined) {
+    // It had none under the old name either, or was put here since: then it has its own.
+    return { version, before, after: await metadata.read(to, version) };
+  }
+  const after = recordOf(from, to, before, options);
+  if (after) await metadata.write(to, version, after);
+  return { version, before, after };
+}
+
+/** Removes the metadata under the old name; not when somebody has moved the version back there. */
+async function removeBehind(
+  { root, metadata }: LocalContext,
+  key: string,
+  path: string,
+  version: BigIntStats,
+  recorded: Recorded | undefined,
+): Promise<void> {
+  if (await isAt(root, path, version)) return;
+  await metadata.remove(key, version);
+  // If it comes back later than this, who moves it finds that its metadata is missing.
+  if (recorded && (await isAt(root, path, version))) await metadata.write(key, version, recorded);
+}
