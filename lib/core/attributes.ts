@@ -1,4 +1,5 @@
 import { lookup } from 'mime-types';
+import { shown } from './arguments.js';
 import { StorageInvalidArgumentError } from './errors.js';
 import type { FileAttributes } from './stored-file.js';
 
@@ -28,25 +29,22 @@ export function contentTypeOf(key: string): string {
 
 /** @throws StorageInvalidArgumentError naming the attribute. */
 export function parseAttributes(key: string, attributes: FileAttributes): ParsedAttributes {
-  return {
-    ...parseGivenAttributes(attributes),
-    contentType: attributes.contentType ?? contentTypeOf(key),
-    metadata: { ...attributes.metadata },
-  };
+  return { contentType: contentTypeOf(key), metadata: {}, ...parseGivenAttributes(attributes) };
 }
 
 /** Only what was given, for calls where the rest keeps its value. */
 export function parseGivenAttributes(attributes: FileAttributes): FileAttributes {
   const parsed: FileAttributes = {};
-  if (attributes.contentType !== undefined) {
-    if (!MEDIA_TYPE.test(attributes.contentType)) {
+  const { contentType, metadata } = attributes;
+  if (contentType !== undefined) {
+    if (typeof contentType !== 'string' || !MEDIA_TYPE.test(contentType)) {
       throw new StorageInvalidArgumentError(
-        `contentType must be a media type such as "image/png", not ${JSON.stringify(attributes.contentType)}`,
+        `contentType must be a media type such as "image/png", not ${shown(contentType)}`,
       );
     }
-    parsed.contentType = attributes.contentType;
+    parsed.contentType = contentType;
   }
-  if (attributes.metadata !== undefined) parsed.metadata = parseMetadata(attributes.metadata);
+  if (metadata !== undefined) parsed.metadata = parseMetadata(metadata);
   for (const name of HEADERS) {
     const value = attributes[name];
     if (value === undefined) continue;
@@ -61,7 +59,8 @@ export function parseGivenAttributes(attributes: FileAttributes): FileAttributes
 }
 
 function parseMetadata(metadata: Readonly<Record<string, string>>): Record<string, string> {
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+  // A Map or a Headers has its entries elsewhere, and would pass as an object without any.
+  if (typeof metadata !== 'object' || metadata === null || Symbol.iterator in metadata) {
     throw new StorageInvalidArgumentError('metadata must be an object of strings');
   }
   let bytes = 0;

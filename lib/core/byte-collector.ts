@@ -12,7 +12,7 @@ export class ByteCollector {
   #size = 0;
 
   append(chunk: Uint8Array): void {
-    for (let at = 0; at < chunk.byteLength; ) {
+    for (let at = 0; at < chunk.byteLength;) {
       if (this.#free === 0) this.#addBlock(chunk.byteLength - at);
       const block = this.#blocks.at(-1)!;
       const piece = chunk.subarray(at, at + this.#free);

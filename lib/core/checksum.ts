@@ -50,14 +50,14 @@ export function startChecksum(algorithm: ChecksumAlgorithm): RunningChecksum {
 
 /** @throws StorageInvalidArgumentError when it is not a checksum of a known kind, in base64, of the right length. */
 export function parseChecksum(checksum: Checksum): Checksum {
-  const bytes = DIGEST_BYTES[checksum?.algorithm];
+  const bytes = Object.entries(DIGEST_BYTES).find(([name]) => name === checksum?.algorithm)?.[1];
   if (bytes === undefined) {
     throw new StorageInvalidArgumentError(
       `checksum.algorithm must be one of ${Object.keys(DIGEST_BYTES).join(', ')}`,
     );
   }
-  const digest = Buffer.from(String(checksum.value), 'base64');
-  if (digest.length !== bytes || digest.toString('base64') !== checksum.value) {
+  const digest = typeof checksum.value === 'string' && Buffer.from(checksum.value, 'base64');
+  if (!digest || digest.length !== bytes || digest.toString('base64') !== checksum.value) {
     throw new StorageInvalidArgumentError(
       `checksum.value must be the base64 of the ${bytes} bytes of a ${checksum.algorithm} digest`,
     );

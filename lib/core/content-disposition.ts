@@ -1,9 +1,26 @@
+import { shown } from './arguments.js';
+import { StorageInvalidArgumentError } from './errors.js';
+
 /** How a browser treats a file, and under which name it saves it. */
 export type Disposition =
   'inline' | 'attachment' | { readonly type: 'inline' | 'attachment'; readonly filename: string };
 
 // Of UTF-8, so that file systems and keys have room for it, and for what they put before it.
 const MAX_NAME_BYTES = 200;
+// UTF-16 units of either end of a name that are looked at: plenty for 200 bytes and an extension, and a client that
+// sends megabytes as a name costs nothing.
+const MAX_END_UNITS = 2048;
+
+/** @throws StorageInvalidArgumentError */
+export function parseDisposition(disposition: Disposition): Disposition {
+  const named = typeof disposition === 'object' && disposition !== null;
+  const type = named ? disposition.type : disposition;
+  const isType = type === 'inline' || type === 'attachment';
+  if (isType && (!named || typeof disposition.filename === 'string')) return disposition;
+  throw new StorageInvalidArgumentError(
+    `disposition must be "inline", "attachment" or { type, filename }, not ${shown(disposition)}`,
+  );
+}
 
 /** A `Content-Disposition` value for any file name whatever (RFC 6266, RFC 8187). Never throws. */
 export function contentDisposition(disposition: Disposition): string {
@@ -19,8 +36,13 @@ export function contentDisposition(disposition: Disposition): string {
  * reader may take for something else. Never empty.
  */
 export function safeFileName(filename: string): string {
-  const base = filename.toWellFormed().split(/[\\/]/u).at(-1)!;
-  const clean = base
+  const base = filename.slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1);
+  const ends =
+    base.length > 2 * MAX_END_UNITS
+      ? base.slice(0, MAX_END_UNITS) + base.slice(-MAX_END_UNITS)
+      : base;
+  const clean = ends
+    .toWellFormed()
     .replace(/[\p{Cc}\p{Cf}\p{Cn}\u2028\u2029\uFFFD]/gu, '')
     .normalize('NFC')
     .replace(/[:*?"<>|;$%]/g, '_');
@@ -28,7 +50,12 @@ export function safeFileName(filename: string): string {
 }
 
 function trim(name: string): string {
-  return name.replace(/^[. ]+|[. ]+$/g, '');
+  const isTrimmed = (index: number): boolean => name[index] === '.' || name[index] === ' ';
+  let start = 0;
+  let end = name.length;
+  while (start < end && isTrimmed(start)) start++;
+  while (end > start && isTrimmed(end - 1)) end--;
+  return name.slice(start, end);
 }
 
 function shorten(name: string): string {

@@ -55,6 +55,11 @@ export function parsePrefix(prefix: string, prefixBytes = 0): string {
   return prefix;
 }
 
+/** Whether a backend's key lies in the reserved folder: no key of ours does, but others may put files there. */
+export function isReserved(key: string): boolean {
+  return key.startsWith('.') && key.split('/', 1)[0]!.toLowerCase() === RESERVED_FOLDER;
+}
+
 /**
  * Compares two keys in the order in which every driver lists: by their UTF-8 bytes.
  * JavaScript's own `<` compares UTF-16 units, which puts U+FF5E after emoji.
@@ -106,7 +111,7 @@ function brokenRule(
     return `it is ${bytes} bytes of UTF-8, prefix included; the limit is ${MAX_KEY_BYTES}`;
   }
   const segments = text.split('/');
-  if (segments[0]!.toLowerCase() === RESERVED_FOLDER) return `"${RESERVED_FOLDER}" is reserved`;
+  if (isReserved(text)) return `"${RESERVED_FOLDER}" is reserved`;
   const open = openEnded ? segments.pop()! : undefined;
   if (!openEnded && segments.at(-1) === '') segments.pop();
   for (const segment of segments) {

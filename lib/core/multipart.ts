@@ -1,3 +1,4 @@
+import { shown } from './arguments.js';
 import { StorageInvalidArgumentError } from './errors.js';
 
 /**
@@ -34,7 +35,7 @@ export function parseMultipartUpload(upload: MultipartUpload): MultipartUpload {
 export function parsePartNumber(partNumber: number, maxParts: number): number {
   if (Number.isInteger(partNumber) && partNumber >= 1 && partNumber <= maxParts) return partNumber;
   throw new StorageInvalidArgumentError(
-    `partNumber must be a whole number from 1 to ${maxParts}, not ${String(partNumber)}`,
+    `partNumber must be a whole number from 1 to ${maxParts}, not ${shown(partNumber)}`,
   );
 }
 
@@ -43,15 +44,20 @@ export function parseParts(
   parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
   maxParts: number,
 ): Pick<MultipartPart, 'partNumber' | 'etag'>[] {
+  if (!Array.isArray(parts)) {
+    throw new StorageInvalidArgumentError('parts must be an array of what uploadPart() returned');
+  }
   if (parts.length === 0) {
     throw new StorageInvalidArgumentError('A multipart upload needs at least one part');
   }
-  const sorted = [...parts].sort((left, right) => left.partNumber - right.partNumber);
-  for (const [index, { partNumber, etag }] of sorted.entries()) {
-    parsePartNumber(partNumber, maxParts);
-    if (typeof etag !== 'string' || etag === '') {
+  for (const part of parts as typeof parts) {
+    const partNumber = parsePartNumber(part?.partNumber, maxParts);
+    if (typeof part.etag !== 'string' || part.etag === '') {
       throw new StorageInvalidArgumentError(`Part ${partNumber} has no etag`);
     }
+  }
+  const sorted = [...parts].sort((left, right) => left.partNumber - right.partNumber);
+  for (const [index, { partNumber }] of sorted.entries()) {
     if (sorted[index + 1]?.partNumber === partNumber) {
       throw new StorageInvalidArgumentError(`Part ${partNumber} is named twice`);
     }

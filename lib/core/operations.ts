@@ -7,10 +7,12 @@ import {
   StorageTimeoutError,
 } from './errors.js';
 import { type ParsedRetryOptions, withRetry } from './retry.js';
+import { MAX_TIMER } from './units.js';
 
 interface Settings {
   readonly storage: string;
   readonly driver: string;
+  /** Milliseconds, `MAX_TIMER` at most. */
   readonly timeout: number | undefined;
   /** Nothing when the driver repeats by itself. */
   readonly retry: () => ParsedRetryOptions | undefined;
@@ -40,16 +42,22 @@ export class Operations {
     return operation;
   }
 
-  /** Lets no new call start, waits up to `timeout` milliseconds for those under way, then aborts them and waits. */
+  /**
+   * Lets no new call start, waits up to `timeout` milliseconds (or as long as a timer can) for those under way, then
+   * aborts them and waits.
+   */
   async close(timeout: number): Promise<void> {
     this.#closed = true;
     if (this.#active.size === 0) return;
     const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
-    const timer = setTimeout(() => {
-      for (const operation of this.#active) {
-        operation.abort(new StorageAbortedError('The storage was closed while the call ran'));
-      }
-    }, timeout);
+    const timer = setTimeout(
+      () => {
+        for (const operation of this.#active) {
+          operation.abort(new StorageAbortedError('The storage was closed while the call ran'));
+        }
+      },
+      Math.min(timeout, MAX_TIMER),
+    );
     await idle;
     clearTimeout(timer);
   }

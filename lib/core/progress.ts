@@ -12,10 +12,10 @@ export interface ProgressInfo {
 }
 
 /**
- * Called at most every 100 ms and once at the end. It is not awaited, and what it throws or rejects with is ignored:
+ * Called at most every 100 ms and once at the end. It is not awaited, and what it throws (or rejects with, if it is async) is ignored:
  * it can neither slow nor harm the transfer.
  */
-export type ProgressCallback = (progress: ProgressInfo) => void | Promise<void>;
+export type ProgressCallback = (progress: ProgressInfo) => void;
 
 const INTERVAL = 100;
 
@@ -49,7 +49,7 @@ export class ProgressMeter {
     const bytesTransferred = this.#transferred;
     const seconds = (performance.now() - this.#started) / 1000;
     try {
-      const answer = this.callback({
+      const answer: unknown = this.callback({
         operation: this.operation,
         key: this.key,
         bytesTransferred,
@@ -59,7 +59,7 @@ export class ProgressMeter {
         }),
         bytesPerSecond: seconds > 0 ? bytesTransferred / seconds : 0,
       });
-      if (answer) answer.catch(() => {});
+      if (answer instanceof Promise) answer.catch(() => {});
     } catch {
       // The promise of ProgressCallback: a broken progress bar does not break the upload.
     }

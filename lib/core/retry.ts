@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assertOptions, shown } from './arguments.js';
 import { StorageAbortedError, StorageError, StorageInvalidArgumentError } from './errors.js';
+import { MAX_TIMER } from './units.js';
 
 /** When and how often a failed call is repeated. Times are milliseconds. */
 export interface RetryOptions {
@@ -25,31 +27,45 @@ export interface WithRetryOptions extends RetryOptions {
   onRetry?: (error: unknown, attempt: number, delay: number) => void;
 }
 
-// setTimeout() fires at once for anything longer.
-const MAX_TIMER = 2 ** 31 - 1;
-
 export type ParsedRetryOptions = Required<Omit<RetryOptions, 'totalTimeout'>> & {
   totalTimeout: number;
 };
 
 /** @throws StorageInvalidArgumentError naming the option. */
 export function parseRetryOptions(options: RetryOptions = {}): ParsedRetryOptions {
-  const parsed = {
-    maxRetries: options.maxRetries ?? 3,
-    baseDelay: options.baseDelay ?? 1000,
-    maxDelay: options.maxDelay ?? 60_000,
-    exponentialBase: options.exponentialBase ?? 2,
-    jitter: options.jitter ?? true,
-    totalTimeout: options.totalTimeout ?? Number.POSITIVE_INFINITY,
-  };
-  for (const [name, value] of Object.entries(parsed)) {
-    if (typeof value === 'boolean') continue;
+  assertOptions(options, 'retry');
+  const {
+    maxRetries = 3,
+    baseDelay = 1000,
+    maxDelay = 60_000,
+    exponentialBase = 2,
+    jitter = true,
+    totalTimeout = Number.POSITIVE_INFINITY,
+    ...unknown
+  } = options;
+  for (const name of Object.keys(unknown)) {
+    throw new StorageInvalidArgumentError(
+      `unknown option retry.${name}; retry takes maxRetries, baseDelay, maxDelay, exponentialBase, jitter, totalTimeout`,
+    );
+  }
+  const numbers = { maxRetries, baseDelay, maxDelay, exponentialBase, totalTimeout };
+  for (const [name, value] of Object.entries(numbers)) {
     const least = name === 'exponentialBase' ? 1 : 0;
-    if (typeof value !== 'number' || Number.isNaN(value) || value < least) {
-      throw new StorageInvalidArgumentError(`retry.${name} must be a number, ${least} or more`);
+    if (typeof value !== 'number' || !(value >= least)) {
+      throw new StorageInvalidArgumentError(
+        `retry.${name} must be a number, ${least} or more, not ${shown(value)}`,
+      );
     }
   }
-  return parsed;
+  if (!Number.isInteger(maxRetries) && maxRetries !== Infinity) {
+    throw new StorageInvalidArgumentError(
+      `retry.maxRetries must be a whole number, not ${shown(maxRetries)}`,
+    );
+  }
+  if (typeof jitter !== 'boolean') {
+    throw new StorageInvalidArgumentError(`retry.jitter must be a boolean, not ${shown(jitter)}`);
+  }
+  return { ...numbers, jitter };
 }
 
 /** Milliseconds to wait after attempt number `attempt` (from 1) failed. Never less than what the backend asked for. */
@@ -73,22 +89,23 @@ export async function withRetry<T>(
   attempt: (attemptNumber: number) => Promise<T>,
   options: WithRetryOptions = {},
 ): Promise<T> {
-  const retry = parseRetryOptions(options);
-  const shouldRetry = options.shouldRetry ?? isRetryable;
+  assertOptions(options);
+  const { signal, shouldRetry = isRetryable, onRetry, ...given } = options;
+  const retry = parseRetryOptions(given);
   const deadline = performance.now() + retry.totalTimeout;
   for (let number = 1; ; number++) {
     try {
       return await attempt(number);
     } catch (error) {
-      if (number > retry.maxRetries || options.signal?.aborted || !shouldRetry(error)) throw error;
+      if (number > retry.maxRetries || signal?.aborted || !shouldRetry(error)) throw error;
       const delay = retryDelay(
         number,
         retry,
         error instanceof StorageError ? error.retryAfter : undefined,
       );
       if (performance.now() + delay > deadline) throw error;
-      options.onRetry?.(error, number, delay);
-      await wait(delay, options.signal);
+      onRetry?.(error, number, delay);
+      await wait(delay, signal);
     }
   }
 }

@@ -50,20 +50,52 @@ export const SIGNED_UPLOAD_CONSTRAINTS = [
 export class UrlSigner {
   readonly #keys: readonly { readonly id: string; readonly key: Buffer }[];
 
-  /** @throws StorageConfigurationError when a key is too short, or an id is not plain or not unique. */
+  /**
+   * The signer of a driver with these options, or none without them.
+   *
+   * @throws StorageConfigurationError as the constructor does, and when one option is given without the other
+   */
+  static of(
+    storage: string,
+    { baseUrl, signingKeys }: { baseUrl?: string; signingKeys?: readonly SigningKey[] },
+  ): UrlSigner | undefined {
+    if (baseUrl === undefined && signingKeys === undefined) return undefined;
+    if (baseUrl === undefined || signingKeys === undefined) {
+      throw new StorageConfigurationError(
+        'baseUrl and signingKeys belong together: signed URLs need both',
+      );
+    }
+    return new UrlSigner(storage, baseUrl, signingKeys);
+  }
+
+  /**
+   * @throws StorageConfigurationError when the base URL is not an absolute one without query and fragment, a key is too
+   *   short, or an id is not plain or not unique.
+   */
   constructor(
     private readonly storage: string,
     private readonly baseUrl: string,
     signingKeys: readonly SigningKey[],
   ) {
+    assertBaseUrl(baseUrl);
+    if (!Array.isArray(signingKeys)) {
+      throw new StorageConfigurationError('signingKeys must be a list of { id, secret }');
+    }
     const ids = new Set<string>();
-    this.#keys = signingKeys.map(({ id, secret }) => {
-      if (!/^[\w-]+$/.test(id) || ids.has(id)) {
+    this.#keys = (signingKeys as readonly SigningKey[]).map((signingKey) => {
+      // Never shown, whatever they are: one that is misplaced may be the secret.
+      const { id, secret } = signingKey ?? {};
+      if (typeof id !== 'string' || !/^[\w-]+$/.test(id) || ids.has(id)) {
         throw new StorageConfigurationError(
           'signingKeys: each needs an id of its own, of [A-Za-z0-9_-]',
         );
       }
       ids.add(id);
+      if (typeof secret !== 'string' && !(secret instanceof Uint8Array)) {
+        throw new StorageConfigurationError(
+          `signingKeys: the secret of "${id}" must be a string or a Uint8Array`,
+        );
+      }
       const bytes = Buffer.from(secret);
       if (bytes.length < 32) {
         throw new StorageConfigurationError(
@@ -172,4 +204,13 @@ export class UrlSigner {
       .update(['v1', this.storage, encodeKey(key), ...fields].join('\n'))
       .digest('base64url');
   }
+}
+
+function assertBaseUrl(baseUrl: string): void {
+  const isWeb = typeof baseUrl === 'string' && /^https?:\/\//i.test(baseUrl);
+  // The key is put behind it: in a query or a fragment it would never arrive.
+  if (isWeb && URL.canParse(baseUrl) && !/[?#]/.test(baseUrl)) return;
+  throw new StorageConfigurationError(
+    'baseUrl must be an absolute http(s) URL without query and fragment',
+  );
 }

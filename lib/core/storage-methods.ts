@@ -101,6 +101,7 @@ export interface UploadUrlOptions extends SignalOption {
   contentType?: string;
   /** Exact length in bytes. */
   size?: number;
+  /** Where the storage has a `maxObjectSize`, that is the most; a backend that cannot enforce it needs `size`. */
   maxSize?: ByteSize;
   checksum?: Checksum;
   /** `'*'`: only when nothing is stored under the key. */

@@ -1,7 +1,14 @@
+import { assertOptions, shown } from './arguments.js';
 import { StorageInvalidArgumentError } from './errors.js';
 import { parsePrefix } from './key.js';
 import { type ParsedRetryOptions, parseRetryOptions, type RetryOptions } from './retry.js';
-import { type ByteSize, parseByteSize, parseExpiresIn, parseMilliseconds } from './units.js';
+import {
+  assertCount,
+  type ByteSize,
+  parseByteSize,
+  parseExpiresIn,
+  parseMilliseconds,
+} from './units.js';
 
 /** Options that every storage takes, whatever its driver. */
 export interface StorageOptions {
@@ -18,7 +25,7 @@ export interface StorageOptions {
   retry?: RetryOptions;
   /**
    * Longest time without progress, of a request to the backend and of a body that is being stored: milliseconds, or text
-   * such as `'30s'`. Default: the driver's own for requests, none for bodies.
+   * such as `'30s'`; more than 24 days are as long as a timer can run. Default: the driver's own for requests, none for bodies.
    */
   timeout?: number | string;
   /** Parts of one call in flight at once. Default 4. */
@@ -42,25 +49,37 @@ export interface ParsedStorageOptions {
 
 /** @throws StorageInvalidArgumentError, StorageInvalidKeyError naming the option. */
 export function parseStorageOptions(options: StorageOptions): ParsedStorageOptions {
-  const concurrency = options.concurrency ?? 4;
-  if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new StorageInvalidArgumentError('concurrency must be a whole number, 1 or more');
+  assertOptions(options);
+  const { prefix = '', publicUrl, expiresIn = 3600, concurrency = 4 } = options;
+  if (typeof prefix !== 'string') {
+    throw new StorageInvalidArgumentError(`prefix must be a string, not ${shown(prefix)}`);
   }
-  const { publicUrl } = options;
-  if (typeof publicUrl === 'string' && !URL.canParse(publicUrl)) {
+  if (
+    publicUrl !== undefined &&
+    typeof publicUrl !== 'function' &&
+    !(typeof publicUrl === 'string' && URL.canParse(publicUrl))
+  ) {
     throw new StorageInvalidArgumentError('publicUrl must be an absolute URL or a function');
   }
   return {
-    prefix: parsePrefix(options.prefix ?? ''),
+    prefix: parsePrefix(prefix),
     publicUrl,
-    expiresIn: parseExpiresIn(options.expiresIn ?? 3600, Number.MAX_SAFE_INTEGER),
+    expiresIn: parseExpiresIn(expiresIn, Number.MAX_SAFE_INTEGER),
     retry: parseRetryOptions(options.retry),
     timeout:
       options.timeout === undefined ? undefined : parseMilliseconds(options.timeout, 'timeout'),
-    concurrency,
+    concurrency: assertCount(concurrency, 'concurrency', 1),
     maxObjectSize:
       options.maxObjectSize === undefined
         ? Number.MAX_SAFE_INTEGER
         : parseByteSize(options.maxObjectSize, 'maxObjectSize'),
   };
+}
+
+/** @throws StorageInvalidArgumentError */
+export function parseStorageName(name: string): string {
+  if (typeof name === 'string') return name;
+  throw new StorageInvalidArgumentError(
+    `The name of a storage must be a string, not ${shown(name)}`,
+  );
 }

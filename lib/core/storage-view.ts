@@ -1,6 +1,8 @@
+import { assertOptions, shown } from './arguments.js';
 import { openBody, type OpenBody, type StorageBody } from './body.js';
 import { type Capabilities, type UploadConstraint } from './capabilities.js';
 import { parseWriteConditions, type WriteConditions } from './conditions.js';
+import { assertDriver } from './driver-contract.js';
 import {
   addErrorContext,
   StorageClosedError,
@@ -9,15 +11,18 @@ import {
   StorageInvalidArgumentError,
   StorageInvalidKeyError,
   StoragePermissionError,
+  StorageTooLargeError,
   StorageUnsupportedError,
 } from './errors.js';
-import { encodeKey, parseKey, parsePrefix } from './key.js';
+import { encodeKey, isReserved, parseKey, parsePrefix } from './key.js';
 import { type MultipartUpload, parseMultipartUpload } from './multipart.js';
 import { type Operation, Operations } from './operations.js';
-import type { DriverListOptions, DriverUpload, StorageDriver } from './storage-driver.js';
+import type { DriverListOptions, DriverUpload, ListPage, StorageDriver } from './storage-driver.js';
+import type { ProgressCallback } from './progress.js';
 import type { ListPageOptions, SignalOption } from './storage-methods.js';
 import {
   type ParsedStorageOptions,
+  parseStorageName,
   parseStorageOptions,
   type StorageOptions,
 } from './storage-options.js';
@@ -31,6 +36,11 @@ interface Shared {
   readonly operations: Operations;
 }
 
+/** What the options of any call may hold, whatever the call. */
+interface CallOptions extends SignalOption {
+  onProgress?: ProgressCallback;
+}
+
 /** Where a storage's driver comes from: opened on first use, and again after an attempt that failed. */
 export class DriverSource {
   #driver: StorageDriver | undefined;
@@ -42,7 +52,9 @@ export class DriverSource {
     private readonly openDriver: () => Promise<StorageDriver>,
   ) {}
 
+  /** @throws StorageConfigurationError when it is not a whole driver */
   static of(driver: StorageDriver): DriverSource {
+    assertDriver(driver);
     const source = new DriverSource(driver.name, async () => driver);
     source.#driver = driver;
     return source;
@@ -85,7 +97,7 @@ export class StorageView {
 
   static of(source: DriverSource, given: StorageOptions & { name?: string }): StorageView {
     const options = parseStorageOptions(given);
-    const name = given.name ?? source.driverName;
+    const name = parseStorageName(given.name === undefined ? source.driverName : given.name);
     const operations = new Operations({
       storage: name,
       driver: source.driverName,
@@ -125,10 +137,14 @@ export class StorageView {
     return Math.min(this.shared.options.maxObjectSize, this.capabilities.limits.maxObjectSize);
   }
 
+  /** Whether the storage is configured to take less than its backend does. */
+  get isSizeLimited(): boolean {
+    return this.shared.options.maxObjectSize < this.capabilities.limits.maxObjectSize;
+  }
+
   scoped(prefix: string): StorageView {
     if (prefix === '') throw new StorageInvalidArgumentError('The prefix of a scope is empty');
-    parsePrefix(prefix, this.#prefixBytes);
-    return this.#derive(this.prefix + prefix, this.isReadonly);
+    return this.#derive(this.#joined(prefix, parsePrefix), this.isReadonly);
   }
 
   readonly(): StorageView {
@@ -140,27 +156,28 @@ export class StorageView {
     return this.#closed;
   }
 
-  /** Starts a call. What it throws tells where it happened. */
-  begin(name: string, key: string | undefined, signal: AbortSignal | undefined): Operation {
-    if (this.#closed && !this.isRoot) {
-      throw new StorageClosedError('This view of the storage is closed', {
-        storage: this.name,
-        driver: this.driverName,
-        operation: name,
-        key,
-      });
+  /** Starts a call, with the checks that the options of all calls need. What it throws tells where it happened. */
+  begin(name: string, given: string | undefined, options: CallOptions): Operation {
+    const key = textOrNone(given);
+    try {
+      assertCallOptions(options);
+      if (this.#closed && !this.isRoot) {
+        throw new StorageClosedError('This view of the storage is closed');
+      }
+    } catch (error) {
+      throw this.#located(error, name, key);
     }
-    return this.shared.operations.begin(name, key, signal);
+    return this.shared.operations.begin(name, key, options.signal);
   }
 
   /** Runs a call from its start to its end; its failure is a StorageError that tells where it happened. */
   async run<T>(
     name: string,
     key: string | undefined,
-    signal: AbortSignal | undefined,
+    options: CallOptions,
     call: (operation: Operation) => Promise<T>,
   ): Promise<T> {
-    const operation = this.begin(name, key, signal);
+    const operation = this.begin(name, key, options);
     try {
       await this.open(operation);
       return await call(operation);
@@ -175,22 +192,22 @@ export class StorageView {
   runKey<T>(
     name: string,
     key: string,
-    { signal }: SignalOption,
+    options: CallOptions,
     call: (operation: Operation, fullKey: string) => Promise<T>,
   ): Promise<T> {
-    return this.run(name, typeof key === 'string' ? key : undefined, signal, (operation) =>
-      call(operation, this.fullKey(key)),
-    );
+    return this.run(name, key, options, (operation) => call(operation, this.fullKey(key)));
   }
 
   /** The same for a call about a multipart upload. */
   runUpload<T>(
     name: string,
     upload: MultipartUpload,
-    options: SignalOption,
+    options: CallOptions,
     call: (operation: Operation, upload: DriverUpload) => Promise<T>,
   ): Promise<T> {
-    return this.runKey(name, upload?.key, options, (operation, key) => {
+    return this.run(name, upload?.key, options, async (operation) => {
+      // An invalid key is told first, as by every other call; what else is no upload, only where there are any.
+      const key = typeof upload?.key === 'string' ? this.fullKey(upload.key) : '';
       this.assertWritable();
       this.assertMultipart();
       return call(operation, { key, uploadId: parseMultipartUpload(upload).uploadId });
@@ -202,18 +219,13 @@ export class StorageView {
     try {
       return openBody(body);
     } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      const { name: storage, driverName: driver } = this;
-      throw addErrorContext(error, { storage, driver, operation, key });
+      throw this.#located(error, operation, textOrNone(key));
     }
   }
 
   /** @throws StorageInvalidKeyError */
   fullKey(key: string): string {
-    const fullKey = this.prefix + parseKey(key, this.#prefixBytes);
-    // Where the prefix ends within a segment, that segment is only known now.
-    if (this.prefix !== '' && !this.prefix.endsWith('/')) parseKey(fullKey);
-    return fullKey;
+    return this.#joined(key, parseKey);
   }
 
   /** The same for the second key of a call, which the error would not name otherwise. */
@@ -234,6 +246,15 @@ export class StorageView {
   own(file: StoredFile): StoredFile {
     if (this.prefix === '') return Object.isFrozen(file) ? file : Object.freeze(file);
     return Object.freeze({ ...file, key: this.ownKey(file.key) });
+  }
+
+  /** The page without what lies in the reserved folder, which a prefix such as `'.'` matches, too. */
+  visible({ files, prefixes, ...rest }: ListPage): ListPage {
+    return {
+      files: files.filter(({ key }) => !isReserved(key)),
+      prefixes: prefixes.filter((prefix) => !isReserved(prefix)),
+      ...rest,
+    };
   }
 
   ownFailure(fullKey: string, error: StorageError): { key: string; error: StorageError } {
@@ -295,10 +316,38 @@ export class StorageView {
     );
   }
 
+  /** @throws StorageTooLargeError */
+  assertObjectSize(size: number): void {
+    if (size <= this.maxObjectSize) return;
+    throw new StorageTooLargeError(
+      `The file has ${size} bytes, more than the limit of ${this.maxObjectSize}`,
+    );
+  }
+
+  /**
+   * The greatest size that an upload URL is to be bound to, where there is one.
+   *
+   * @throws StorageTooLargeError
+   * @throws StorageUnsupportedError when `maxObjectSize` could be exceeded with the URL
+   */
+  uploadLimit(
+    method: 'PUT' | 'POST',
+    size: number | undefined,
+    maxSize: number | undefined,
+  ): number | undefined {
+    if (size !== undefined) this.assertObjectSize(size);
+    const enforced = this.#enforcedOn(method);
+    if (!this.isSizeLimited) return maxSize;
+    if (enforced.includes('maxSize')) return Math.min(maxSize ?? Infinity, this.maxObjectSize);
+    if (size !== undefined) return maxSize;
+    throw this.#unsupported(
+      `enforcing maxObjectSize on a signed ${method} upload without an exact size; give one as { size }`,
+    );
+  }
+
   /** @param asked what the caller wants the upload URL to be bound to */
   assertConstraints(method: 'PUT' | 'POST', asked: Record<UploadConstraint, unknown>): void {
-    const enforced = this.capabilities.signedUploads[method];
-    if (!enforced) throw this.#unsupported(`signed ${method} uploads, as configured`);
+    const enforced = this.#enforcedOn(method);
     for (const [constraint, value] of Object.entries(asked)) {
       if (value === undefined || enforced.includes(constraint as UploadConstraint)) continue;
       throw this.#unsupported(`enforcing ${constraint} on a signed ${method} upload`);
@@ -337,7 +386,7 @@ export class StorageView {
   }
 
   listOptions(options: ListPageOptions, pageSize: number, operation: Operation): DriverListOptions {
-    const { delimiter, startAfter, cursor } = options;
+    const { prefix = '', delimiter, startAfter, cursor } = options;
     const { delimiters } = this.capabilities;
     if (delimiter !== undefined) {
       if (typeof delimiter !== 'string' || delimiter === '') {
@@ -346,7 +395,7 @@ export class StorageView {
         );
       }
       if (delimiters === 'none' || (delimiters === 'slash' && delimiter !== '/')) {
-        throw this.#unsupported(`the delimiter ${JSON.stringify(delimiter)}`);
+        throw this.#unsupported(`the delimiter ${shown(delimiter)}`);
       }
     }
     if (startAfter !== undefined && typeof startAfter !== 'string') {
@@ -357,12 +406,33 @@ export class StorageView {
     }
     return {
       signal: operation.signal,
-      prefix: this.prefix + parsePrefix(options.prefix ?? '', this.#prefixBytes),
+      prefix: this.#joined(prefix, parsePrefix),
       pageSize: assertCount(pageSize, 'limit', 1),
       ...(delimiter !== undefined && { delimiter }),
       ...(startAfter !== undefined && { startAfter: this.prefix + startAfter }),
       ...(cursor !== undefined && { cursor }),
     };
+  }
+
+  /** What the backend enforces on signed uploads by the method, which may be none that there is. */
+  #enforcedOn(method: 'PUT' | 'POST'): readonly UploadConstraint[] {
+    const { signedUploads } = this.capabilities;
+    const enforced = (method === 'PUT' || method === 'POST') && signedUploads[method];
+    if (enforced) return enforced;
+    throw this.#unsupported(`signed ${shown(method)} uploads, as configured`);
+  }
+
+  /** The view's prefix and what comes behind it, both of which the parser takes. */
+  #joined(text: string, parse: typeof parseKey | typeof parsePrefix): string {
+    const joined = this.prefix + parse(text, this.#prefixBytes);
+    // Where the prefix ends within a segment, that segment is only known now.
+    return this.prefix === '' || this.prefix.endsWith('/') ? joined : parse(joined);
+  }
+
+  #located(error: unknown, operation: string, key: string | undefined): unknown {
+    const { name: storage, driverName: driver } = this;
+    if (!(error instanceof StorageError)) return error;
+    return addErrorContext(error, { storage, driver, operation, key });
   }
 
   #derive(prefix: string, isReadonly: boolean): StorageView {
@@ -379,4 +449,22 @@ export class StorageView {
   #unsupported(what: string): StorageUnsupportedError {
     return new StorageUnsupportedError(`The ${this.driverName} driver does not support ${what}`);
   }
+}
+
+function assertCallOptions(options: CallOptions): void {
+  assertOptions(options);
+  const { signal, onProgress } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new StorageInvalidArgumentError(`signal must be an AbortSignal, not ${shown(signal)}`);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new StorageInvalidArgumentError(
+      `onProgress must be a function, not ${shown(onProgress)}`,
+    );
+  }
+}
+
+/** A key for a message, which may be whatever the caller gave. */
+function textOrNone(key: unknown): string | undefined {
+  return typeof key === 'string' ? key : undefined;
 }

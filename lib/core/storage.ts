@@ -1,8 +1,9 @@
+import { assertOptions, shown } from './arguments.js';
 import { parseAttributes, parseGivenAttributes } from './attributes.js';
 import { readBody, type StorageBody } from './body.js';
 import type { Capabilities } from './capabilities.js';
 import { parseChecksum } from './checksum.js';
-import { contentDisposition } from './content-disposition.js';
+import { contentDisposition, parseDisposition } from './content-disposition.js';
 import { parseWriteConditions } from './conditions.js';
 import { Download } from './download.js';
 import { openDownload } from './open-download.js';
@@ -108,7 +109,7 @@ export class Storage<Name extends string = string> {
    * @throws StorageConfigurationError when it cannot work as configured
    */
   open(): Promise<void> {
-    return this.#view.run('open', undefined, undefined, async () => {});
+    return this.#view.run('open', undefined, {}, async () => {});
   }
 
   /**
@@ -127,7 +128,8 @@ export class Storage<Name extends string = string> {
         const conditions = this.#view.writeConditions(options);
         const attributes = parseAttributes(key, options);
         this.#view.assertAttributes(options);
-        const checksum = options.checksum && parseChecksum(options.checksum);
+        const checksum =
+          options.checksum === undefined ? undefined : parseChecksum(options.checksum);
         const size = 'bytes' in source ? source.bytes.byteLength : (options.size ?? source.size);
         const meter =
           options.onProgress && new ProgressMeter('upload', key, size, options.onProgress);
@@ -173,7 +175,7 @@ export class Storage<Name extends string = string> {
    *   StorageRangeNotSatisfiableError
    */
   async get(key: string, options: GetOptions = {}): Promise<Download> {
-    const operation = this.#view.begin('get', key, options.signal);
+    const operation = this.#view.begin('get', key, options);
     try {
       await this.#view.open(operation);
       const fullKey = this.#view.fullKey(key);
@@ -218,7 +220,7 @@ export class Storage<Name extends string = string> {
    * are needed. The prefix is a plain string: `'a'` matches `'ab'`.
    */
   async *list(prefix = '', options: ListOptions = {}): AsyncGenerator<StoredFile, void> {
-    const operation = this.#view.begin('list', undefined, options.signal);
+    const operation = this.#view.begin('list', undefined, options);
     try {
       let left = options.limit === undefined ? Infinity : assertCount(options.limit, 'limit');
       if (left === 0) return;
@@ -228,7 +230,7 @@ export class Storage<Name extends string = string> {
       );
       for await (const page of pages) {
         operation.pause();
-        for (const file of page.files) {
+        for (const file of this.#view.visible(page).files) {
           yield this.#view.own(file);
           if (--left === 0) return;
           operation.signal.throwIfAborted();
@@ -244,11 +246,13 @@ export class Storage<Name extends string = string> {
 
   /** One page of a listing, with the common prefixes when there is a delimiter. */
   async listPage(options: ListPageOptions = {}): Promise<ListPage> {
-    return this.#view.run('listPage', undefined, options.signal, (operation) =>
+    return this.#view.run('listPage', undefined, options, (operation) =>
       operation.repeat(async () => {
-        const limit = assertCount(options.limit ?? LIST_PAGE_SIZE, 'limit', 1, LIST_PAGE_SIZE);
+        const { limit = LIST_PAGE_SIZE } = options;
+        assertCount(limit, 'limit', 1, LIST_PAGE_SIZE);
         const pages = this.#driver.list(this.#view.listOptions(options, limit, operation));
-        for await (const { files, prefixes, cursor } of pages) {
+        for await (const page of pages) {
+          const { files, prefixes, cursor } = this.#view.visible(page);
           return {
             files: files.map((file) => this.#view.own(file)),
             prefixes: prefixes.map((each) => this.#view.ownKey(each)),
@@ -273,7 +277,7 @@ export class Storage<Name extends string = string> {
 
   /** Deletes many files in as few requests as the backend allows. Failures are reported per key. */
   async deleteMany(keys: Iterable<string>, options: SignalOption = {}): Promise<DeleteManyResult> {
-    return this.#view.run('deleteMany', undefined, options.signal, async (operation) => {
+    return this.#view.run('deleteMany', undefined, options, async (operation) => {
       this.#view.assertWritable();
       // A string is an iterable, too: of its characters.
       if (typeof keys === 'string' || typeof keys?.[Symbol.iterator] !== 'function') {
@@ -296,7 +300,7 @@ export class Storage<Name extends string = string> {
     prefix: string,
     options: DeletePrefixOptions = {},
   ): Promise<DeletePrefixResult> {
-    return this.#view.run('deletePrefix', undefined, options.signal, async (operation) => {
+    return this.#view.run('deletePrefix', undefined, options, async (operation) => {
       this.#view.assertWritable();
       // A prefix that is missing by mistake must not empty the storage.
       if (!prefix && options.all !== true) {
@@ -309,7 +313,8 @@ export class Storage<Name extends string = string> {
       const pages = this.#driver.list(
         this.#view.listOptions({ prefix }, LIST_PAGE_SIZE, operation),
       );
-      for await (const { files } of pages) {
+      for await (const page of pages) {
+        const { files } = this.#view.visible(page);
         found += files.length;
         failed.push(
           ...(await this.#deleteBatches(
@@ -366,7 +371,7 @@ export class Storage<Name extends string = string> {
         signal: operation.signal,
         expiresIn: this.#view.expiresIn(options.expiresIn),
         ...(options.disposition !== undefined && {
-          contentDisposition: contentDisposition(options.disposition),
+          contentDisposition: contentDisposition(parseDisposition(options.disposition)),
         }),
         ...(contentType !== undefined && { contentType }),
       });
@@ -382,17 +387,20 @@ export class Storage<Name extends string = string> {
   async uploadUrl(key: string, options: UploadUrlOptions = {}): Promise<UploadUrl> {
     return this.#view.runKey('uploadUrl', key, options, (operation, fullKey) => {
       this.#view.assertWritable();
-      const { method = 'PUT', ifNoneMatch, checksum } = options;
+      const { method = 'PUT', ifNoneMatch } = options;
       const { contentType } = parseGivenAttributes(options);
       const size = options.size === undefined ? undefined : assertCount(options.size, 'size');
-      const maxSize =
+      const asked =
         options.maxSize === undefined ? undefined : parseByteSize(options.maxSize, 'maxSize');
+      const maxSize = this.#view.uploadLimit(method, size, asked);
+      const checksum = options.checksum === undefined ? undefined : parseChecksum(options.checksum);
       this.#view.assertConstraints(method, {
         contentType,
         size,
         maxSize,
         checksum,
-        createOnly: parseWriteConditions({ ...(ifNoneMatch && { ifNoneMatch }) }).ifNoneMatch,
+        createOnly: parseWriteConditions({ ...(ifNoneMatch !== undefined && { ifNoneMatch }) })
+          .ifNoneMatch,
       });
       return this.#driver.uploadUrl(fullKey, {
         signal: operation.signal,
@@ -401,7 +409,7 @@ export class Storage<Name extends string = string> {
         ...(contentType !== undefined && { contentType }),
         ...(size !== undefined && { size }),
         ...(maxSize !== undefined && { maxSize }),
-        ...(checksum && { checksum: parseChecksum(checksum) }),
+        ...(checksum && { checksum }),
         ...(ifNoneMatch && { ifNoneMatch }),
       });
     });
@@ -416,7 +424,10 @@ export class Storage<Name extends string = string> {
       this.#view.assertWritable();
       this.#view.assertMultipart();
       this.#view.assertAttributes(options);
-      const partSize = this.#view.partSize(options.partSize ?? DEFAULT_PART_SIZE, options.size);
+      const size = options.size === undefined ? undefined : assertCount(options.size, 'size');
+      if (size !== undefined) this.#view.assertObjectSize(size);
+      const { partSize: least = DEFAULT_PART_SIZE } = options;
+      const partSize = this.#view.partSize(least, size);
       const uploadId = await this.#driver.startMultipartUpload(fullKey, {
         ...parseAttributes(key, options),
         signal: operation.signal,
@@ -442,7 +453,7 @@ export class Storage<Name extends string = string> {
             signal: operation.signal,
             size: undefined,
             checksum: undefined,
-            maxSize: maxPartSize,
+            maxSize: Math.min(maxPartSize, this.#view.maxObjectSize),
             onWait: (waiting) => operation.sourceWaits(waiting),
             onBytes: () => {},
           }),
@@ -469,6 +480,7 @@ export class Storage<Name extends string = string> {
    *
    * @param parts as `uploadPart` returned them, in any order; left out: all that the backend has
    * @throws StorageFileNotFoundError when the upload is not there
+   * @throws StorageTooLargeError when they are larger together than `maxObjectSize`
    */
   async completeMultipartUpload(
     upload: MultipartUpload,
@@ -482,10 +494,17 @@ export class Storage<Name extends string = string> {
       async (operation, ours) => {
         const { signal } = operation;
         const conditions = this.#view.writeConditions(options);
-        const all = parseParts(
-          parts ?? (await this.#driver.listParts(ours, { signal })),
-          this.capabilities.limits.maxParts,
-        );
+        const { maxParts } = this.capabilities.limits;
+        const named = parts === undefined ? undefined : parseParts(parts, maxParts);
+        // What the caller says about sizes is not asked: the parts may have come from anybody.
+        const stored =
+          named === undefined || this.#view.isSizeLimited
+            ? await operation.repeat(() => this.#driver.listParts(ours, { signal }))
+            : [];
+        const all = named ?? parseParts(stored, maxParts);
+        const numbers = new Set(all.map(({ partNumber }) => partNumber));
+        const used = stored.filter(({ partNumber }) => numbers.has(partNumber));
+        this.#view.assertObjectSize(used.reduce((sum, { size }) => sum + size, 0));
         const file = await this.#driver.completeMultipartUpload(ours, all, {
           ...conditions,
           signal,
@@ -514,10 +533,17 @@ export class Storage<Name extends string = string> {
 
   /**
    * Lets the calls under way end (those that take longer than `timeout` milliseconds, 10,000 by default, are aborted)
-   * and frees the client. Later calls reject with `StorageClosedError`. Idempotent. Closing a view closes only the view.
+   * and frees the client. `Infinity` waits as long as a timer can, 24 days. Later calls reject with `StorageClosedError`. Idempotent. Closing a view closes only the view.
    */
-  close({ timeout = DRAIN_TIMEOUT }: { timeout?: number } = {}): Promise<void> {
-    return this.#view.close(timeout);
+  async close(options: { timeout?: number } = {}): Promise<void> {
+    assertOptions(options);
+    const { timeout = DRAIN_TIMEOUT } = options;
+    if (typeof timeout !== 'number' || !(timeout >= 0)) {
+      throw new StorageInvalidArgumentError(
+        `timeout must be a number of milliseconds, 0 or more, not ${shown(timeout)}`,
+      );
+    }
+    await this.#view.close(timeout);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -56,5 +56,6 @@ export function storedFile(
     if (value !== undefined) file[name] = value;
   }
   file['metadata'] = Object.freeze({ ...fields.metadata });
+  if (fields.checksum) file['checksum'] = Object.freeze({ ...fields.checksum });
   return Object.freeze(file) as unknown as StoredFile;
 }

@@ -1,6 +1,10 @@
 import bytes from 'bytes';
 import ms, { type StringValue } from 'ms';
+import { shown } from './arguments.js';
 import { StorageInvalidArgumentError } from './errors.js';
+
+/** Milliseconds. setTimeout() fires at once for anything longer. */
+export const MAX_TIMER = 2 ** 31 - 1;
 
 /** Bytes as a number, or as text such as `'10mb'` (1 kb = 1,024 bytes). */
 export type ByteSize = number | string;
@@ -10,7 +14,7 @@ export function parseByteSize(size: ByteSize, name: string): number {
   const parsed = typeof size === 'string' ? parseSize(size) : size;
   if (parsed !== null && Number.isSafeInteger(parsed) && parsed >= 0) return parsed;
   throw new StorageInvalidArgumentError(
-    `${name} must be a whole number of bytes or text such as "10mb", not ${JSON.stringify(size)}`,
+    `${name} must be a whole number of bytes or text such as "10mb", not ${shown(size)}`,
   );
 }
 
@@ -19,12 +23,18 @@ function parseSize(text: string): number | null {
   return /^\d+(?:\.\d+)? *(?:b|kb|mb|gb|tb|pb)?$/i.test(text) ? bytes.parse(text) : null;
 }
 
-/** Milliseconds from a number of them, or from text such as `'30s'`. @throws StorageInvalidArgumentError naming the option. */
+/**
+ * Milliseconds from a number of them, or from text such as `'30s'`: what is longer than a timer can run is `MAX_TIMER`.
+ *
+ * @throws StorageInvalidArgumentError naming the option.
+ */
 export function parseMilliseconds(duration: number | string, name: string): number {
   const parsed = typeof duration === 'string' ? parseDuration(duration) : duration;
-  if (typeof parsed === 'number' && Number.isFinite(parsed) && parsed > 0) return parsed;
+  if (typeof parsed === 'number' && Number.isFinite(parsed) && parsed > 0) {
+    return Math.min(parsed, MAX_TIMER);
+  }
   throw new StorageInvalidArgumentError(
-    `${name} must be a number of milliseconds above 0 or text such as "30s", not ${JSON.stringify(duration)}`,
+    `${name} must be a number of milliseconds above 0 or text such as "30s", not ${shown(duration)}`,
   );
 }
 
@@ -33,7 +43,7 @@ export function parseExpiresIn(expiresIn: number | string, maximum: number): num
   const parsed = typeof expiresIn === 'string' ? parseDuration(expiresIn) / 1000 : expiresIn;
   if (Number.isFinite(parsed) && parsed >= 1 && parsed <= maximum) return Math.floor(parsed);
   throw new StorageInvalidArgumentError(
-    `expiresIn must be 1 to ${maximum} seconds, as a number or as text such as "15m", not ${JSON.stringify(expiresIn)}`,
+    `expiresIn must be 1 to ${maximum} seconds, as a number or as text such as "15m", not ${shown(expiresIn)}`,
   );
 }
 
@@ -53,6 +63,6 @@ export function assertCount(
   if (Number.isSafeInteger(count) && count >= least && count <= most) return count;
   const bounds = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`;
   throw new StorageInvalidArgumentError(
-    `${name} must be a whole number, ${bounds}, not ${String(count)}`,
+    `${name} must be a whole number, ${bounds}, not ${shown(count)}`,
   );
 }

@@ -82,7 +82,7 @@ export function assertConfiguration(storage: string, configuration: StorageConfi
       refuse(`there is no driver "${String(driver)}"; the built-in ones are ${names}`);
     }
     known = { ...known, ...DRIVER_OPTIONS[driver as DriverName] };
-  } else if (typeof driver?.put !== 'function' || typeof driver.capabilities !== 'object') {
+  } else if (typeof driver !== 'object' || driver === null) {
     refuse('driver must be the name of a built-in driver or an object that is a StorageDriver');
   }
   for (const name of Object.keys(options)) {

@@ -2,7 +2,7 @@ import { addErrorContext, StorageConfigurationError, StorageError } from '../cor
 import { Storage } from '../core/storage.js';
 import { DriverSource } from '../core/storage-view.js';
 import type { DriverFactory, DriverSettings, StorageDriver } from '../core/storage-driver.js';
-import { parseStorageOptions } from '../core/storage-options.js';
+import { parseStorageName, parseStorageOptions } from '../core/storage-options.js';
 import {
   assertConfiguration,
   type DriverName,
@@ -40,6 +40,7 @@ export function createStorage<const Configuration extends StorageConfiguration>(
   name: string,
   configuration: Configuration,
 ): Storage<NameOf<Configuration>> {
+  parseStorageName(name);
   try {
     assertConfiguration(name, configuration);
     const { retry, timeout, concurrency } = parseStorageOptions(configuration);
@@ -88,12 +89,20 @@ async function load(storage: string, name: DriverName): Promise<unknown> {
   try {
     return await LOADERS[name]();
   } catch (error) {
-    // ERR_MODULE_NOT_FOUND from import(), MODULE_NOT_FOUND from the CommonJS build's require().
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') throw error;
     throw new StorageConfigurationError(
-      `Storage "${storage}" uses the ${name} driver, which needs packages that are not installed: npm install ${PACKAGES[name].join(' ')}`,
+      isPackageMissing(error, PACKAGES[name])
+        ? `Storage "${storage}" uses the ${name} driver, which needs packages that are not installed: npm install ${PACKAGES[name].join(' ')}`
+        : `Storage "${storage}" uses the ${name} driver, which could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
       { cause: error },
     );
   }
+}
+
+/** Whether one of the packages is what is not there, rather than something that it needs or a file of ours. */
+function isPackageMissing(error: unknown, packages: readonly string[]): boolean {
+  // ERR_MODULE_NOT_FOUND from import(), MODULE_NOT_FOUND from the CommonJS build's require().
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'MODULE_NOT_FOUND') return false;
+  const missing = /^Cannot find (?:package|module) '([^']+)'/.exec(message)?.[1];
+  return packages.some((each) => missing === each || missing?.startsWith(`${each}/`));
 }

@@ -13,6 +13,20 @@ const anyUnits = fc
   )
   .map((units) => String.fromCharCode(...units));
 
+describe('safeFileName', () => {
+  it('takes no longer for a name of megabytes, and keeps its extension', () => {
+    const started = performance.now();
+    for (const filling of [' ', '.', 'x ', '\u0301', '\u200d', '/', '😀']) {
+      const name = safeFileName(`a${filling.repeat(1_000_000)}z.png`);
+      expect(name.endsWith('z.png') || name.endsWith('.png')).toBe(true);
+      expect(Buffer.byteLength(name)).toBeLessThanOrEqual(200);
+      expect(name.isWellFormed()).toBe(true);
+    }
+    expect(safeFileName(' '.repeat(1_000_000))).toBe('download');
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+});
+
 describe('contentDisposition', () => {
   it('writes a header value for any name whatever', () => {
     fc.assert(

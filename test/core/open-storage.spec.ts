@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   StorageConfigurationError,
   StorageError,
@@ -83,7 +86,26 @@ describe('openStorage', () => {
     [{ concurrency: '4' }, 'concurrency'],
     [{ maxObjectSize: '5 apples' }, 'maxObjectSize'],
     [{ publicUrl: 'not a url' }, 'publicUrl'],
+    [{ concurrency: null }, 'concurrency'],
+    [{ timeout: null }, 'timeout'],
+    [{ expiresIn: null }, 'expiresIn'],
+    [{ maxObjectSize: null }, 'maxObjectSize'],
+    [{ publicUrl: 5 }, 'publicUrl'],
+    [{ publicUrl: null }, 'publicUrl'],
+    [{ prefix: 5 }, 'prefix'],
+    [{ prefix: null }, 'prefix'],
+    [{ retry: null }, 'retry'],
+    [{ retry: false }, 'retry'],
+    [{ retry: 5 }, 'retry'],
+    [{ retry: 'no' }, 'retry'],
+    [{ retry: [] }, 'retry'],
+    [{ retry: { maxRetry: 0 } }, 'retry.maxRetry'],
     [{ retry: { maxRetries: -1 } }, 'retry.maxRetries'],
+    [{ retry: { maxRetries: true } }, 'retry.maxRetries'],
+    [{ retry: { maxRetries: 1.5 } }, 'retry.maxRetries'],
+    [{ retry: { maxRetries: null } }, 'retry.maxRetries'],
+    [{ retry: { baseDelay: true } }, 'retry.baseDelay'],
+    [{ retry: { jitter: 5 } }, 'retry.jitter'],
     [{ maxSize: 'much' }, 'maxSize'],
   ])('refuses %j by the name of the option and of the storage', async (options, name) => {
     const error = await failure({ driver: 'memory', ...options });
@@ -92,8 +114,48 @@ describe('openStorage', () => {
     expect(error.storage).toBe('uploads');
   });
 
+  it.each([[undefined], [null], [5], [Symbol('uploads')]])(
+    'refuses %p as the name of a storage',
+    async (name) => {
+      const opened = openStorage(name as unknown as string, { driver: 'memory' });
+      await expect(opened).rejects.toThrow(StorageInvalidArgumentError);
+      await expect(opened).rejects.toThrow('name');
+    },
+  );
+
+  const KEYS = [{ id: 'one', secret: 's'.repeat(32) }];
+  const URL_BASE = 'https://example.com/files';
+  it.each<[object, string]>([
+    [{ baseUrl: URL_BASE }, 'signingKeys'],
+    [{ signingKeys: KEYS }, 'baseUrl'],
+    [{ baseUrl: 5, signingKeys: KEYS }, 'baseUrl'],
+    [{ baseUrl: '/files', signingKeys: KEYS }, 'baseUrl'],
+    [{ baseUrl: 'ftp://example.com', signingKeys: KEYS }, 'baseUrl'],
+    [{ baseUrl: 'https:files', signingKeys: KEYS }, 'baseUrl'],
+    [{ baseUrl: `${URL_BASE}?a=b`, signingKeys: KEYS }, 'baseUrl'],
+    [{ baseUrl: `${URL_BASE}#`, signingKeys: KEYS }, 'baseUrl'],
+    [{ baseUrl: URL_BASE, signingKeys: 's'.repeat(32) }, 'signingKeys'],
+    [{ baseUrl: URL_BASE, signingKeys: KEYS[0] }, 'signingKeys'],
+    [{ baseUrl: URL_BASE, signingKeys: [] }, 'signingKeys'],
+    [{ baseUrl: URL_BASE, signingKeys: [null] }, 'signingKeys'],
+    [{ baseUrl: URL_BASE, signingKeys: ['s'.repeat(32)] }, 'signingKeys'],
+    [{ baseUrl: URL_BASE, signingKeys: [{ ...KEYS[0], id: 5 }] }, 'signingKeys'],
+    [{ baseUrl: URL_BASE, signingKeys: [{ id: 'one' }] }, 'signingKeys'],
+    [{ baseUrl: URL_BASE, signingKeys: [{ id: 'one', secret: 5 }] }, 'signingKeys'],
+    [{ baseUrl: URL_BASE, signingKeys: [{ id: 'one', secret: KEYS }] }, 'signingKeys'],
+  ])('refuses to sign with %j, on either driver that signs by itself', async (options, name) => {
+    const root = await mkdtemp(join(tmpdir(), 'open-storage-'));
+    for (const driver of [{ driver: 'memory' }, { driver: 'local', root }]) {
+      const error = await failure({ ...driver, ...options });
+      expect(error).toBeInstanceOf(StorageConfigurationError);
+      expect(error.message).toContain(name);
+      expect(error.storage).toBe('uploads');
+    }
+    await rm(root, { recursive: true });
+  });
+
   it('refuses a prefix that could begin no key', async () => {
-    for (const prefix of ['/', '../', 'a//', 5]) {
+    for (const prefix of ['/', '../', 'a//']) {
       expect(await failure({ driver: 'memory', prefix })).toBeInstanceOf(StorageInvalidKeyError);
     }
   });

@@ -99,6 +99,18 @@ describe('Operations', () => {
     expect(() => operation.resume()).toThrow(StorageAbortedError);
   });
 
+  it('waits at the end as long as a timer can, for whatever is longer', async () => {
+    for (const timeout of [Infinity, 2 ** 31]) {
+      const all = operations();
+      const operation = all.begin('put', 'a', undefined);
+      const closed = all.close(timeout);
+      await jest.advanceTimersByTimeAsync(1000);
+      expect(operation.signal.aborted).toBe(false);
+      operation.end();
+      await closed;
+    }
+  });
+
   it('listens to the signal of the caller until it ends', () => {
     const controller = new AbortController();
     const operation = operations().begin('get', 'a', controller.signal);

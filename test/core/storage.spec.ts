@@ -247,6 +247,17 @@ describe('the timeout of a storage', () => {
       { timeout: '10s' },
     );
 
+  it('may be longer than a timer can run, and ends nothing then', async () => {
+    const { storage } = await open(undefined, { timeout: '30d' });
+    const slow = async function* (): AsyncGenerator<string, void> {
+      yield 'hello';
+      await new Promise((resolve) => setTimeout(resolve, 60_000));
+    };
+    const put = storage.put('a', slow());
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(await put).toMatchObject({ size: 5 });
+  });
+
   it('does not end the commit of a driver that keeps the time of its requests by itself', async () => {
     const { storage } = await openSlow(true);
     const put = storage.put('a', ['hello']);

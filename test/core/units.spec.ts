@@ -56,6 +56,11 @@ describe('parseMilliseconds', () => {
     expect(parseMilliseconds(given, 'timeout')).toBe(milliseconds);
   });
 
+  it('is at most what a timer can run, which would fire at once for more', () => {
+    expect(parseMilliseconds('30d', 'timeout')).toBe(2 ** 31 - 1);
+    expect(parseMilliseconds(2 ** 40, 'timeout')).toBe(2 ** 31 - 1);
+  });
+
   it.each(['', 'soon', '-1s', 0, -5, Number.NaN, Infinity, null])('refuses %j', (given) => {
     expect(() => parseMilliseconds(given as number, 'timeout')).toThrow(
       StorageInvalidArgumentError,

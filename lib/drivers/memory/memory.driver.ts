@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ParsedAttributes } from '../../core/attributes.js';
 import type { DriverBody } from '../../core/body.js';
+import { ByteCollector } from '../../core/byte-collector.js';
 import type { Capabilities } from '../../core/capabilities.js';
 import { startChecksum } from '../../core/checksum.js';
 import {
@@ -70,11 +71,9 @@ class MemoryDriver implements StorageDriver<undefined> {
   /** All keys in listing order; gone as soon as a key comes or goes. */
   #sortedKeys: string[] | undefined;
 
-  constructor({ maxSize, baseUrl, signingKeys }: MemoryStorageOptions, storage: string) {
+  constructor({ maxSize, ...signing }: MemoryStorageOptions, storage: string) {
     this.#maxSize = maxSize === undefined ? Infinity : parseByteSize(maxSize, 'maxSize');
-    if (baseUrl !== undefined && signingKeys) {
-      this.#signer = new UrlSigner(storage, baseUrl, signingKeys);
-    }
+    this.#signer = UrlSigner.of(storage, signing);
     const canSign = this.#signer !== undefined;
     this.capabilities = {
       createOnly: true,
@@ -110,15 +109,17 @@ class MemoryDriver implements StorageDriver<undefined> {
   }
 
   async get(key: string, { range, ...conditions }: DriverGetOptions): Promise<DriverDownload> {
-    const { bytes, file } = this.#entry(key);
-    checkReadConditions(file, conditions);
+    const entry = this.#entry(key);
+    checkReadConditions(entry.file, conditions);
+    const { bytes } = entry;
+    const file = handedOut(entry.file);
     if (!range) return { file, body: bytes.slice() };
     const resolved = resolveRange(range, file.size);
     return { file, range: resolved, body: bytes.slice(resolved.start, resolved.end + 1) };
   }
 
   async info(key: string): Promise<StoredFile> {
-    return this.#entry(key).file;
+    return handedOut(this.#entry(key).file);
   }
 
   async *list(options: DriverListOptions): AsyncGenerator<ListPage, void> {
@@ -137,7 +138,7 @@ class MemoryDriver implements StorageDriver<undefined> {
           more = true;
           break;
         }
-        if (common === undefined) files.push(this.#entries.get(key)!.file);
+        if (common === undefined) files.push(handedOut(this.#entries.get(key)!.file));
         else prefixes.push(common);
         last = common ?? key;
       }
@@ -232,14 +233,12 @@ class MemoryDriver implements StorageDriver<undefined> {
   }
 
   async #collect(key: string, body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
+    const collector = new ByteCollector();
     for await (const chunk of body) {
-      size += chunk.byteLength;
-      this.#assertRoom(key, size);
-      chunks.push(chunk);
+      this.#assertRoom(key, collector.size + chunk.byteLength);
+      collector.append(chunk);
     }
-    return joined(chunks);
+    return collector.bytes();
   }
 
   #commit(key: string, bytes: Uint8Array, options: DriverPutOptions): StoredFile {
@@ -271,7 +270,7 @@ class MemoryDriver implements StorageDriver<undefined> {
     this.#entries.set(key, { bytes, file });
     this.#used += bytes.byteLength;
     this.#sortedKeys = undefined;
-    return file;
+    return handedOut(file);
   }
 
   #remove(key: string): void {
@@ -325,6 +324,11 @@ class MemoryDriver implements StorageDriver<undefined> {
       if (this.#entries.has(key)) yield key;
     }
   }
+}
+
+/** With a Date of its own: nothing freezes a Date, and whoever sets one must not date the stored file. */
+function handedOut(file: StoredFile): StoredFile {
+  return Object.freeze({ ...file, lastModified: new Date(file.lastModified!) });
 }
 
 /** Not a Buffer: its slice() would hand out the stored bytes themselves, where that of a Uint8Array copies. */

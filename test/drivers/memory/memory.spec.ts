@@ -3,6 +3,8 @@ import {
   StorageQuotaExceededError,
   StorageUnsupportedError,
 } from '../../../lib/core/errors.js';
+import { parseRetryOptions } from '../../../lib/core/retry.js';
+import { createMemoryDriver } from '../../../lib/drivers/memory/memory.driver.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
 
 const KiB = 1024;
@@ -66,6 +68,41 @@ describe('the memory driver', () => {
     await storage.completeMultipartUpload(upload);
     (await storage.getBytes('a')).fill('x');
     expect((await storage.getBytes('a')).toString()).toBe('before');
+  });
+
+  it('keeps the time and the checksum of a file whose description the caller changes', async () => {
+    await using storage = await openStorage('scratch', { driver: 'memory' });
+    const checksum = { algorithm: 'crc32', value: 'mouDFg==' } as const;
+    const put = await storage.put('a', 'hello', { checksum: { ...checksum, value: 'NhCmhg==' } });
+    const { file } = await storage.get('a');
+    const { files } = await storage.listPage();
+    const copied = await storage.copy('a', 'b');
+    for (const each of [put, file, files[0]!, copied, await storage.info('a')]) {
+      each.lastModified!.setTime(0);
+      expect(() => Object.assign(each.checksum!, checksum)).toThrow(TypeError);
+    }
+    for (const key of ['a', 'b']) {
+      const { lastModified } = await storage.info(key);
+      expect(lastModified!.getTime()).toBeGreaterThan(Date.now() - 60_000);
+    }
+  });
+
+  it('keeps none of the chunks of a body, which may be single bytes', async () => {
+    const driver = await createMemoryDriver(
+      {},
+      { storage: 'scratch', retry: parseRetryOptions(), concurrency: 1 },
+    );
+    const size = 1_000_000;
+    const before = process.memoryUsage().heapUsed;
+    let after = before;
+    async function* bytes(): AsyncGenerator<Uint8Array, void> {
+      for (let index = 0; index < size; index++) yield new Uint8Array(1);
+      after = process.memoryUsage().heapUsed;
+    }
+    const { signal } = new AbortController();
+    const attributes = { contentType: 'text/plain', metadata: {} };
+    expect(await driver.put('a', bytes(), { signal, ...attributes })).toMatchObject({ size });
+    expect(after - before).toBeLessThan(64 * KiB * KiB);
   });
 
   it('signs nothing without baseUrl and signingKeys', async () => {

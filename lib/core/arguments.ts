@@ -1,0 +1,14 @@
+import { inspect } from 'node:util';
+import { StorageInvalidArgumentError } from './errors.js';
+
+/** A value as a message shows it: text as it is, of an object only its kind, since it may hold secrets. Never throws. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  return inspect(value, { depth: -1, customInspect: false });
+}
+
+/** @throws StorageInvalidArgumentError when it is not an object that can hold options. */
+export function assertOptions(options: unknown, name = 'options'): void {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
+  throw new StorageInvalidArgumentError(`${name} must be an object, not ${shown(options)}`);
+}
