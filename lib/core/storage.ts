@@ -521,7 +521,10 @@ export class Storage<Name extends string = string> {
     );
   }
 
-  /** The files below the prefix, as a storage of their own: keys are without it and can never leave it. */
+  /**
+   * The files under the prefix, as a storage of their own: keys are without it and can never leave it. The prefix is a
+   * plain string, as in `list`: end it with `/`, or `'tenant-1'` is also the beginning of `'tenant-10/…'`.
+   */
   scope(prefix: string): Storage<Name> {
     return new Storage(this.#view.scoped(prefix));
   }

@@ -46,7 +46,7 @@ export interface StorageModuleAsyncOptions
 export interface StorageFeature {
   /** The storage that holds the files. Default: the default storage. */
   storage?: string;
-  /** Put before each key, e.g. `'avatars/'`. */
+  /** Put before each key, e.g. `'avatars/'`. A plain string: without the `/` it also begins the keys of `'avatars-old/…'`. */
   prefix: string;
   /** Refuses every method that writes. */
   readonly?: boolean;

@@ -42,7 +42,9 @@ export function StorageFileInterceptor<Request = unknown>(
   fieldName: string,
   options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
-  return uploadInterceptor(options, (parser) => parser.single(fieldName));
+  return uploadInterceptor(`StorageFileInterceptor(${fieldName})`, options, (parser) =>
+    parser.single(fieldName),
+  );
 }
 
 /** Stores the files of one field; the handler gets them by `@UploadedFiles()`. Otherwise as `StorageFileInterceptor`. @publicApi */
@@ -51,8 +53,10 @@ export function StorageFilesInterceptor<Request = unknown>(
   maxCount?: number,
   options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
-  return uploadInterceptor({ maxFiles: maxCount ?? 10, ...options }, (parser) =>
-    parser.array(fieldName, maxCount),
+  return uploadInterceptor(
+    `StorageFilesInterceptor(${fieldName})`,
+    { maxFiles: maxCount ?? 10, ...options },
+    (parser) => parser.array(fieldName, maxCount),
   );
 }
 
@@ -61,17 +65,20 @@ export function StorageFileFieldsInterceptor<Request = unknown>(
   uploadFields: readonly UploadField[],
   options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
-  return uploadInterceptor(options, (parser) => parser.fields(uploadFields));
+  return uploadInterceptor('StorageFileFieldsInterceptor', options, (parser) =>
+    parser.fields(uploadFields),
+  );
 }
 
 /** Stores every file of the form, whatever its field; the handler gets a list by `@UploadedFiles()`. @publicApi */
 export function StorageAnyFilesInterceptor<Request = unknown>(
   options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
-  return uploadInterceptor(options, (parser) => parser.any());
+  return uploadInterceptor('StorageAnyFilesInterceptor', options, (parser) => parser.any());
 }
 
 function uploadInterceptor<Request>(
+  name: string,
   options: UploadInterceptorOptions<Request>,
   fields: (parser: Multer) => Middleware,
 ): Type<NestInterceptor> {
@@ -121,5 +128,6 @@ function uploadInterceptor<Request>(
       await Promise.allSettled(all.map((each) => this.#engine.remove(each)));
     }
   }
-  return mixin(StorageUploadInterceptor);
+  // What Nest's errors call it.
+  return Object.defineProperty(mixin(StorageUploadInterceptor), 'name', { value: name });
 }

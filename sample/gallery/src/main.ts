@@ -4,7 +4,8 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { config } from './gallery.config.js';
 
-const app = await NestFactory.create(AppModule);
+// Ends what clients still hold open at shutdown, such as a paused download, which would otherwise hold up the end.
+const app = await NestFactory.create(AppModule, { forceCloseConnections: true });
 app.enableShutdownHooks();
 await app.listen(config.port);
 const { port } = app.getHttpServer().address() as AddressInfo;

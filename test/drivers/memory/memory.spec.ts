@@ -125,6 +125,15 @@ describe('the memory driver', () => {
     );
   });
 
+  it('lists no more of a file than other backends do', async () => {
+    await using storage = await openStorage('scratch', { driver: 'memory' });
+    const { key, size, etag, lastModified } = await storage.put('a.png', 'a', {
+      metadata: { a: 'b' },
+    });
+    const { files } = await storage.listPage();
+    expect(files).toEqual([{ key, size, etag, lastModified, metadata: {} }]);
+  });
+
   it('lists 20,000 files in pages, each once', async () => {
     await using storage = await openStorage('scratch', { driver: 'memory' });
     for (let index = 0; index < 20_000; index++) await storage.put(`f${index}`, '');
