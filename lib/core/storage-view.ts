@@ -2,7 +2,7 @@ import { assertOptions, shown } from './arguments.js';
 import { openBody, type OpenBody, type StorageBody } from './body.js';
 import { type Capabilities, type UploadConstraint } from './capabilities.js';
 import { parseWriteConditions, type WriteConditions } from './conditions.js';
-import { assertDriver } from './driver-contract.js';
+import type { DriverSource } from './driver-source.js';
 import {
   addErrorContext,
   StorageClosedError,
@@ -39,46 +39,6 @@ interface Shared {
 /** What the options of any call may hold, whatever the call. */
 interface CallOptions extends SignalOption {
   onProgress?: ProgressCallback;
-}
-
-/** Where a storage's driver comes from: opened on first use, and again after an attempt that failed. */
-export class DriverSource {
-  #driver: StorageDriver | undefined;
-  #opening: Promise<StorageDriver> | undefined;
-
-  /** @param driverName known before there is a driver */
-  constructor(
-    readonly driverName: string,
-    private readonly openDriver: () => Promise<StorageDriver>,
-  ) {}
-
-  /** @throws StorageConfigurationError when it is not a whole driver */
-  static of(driver: StorageDriver): DriverSource {
-    assertDriver(driver);
-    const source = new DriverSource(driver.name, async () => driver);
-    source.#driver = driver;
-    return source;
-  }
-
-  get driver(): StorageDriver | undefined {
-    return this.#driver;
-  }
-
-  async open(): Promise<StorageDriver> {
-    if (this.#driver) return this.#driver;
-    this.#opening ??= this.openDriver();
-    try {
-      this.#driver = await this.#opening;
-      return this.#driver;
-    } finally {
-      this.#opening = undefined;
-    }
-  }
-
-  async close(): Promise<void> {
-    const driver = this.#driver ?? (await this.#opening?.catch(() => undefined));
-    await driver?.close();
-  }
 }
 
 /** What the methods of a storage share: its prefix, its limits, what it may do, and how a call runs. */

@@ -6,6 +6,7 @@ import { parseChecksum } from './checksum.js';
 import { contentDisposition, parseDisposition } from './content-disposition.js';
 import { parseWriteConditions } from './conditions.js';
 import { Download } from './download.js';
+import { DriverSource } from './driver-source.js';
 import { openDownload } from './open-download.js';
 import {
   StorageFileExistsError,
@@ -38,7 +39,7 @@ import type {
   UrlOptions,
 } from './storage-methods.js';
 import type { StorageOptions } from './storage-options.js';
-import { DriverSource, StorageView } from './storage-view.js';
+import { StorageView } from './storage-view.js';
 import type { StoredFile } from './stored-file.js';
 import { assertCount, parseByteSize } from './units.js';
 import { uploadBody } from './upload-body.js';

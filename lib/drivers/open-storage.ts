@@ -1,6 +1,6 @@
 import { addErrorContext, StorageConfigurationError, StorageError } from '../core/errors.js';
 import { Storage } from '../core/storage.js';
-import { DriverSource } from '../core/storage-view.js';
+import { DriverSource } from '../core/driver-source.js';
 import type { DriverFactory, DriverSettings, StorageDriver } from '../core/storage-driver.js';
 import { parseStorageName, parseStorageOptions } from '../core/storage-options.js';
 import {

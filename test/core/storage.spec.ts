@@ -9,7 +9,7 @@ import {
   StorageUnsupportedError,
 } from '../../lib/core/errors.js';
 import { parseRetryOptions } from '../../lib/core/retry.js';
-import { DriverSource } from '../../lib/core/storage-view.js';
+import { DriverSource } from '../../lib/core/driver-source.js';
 import type { StorageDriver } from '../../lib/core/storage-driver.js';
 import type { StorageOptions } from '../../lib/core/storage-options.js';
 import { Storage } from '../../lib/core/storage.js';

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { PassThrough, Readable } from 'node:stream';
-import { DriverSource } from '../../lib/core/storage-view.js';
+import { DriverSource } from '../../lib/core/driver-source.js';
 import { Storage } from '../../lib/core/storage.js';
 import { parseRetryOptions } from '../../lib/core/retry.js';
 import { createMemoryDriver } from '../../lib/drivers/memory/memory.driver.js';
