@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -489,6 +491,25 @@ describe('the app', () => {
     const app = await GalleryApp.start();
     expect(app.greeting).toBe(`Gallery on ${app.url}, photos go to ${app.root}`);
     expect(await app.stop()).toEqual({ code: null, signal: 'SIGTERM' });
+  });
+
+  it('ends on SIGTERM although a client keeps a request open', async () => {
+    const app = await GalleryApp.start();
+    const { hostname, port } = new URL(app.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    try {
+      await once(socket, 'connect');
+      // `Expect` makes the server say when it has the request; its body never comes.
+      socket.write(
+        'POST /photos HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n' +
+          'Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n',
+      );
+      await once(socket, 'data');
+      expect(await app.stop()).toEqual({ code: null, signal: 'SIGTERM' });
+    } finally {
+      socket.destroy();
+    }
   });
 
   it.each([

@@ -1,4 +1,13 @@
-import { Controller, Global, Inject, Injectable, Module, Optional } from '@nestjs/common';
+import {
+  Controller,
+  Global,
+  Inject,
+  Injectable,
+  Module,
+  Optional,
+  Post,
+  UseInterceptors,
+} from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { inspect } from 'node:util';
@@ -10,6 +19,7 @@ import {
   StorageConfigurationError,
   type StorageConfigurationFactory,
   type StorageDriver,
+  StorageFileInterceptor,
   StorageModule,
   StoragePermissionError,
   StorageRegistry,
@@ -562,6 +572,22 @@ describe('a storage that no module registers', () => {
     const error = await failure(startApp({ imports: [root], controllers: [LateController] }));
     expect(error).toBeInstanceOf(StorageConfigurationError);
     expect(error.message).toContain('LateController wants the storage "decorated-late"');
+  });
+
+  test('is told by the name of the interceptor and its field', async () => {
+    @Controller()
+    class Photos {
+      @Post()
+      @UseInterceptors(StorageFileInterceptor('photo', { storage: 'uplods' }))
+      add(): void {}
+    }
+    const error = await failure(
+      startApp({
+        imports: [StorageModule.forRoot({ storages: { uploads: memory } })],
+        controllers: [Photos],
+      }),
+    );
+    expect(error.message).toContain('StorageFileInterceptor(photo) wants the storage "uplods"');
   });
 
   test('does no harm when nobody in the app asks for it', async () => {
