@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { crc32c } from './crc32c.js';
 import { StorageIntegrityError, StorageInvalidArgumentError } from './errors.js';
 
-/** Algorithms that Node computes natively. */
-export type ChecksumAlgorithm = 'crc32' | 'md5' | 'sha1' | 'sha256';
+export type ChecksumAlgorithm = 'crc32' | 'crc32c' | 'md5' | 'sha1' | 'sha256';
 
 /** A checksum of the whole file. */
 export interface Checksum {
   readonly algorithm: ChecksumAlgorithm;
-  /** Base64 of the digest; `crc32` is its four bytes in big-endian order. */
+  /** Base64 of the digest; those of `crc32` and `crc32c` are four bytes in big-endian order. */
   readonly value: string;
 }
 
 const DIGEST_BYTES: Readonly<Record<ChecksumAlgorithm, number>> = {
   crc32: 4,
+  crc32c: 4,
   md5: 16,
   sha1: 20,
   sha256: 32,
@@ -26,25 +27,31 @@ export interface RunningChecksum {
 }
 
 export function startChecksum(algorithm: ChecksumAlgorithm): RunningChecksum {
-  if (algorithm === 'crc32') {
-    let value = 0;
-    return {
-      update(chunk) {
-        value = crc32(chunk, value);
-      },
-      digest() {
-        const bytes = Buffer.alloc(4);
-        bytes.writeUInt32BE(value);
-        return { algorithm, value: bytes.toString('base64') };
-      },
-    };
-  }
+  if (algorithm === 'crc32') return startCrc(algorithm, crc32);
+  if (algorithm === 'crc32c') return startCrc(algorithm, crc32c);
   const hash = createHash(algorithm);
   return {
     update(chunk) {
       hash.update(chunk);
     },
     digest: () => ({ algorithm, value: hash.digest('base64') }),
+  };
+}
+
+function startCrc(
+  algorithm: ChecksumAlgorithm,
+  compute: (bytes: Uint8Array, previous: number) => number,
+): RunningChecksum {
+  let value = 0;
+  return {
+    update(chunk) {
+      value = compute(chunk, value);
+    },
+    digest() {
+      const bytes = Buffer.alloc(4);
+      bytes.writeUInt32BE(value);
+      return { algorithm, value: bytes.toString('base64') };
+    },
   };
 }
 

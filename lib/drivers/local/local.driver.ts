@@ -293,7 +293,7 @@ function capabilitiesOf(signs: boolean): Capabilities {
       PUT: signs && SIGNED_UPLOAD_CONSTRAINTS,
       POST: false,
     },
-    checksums: ['crc32', 'md5', 'sha1', 'sha256'],
+    checksums: ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'],
     retries: false,
     limits: {
       maxObjectSize: Number.MAX_SAFE_INTEGER,

@@ -88,7 +88,7 @@ class MemoryDriver implements StorageDriver<undefined> {
       multipart: true,
       signedUrls: canSign,
       signedUploads: { PUT: canSign && SIGNED_UPLOAD_CONSTRAINTS, POST: false },
-      checksums: ['crc32', 'md5', 'sha1', 'sha256'],
+      checksums: ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'],
       retries: true,
       limits: {
         maxObjectSize: Number.MAX_SAFE_INTEGER,

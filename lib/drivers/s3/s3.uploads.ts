@@ -147,7 +147,7 @@ export function checksumInput(
   if (!checksum) return {};
   const { algorithm, value } = checksum;
   if (algorithm === 'md5') return { ContentMD5: value };
-  if (!profile.checksums.includes(algorithm)) return {};
+  if (algorithm === 'crc32c' || !profile.checksums.includes(algorithm)) return {};
   const names = { crc32: 'ChecksumCRC32', sha1: 'ChecksumSHA1', sha256: 'ChecksumSHA256' } as const;
   return { [names[algorithm]]: value };
 }
