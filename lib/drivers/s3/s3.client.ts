@@ -1,15 +1,12 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import type { Duplex } from 'node:stream';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { StorageConfigurationError } from '../../core/errors.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
+import { openAgents } from '../remote/connecting-agents.js';
 import { assertOptions, parseCredentials } from './s3.option-checks.js';
 import type { S3StorageOptions } from './s3.options.js';
 import { providerOf, regionOf, S3_PROFILES, type S3Profile } from './s3.profiles.js';
 import { retryStrategy } from './s3.retry.js';
 
-const CONNECT_TIMEOUT = 5000;
 const IDLE_TIMEOUT = 30_000;
 
 /** The bucket, and what every part of the driver needs to talk to it. */
@@ -68,8 +65,7 @@ function createClient(
   const { concurrency, retry, timeout } = settings;
   const idleTimeout = timeout ?? IDLE_TIMEOUT;
   const maxSockets = options.maxSockets ?? Math.max(256, 4 * concurrency);
-  const httpAgent = new ConnectingHttpAgent({ keepAlive: true, maxSockets });
-  const httpsAgent = new ConnectingHttpsAgent({ keepAlive: true, maxSockets });
+  const { httpAgent, httpsAgent } = openAgents(maxSockets);
   const config: S3ClientConfig = {
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),
@@ -97,37 +93,4 @@ function createClient(
       httpsAgent.destroy();
     },
   };
-}
-
-// The SDK's connectionTimeout also counts the time that a request waits for a free socket, so that a thousand calls at
-// once would fail on a healthy network. These agents time the connection itself.
-class ConnectingHttpAgent extends HttpAgent {
-  override createConnection(
-    ...[options, callback]: Parameters<HttpAgent['createConnection']>
-  ): ReturnType<HttpAgent['createConnection']> {
-    return limitConnecting(super.createConnection(options, callback), 'connect');
-  }
-}
-
-class ConnectingHttpsAgent extends HttpsAgent {
-  override createConnection(
-    ...[options, callback]: Parameters<HttpsAgent['createConnection']>
-  ): ReturnType<HttpsAgent['createConnection']> {
-    return limitConnecting(super.createConnection(options, callback), 'secureConnect');
-  }
-}
-
-function limitConnecting<Socket extends Duplex | null | undefined>(
-  socket: Socket,
-  connected: 'connect' | 'secureConnect',
-): Socket {
-  if (!socket) return socket;
-  const timer = setTimeout(() => {
-    socket.destroy(
-      Object.assign(new Error(`No connection within ${CONNECT_TIMEOUT} ms`), { code: 'ETIMEDOUT' }),
-    );
-  }, CONNECT_TIMEOUT);
-  const stop = (): void => clearTimeout(timer);
-  socket.once(connected, stop).once('close', stop);
-  return socket;
 }

@@ -7,7 +7,8 @@ import type { FileAttributes } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
 import { headCommand } from './s3.downloads.js';
 import { conditionError, isConflict, isNoSuchUpload } from './s3.errors.js';
-import { fileOf, sameAttributes, toEtag, writeTokenOf } from './s3.metadata.js';
+import { sameAttributes } from '../remote/file-attributes.js';
+import { fileOf, toEtag, writeTokenOf } from './s3.metadata.js';
 import { dateOf, mayHaveHappened, onAnswer, send, type WireAnswer } from './s3.requests.js';
 
 const MAX_CONFLICTS = 5;

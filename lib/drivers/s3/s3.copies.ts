@@ -14,8 +14,8 @@ import type { S3Bucket } from './s3.client.js';
 import { commit, newWriteToken } from './s3.commits.js';
 import { readFile, readHead } from './s3.downloads.js';
 import { isConflict, readFailure, toStorageError } from './s3.errors.js';
+import { attributesOf } from '../remote/file-attributes.js';
 import {
-  attributesOf,
   encodeMetadata,
   fileOf,
   hasRoomForToken,

@@ -22,11 +22,12 @@ import type {
   UploadUrl,
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { BodyFailure } from '../remote/body-failure.js';
 import { openBucket, type S3Bucket } from './s3.client.js';
 import { copy } from './s3.copies.js';
 import { deleteMany } from './s3.deletes.js';
 import { get, readFile } from './s3.downloads.js';
-import { BodyFailure, toStorageError } from './s3.errors.js';
+import { toStorageError } from './s3.errors.js';
 import { list } from './s3.listing.js';
 import {
   abortMultipartUpload,

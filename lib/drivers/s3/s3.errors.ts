@@ -19,6 +19,8 @@ import {
   StorageTooLargeError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
+import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
+import { CONNECTION_CODES, UNREACHED_CODES } from '../remote/connection-codes.js';
 
 /** What an error of the SDK tells, read defensively: its shape depends on where it broke. */
 export interface S3Failure {
@@ -41,28 +43,6 @@ export interface S3Failure {
 type Context = StorageErrorContext;
 type MakeError = (failure: S3Failure, context: Context) => StorageError;
 
-const CONNECTION_CODES = new Set([
-  'EAI_AGAIN',
-  'ECONNABORTED',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'ENETDOWN',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'EPIPE',
-  'ERR_STREAM_PREMATURE_CLOSE',
-]);
-/** With these nothing has reached the service. */
-const UNREACHED_CODES = new Set([
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-]);
-
 const denied =
   (reason: string): MakeError =>
   (failure, context) =>
@@ -73,7 +53,10 @@ const signature = denied(
   'The service computes another signature; check secretAccessKey, and for proxies that change requests',
 );
 const slowDown: MakeError = (failure, context) =>
-  new StorageRateLimitedError(undefined, { ...context, retryAfter: retryAfterOf(failure) });
+  new StorageRateLimitedError(undefined, {
+    ...context,
+    retryAfter: retryAfterOf(failure.headers['retry-after']),
+  });
 const broken: MakeError = (failure, context) =>
   new StorageConnectionError(`The service failed (${label(failure)})`, context);
 const corrupt: MakeError = (failure, context) =>
@@ -201,11 +184,6 @@ const BY_STATUS: Readonly<Record<number, MakeError>> = {
   507: full,
 };
 
-/** What the body threw: its own affair, and not to be taken for a failure of the service. */
-export class BodyFailure {
-  constructor(readonly error: unknown) {}
-}
-
 /** The error that the caller gets, whatever was thrown. A StorageError is that very one. */
 export function toStorageError(
   error: unknown,
@@ -320,32 +298,10 @@ function label({ status, name }: S3Failure): string {
   return [status, named].filter(Boolean).join(' ') || 'no answer';
 }
 
-function retryAfterOf({ headers }: S3Failure): number | undefined {
-  const value = headers['retry-after'];
-  if (value === undefined) return undefined;
-  const seconds = Number(value);
-  const delay = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
-  return Number.isNaN(delay) ? undefined : Math.max(0, delay);
-}
-
 function redact(message: string): string {
   return message.replace(/(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s"']+/gi, '$1…');
 }
 
 function nameOf(error: unknown): string {
   return toText(toRecord(error)['name']) ?? 'Error';
-}
-
-function toRecord(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-}
-
-function toText(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function toNumber(value: unknown): number | undefined {
-  if (value === undefined || value === null || value === '') return undefined;
-  const number = Number(value);
-  return Number.isFinite(number) ? number : undefined;
 }

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { GetObjectCommandOutput, HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { Checksum } from '../../core/checksum.js';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
@@ -78,35 +77,6 @@ function sizeOf(encoded: Readonly<Record<string, string>>): number {
   return Object.entries(encoded).reduce(
     (size, [name, value]) => size + name.length + value.length,
     0,
-  );
-}
-
-/** Only the attributes, without `undefined` among them. */
-export function attributesOf(source: FileAttributes): FileAttributes {
-  const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage } =
-    source;
-  return {
-    ...(contentType !== undefined && { contentType }),
-    ...(cacheControl !== undefined && { cacheControl }),
-    ...(contentDisposition !== undefined && { contentDisposition }),
-    ...(contentEncoding !== undefined && { contentEncoding }),
-    ...(contentLanguage !== undefined && { contentLanguage }),
-    ...(source.metadata !== undefined && { metadata: source.metadata }),
-  };
-}
-
-/** Whether the file has the attributes that were sent. Services trim header values, and leave out empty ones. */
-export function sameAttributes(sent: FileAttributes, stored: FileAttributes): boolean {
-  const headers = [
-    'contentType',
-    'cacheControl',
-    'contentDisposition',
-    'contentEncoding',
-    'contentLanguage',
-  ] as const;
-  return (
-    headers.every((name) => (sent[name] ?? '').trim() === (stored[name] ?? '').trim()) &&
-    isDeepStrictEqual({ ...sent.metadata }, { ...stored.metadata })
   );
 }
 

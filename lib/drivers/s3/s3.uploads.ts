@@ -7,10 +7,11 @@ import { type DriverBody, readChunks } from '../../core/body.js';
 import type { Checksum } from '../../core/checksum.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
+import { readBeginning } from '../remote/body-beginning.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, etagOf, newWriteToken } from './s3.commits.js';
-import { BodyFailure } from './s3.errors.js';
-import { attributesOf, toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
+import { attributesOf } from '../remote/file-attributes.js';
+import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { PartUpload } from './s3.part-upload.js';
 import { dateOf, onAnswer, send, type WireAnswer, withUnsignedPayload } from './s3.requests.js';
 
@@ -46,32 +47,6 @@ export async function put(
     return await upload.run(chunks, beginning.bytes);
   } finally {
     await chunks.return();
-  }
-}
-
-/** Reads until it is certain whether the body fits into one part: all of it, or somewhat more than a part. */
-async function readBeginning(
-  chunks: AsyncIterator<Uint8Array>,
-  partSize: number,
-): Promise<{ readonly bytes: Uint8Array; readonly whole: boolean }> {
-  let bytes: Uint8Array = Buffer.allocUnsafeSlow(0);
-  let size = 0;
-  for (;;) {
-    const next = await chunks.next().catch((error: unknown) => {
-      throw new BodyFailure(error);
-    });
-    if (next.done) return { bytes: bytes.subarray(0, size), whole: true };
-    const { byteLength } = next.value;
-    if (size + byteLength > bytes.byteLength) {
-      // Copied as they come: thousands of small chunks that wait for each other would outlive their time.
-      const room = Math.min(Math.max(4 * (size + byteLength), 64 * 1024), partSize + byteLength);
-      const larger = Buffer.allocUnsafeSlow(Math.max(room, size + byteLength));
-      larger.set(bytes.subarray(0, size));
-      bytes = larger;
-    }
-    bytes.set(next.value, size);
-    size += byteLength;
-    if (size > partSize) return { bytes: bytes.subarray(0, size), whole: false };
   }
 }
 
