@@ -1,9 +1,9 @@
-import config from './jest.config.js';
+import { project } from './jest.config.js';
 
 // `npm run test:browser`: the built sample app in a real Chromium (CHROMIUM_PATH, or Debian's).
 /** @type {import('jest').Config} */
 export default {
-  ...config,
+  ...project,
   roots: ['<rootDir>/test/browser'],
   testRegex: '\\.browser-spec\\.ts$',
   testTimeout: 60_000,

@@ -22,11 +22,14 @@ export async function run() {
   const results = [];
   try {
     results.push(await measure('local', { driver: 'local', root: join(folder, 'files') }));
-    const s3 = await startProcess('s3-server.js', { folder: join(folder, 's3') });
-    try {
-      results.push(await measure('s3', { driver: 's3', ...s3.ready }));
-    } finally {
-      await s3.stop();
+    for (const driver of ['s3', 'gcs', 'azure']) {
+      const server = await startProcess(`${driver}-server.js`, { folder: join(folder, driver) });
+      try {
+        results.push(await measure(driver, { driver, ...server.ready }));
+      } finally {
+        await server.stop();
+      }
+      await rm(join(folder, driver), { recursive: true, force: true });
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
