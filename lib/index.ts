@@ -37,6 +37,7 @@ export type { ParsedAttributes } from './core/attributes.js';
 export type * from './core/storage-driver.js';
 export type * from './core/storage-methods.js';
 export type { StorageOptions } from './core/storage-options.js';
+export { StagedFile } from './core/staging.js';
 export { Storage } from './core/storage.js';
 export type { FileAttributes, StoredFile } from './core/stored-file.js';
 export { storedFile } from './core/stored-file.js';

@@ -24,6 +24,20 @@ export interface PutOptions extends SignalOption, FileAttributes, WriteCondition
   onProgress?: ProgressCallback;
 }
 
+/** As those of `put`; conditions are for `commit`. */
+export interface StageOptions extends Omit<PutOptions, 'ifNoneMatch' | 'ifMatch'> {}
+
+/** Attributes that are given replace those of `stage`. */
+export interface CommitOptions extends SignalOption, FileAttributes {
+  /** `'*'`: only when nothing is stored under the key. */
+  ifNoneMatch?: '*';
+}
+
+export interface SweepOptions extends SignalOption {
+  /** Milliseconds, or text such as `'12h'`. Default one day. */
+  olderThan?: number | string;
+}
+
 export interface GetOptions extends SignalOption, ReadConditions {
   range?: RangeOption;
   /** Above 1: the file is read in that many ranges at once, all of one version. Default 1. */

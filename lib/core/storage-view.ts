@@ -14,7 +14,7 @@ import {
   StorageTooLargeError,
   StorageUnsupportedError,
 } from './errors.js';
-import { encodeKey, isReserved, parseKey, parsePrefix } from './key.js';
+import { encodeKey, isReserved, parseKey, parsePrefix, RESERVED_FOLDER } from './key.js';
 import { type MultipartUpload, parseMultipartUpload } from './multipart.js';
 import { type Operation, Operations } from './operations.js';
 import type { DriverListOptions, DriverUpload, ListPage, StorageDriver } from './storage-driver.js';
@@ -109,6 +109,12 @@ export class StorageView {
 
   readonly(): StorageView {
     return this.#derive(this.prefix, true);
+  }
+
+  /** Where files lie that are stored but not published yet: below the storage's prefix, and in no listing of it. */
+  staging(): StorageView {
+    const { prefix } = this.shared.options;
+    return this.#derive(`${prefix}${RESERVED_FOLDER}/staged/`, this.isReadonly);
   }
 
   close(timeout: number): Promise<void> {
@@ -211,8 +217,8 @@ export class StorageView {
   /** The page without what lies in the reserved folder, which a prefix such as `'.'` matches, too. */
   visible({ files, prefixes, ...rest }: ListPage): ListPage {
     return {
-      files: files.filter(({ key }) => !isReserved(key)),
-      prefixes: prefixes.filter((prefix) => !isReserved(prefix)),
+      files: files.filter(({ key }) => this.#isVisible(key)),
+      prefixes: prefixes.filter((prefix) => this.#isVisible(prefix)),
       ...rest,
     };
   }
@@ -387,6 +393,11 @@ export class StorageView {
     const joined = this.prefix + parse(text, this.#prefixBytes);
     // Where the prefix ends within a segment, that segment is only known now.
     return this.prefix === '' || this.prefix.endsWith('/') ? joined : parse(joined);
+  }
+
+  #isVisible(fullKey: string): boolean {
+    // The staging area is seen by its own view only.
+    return !isReserved(this.ownKey(fullKey)) && (isReserved(this.prefix) || !isReserved(fullKey));
   }
 
   #located(error: unknown, operation: string, key: string | undefined): unknown {

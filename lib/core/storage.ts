@@ -5,6 +5,7 @@ import type { Capabilities } from './capabilities.js';
 import { parseChecksum } from './checksum.js';
 import { contentDisposition, parseDisposition } from './content-disposition.js';
 import { parseWriteConditions } from './conditions.js';
+import { deleteBatches, deleteListed, deleteOne } from './deletion.js';
 import { Download } from './download.js';
 import { DriverSource } from './driver-source.js';
 import { openDownload } from './open-download.js';
@@ -20,12 +21,12 @@ import {
   parseParts,
 } from './multipart.js';
 import type { Operation } from './operations.js';
-import { ProgressMeter } from './progress.js';
+import { put } from './put.js';
+import { type StagedFile, stage, sweepStaged } from './staging.js';
 import type { DriverClients, ListPage, StorageDriver, UploadUrl } from './storage-driver.js';
 import type {
   CompleteMultipartOptions,
   CopyOptions,
-  DeleteFailure,
   DeleteManyResult,
   DeletePrefixOptions,
   DeletePrefixResult,
@@ -35,6 +36,8 @@ import type {
   MultipartOptions,
   PutOptions,
   SignalOption,
+  StageOptions,
+  SweepOptions,
   UploadUrlOptions,
   UrlOptions,
 } from './storage-methods.js';
@@ -121,51 +124,26 @@ export class Storage<Name extends string = string> {
    * @throws StorageIntegrityError when `size` or `checksum` is not the body's
    * @throws StorageTooLargeError, StorageQuotaExceededError
    */
-  async put(key: string, body: StorageBody, options: PutOptions = {}): Promise<StoredFile> {
-    const source = this.#view.openBody('put', key, body);
-    try {
-      return await this.#view.runKey('put', key, options, async (operation, fullKey) => {
-        this.#view.assertWritable();
-        const conditions = this.#view.writeConditions(options);
-        const attributes = parseAttributes(key, options);
-        this.#view.assertAttributes(options);
-        const checksum =
-          options.checksum === undefined ? undefined : parseChecksum(options.checksum);
-        const size = 'bytes' in source ? source.bytes.byteLength : (options.size ?? source.size);
-        const meter =
-          options.onProgress && new ProgressMeter('upload', key, size, options.onProgress);
-        const content = uploadBody(source, {
-          signal: operation.signal,
-          size: options.size === undefined ? undefined : assertCount(options.size, 'size'),
-          checksum,
-          maxSize: this.#view.maxObjectSize,
-          onWait: (waiting) => operation.sourceWaits(waiting),
-          onBytes: (bytes) => meter?.add(bytes),
-        });
-        const put = (): Promise<StoredFile> =>
-          this.#driver.put(fullKey, content, {
-            ...attributes,
-            ...conditions,
-            signal: operation.signal,
-            ...(size !== undefined && { size }),
-            ...(checksum && { checksum }),
-            ...(options.partSize !== undefined && {
-              partSize: this.#view.partSize(options.partSize, size),
-            }),
-            ...(options.concurrency !== undefined && {
-              concurrency: assertCount(options.concurrency, 'concurrency', 1),
-            }),
-          });
-        // Bytes in memory can be sent again; a create-only write that is repeated could refuse its own first try.
-        const repeatable = 'bytes' in source && Object.keys(conditions).length === 0;
-        const file = await (repeatable ? operation.repeat(put) : put());
-        meter?.finish();
-        return this.#view.own(file);
-      });
-    } catch (error) {
-      if ('destroy' in source) source.destroy(error as Error);
-      throw error;
-    }
+  put(key: string, body: StorageBody, options: PutOptions = {}): Promise<StoredFile> {
+    return put(this.#view, 'put', key, body, options);
+  }
+
+  /**
+   * Stores the whole body where no listing shows it, until `commit()` moves it to its key or `discard()` removes it.
+   * What a killed process leaves is for `sweepStaged()`.
+   *
+   * @throws as `put`
+   */
+  stage(body: StorageBody, options: StageOptions = {}): Promise<StagedFile> {
+    return stage(this.#view, body, options);
+  }
+
+  /**
+   * Removes files that were staged at least `olderThan` ago and neither committed nor discarded, because their process
+   * was killed. Choose it longer than any process takes from `stage()` to `commit()`.
+   */
+  sweepStaged(options: SweepOptions = {}): Promise<DeletePrefixResult> {
+    return sweepStaged(this.#view, options);
   }
 
   /**
@@ -269,10 +247,7 @@ export class Storage<Name extends string = string> {
   async delete(key: string, options: SignalOption = {}): Promise<void> {
     await this.#view.runKey('delete', key, options, (operation, fullKey) => {
       this.#view.assertWritable();
-      return operation.repeat(async () => {
-        const { failed } = await this.#driver.deleteMany([fullKey], { signal: operation.signal });
-        if (failed[0]) throw failed[0].error;
-      });
+      return deleteOne(this.#view, fullKey, operation);
     });
   }
 
@@ -286,7 +261,7 @@ export class Storage<Name extends string = string> {
       }
       const unique = [...new Set(keys)];
       const fullKeys = unique.map((key) => this.#view.fullKey(key));
-      const failed = await this.#deleteBatches(fullKeys, operation);
+      const failed = await deleteBatches(this.#view, fullKeys, operation);
       const failedKeys = new Set(failed.map(({ key }) => key));
       return { deleted: unique.filter((key) => !failedKeys.has(key)), failed };
     });
@@ -309,22 +284,7 @@ export class Storage<Name extends string = string> {
           'The empty prefix matches every file; pass { all: true } to delete them all',
         );
       }
-      const failed: DeleteFailure[] = [];
-      let found = 0;
-      const pages = this.#driver.list(
-        this.#view.listOptions({ prefix }, LIST_PAGE_SIZE, operation),
-      );
-      for await (const page of pages) {
-        const { files } = this.#view.visible(page);
-        found += files.length;
-        failed.push(
-          ...(await this.#deleteBatches(
-            files.map(({ key }) => key),
-            operation,
-          )),
-        );
-      }
-      return { deleted: found - failed.length, failed };
+      return deleteListed(this.#view, prefix, operation);
     });
   }
 
@@ -350,10 +310,7 @@ export class Storage<Name extends string = string> {
     return this.#view.runKey('move', from, options, async (operation, fullFrom) => {
       const { atomicMove } = this.capabilities;
       const file = await this.#copy(fullFrom, to, options, operation, atomicMove);
-      if (!atomicMove) {
-        const { failed } = await this.#driver.deleteMany([fullFrom], { signal: operation.signal });
-        if (failed[0]) throw failed[0].error;
-      }
+      if (!atomicMove) await deleteOne(this.#view, fullFrom, operation);
       return file;
     });
   }
@@ -583,19 +540,5 @@ export class Storage<Name extends string = string> {
       if (!(error instanceof StorageFileExistsError)) throw error;
       throw new StorageFileExistsError(`The destination ${JSON.stringify(to)} exists already`);
     }
-  }
-
-  async #deleteBatches(fullKeys: string[], operation: Operation): Promise<DeleteFailure[]> {
-    const { deleteBatch } = this.capabilities.limits;
-    const failures: DeleteFailure[] = [];
-    for (let start = 0; start < fullKeys.length; start += deleteBatch) {
-      const batch = fullKeys.slice(start, start + deleteBatch);
-      const { failed } = await operation.repeat(() =>
-        this.#driver.deleteMany(batch, { signal: operation.signal }),
-      );
-      operation.driverStarts();
-      failures.push(...failed.map(({ key, error }) => this.#view.ownFailure(key, error)));
-    }
-    return failures;
   }
 }

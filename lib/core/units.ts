@@ -28,10 +28,14 @@ function parseSize(text: string): number | null {
  *
  * @throws StorageInvalidArgumentError naming the option.
  */
-export function parseMilliseconds(duration: number | string, name: string): number {
+export function parseMilliseconds(
+  duration: number | string,
+  name: string,
+  most = MAX_TIMER,
+): number {
   const parsed = typeof duration === 'string' ? parseDuration(duration) : duration;
   if (typeof parsed === 'number' && Number.isFinite(parsed) && parsed > 0) {
-    return Math.min(parsed, MAX_TIMER);
+    return Math.min(parsed, most);
   }
   throw new StorageInvalidArgumentError(
     `${name} must be a number of milliseconds above 0 or text such as "30s", not ${shown(duration)}`,

@@ -1,0 +1,58 @@
+import type { Operation } from './operations.js';
+import type { DeleteFailure, DeletePrefixResult } from './storage-methods.js';
+import type { StorageView } from './storage-view.js';
+import type { StoredFile } from './stored-file.js';
+
+const LIST_PAGE_SIZE = 1000;
+
+/** Deletes one key of the driver's. What is not there counts as deleted. */
+export async function deleteOne(
+  view: StorageView,
+  fullKey: string,
+  operation: Operation,
+): Promise<void> {
+  await operation.repeat(async () => {
+    const { failed } = await view.driver.deleteMany([fullKey], { signal: operation.signal });
+    if (failed[0]) throw failed[0].error;
+  });
+}
+
+/** Deletes keys of the driver's, as many at a time as the backend allows. Answers those that are still there. */
+export async function deleteBatches(
+  view: StorageView,
+  fullKeys: readonly string[],
+  operation: Operation,
+): Promise<DeleteFailure[]> {
+  const { deleteBatch } = view.capabilities.limits;
+  const failures: DeleteFailure[] = [];
+  for (let start = 0; start < fullKeys.length; start += deleteBatch) {
+    const batch = fullKeys.slice(start, start + deleteBatch);
+    const { failed } = await operation.repeat(() =>
+      view.driver.deleteMany(batch, { signal: operation.signal }),
+    );
+    operation.driverStarts();
+    failures.push(...failed.map(({ key, error }) => view.ownFailure(key, error)));
+  }
+  return failures;
+}
+
+/** Deletes the files below the prefix, page after page. @param isMeant of those that the view shows: which */
+export async function deleteListed(
+  view: StorageView,
+  prefix: string,
+  operation: Operation,
+  isMeant: (file: StoredFile) => boolean = () => true,
+): Promise<DeletePrefixResult> {
+  const failed: DeleteFailure[] = [];
+  let found = 0;
+  const pages = view.driver.list(view.listOptions({ prefix }, LIST_PAGE_SIZE, operation));
+  for await (const page of pages) {
+    const keys = view
+      .visible(page)
+      .files.filter(isMeant)
+      .map(({ key }) => key);
+    found += keys.length;
+    failed.push(...(await deleteBatches(view, keys, operation)));
+  }
+  return { deleted: found - failed.length, failed };
+}

@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import { contentTypeOf, parseGivenAttributes } from './attributes.js';
+import type { StorageBody } from './body.js';
+import { deleteListed, deleteOne } from './deletion.js';
+import { StorageInvalidArgumentError } from './errors.js';
+import { put } from './put.js';
+import type {
+  CommitOptions,
+  DeletePrefixResult,
+  StageOptions,
+  SweepOptions,
+} from './storage-methods.js';
+import type { StorageView } from './storage-view.js';
+import type { StoredFile } from './stored-file.js';
+import { parseMilliseconds } from './units.js';
+
+/** Stores the body in the staging area of the storage that the view is of. */
+export async function stage(
+  view: StorageView,
+  body: StorageBody,
+  options: StageOptions,
+): Promise<StagedFile> {
+  const staging = view.staging();
+  const name = randomBytes(16).toString('hex');
+  const file = await put(staging, 'stage', name, body, options);
+  return new StagedFile(file, view, staging, options.contentType === undefined);
+}
+
+/** Removes what lies in the staging area since before. */
+export async function sweepStaged(
+  view: StorageView,
+  options: SweepOptions,
+): Promise<DeletePrefixResult> {
+  const staging = view.staging();
+  return staging.run('sweepStaged', undefined, options, async (operation) => {
+    staging.assertWritable();
+    const age = parseMilliseconds(options.olderThan ?? '1d', 'olderThan', Infinity);
+    const before = Date.now() - age;
+    return deleteListed(staging, '', operation, ({ lastModified }) => {
+      return lastModified !== undefined && lastModified.getTime() <= before;
+    });
+  });
+}
+
+/**
+ * A file that is stored, but not published: no listing shows it, and no key reads it, until it is committed. With
+ * `await using`, it is discarded where the block ends, unless it was committed.
+ *
+ * @publicApi
+ */
+export class StagedFile implements AsyncDisposable {
+  #state: 'staged' | 'committed' | 'discarded' = 'staged';
+
+  /** @internal */
+  constructor(
+    private readonly staged: StoredFile,
+    private readonly view: StorageView,
+    private readonly staging: StorageView,
+    private readonly isUntyped: boolean,
+  ) {}
+
+  /** Bytes. */
+  get size(): number {
+    return this.staged.size;
+  }
+
+  /** Of the bytes, where the backend keeps one. */
+  get checksum(): StoredFile['checksum'] {
+    return this.staged.checksum;
+  }
+
+  /**
+   * Publishes the file under the key, in one step where the backend moves files in one, else by a copy on the server.
+   * When it rejects, the key holds what it held before, and the file is still staged.
+   *
+   * @throws StorageFileExistsError with `ifNoneMatch: '*'`, when something is stored under the key
+   * @throws StorageInvalidArgumentError when it was committed or discarded already
+   */
+  async commit(key: string, options: CommitOptions = {}): Promise<StoredFile> {
+    const { view, staging } = this;
+    return view.runKey('commit', key, options, async (operation, fullKey) => {
+      this.#assertStaged();
+      view.assertWritable();
+      view.assertAttributes(options);
+      const { atomicMove } = view.capabilities;
+      const from = staging.fullKey(this.staged.key);
+      const copied = await view.driver.copy(from, fullKey, {
+        // The staging name tells no type, but the key may.
+        ...(this.isUntyped && { contentType: contentTypeOf(key) }),
+        ...parseGivenAttributes(options),
+        ...view.copyCondition(options.ifNoneMatch),
+        signal: operation.signal,
+        ...(atomicMove && { move: true }),
+      });
+      this.#state = 'committed';
+      // The file is published, whatever becomes of this: the next sweep finds what stays.
+      if (!atomicMove) await deleteOne(staging, from, operation).catch(() => {});
+      return view.own(copied);
+    });
+  }
+
+  /** Removes the file. Does nothing when it was committed or discarded already. */
+  async discard(): Promise<void> {
+    const { staging, staged } = this;
+    if (this.#state !== 'staged') return;
+    await staging.runKey('discard', staged.key, {}, (operation, fullKey) =>
+      deleteOne(staging, fullKey, operation),
+    );
+    this.#state = 'discarded';
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.discard();
+  }
+
+  #assertStaged(): void {
+    if (this.#state === 'staged') return;
+    throw new StorageInvalidArgumentError(`The staged file was ${this.#state} already`);
+  }
+}

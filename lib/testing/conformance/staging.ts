@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import {
+  StorageFileExistsError,
+  StorageInvalidArgumentError,
+  StoragePermissionError,
+} from '../../core/errors.js';
+import type { Behaviour } from './behaviour.js';
+import { someBytes } from './bodies.js';
+import { assertHolds, assertMissing, listKeys, rejection } from './expectations.js';
+
+export const staging: readonly Behaviour[] = [
+  {
+    name: 'stage: what is staged shows in no listing, and is published by commit',
+    async run(storage, { folder }) {
+      const bytes = someBytes(100_000);
+      const before = await listKeys(storage, '');
+      const staged = await storage.stage(bytes, { metadata: { title: 'Grüße' } });
+      assert.equal(staged.size, bytes.byteLength);
+      assert.deepEqual(await listKeys(storage, ''), before);
+      const file = await staged.commit(`${folder}published.png`);
+      assert.equal(file.key, `${folder}published.png`);
+      assert.equal(file.contentType, 'image/png');
+      assert.deepEqual({ ...file.metadata }, { title: 'Grüße' });
+      assert.deepEqual(await storage.info(file.key), file);
+      await assertHolds(storage, file.key, bytes);
+    },
+  },
+  {
+    name: 'stage: the content type that was given is kept, whatever the key says',
+    async run(storage, { folder }) {
+      const staged = await storage.stage('{}', { contentType: 'application/json' });
+      await staged.commit(`${folder}file.png`);
+      assert.equal((await storage.info(`${folder}file.png`)).contentType, 'application/json');
+    },
+  },
+  {
+    name: 'stage: a body that fails leaves nothing, staged or not',
+    async run(storage) {
+      const before = await listKeys(storage, '');
+      async function* failing(): AsyncGenerator<Uint8Array, void> {
+        yield someBytes(1000);
+        throw new Error('the source broke');
+      }
+      await assert.rejects(storage.stage(failing()));
+      assert.deepEqual(await listKeys(storage, ''), before);
+      assert.deepEqual(await storage.sweepStaged({ olderThan: 1 }), { deleted: 0, failed: [] });
+    },
+  },
+  {
+    name: 'stage: commit replaces what was there',
+    async run(storage, { folder }) {
+      await storage.put(`${folder}file`, 'old');
+      await (await storage.stage('new')).commit(`${folder}file`);
+      await assertHolds(storage, `${folder}file`, 'new');
+    },
+  },
+  {
+    name: "stage: commit with ifNoneMatch: '*' never overwrites, and the file can still be committed elsewhere",
+    needs: ({ createOnlyCopy }) => createOnlyCopy,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}taken`, 'old');
+      await using staged = await storage.stage('new');
+      await rejection(
+        staged.commit(`${folder}taken`, { ifNoneMatch: '*' }),
+        StorageFileExistsError,
+      );
+      await assertHolds(storage, `${folder}taken`, 'old');
+      await staged.commit(`${folder}free`, { ifNoneMatch: '*' });
+      await assertHolds(storage, `${folder}free`, 'new');
+    },
+  },
+  {
+    name: 'stage: what is discarded is gone, and cannot be committed',
+    async run(storage, { folder }) {
+      const staged = await storage.stage('text');
+      await staged.discard();
+      await staged.discard();
+      await rejection(staged.commit(`${folder}file`), StorageInvalidArgumentError);
+      await assertMissing(storage, `${folder}file`);
+      assert.deepEqual(await storage.sweepStaged({ olderThan: 1 }), { deleted: 0, failed: [] });
+    },
+  },
+  {
+    name: 'stage: what is committed cannot be committed again, and discard leaves it',
+    async run(storage, { folder }) {
+      const staged = await storage.stage('text');
+      await staged.commit(`${folder}file`);
+      await rejection(staged.commit(`${folder}other`), StorageInvalidArgumentError);
+      await staged.discard();
+      await assertHolds(storage, `${folder}file`, 'text');
+      await assertMissing(storage, `${folder}other`);
+    },
+  },
+  {
+    name: 'stage: a scope commits below its prefix',
+    async run(storage, { folder }) {
+      const scope = storage.scope(`${folder}scope/`);
+      const file = await (await scope.stage('text')).commit('file');
+      assert.equal(file.key, 'file');
+      await assertHolds(storage, `${folder}scope/file`, 'text');
+    },
+  },
+  {
+    name: 'stage: a read-only view stages nothing and sweeps nothing',
+    async run(storage) {
+      await rejection(storage.readonly().stage('text'), StoragePermissionError);
+      await rejection(storage.readonly().sweepStaged(), StoragePermissionError);
+    },
+  },
+  {
+    name: 'sweepStaged: removes what was staged before, and neither younger files nor published ones',
+    async run(storage, { folder }) {
+      const abandoned = await storage.stage('abandoned');
+      await storage.put(`${folder}published`, 'text');
+      assert.deepEqual(await storage.sweepStaged(), { deleted: 0, failed: [] });
+      // Backends that tell whole seconds call a file older than it is, none calls it younger.
+      await untilSwept(() => storage.sweepStaged({ olderThan: 1 }));
+      await assert.rejects(abandoned.commit(`${folder}late`));
+      await assertMissing(storage, `${folder}late`);
+      await assertHolds(storage, `${folder}published`, 'text');
+    },
+  },
+];
+
+/** Sweeps until one file went: its time is the backend's, whose clock may be some milliseconds ahead of ours. */
+async function untilSwept(sweep: () => Promise<{ deleted: number }>): Promise<void> {
+  const end = Date.now() + 5000;
+  for (;;) {
+    const { deleted } = await sweep();
+    if (deleted === 1) return;
+    assert.equal(deleted, 0);
+    assert.ok(Date.now() < end, 'the abandoned file must be swept');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
