@@ -1,6 +1,8 @@
 import { StorageConfigurationError } from '../core/errors.js';
 import type { StorageDriver } from '../core/storage-driver.js';
 import type { StorageOptions } from '../core/storage-options.js';
+import type { AzureStorageOptions } from './azure/azure.options.js';
+import type { GcsStorageOptions } from './gcs/gcs.options.js';
 import type { LocalStorageOptions } from './local/local.options.js';
 import type { MemoryStorageOptions } from './memory/memory.options.js';
 import type { S3StorageOptions } from './s3/s3.options.js';
@@ -10,6 +12,8 @@ export interface DriverOptionsByName {
   memory: MemoryStorageOptions;
   local: LocalStorageOptions;
   s3: S3StorageOptions;
+  gcs: GcsStorageOptions;
+  azure: AzureStorageOptions;
 }
 
 export type DriverName = keyof DriverOptionsByName;
@@ -53,10 +57,29 @@ const DRIVER_OPTIONS: { readonly [Name in DriverName]: OptionNames<DriverOptions
     secretAccessKey: true,
     sessionToken: true,
     provider: true,
+    accountId: true,
     forcePathStyle: true,
     maxSockets: true,
     client: true,
     multipartCopyThreshold: true,
+  },
+  gcs: {
+    bucket: true,
+    projectId: true,
+    keyFilename: true,
+    credentials: true,
+    apiEndpoint: true,
+    client: true,
+  },
+  azure: {
+    container: true,
+    connectionString: true,
+    accountUrl: true,
+    accountName: true,
+    accountKey: true,
+    sasToken: true,
+    credential: true,
+    client: true,
   },
 };
 

@@ -17,12 +17,16 @@ const LOADERS: { readonly [Name in DriverName]: Loader<Name> } = {
   memory: async () => (await import('./memory/memory.driver.js')).createMemoryDriver,
   local: async () => (await import('./local/local.driver.js')).createLocalDriver,
   s3: async () => (await import('./s3/s3.driver.js')).createS3Driver,
+  gcs: async () => (await import('./gcs/gcs.driver.js')).createGcsDriver,
+  azure: async () => (await import('./azure/azure.driver.js')).createAzureDriver,
 };
 
 const PACKAGES: Readonly<Record<DriverName, readonly string[]>> = {
   memory: [],
   local: [],
   s3: ['@aws-sdk/client-s3', '@aws-sdk/s3-request-presigner'],
+  gcs: ['@google-cloud/storage'],
+  azure: ['@azure/storage-blob'],
 };
 
 type NameOf<Configuration> = Configuration extends { driver: infer Driver extends string }

@@ -1,2 +1,3 @@
 export * from './conformance/index.js';
+export * from './gcs-server/index.js';
 export * from './s3-server/index.js';

@@ -1,74 +1,101 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { gunzipSync } from 'node:zlib';
 import type { Capabilities } from '../../lib/core/capabilities.js';
 import { StorageError, StorageFileExistsError } from '../../lib/core/errors.js';
 import { parseRetryOptions } from '../../lib/core/retry.js';
 import type { ListPage, StorageDriver } from '../../lib/core/storage-driver.js';
 import { Storage } from '../../lib/core/storage.js';
-import { storedFile } from '../../lib/core/stored-file.js';
+import { type StoredFile, storedFile } from '../../lib/core/stored-file.js';
 import { createMemoryDriver } from '../../lib/drivers/memory/memory.driver.js';
+import { openStorage } from '../../lib/drivers/open-storage.js';
 import {
+  type BehaviourGroup,
   checkBehaviour,
   describeStorageDriver,
   type OpenedStorage,
+  servedBehaviours,
   shutdownBehaviours,
   storageBehaviours,
   type TestRunner,
 } from '../../lib/testing/conformance/index.js';
+import { startS3Server } from '../../lib/testing/s3-server/index.js';
 
-/** A memory driver of which some methods were replaced. */
-type Change = (driver: StorageDriver) => Partial<StorageDriver>;
+/** What is replaced in a storage in memory, or in its driver. */
+interface Changes {
+  readonly driver?: (driver: StorageDriver) => Partial<StorageDriver>;
+  readonly storage?: (storage: Storage) => Partial<Storage>;
+  readonly reopen?: () => Promise<Storage>;
+}
 
-async function openChanged(change: Change): Promise<OpenedStorage> {
+async function openChanged({ driver: change, ...changes }: Changes): Promise<OpenedStorage> {
   const driver: StorageDriver = await createMemoryDriver(
     {},
     { storage: 'changed', retry: parseRetryOptions(), concurrency: 4 },
   );
-  const changes = change(driver);
-  const changed = new Proxy(driver, {
-    get(target, name: keyof StorageDriver) {
-      const value = changes[name] ?? target[name];
+  const storage = new Storage(replaced(driver, change?.(driver)), { name: 'changed' });
+  return {
+    storage: replaced(storage, changes.storage?.(storage)),
+    ...(changes.reopen && { reopen: changes.reopen }),
+    destroy: () => storage.close({ timeout: 1 }),
+  };
+}
+
+function replaced<T extends object>(target: T, replacements: Partial<T> = {}): T {
+  return new Proxy(target, {
+    get(_, name) {
+      const key = name as keyof T;
+      const value: unknown = key in replacements ? replacements[key] : target[key];
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  const storage = new Storage(changed, { name: 'changed' });
-  return { storage, destroy: () => storage.close({ timeout: 1 }) };
 }
 
-/** The names of the behaviours that the driver does not have. */
-async function failures(change: Change, groups: readonly string[]): Promise<string[]> {
-  const failed: string[] = [];
-  for (const { name: group, behaviours } of storageBehaviours) {
-    if (!groups.includes(group)) continue;
-    const open = (): Promise<OpenedStorage> => openChanged(change);
-    const { storage, destroy } = await open();
+/** The behaviours of the groups that the storage does not have, by group. */
+async function failures(
+  open: () => Promise<OpenedStorage>,
+  groups: readonly BehaviourGroup[] = GROUPS,
+): Promise<Record<string, string[]>> {
+  const failed: Record<string, string[]> = {};
+  for (const { name: group, behaviours } of groups) {
+    const opened = await open();
     for (const [index, behaviour] of behaviours.entries()) {
       const context = { folder: `k${index}/`, maxKeyBytes: 1024 };
-      await checkBehaviour(behaviour, storage, open, context).catch((error: Error) =>
-        failed.push(`${group}: ${behaviour.name}: ${error.message}`),
-      );
+      await checkBehaviour(behaviour, opened, open, context).catch((error: Error) => {
+        (failed[group] ??= []).push(`${behaviour.name}: ${error.message}`);
+      });
     }
-    await destroy();
+    await opened.destroy();
   }
   return failed;
 }
 
-const ALL_GROUPS = storageBehaviours.map(({ name }) => name);
+const GROUPS = [...storageBehaviours, shutdownBehaviours];
+
+function groupsNamed(names: readonly string[]): BehaviourGroup[] {
+  return [...GROUPS, ...servedBehaviours].filter(({ name }) => names.includes(name));
+}
+
+// What is run here shows the kit, not a storage: it has no place in the matrix of a run.
+delete process.env['STORAGE_CONFORMANCE_RESULTS'];
 
 describe('the conformance kit', () => {
   it('has a name of its own for each behaviour of a group', () => {
-    for (const { name: group, behaviours } of [...storageBehaviours, shutdownBehaviours]) {
+    for (const { name: group, behaviours } of [...GROUPS, ...servedBehaviours]) {
       const names = behaviours.map(({ name }) => `${group}: ${name}`);
       expect(names).toEqual([...new Set(names)]);
     }
   });
 
-  it('holds a storage to more than 130 behaviours', () => {
+  it('holds a storage to more than 450 behaviours', () => {
     const count = storageBehaviours.reduce((sum, { behaviours }) => sum + behaviours.length, 0);
-    expect(count).toBeGreaterThan(130);
+    expect(count).toBeGreaterThan(450);
   });
 
   it('finds nothing wrong with a driver that is only wrapped', async () => {
-    await expect(failures(() => ({}), ALL_GROUPS)).resolves.toEqual([]);
+    await expect(failures(() => openChanged({}))).resolves.toEqual({});
   });
 
   it('finds nothing wrong with a driver that can do little, and says so', async () => {
@@ -90,70 +117,143 @@ describe('the conformance kit', () => {
         checksums: [],
       },
     });
-    await expect(failures(little, ALL_GROUPS)).resolves.toEqual([]);
+    await expect(failures(() => openChanged({ driver: little }))).resolves.toEqual({});
   });
 
   it('registers a test for each behaviour with the runner that it is given', async () => {
-    const tests: { name: string; body: () => Promise<void> }[] = [];
-    const before: (() => Promise<void>)[] = [];
-    const after: (() => Promise<void>)[] = [];
-    const runner: TestRunner = {
-      describe: (_name, body) => body(),
-      it: (name, body) => tests.push({ name, body }),
-      beforeAll: (body) => before.push(body),
-      afterAll: (body) => after.push(body),
-    };
+    const run = registered(() => openChanged({}));
+    expect(run.tests).toHaveLength(GROUPS.flatMap(({ behaviours }) => behaviours).length);
+  });
+
+  it('opens a storage for each group, and destroys it', async () => {
     let open = 0;
-    describeStorageDriver(
-      'any',
-      async () => {
-        open++;
-        const { storage, destroy } = await openChanged(() => ({}));
-        return {
-          storage,
-          async destroy() {
-            open--;
-            await destroy();
-          },
-        };
+    const run = registered(async () => {
+      open++;
+      const { storage, destroy } = await openChanged({});
+      return {
+        storage,
+        async destroy() {
+          open--;
+          await destroy();
+        },
+      };
+    });
+    expect(open).toBe(0);
+    for (const before of run.before) await before();
+    expect(open).toBe(GROUPS.length);
+    await run.tests[0]!.body();
+    for (const after of run.after) await after();
+    expect(open).toBe(0);
+  });
+
+  it('closes the storages that it has opened on the same place', async () => {
+    const others: Storage[] = [];
+    const open = async (): Promise<OpenedStorage> => {
+      const opened = await openChanged({});
+      const reopen = async (): Promise<Storage> => {
+        const storage = replaced(opened.storage, { close: async () => void others.splice(0, 1) });
+        others.push(storage);
+        return storage;
+      };
+      return { ...opened, reopen };
+    };
+    expect(await failures(open, groupsNamed(['a second storage']))).toEqual({});
+    expect(others).toEqual([]);
+  });
+
+  it('writes what came of each group into the folder that the environment names', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'results-'));
+    process.env['STORAGE_CONFORMANCE_RESULTS'] = folder;
+    const driver = ({ capabilities }: StorageDriver): Partial<StorageDriver> => ({
+      capabilities: {
+        ...capabilities,
+        multipart: false,
+        limits: { ...capabilities.limits, maxParts: Infinity },
       },
-      { runner },
-    );
-    const groups = [...storageBehaviours, shutdownBehaviours];
-    expect(tests).toHaveLength(groups.flatMap(({ behaviours }) => behaviours).length);
-    expect(open).toBe(0);
-    for (const each of before) await each();
-    expect(open).toBe(groups.length);
-    await tests[0]!.body();
-    for (const each of after) await each();
-    expect(open).toBe(0);
+    });
+    try {
+      const kit = registered(() => openChanged({ driver }));
+      for (const before of kit.before) await before();
+      const groups = groupsNamed(['capabilities', 'bodies', 'multipart uploads']);
+      for (const { group, body } of kit.tests) {
+        if (groups.some(({ name }) => name === group)) await body().catch(() => {});
+      }
+      for (const after of kit.after) await after();
+      const [file, ...others] = await readdir(folder);
+      expect(others).toEqual([]);
+      const lines = (await readFile(join(folder, file!), 'utf8')).trim().split('\n');
+      const results = lines.map((line) => JSON.parse(line) as { group: string });
+      const ran = results.filter(({ group }) => groups.some(({ name }) => name === group));
+      const [, bodies, multipart] = groups.map(({ behaviours }) => behaviours.length);
+      const run = expect.any(String) as string;
+      const line = {
+        storage: 'any',
+        run,
+        refused: 0,
+        broken: [],
+        milliseconds: expect.any(Number),
+      };
+      const broken = ['tells limits in whole numbers that agree with each other'];
+      expect(ran).toEqual([
+        { ...line, group: 'capabilities', kept: 2, broken },
+        { ...line, group: 'bodies', kept: bodies },
+        { ...line, group: 'multipart uploads', kept: 0, refused: multipart },
+      ]);
+    } finally {
+      delete process.env['STORAGE_CONFORMANCE_RESULTS'];
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 });
 
+interface Registered {
+  readonly tests: { readonly group: string; readonly body: () => Promise<void> }[];
+  readonly before: (() => Promise<void>)[];
+  readonly after: (() => Promise<void>)[];
+}
+
+/** What the kit registers with a runner. */
+function registered(open: () => Promise<OpenedStorage>): Registered {
+  const run: Registered = { tests: [], before: [], after: [] };
+  let group = '';
+  const runner: TestRunner = {
+    describe(name, body) {
+      group = name;
+      body();
+    },
+    it: (_name, body) => run.tests.push({ group, body }),
+    beforeAll: (body) => run.before.push(body),
+    afterAll: (body) => run.after.push(body),
+  };
+  describeStorageDriver('any', open, { runner });
+  return run;
+}
+
 /** Drivers that break a promise, and where the kit has to notice. */
-const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Change }>> = {
+const BROKEN: Readonly<Record<string, Changes & { groups: readonly string[] }>> = {
   'drops metadata': {
     groups: ['metadata'],
-    change: (driver) => ({
+    driver: (driver) => ({
       put: (key, body, options) => driver.put(key, body, { ...options, metadata: {} }),
     }),
   },
   'drops cacheControl': {
     groups: ['attributes'],
-    change: (driver) => ({
+    driver: (driver) => ({
       put: (key, body, options) => driver.put(key, body, without(options, 'cacheControl')),
     }),
   },
   'stores what came of a body that failed': {
-    groups: ['bodies that fail'],
-    change: (driver) => ({
+    groups: ['bodies that fail', 'abort', 'staged files'],
+    driver: (driver) => ({
       async put(key, body, options) {
         if (body instanceof Uint8Array) return driver.put(key, body, options);
         const chunks: Uint8Array[] = [];
         try {
           for await (const chunk of body) chunks.push(chunk);
         } catch (error) {
-          await driver.put(key, Buffer.concat(chunks), options);
+          const { signal } = new AbortController();
+          await driver.put(key, Buffer.concat(chunks), { ...options, signal });
           throw error;
         }
         return driver.put(key, Buffer.concat(chunks), options);
@@ -161,8 +261,8 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
     }),
   },
   'deletes before it writes': {
-    groups: ['put', 'bodies that fail'],
-    change: (driver) => ({
+    groups: ['put', 'bodies that fail', 'races'],
+    driver: (driver) => ({
       async put(key, body, options) {
         await driver.deleteMany([key], options);
         return driver.put(key, body, options);
@@ -171,7 +271,7 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'loses the last byte of a download': {
     groups: ['get'],
-    change: (driver) => ({
+    driver: (driver) => ({
       async get(key, options) {
         const opened = await driver.get(key, options);
         const bytes = opened.body as Uint8Array;
@@ -181,21 +281,21 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'ignores ranges': {
     groups: ['ranges'],
-    change: (driver) => ({ get: (key, options) => driver.get(key, without(options, 'range')) }),
+    driver: (driver) => ({ get: (key, options) => driver.get(key, without(options, 'range')) }),
   },
   'ignores ifMatch of reads': {
-    groups: ['conditions of reads'],
-    change: (driver) => ({ get: (key, options) => driver.get(key, without(options, 'ifMatch')) }),
+    groups: ['conditions of reads', 'parallel downloads'],
+    driver: (driver) => ({ get: (key, options) => driver.get(key, without(options, 'ifMatch')) }),
   },
   'ignores ifNoneMatch of writes': {
     groups: ['conditions of writes'],
-    change: (driver) => ({
+    driver: (driver) => ({
       put: (key, body, options) => driver.put(key, body, without(options, 'ifNoneMatch')),
     }),
   },
   'looks first and writes then': {
-    groups: ['conditions of writes'],
-    change: (driver) => ({
+    groups: ['races'],
+    driver: (driver) => ({
       async put(key, body, { ifNoneMatch, ...options }) {
         const there = ifNoneMatch && (await driver.info(key, options).catch(() => undefined));
         if (there) throw new StorageFileExistsError();
@@ -205,14 +305,14 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
     }),
   },
   'ignores ifMatch of writes': {
-    groups: ['conditions of writes'],
-    change: (driver) => ({
+    groups: ['conditions of writes', 'races', 'a second storage'],
+    driver: (driver) => ({
       put: (key, body, options) => driver.put(key, body, without(options, 'ifMatch')),
     }),
   },
   'makes etags of the size': {
     groups: ['put'],
-    change: (driver) => {
+    driver: (driver) => {
       const sized = (file: Awaited<ReturnType<StorageDriver['info']>>) =>
         storedFile({ ...file, etag: `"${file.size}"` });
       return {
@@ -223,14 +323,14 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'takes keys that differ in case for one': {
     groups: ['keys'],
-    change: (driver) => ({
+    driver: (driver) => ({
       put: (key, body, options) => driver.put(key.toLowerCase(), body, options),
       get: (key, options) => driver.get(key.toLowerCase(), options),
     }),
   },
   'decodes keys': {
     groups: ['keys'],
-    change: (driver) => {
+    driver: (driver) => {
       const decoded = (key: string): string => {
         try {
           return decodeURIComponent(key);
@@ -247,7 +347,7 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'orders keys by UTF-16': {
     groups: ['list'],
-    change: (driver) => ({
+    driver: (driver) => ({
       list: (options) =>
         changedPages(driver.list(options), (page) => ({
           ...page,
@@ -257,7 +357,7 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'takes prefixes for folders': {
     groups: ['list'],
-    change: (driver) => ({
+    driver: (driver) => ({
       list: (options) =>
         changedPages(driver.list(options), (page) => ({
           ...page,
@@ -269,7 +369,7 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'includes the key that it starts after': {
     groups: ['list'],
-    change: (driver) => ({
+    driver: (driver) => ({
       list: ({ startAfter, ...options }) =>
         driver.list({
           ...options,
@@ -278,15 +378,15 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
     }),
   },
   'stops after the first page': {
-    groups: ['pages'],
-    change: (driver) => ({
+    groups: ['pages', 'many files'],
+    driver: (driver) => ({
       list: (options) =>
         changedPages(driver.list(options), ({ files, prefixes }) => ({ files, prefixes })),
     }),
   },
   'says that there is another page when there is none': {
     groups: ['pages'],
-    change: (driver) => ({
+    driver: (driver) => ({
       list: (options) =>
         changedPages(driver.list(options), (page) => ({
           cursor: Buffer.from(`after ${page.files.at(-1)?.key ?? 'z'}`).toString('base64url'),
@@ -296,7 +396,7 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'fails to delete what is not there': {
     groups: ['delete'],
-    change: (driver) => ({
+    driver: (driver) => ({
       async deleteMany(keys, options) {
         const failed = [];
         for (const key of keys) {
@@ -313,7 +413,7 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'deletes below a key as well': {
     groups: ['delete'],
-    change: (driver) => ({
+    driver: (driver) => ({
       async deleteMany(keys, options) {
         const all: string[] = [...keys];
         for (const key of keys) {
@@ -326,25 +426,25 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'forgets attributes when it copies': {
     groups: ['copy'],
-    change: (driver) => ({
+    driver: (driver) => ({
       copy: (from, to, options) => driver.copy(from, to, { metadata: {}, ...options }),
     }),
   },
   'leaves the source of a move': {
     groups: ['move'],
-    change: (driver) => ({
+    driver: (driver) => ({
       copy: (from, to, options) => driver.copy(from, to, without(options, 'move')),
     }),
   },
   'overwrites the destination of a copy that is to create it': {
     groups: ['copy', 'move'],
-    change: (driver) => ({
+    driver: (driver) => ({
       copy: (from, to, options) => driver.copy(from, to, without(options, 'ifNoneMatch')),
     }),
   },
   'joins parts in the order that they came': {
     groups: ['multipart uploads'],
-    change: (driver) => {
+    driver: (driver) => {
       let sent = 0;
       return {
         uploadPart: (upload, _number, body, options) =>
@@ -354,18 +454,18 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
   },
   'joins the parts that it has, whatever is asked': {
     groups: ['multipart uploads'],
-    change: (driver) => ({
+    driver: (driver) => ({
       completeMultipartUpload: async (upload, _parts, options) =>
         driver.completeMultipartUpload(upload, await driver.listParts(upload, options), options),
     }),
   },
   'keeps an upload that is aborted': {
     groups: ['multipart uploads'],
-    change: () => ({ abortMultipartUpload: async () => {} }),
+    driver: () => ({ abortMultipartUpload: async () => {} }),
   },
   'says of a missing file that something went wrong': {
     groups: ['get', 'errors'],
-    change: (driver) => ({
+    driver: (driver) => ({
       async get(key, options) {
         return driver.get(key, options).catch(() => {
           throw new StorageError('The service answered 404');
@@ -373,12 +473,202 @@ const BROKEN: Readonly<Record<string, { groups: readonly string[]; change: Chang
       },
     }),
   },
+  'tells limits that are none': {
+    groups: ['capabilities'],
+    driver: ({ capabilities }) => ({
+      capabilities: { ...capabilities, limits: { ...capabilities.limits, maxParts: Infinity } },
+    }),
+  },
+  'stores the whole buffer behind a view': {
+    groups: ['bodies'],
+    driver: (driver) => ({
+      put: (key, body, options) =>
+        driver.put(key, body instanceof Uint8Array ? new Uint8Array(body.buffer) : body, options),
+    }),
+  },
+  'tells of any file the same checksum': {
+    groups: ['sizes and checksums'],
+    driver: (driver) => ({
+      info: async (...call) =>
+        storedFile({
+          ...(await driver.info(...call)),
+          checksum: { algorithm: 'crc32c', value: 'AAAAAA==' },
+        }),
+    }),
+  },
+  'dates files ever earlier': {
+    groups: ['put'],
+    driver: (driver) => {
+      let time = Date.now();
+      return {
+        info: async (...call) =>
+          storedFile({ ...(await driver.info(...call)), lastModified: new Date((time -= 5)) }),
+      };
+    },
+  },
+  'decodes what is stored gzipped': {
+    groups: ['get'],
+    driver: (driver) => ({
+      async get(key, options) {
+        const opened = await driver.get(key, options);
+        if (opened.file.contentEncoding !== 'gzip') return opened;
+        return { ...opened, body: gunzipSync(opened.body as Uint8Array) };
+      },
+    }),
+  },
+  'loses a file when another is stored below it': {
+    groups: ['files and folders'],
+    driver: (driver) => ({
+      async put(key, body, options) {
+        await driver.deleteMany([key.slice(0, key.lastIndexOf('/'))], options);
+        return driver.put(key, body, options);
+      },
+    }),
+  },
+  'lists everything, whatever the prefix': {
+    groups: ['list', 'scopes'],
+    driver: (driver) => ({ list: (options) => driver.list({ ...options, prefix: '' }) }),
+  },
+  'gathers prefixes page by page': {
+    groups: ['many files'],
+    driver: (driver) => ({
+      list: ({ delimiter, ...options }) =>
+        changedPages(driver.list(options), ({ files, ...page }) => {
+          const cut = ({ key }: { key: string }): number =>
+            delimiter ? key.indexOf(delimiter, options.prefix.length) + 1 : 0;
+          const below = files.filter((file) => cut(file) > 0);
+          return {
+            ...page,
+            files: files.filter((file) => cut(file) === 0),
+            prefixes: [...new Set(below.map((file) => file.key.slice(0, cut(file))))],
+          };
+        }),
+    }),
+  },
+  'deletes no more than 500 files at once, and says nothing': {
+    groups: ['many files'],
+    driver: (driver) => ({
+      deleteMany: (keys, options) => driver.deleteMany(keys.slice(0, 500), options),
+    }),
+  },
+  'adds a part that is sent again to the first': {
+    groups: ['multipart uploads'],
+    driver: (driver) => {
+      const sent = new Map<string, Uint8Array>();
+      return {
+        uploadPart(upload, partNumber, body, options) {
+          const name = `${upload.uploadId} ${partNumber}`;
+          const bytes = Buffer.concat([sent.get(name) ?? Buffer.alloc(0), body]);
+          sent.set(name, bytes);
+          return driver.uploadPart(upload, partNumber, bytes, options);
+        },
+      };
+    },
+  },
+  'has one multipart upload for each key': {
+    groups: ['multipart uploads', 'races'],
+    driver: (driver) => {
+      const started = new Map<string, Promise<string>>();
+      return {
+        startMultipartUpload(key, options) {
+          const upload = started.get(key) ?? driver.startMultipartUpload(key, options);
+          started.set(key, upload);
+          return upload;
+        },
+      };
+    },
+  },
+  'ignores ifNoneMatch when an upload is completed': {
+    groups: ['multipart uploads', 'races'],
+    driver: (driver) => ({
+      completeMultipartUpload: (upload, parts, options) =>
+        driver.completeMultipartUpload(upload, parts, without(options, 'ifNoneMatch')),
+    }),
+  },
+  'reports an upload as complete before it is': {
+    groups: ['progress'],
+    storage: (storage) => ({
+      put(key, body, options) {
+        options?.onProgress?.({
+          operation: 'upload',
+          key,
+          bytesTransferred: 500_000,
+          totalBytes: 500_000,
+          percentage: 100,
+          bytesPerSecond: 0,
+        });
+        return storage.put(key, body, options);
+      },
+    }),
+  },
+  'can write through its read-only views': {
+    groups: ['read-only views'],
+    storage: (storage) => ({ readonly: () => storage }),
+  },
+  'goes on after it was closed': { groups: ['close'], storage: () => ({ close: async () => {} }) },
+  'goes on with a listing after it was closed': {
+    groups: ['shutdown'],
+    storage: (storage) => ({
+      async *list(...call) {
+        const files: StoredFile[] = [];
+        for await (const file of storage.list(...call)) files.push(file);
+        yield* files;
+      },
+    }),
+  },
+  'signs URLs although it says that it cannot': {
+    groups: ['URLs'],
+    storage: () => ({ url: async () => 'https://example.com/' }),
+  },
+  'sees another place when it is opened again': {
+    groups: ['a second storage'],
+    reopen: async () => (await openChanged({})).storage,
+  },
 };
 
-describe('the conformance kit notices a driver that', () => {
-  it.each(Object.entries(BROKEN))('%s', async (_name, { groups, change }) => {
-    const failed = await failures(change, groups);
-    expect(failed).not.toEqual([]);
+describe('the conformance kit notices a storage that', () => {
+  it.each(Object.entries(BROKEN))('%s', async (_name, { groups, ...changes }) => {
+    const failed = await failures(() => openChanged(changes), groupsNamed(groups));
+    expect(Object.keys(failed).toSorted()).toEqual([...groups].toSorted());
+  });
+
+  it('breaks a promise of any group', () => {
+    const shown = Object.values({ ...BROKEN, ...BADLY_SERVED }).flatMap(({ groups }) => groups);
+    const missing = [...GROUPS, ...servedBehaviours].filter(({ name }) => !shown.includes(name));
+    expect(missing.map(({ name }) => name)).toEqual([]);
+  });
+});
+
+/** The same of what shows only where URLs are served. */
+const BADLY_SERVED: Readonly<
+  Record<string, Required<Pick<Changes, 'storage'>> & { groups: readonly string[] }>
+> = {
+  'signs URLs for reading that say nothing of the answer': {
+    groups: ['served URLs'],
+    storage: (storage) => ({ url: (key) => storage.url(key) }),
+  },
+  'binds an upload to nothing that is asked': {
+    groups: ['signed uploads'],
+    storage: (storage) => ({
+      uploadUrl: (key, options) =>
+        storage.uploadUrl(key, options?.method ? { method: options.method } : {}),
+    }),
+  },
+};
+
+describe('the conformance kit notices a storage with a server that', () => {
+  it.each(Object.entries(BADLY_SERVED))('%s', async (_name, { groups, storage: change }) => {
+    await using server = await startS3Server({ buckets: ['files'] });
+    const { endpoint, region, credentials } = server;
+    const options = { driver: 's3', bucket: 'files', endpoint, region, ...credentials } as const;
+    const open = async (): Promise<OpenedStorage> => {
+      const storage = await openStorage('s3', options);
+      return {
+        storage: replaced(storage as Storage, change(storage as Storage)),
+        destroy: () => storage.close(),
+      };
+    };
+    expect(Object.keys(await failures(open, groupsNamed(groups)))).toEqual(groups);
   });
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Storage } from '../../lib/core/storage.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import { describeStorageDriver } from '../../lib/testing/conformance/index.js';
 
@@ -22,14 +23,12 @@ async function temporaryFiles(root: string): Promise<string[]> {
 
 describeStorageDriver('local', async () => {
   const root = await mkdtemp(join(tmpdir(), 'conformance-'));
-  const storage = await openStorage('local', {
-    driver: 'local',
-    root,
-    durability: 'rename',
-    ...signing,
-  });
+  const reopen = (): Promise<Storage> =>
+    openStorage('local', { driver: 'local', root, durability: 'rename', ...signing });
+  const storage = await reopen();
   return {
     storage,
+    reopen,
     async destroy() {
       await storage.close();
       const left = await temporaryFiles(root);

@@ -21,6 +21,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   'PHOTO.JPEG': 'image/jpeg',
   'drawing.svg': 'image/svg+xml',
   'data.json': 'application/json',
+  'archive.tar.gz': 'application/gzip',
   'folder.txt/photo.png': 'image/png',
   'archive.unknown-extension': 'application/octet-stream',
   mp4: 'application/octet-stream',
@@ -35,6 +36,14 @@ const METADATA_CASES: Readonly<Record<string, Readonly<Record<string, string>>>>
   'percent signs, and what looks encoded': { name: '100 % %41 =?UTF-8?Q?=41?= +' },
   'an empty value': { name: '' },
   'digits and dashes in keys': { '0-a-1': 'x', 'content-type': 'y', expires: 'z' },
+  'names that the file has, too': { key: 'x', size: '999999', etag: '"y"', 'content-length': '1' },
+  'all of printable ASCII': {
+    name: String.fromCharCode(...Array.from({ length: 95 }, (_, index) => 32 + index)),
+  },
+  'text that is not in NFC': { name: 'a\u0308 \u212B' },
+  'forty entries': Object.fromEntries(
+    Array.from({ length: 40 }, (_, index) => [`key-${index}`, `value ${index}`]),
+  ),
   'names that objects have themselves': { constructor: 'a', tostring: 'b' },
   '2,048 bytes in all': { name: 'x'.repeat(2044) },
   '1,400 bytes of Unicode text': { name: '日本'.repeat(233) },
@@ -163,6 +172,7 @@ export const metadata: readonly Behaviour[] = [
       assert.deepEqual({ ...returned.metadata }, given);
       assert.deepEqual({ ...(await storage.info(`${folder}a`)).metadata }, given);
       const download = await storage.get(`${folder}a`);
+      assert.equal(download.file.size, 5);
       assert.deepEqual({ ...download.file.metadata }, given);
       assert.equal(await download.text(), 'hello');
     },

@@ -9,6 +9,11 @@ export interface BehaviourContext {
   readonly maxKeyBytes: number;
   /** Opens another storage, fresh and empty; it is destroyed after the behaviour. */
   readonly open: () => Promise<Storage>;
+  /**
+   * Opens the same place once more, as another process would; it is closed after the behaviour. Where no other storage can
+   * see what this one holds, that is the storage itself.
+   */
+  readonly reopen: () => Promise<Storage>;
 }
 
 /** One promise of the contract, in a sentence, and the proof that a storage keeps it. */
@@ -27,3 +32,6 @@ export interface BehaviourGroup {
   readonly name: string;
   readonly behaviours: readonly Behaviour[];
 }
+
+/** A behaviour that was kept, or was refused as it must be where the driver does not declare what it needs. */
+export type BehaviourOutcome = 'kept' | 'refused';

@@ -3,22 +3,33 @@ import { attributes, metadata } from './attributes.js';
 import type { BehaviourGroup } from './behaviour.js';
 import { readConditions, writeConditions } from './conditions.js';
 import { copy, move } from './copy-move.js';
+import { declaredCapabilities } from './declared-capabilities.js';
 import { deletion } from './delete.js';
 import { errors } from './errors.js';
 import { failingBodies } from './failing-bodies.js';
-import { get, parallelGet } from './get.js';
+import { folders } from './folders.js';
+import { get } from './get.js';
 import { integrity } from './integrity.js';
 import { keys } from './keys.js';
-import { list, pages } from './list.js';
+import { list } from './list.js';
+import { manyFileBehaviours } from './many-files.js';
 import { multipart } from './multipart.js';
+import { pages } from './pages.js';
+import { parallelGet } from './parallel-get.js';
 import { progress } from './progress.js';
 import { bodyKinds, put } from './put.js';
+import { races } from './races.js';
 import { ranges } from './ranges.js';
-import { servedUrls, urls } from './urls.js';
+import { secondStorage } from './second-storage.js';
+import { servedUrls } from './served-urls.js';
+import { signedUploads } from './signed-uploads.js';
+import { staging } from './staging.js';
+import { urls } from './urls.js';
 import { closing, readonlyViews, scopes, shutdown } from './views.js';
 
 /** Everything that the kit holds a storage to, by trade. @publicApi */
 export const storageBehaviours: readonly BehaviourGroup[] = [
+  { name: 'capabilities', behaviours: declaredCapabilities },
   { name: 'bodies', behaviours: bodyKinds },
   { name: 'put', behaviours: put },
   { name: 'sizes and checksums', behaviours: integrity },
@@ -31,12 +42,17 @@ export const storageBehaviours: readonly BehaviourGroup[] = [
   { name: 'attributes', behaviours: attributes },
   { name: 'metadata', behaviours: metadata },
   { name: 'keys', behaviours: keys },
+  { name: 'files and folders', behaviours: folders },
   { name: 'list', behaviours: list },
   { name: 'pages', behaviours: pages },
+  { name: 'many files', behaviours: manyFileBehaviours },
   { name: 'delete', behaviours: deletion },
   { name: 'copy', behaviours: copy },
   { name: 'move', behaviours: move },
+  { name: 'staged files', behaviours: staging },
   { name: 'multipart uploads', behaviours: multipart },
+  { name: 'races', behaviours: races },
+  { name: 'a second storage', behaviours: secondStorage },
   { name: 'progress', behaviours: progress },
   { name: 'abort', behaviours: abort },
   { name: 'errors', behaviours: errors },
@@ -50,4 +66,7 @@ export const storageBehaviours: readonly BehaviourGroup[] = [
 export const shutdownBehaviours: BehaviourGroup = { name: 'shutdown', behaviours: shutdown };
 
 /** What can only be seen where signed URLs are served. @publicApi */
-export const servedUrlBehaviours: BehaviourGroup = { name: 'served URLs', behaviours: servedUrls };
+export const servedBehaviours: readonly BehaviourGroup[] = [
+  { name: 'served URLs', behaviours: servedUrls },
+  { name: 'signed uploads', behaviours: signedUploads },
+];

@@ -198,31 +198,6 @@ export const writeConditions: readonly Behaviour[] = [
     },
   },
   {
-    name: 'lets exactly one of twenty writers create a file',
-    needs: createOnly,
-    async run(storage, { folder }) {
-      const race = Array.from({ length: 20 }, (_, index) =>
-        storage.put(
-          `${folder}a`,
-          index % 2 ? `writer ${index}` : chunked(Buffer.from(`writer ${index}`)),
-          {
-            ifNoneMatch: '*',
-          },
-        ),
-      );
-      const results = await Promise.allSettled(race);
-      const winners = results.flatMap(({ status }, index) =>
-        status === 'fulfilled' ? [index] : [],
-      );
-      for (const result of results) {
-        if (result.status === 'fulfilled') continue;
-        await rejection(Promise.reject(result.reason as Error), StorageFileExistsError);
-      }
-      assert.equal(winners.length, 1);
-      await assertHolds(storage, `${folder}a`, `writer ${winners[0]}`);
-    },
-  },
-  {
     name: 'replaces the version that is named, and gives a new one',
     needs: compareAndSet,
     async run(storage, { folder }) {
@@ -259,30 +234,6 @@ export const writeConditions: readonly Behaviour[] = [
         StoragePreconditionFailedError,
       );
       await assertMissing(storage, `${folder}a`);
-    },
-  },
-  {
-    name: 'counts to 25 with five writers who each replace only what they read',
-    needs: compareAndSet,
-    async run(storage, { folder }) {
-      await storage.put(`${folder}a`, '0');
-      const increment = async (): Promise<void> => {
-        for (;;) {
-          const download = await storage.get(`${folder}a`);
-          const next = String(Number(await download.text()) + 1);
-          try {
-            await storage.put(`${folder}a`, next, { ifMatch: download.file.etag! });
-            return;
-          } catch (error) {
-            if (!(error instanceof StoragePreconditionFailedError)) throw error;
-          }
-        }
-      };
-      const worker = async (): Promise<void> => {
-        for (let times = 0; times < 5; times++) await increment();
-      };
-      await Promise.all(Array.from({ length: 5 }, worker));
-      await assertHolds(storage, `${folder}a`, '25');
     },
   },
   {

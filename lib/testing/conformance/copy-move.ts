@@ -9,7 +9,7 @@ import type { Storage } from '../../core/storage.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { Behaviour } from './behaviour.js';
 import { someBytes } from './bodies.js';
-import { assertHolds, assertMissing, listKeys, rejection } from './expectations.js';
+import { assertHolds, assertMissing, assertOneWins, listKeys, rejection } from './expectations.js';
 
 type Transfer = (
   storage: Storage,
@@ -53,6 +53,16 @@ function both(verb: 'copy' | 'move', transfer: Transfer): Behaviour[] {
         await storage.put(`${folder}from`, '');
         await transfer(storage, `${folder}from`, `${folder}to`);
         await assertHolds(storage, `${folder}to`, '');
+      },
+    },
+    {
+      name: `${verb}: a name of any characters is left and arrives`,
+      async run(storage, { folder }) {
+        const name = `100% #?&+='"ä 😀[]{}~$@!();,%2F`;
+        await storage.put(folder + name, 'hello');
+        await transfer(storage, folder + name, `${folder}to/${name}`);
+        await assertHolds(storage, `${folder}to/${name}`, 'hello');
+        await assertSource(storage, folder + name, 'hello');
       },
     },
     {
@@ -165,17 +175,12 @@ function both(verb: 'copy' | 'move', transfer: Transfer): Behaviour[] {
       async run(storage, { folder }) {
         const sources = Array.from({ length: 10 }, (_, index) => `${folder}from-${index}`);
         await Promise.all(sources.map((key) => storage.put(key, key)));
-        const results = await Promise.allSettled(
+        const winner = await assertOneWins(
           sources.map((key) => transfer(storage, key, `${folder}to`, { ifNoneMatch: '*' })),
+          StorageFileExistsError,
         );
-        for (const result of results) {
-          if (result.status === 'fulfilled') continue;
-          await rejection(Promise.reject(result.reason as Error), StorageFileExistsError);
-        }
-        const winners = sources.filter((_, index) => results[index]!.status === 'fulfilled');
-        assert.equal(winners.length, 1);
-        await assertHolds(storage, `${folder}to`, winners[0]!);
-        const kept = sources.filter((key) => !moves || key !== winners[0]);
+        await assertHolds(storage, `${folder}to`, sources[winner]!);
+        const kept = sources.filter((key) => !moves || key !== sources[winner]);
         assert.deepEqual(await listKeys(storage, `${folder}from-`), kept);
       },
     },

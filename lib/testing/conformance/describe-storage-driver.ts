@@ -1,10 +1,15 @@
+import { randomUUID } from 'node:crypto';
 import { StorageUnsupportedError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
-import type { Behaviour, BehaviourContext } from './behaviour.js';
+import type { Behaviour, BehaviourContext, BehaviourOutcome } from './behaviour.js';
 import { rejection } from './expectations.js';
-import { servedUrlBehaviours, shutdownBehaviours, storageBehaviours } from './behaviours.js';
+import { GroupResults } from './group-results.js';
+import { servedBehaviours, shutdownBehaviours, storageBehaviours } from './behaviours.js';
 
-/** The functions of a test runner that the kit uses: those of Jest and Vitest, or `node:test` with its `before` and `after`. */
+/**
+ * The functions of a test runner that the kit uses. Those of Jest and Vitest fit as they are; of `node:test`, `describe` and
+ * `it` do, and `beforeAll: (body) => before(body)`, `afterAll: (body) => after(body)`.
+ */
 export interface TestRunner {
   readonly describe: (name: string, body: () => void) => unknown;
   readonly it: (name: string, body: () => Promise<void>, timeout?: number) => unknown;
@@ -15,6 +20,11 @@ export interface TestRunner {
 /** A storage to test, and how to be rid of it. */
 export interface OpenedStorage {
   readonly storage: Storage;
+  /**
+   * Opens the same place once more, with a client of its own, as another process would. Left out where that cannot be,
+   * as in memory: then the storage stands for the other one, too. The kit closes what it gives.
+   */
+  readonly reopen?: () => Promise<Storage>;
   /** Closes it and whatever lies behind it. Called once. */
   readonly destroy: () => Promise<void>;
 }
@@ -38,6 +48,9 @@ const MAX_KEY_BYTES = 1024;
  * Registers tests that hold a driver to the contract of `StorageDriver`, through `Storage`, as users see it. Which
  * ones, it learns from `capabilities`: where a capability is missing, what needs it must be refused.
  *
+ * Where the environment variable `STORAGE_CONFORMANCE_RESULTS` names a folder, a line of JSON per group is written there:
+ * `{ storage, run, group, kept, refused, broken, milliseconds }`.
+ *
  * @param open a fresh and empty storage each time
  * @publicApi
  */
@@ -57,23 +70,27 @@ export function describeStorageDriver(
   const groups = [
     ...storageBehaviours,
     ...(isView ? [] : [shutdownBehaviours]),
-    ...(servesUrls ? [servedUrlBehaviours] : []),
+    ...(servesUrls ? servedBehaviours : []),
   ];
+  const run = randomUUID();
   describe(name, () => {
     for (const group of groups) {
       describe(group.name, () => {
         let opened: OpenedStorage | undefined;
+        let results: GroupResults;
         beforeAll(async () => {
+          results = new GroupResults(name, run, group);
           opened = await open();
         }, timeout);
         afterAll(async () => {
+          results.write(opened !== undefined);
           await opened?.destroy();
         }, timeout);
         for (const [index, behaviour] of group.behaviours.entries()) {
           const context = { folder: `k${index}/`, maxKeyBytes: MAX_KEY_BYTES - prefixBytes };
           it(
             behaviour.name,
-            () => checkBehaviour(behaviour, opened!.storage, open, context),
+            () => results.count(behaviour.name, checkBehaviour(behaviour, opened!, open, context)),
             timeout,
           );
         }
@@ -82,31 +99,42 @@ export function describeStorageDriver(
   });
 }
 
-/** Runs one behaviour. Rejects when the storage does not have it, or has it without saying so. */
+/**
+ * Runs one behaviour, and tells whether the storage has it or refused it as it must. Rejects when it does neither, or has
+ * it without saying so.
+ */
 export async function checkBehaviour(
   behaviour: Behaviour,
-  storage: Storage,
+  { storage, reopen }: OpenedStorage,
   open: () => Promise<OpenedStorage>,
-  context: Omit<BehaviourContext, 'open'>,
-): Promise<void> {
-  const others: OpenedStorage[] = [];
+  context: Omit<BehaviourContext, 'open' | 'reopen'>,
+): Promise<BehaviourOutcome> {
+  const endings: (() => Promise<void>)[] = [];
   const run = (): Promise<void> =>
     behaviour.run(storage, {
       ...context,
       async open() {
         const other = await open();
-        others.push(other);
+        endings.push(() => other.destroy());
         return other.storage;
+      },
+      async reopen() {
+        if (!reopen) return storage;
+        const again = await reopen();
+        endings.push(() => again.close());
+        return again;
       },
     });
   try {
-    if (behaviour.needs?.(storage.capabilities) ?? true) await run();
-    else {
-      // Silence is no answer: what the driver does not declare must be refused.
-      await rejection(run(), StorageUnsupportedError);
+    if (behaviour.needs?.(storage.capabilities) ?? true) {
+      await run();
+      return 'kept';
     }
+    // Silence is no answer: what the driver does not declare must be refused.
+    await rejection(run(), StorageUnsupportedError);
+    return 'refused';
   } finally {
-    for (const other of others) await other.destroy();
+    for (const end of endings) await end();
   }
 }
 

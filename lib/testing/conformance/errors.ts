@@ -1,19 +1,22 @@
 import assert from 'node:assert/strict';
+import type { Capabilities } from '../../core/capabilities.js';
 import {
   StorageError,
   type StorageErrorCode,
   StorageFileNotFoundError,
   StorageInvalidArgumentError,
   StorageInvalidKeyError,
+  StorageUnsupportedError,
 } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
 import type { Behaviour } from './behaviour.js';
-import { listKeys, rejection } from './expectations.js';
+import { listKeys, putAll, rejection } from './expectations.js';
 
 interface Failure {
   readonly operation: string;
   readonly code: StorageErrorCode;
   readonly key?: string;
+  readonly needs?: (capabilities: Capabilities) => boolean;
   readonly call: (storage: Storage) => Promise<unknown>;
 }
 
@@ -61,6 +64,72 @@ const FAILURES: readonly Failure[] = [
     call: (storage) => storage.put('a', 'hello', { size: 4 }),
   },
   {
+    operation: 'put',
+    code: 'FILE_EXISTS',
+    key: 'there',
+    needs: ({ createOnly }) => createOnly,
+    call: (storage) => storage.put('there', 'hello', { ifNoneMatch: '*' }),
+  },
+  {
+    operation: 'put',
+    code: 'PRECONDITION_FAILED',
+    key: 'there',
+    needs: ({ compareAndSet }) => compareAndSet,
+    call: (storage) => storage.put('there', 'hello', { ifMatch: '"another-version"' }),
+  },
+  {
+    operation: 'get',
+    code: 'PRECONDITION_FAILED',
+    key: 'there',
+    needs: ({ conditionalGet }) => conditionalGet,
+    call: (storage) => storage.get('there', { ifMatch: '"another-version"' }),
+  },
+  {
+    operation: 'get',
+    code: 'NOT_MODIFIED',
+    key: 'there',
+    needs: ({ conditionalGet }) => conditionalGet,
+    call: async (storage) =>
+      storage.get('there', { ifNoneMatch: (await storage.info('there')).etag! }),
+  },
+  {
+    operation: 'get',
+    code: 'RANGE_NOT_SATISFIABLE',
+    key: 'there',
+    needs: ({ ranges }) => ranges,
+    call: (storage) => storage.get('there', { range: { start: 5000 } }),
+  },
+  {
+    operation: 'copy',
+    code: 'FILE_EXISTS',
+    key: 'other',
+    needs: ({ createOnlyCopy }) => createOnlyCopy,
+    call: (storage) => storage.copy('other', 'there', { ifNoneMatch: '*' }),
+  },
+  {
+    operation: 'uploadPart',
+    code: 'FILE_NOT_FOUND',
+    key: 'there',
+    needs: ({ multipart }) => multipart,
+    call: async (storage) => {
+      const upload = await storage.startMultipartUpload('there');
+      await storage.abortMultipartUpload(upload);
+      return storage.uploadPart(upload, 1, 'hello');
+    },
+  },
+  {
+    operation: 'get',
+    code: 'ABORTED',
+    key: 'there',
+    call: (storage) => storage.get('there', { signal: AbortSignal.abort() }),
+  },
+  {
+    operation: 'uploadUrl',
+    code: 'UNSUPPORTED',
+    key: 'there',
+    call: (storage) => storage.uploadUrl('there', { method: 'DELETE' as 'PUT' }),
+  },
+  {
     operation: 'exists',
     code: 'INVALID_KEY',
     key: '../a',
@@ -101,10 +170,13 @@ const FAILURES: readonly Failure[] = [
 ];
 
 export const errors: readonly Behaviour[] = [
-  ...FAILURES.map(({ operation, code, key, call }): Behaviour => ({
+  ...FAILURES.map(({ operation, code, key, needs, call }): Behaviour => ({
     name: `tells of ${code} in ${operation}: code, storage, driver, operation and key`,
+    ...(needs && { needs }),
     async run(storage, { folder }) {
+      await putAll(storage, [`${folder}there`, `${folder}other`]);
       const error = await rejection(call(storage.scope(folder)), StorageError);
+      if (error instanceof StorageUnsupportedError && code !== 'UNSUPPORTED') throw error;
       assert.equal(error.code, code);
       assert.equal(error.name, error.constructor.name);
       assert.equal(error.storage, storage.name);

@@ -29,6 +29,21 @@ export async function rejection<E extends StorageError>(
   });
 }
 
+/** The index of the one call that succeeds; every other is refused by the kind of error. */
+export async function assertOneWins<E extends StorageError>(
+  calls: readonly Promise<unknown>[],
+  kind: ErrorClass<E>,
+): Promise<number> {
+  const results = await Promise.allSettled(calls);
+  const winners: number[] = [];
+  for (const [index, result] of results.entries()) {
+    if (result.status === 'fulfilled') winners.push(index);
+    else await rejection(Promise.reject(result.reason as Error), kind);
+  }
+  assert.equal(winners.length, 1, `${winners.length} of ${calls.length} calls succeeded`);
+  return winners[0]!;
+}
+
 /** Compares without printing megabytes. */
 export function assertBytes(actual: Uint8Array, expected: Uint8Array | string): void {
   const wanted = typeof expected === 'string' ? Buffer.from(expected) : expected;
@@ -86,4 +101,11 @@ export async function putAll(storage: Storage, keys: readonly string[]): Promise
     for (let key = left.pop(); key !== undefined; key = left.pop()) await storage.put(key, key);
   };
   await Promise.all(Array.from({ length: 32 }, worker));
+}
+
+/** Whether a server answers that the request is at fault, or asks for what there is not. */
+export async function isRefused(response: Promise<Response>): Promise<boolean> {
+  const { status, body } = await response;
+  await body?.cancel();
+  return (status >= 400 && status < 500) || status === 501;
 }

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { finished, pipeline } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
 import type { Download } from '../../core/download.js';
 import {
+  StorageError,
   StorageFileNotFoundError,
   StorageInvalidArgumentError,
-  StoragePreconditionFailedError,
 } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
 import { nodeStream, someBytes } from './bodies.js';
@@ -21,6 +23,20 @@ const READERS: Readonly<Record<string, (download: Download) => Promise<Uint8Arra
     for await (const chunk of download) chunks.push(chunk);
     return Buffer.concat(chunks);
   },
+};
+
+const ABANDON: Readonly<Record<string, (download: Download) => Promise<void>>> = {
+  'destroyed unread': async (download) => {
+    download.destroy();
+    download.destroy();
+  },
+  'left after the first chunk': async (download) => {
+    for await (const chunk of download) {
+      assert.ok(chunk.byteLength > 0);
+      break;
+    }
+  },
+  'cancelled as a web stream': (download) => download.web().cancel(),
 };
 
 export const get: readonly Behaviour[] = [
@@ -133,30 +149,50 @@ export const get: readonly Behaviour[] = [
     },
   },
   {
-    name: 'is not harmed by downloads that nobody reads',
+    name: 'tells by get() of a file what it tells by info()',
     async run(storage, { folder }) {
-      const bytes = someBytes(300_000);
-      await storage.put(`${folder}a`, bytes);
-      for (let round = 0; round < 60; round++) {
-        const download = await storage.get(`${folder}a`);
-        download.destroy();
-        download.destroy();
-      }
-      await assertHolds(storage, `${folder}a`, bytes);
+      await storage.put(`${folder}a.txt`, 'hello');
+      const download = await storage.get(`${folder}a.txt`);
+      download.destroy();
+      assert.deepEqual(download.file, await storage.info(`${folder}a.txt`));
     },
   },
   {
-    name: 'is not harmed by downloads that are left in the middle',
+    name: 'gives the bytes of a gzipped file as they were stored, and its stored size',
+    needs: (capabilities) => capabilities.headers,
     async run(storage, { folder }) {
-      const bytes = someBytes(300_000);
-      await storage.put(`${folder}a`, bytes);
-      for (let round = 0; round < 60; round++) {
-        for await (const chunk of await storage.get(`${folder}a`)) {
-          assert.ok(chunk.byteLength > 0);
-          break;
-        }
-      }
-      await assertHolds(storage, `${folder}a`, bytes);
+      const bytes = gzipSync('hello '.repeat(1000));
+      await storage.put(`${folder}a.txt`, bytes, { contentEncoding: 'gzip' });
+      const download = await storage.get(`${folder}a.txt`);
+      assert.equal(download.file.size, bytes.byteLength);
+      assertBytes(await download.bytes(), bytes);
+      assert.equal((await storage.info(`${folder}a.txt`)).size, bytes.byteLength);
+    },
+  },
+  ...Object.entries(ABANDON).map(([how, abandon]): Behaviour => ({
+    name: `has connections for sixty readers at once after twenty downloads that were ${how}`,
+    async run(storage, { folder }) {
+      const [large, small] = [someBytes(300_000), someBytes(5000, 2)];
+      await storage.put(`${folder}large`, large);
+      await storage.put(`${folder}small`, small);
+      const downloads = Array.from({ length: 20 }, () => storage.get(`${folder}large`));
+      await Promise.all((await Promise.all(downloads)).map(abandon));
+      const reads = Array.from({ length: 60 }, () => storage.getBytes(`${folder}small`));
+      for (const bytes of await Promise.all(reads)) assertBytes(bytes, small);
+      await assertHolds(storage, `${folder}large`, large);
+    },
+  })),
+  {
+    name: 'frees a download whose reader fails, and tells the error of the reader',
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, someBytes(300_000));
+      const broken = new Error('the reader broke');
+      const { stream } = await storage.get(`${folder}a`);
+      const reader = new Writable({ write: (_chunk, _encoding, callback) => callback(broken) });
+      await assert.rejects(pipeline(stream, reader), (error) => error === broken);
+      // That of a connection closes in its own time.
+      await finished(stream).catch(() => {});
+      assert.ok(stream.destroyed);
     },
   },
   {
@@ -171,13 +207,21 @@ export const get: readonly Behaviour[] = [
     },
   },
   {
-    name: 'goes on with the version that it began with when the file is replaced',
+    name: 'gives one version or fails when a file is replaced while it is read',
     async run(storage, { folder }) {
       const before = someBytes(500_000, 1);
       await storage.put(`${folder}a`, before);
       const download = await storage.get(`${folder}a`);
       await storage.put(`${folder}a`, someBytes(500_000, 2));
-      assertBytes(await download.bytes(), before);
+      let bytes;
+      try {
+        bytes = await download.bytes();
+      } catch (error) {
+        // A backend that sends a file in several answers may have no old version to go on with.
+        assert.ok(error instanceof StorageError, String(error));
+        return;
+      }
+      assertBytes(bytes, before);
     },
   },
   {
@@ -200,82 +244,6 @@ export const get: readonly Behaviour[] = [
       const { metadata } = await storage.info(`${folder}a`);
       assert.throws(() => Object.assign(metadata, { a: 'c' }), TypeError);
       assert.deepEqual((await storage.info(`${folder}a`)).metadata, { a: 'b' });
-    },
-  },
-];
-
-export const parallelGet: readonly Behaviour[] = [
-  {
-    name: 'reads in several ranges at once what it reads in one',
-    needs: ({ ranges, conditionalGet }) => ranges && conditionalGet,
-    async run(storage, { folder }) {
-      const bytes = someBytes(1_000_003);
-      await storage.put(`${folder}a`, bytes);
-      const options = { concurrency: 4, partSize: 65_536 };
-      const download = await storage.get(`${folder}a`, options);
-      assert.equal(download.file.size, bytes.byteLength);
-      assert.equal(download.range, undefined);
-      assertBytes(await download.bytes(), bytes);
-    },
-  },
-  {
-    name: 'reads a range in several ranges at once',
-    needs: ({ ranges, conditionalGet }) => ranges && conditionalGet,
-    async run(storage, { folder }) {
-      const bytes = someBytes(500_000);
-      await storage.put(`${folder}a`, bytes);
-      const options = { concurrency: 3, partSize: '64kb', range: { start: 1000, end: 400_000 } };
-      const download = await storage.get(`${folder}a`, options);
-      assert.deepEqual(download.range, { start: 1000, end: 400_000, size: 500_000 });
-      assertBytes(await download.bytes(), bytes.subarray(1000, 400_001));
-    },
-  },
-  {
-    name: 'reads small and empty files with any concurrency',
-    needs: ({ ranges, conditionalGet }) => ranges && conditionalGet,
-    async run(storage, { folder }) {
-      await storage.put(`${folder}small`, 'hello');
-      await storage.put(`${folder}empty`, '');
-      for (const partSize of [1, 4, 5, 6]) {
-        const options = { concurrency: 8, partSize };
-        assertBytes(await storage.getBytes(`${folder}small`, options), 'hello');
-        assertBytes(await storage.getBytes(`${folder}empty`, options), '');
-      }
-    },
-  },
-  {
-    name: 'rejects for a missing file before there is a stream, with any concurrency',
-    needs: ({ ranges, conditionalGet }) => ranges && conditionalGet,
-    async run(storage, { folder }) {
-      await rejection(
-        storage.get(`${folder}missing`, { concurrency: 2 }),
-        StorageFileNotFoundError,
-      );
-    },
-  },
-  {
-    name: 'never mixes two versions in a download of several ranges',
-    needs: ({ ranges, conditionalGet }) => ranges && conditionalGet,
-    async run(storage, { folder }) {
-      await storage.put(`${folder}a`, someBytes(600_000, 1));
-      const options = { concurrency: 2, partSize: 65_536 };
-      const download = await storage.get(`${folder}a`, options);
-      // No range has been asked for yet, or only the first ones: the rest must not come from the new version.
-      await storage.put(`${folder}a`, someBytes(600_000, 2));
-      await rejection(download.bytes(), StoragePreconditionFailedError);
-    },
-  },
-  {
-    name: 'refuses a concurrency that is none',
-    async run(storage, { folder }) {
-      await storage.put(`${folder}a`, 'hello');
-      for (const concurrency of [0, -1, 1.5, Number.NaN]) {
-        await rejection(storage.get(`${folder}a`, { concurrency }), StorageInvalidArgumentError);
-        await rejection(
-          storage.put(`${folder}a`, 'b', { concurrency }),
-          StorageInvalidArgumentError,
-        );
-      }
     },
   },
 ];

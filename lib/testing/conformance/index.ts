@@ -1,5 +1,5 @@
-export type { Behaviour, BehaviourContext, BehaviourGroup } from './behaviour.js';
-export { servedUrlBehaviours, shutdownBehaviours, storageBehaviours } from './behaviours.js';
+export type { Behaviour, BehaviourContext, BehaviourGroup, BehaviourOutcome } from './behaviour.js';
+export { servedBehaviours, shutdownBehaviours, storageBehaviours } from './behaviours.js';
 export {
   checkBehaviour,
   describeStorageDriver,

@@ -5,7 +5,16 @@ import type { Behaviour } from './behaviour.js';
 import { chunked, someBytes } from './bodies.js';
 import { assertHolds, assertMissing, rejection } from './expectations.js';
 
-const ALGORITHMS: readonly ChecksumAlgorithm[] = ['crc32', 'md5', 'sha1', 'sha256'];
+const ALGORITHMS: readonly ChecksumAlgorithm[] = ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'];
+/** The check values that are published for the nine digits: of the CRC catalogue, and by any `md5sum`. */
+const CHECK_BODY = '123456789';
+const CHECK_VALUES: Readonly<Record<ChecksumAlgorithm, string>> = {
+  crc32: 'cbf43926',
+  crc32c: 'e3069283',
+  md5: '25f9e794323b453885f5181f1b624d0b',
+  sha1: 'f7c3bc1d808e04732adf679965ccc34ca7ae3441',
+  sha256: '15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225',
+};
 const BYTES = someBytes(100_000);
 
 export const integrity: readonly Behaviour[] = [
@@ -81,6 +90,49 @@ export const integrity: readonly Behaviour[] = [
       },
     },
   ]),
+  {
+    name: 'takes the published check value of each algorithm, and no other',
+    async run(storage, { folder }) {
+      for (const [algorithm, hex] of Object.entries(CHECK_VALUES)) {
+        const digest = Buffer.from(hex, 'hex');
+        const put = (bytes: Buffer): Promise<unknown> => {
+          const checksum = { algorithm, value: bytes.toString('base64') } as Checksum;
+          return storage.put(folder + algorithm, CHECK_BODY, { checksum });
+        };
+        await rejection(put(Buffer.from(digest).reverse()), StorageIntegrityError);
+        await put(digest);
+        await assertHolds(storage, folder + algorithm, CHECK_BODY);
+      }
+    },
+  },
+  {
+    name: 'takes or refuses by its checksum a stream of several parts',
+    async run(storage, { folder }) {
+      const partSize = Math.max(storage.capabilities.limits.minPartSize, 65_536);
+      const bytes = someBytes(partSize + 10);
+      const checksum = checksumOf('sha256', bytes);
+      await storage.put(`${folder}a`, chunked(bytes), { partSize, checksum });
+      assert.equal((await storage.info(`${folder}a`)).size, bytes.byteLength);
+      bytes[bytes.byteLength - 1]! ^= 1;
+      await rejection(
+        storage.put(`${folder}b`, chunked(bytes), { partSize, checksum }),
+        StorageIntegrityError,
+      );
+      await assertMissing(storage, `${folder}b`);
+    },
+  },
+  {
+    name: 'tells of a copy no checksum but that of its bytes',
+    async run(storage, { folder }) {
+      for (const algorithm of ALGORITHMS) {
+        const checksum = checksumOf(algorithm, BYTES);
+        await storage.put(`${folder}from`, BYTES, { checksum });
+        await storage.copy(`${folder}from`, `${folder}to`);
+        const told = (await storage.info(`${folder}to`)).checksum;
+        if (told) assert.deepEqual(told, checksumOf(told.algorithm, BYTES));
+      }
+    },
+  },
   {
     name: 'refuses what is not a checksum',
     async run(storage, { folder }) {

@@ -2,44 +2,7 @@ import assert from 'node:assert/strict';
 import { StorageFileNotFoundError, StorageInvalidKeyError } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
 import { assertHolds, listKeys, rejection } from './expectations.js';
-
-/** Names that must come back exactly as they went in. */
-const NAMES: readonly string[] = [
-  'plain.txt',
-  'Straße und Größe.txt',
-  '日本語/ファイル.txt',
-  'مرحبا.txt',
-  '😀🌍.txt',
-  '🇩🇪/flag.txt',
-  '\uFF5E full width.txt',
-  'with spaces/in  all   places .txt',
-  ' leading and trailing ',
-  'hash#mark?question&and=equals',
-  'plus+and-minus',
-  `apostrophe's and "quotes"`,
-  '[0]/{name}/(round)',
-  '~tilde $dollar @at !bang ;semicolon ,comma',
-  'less<greater>pipe|colon:star*',
-  'caret^backtick`',
-  "I'm a < & weird > path",
-  '100%',
-  '%Q.parquet',
-  '%48%45%4C%4C%4F',
-  'b%2Fc',
-  '%25',
-  '%2e%2e',
-  '.hidden/.file',
-  '..txt',
-  '...',
-  'file..name',
-  'a./b.',
-  'CON',
-  '12345',
-  '-rf',
-  '=cmd()',
-  '__proto__/constructor',
-  'UPPER/lower/MiXeD',
-];
+import { KEY_NAMES } from './key-names.js';
 
 /** What no method of no driver takes. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -77,25 +40,29 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 
 export const keys: readonly Behaviour[] = [
-  ...NAMES.map((name): Behaviour => ({
+  ...KEY_NAMES.map((name): Behaviour => ({
     name: `keeps the key ${JSON.stringify(name)} in every method`,
     async run(storage, { folder }) {
       const key = `${folder}${name}`;
       const copy = `${folder}copy of it/${name}`;
+      const moved = `${folder}moved/${name}`;
       assert.equal((await storage.put(key, name)).key, key);
       const download = await storage.get(key);
       assert.equal(download.file.key, key);
       assert.equal(await download.text(), name);
       assert.equal((await storage.info(key)).key, key);
+      assert.equal(await storage.exists(key), true);
       assert.deepEqual(await listKeys(storage, folder), [key]);
       assert.deepEqual(await listKeys(storage, key), [key]);
       assert.equal((await storage.copy(key, copy)).key, copy);
-      await assertHolds(storage, copy, name);
+      assert.equal((await storage.move(copy, moved)).key, moved);
+      await assertHolds(storage, moved, name);
+      if (storage.capabilities.signedUrls) assert.ok(URL.canParse(await storage.url(key)));
       await storage.delete(key);
       await rejection(storage.get(key), StorageFileNotFoundError);
-      const { deleted, failed } = await storage.deleteMany([copy]);
+      const { deleted, failed } = await storage.deleteMany([moved]);
       assert.deepEqual(failed, []);
-      assert.deepEqual(deleted, [copy]);
+      assert.deepEqual(deleted, [moved]);
       assert.deepEqual(await listKeys(storage, folder), []);
     },
   })),
@@ -135,8 +102,17 @@ export const keys: readonly Behaviour[] = [
       assert.equal((await listKeys(storage, folder)).length, names.length);
     },
   },
+  {
+    name: 'keeps apart keys that differ only in case',
+    async run(storage, { folder }) {
+      const names = ['a.txt', 'A.txt', 'a.TXT', 'ä', 'Ä'];
+      for (const name of names) await storage.put(folder + name, name);
+      for (const name of names) await assertHolds(storage, folder + name, name);
+      assert.equal((await listKeys(storage, folder)).length, names.length);
+    },
+  },
   ...Object.entries(REFUSED).map(([name, key]): Behaviour => ({
-    name: `refuses ${name} in every method: ${JSON.stringify(shortened(key))}`,
+    name: `refuses ${name} in every method: ${shortened(key)}`,
     async run(storage, { folder }) {
       const good = `${folder}good`;
       await storage.put(good, 'good');
@@ -189,6 +165,10 @@ export const keys: readonly Behaviour[] = [
   },
 ];
 
+/** For a name that shows what it holds, however invisible, and is not longer than a line. */
 function shortened(key: string): string {
-  return key.length > 40 ? `${key.slice(0, 40)}…` : key;
+  const text = key.length > 40 ? `${key.slice(0, 40)}…` : key;
+  const escape = (character: string): string =>
+    `\\u{${character.codePointAt(0)!.toString(16).toUpperCase()}}`;
+  return JSON.stringify(text).replace(/[^\x20-\x7E…]/gu, escape);
 }

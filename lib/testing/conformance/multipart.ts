@@ -49,13 +49,30 @@ export const multipart: readonly Behaviour[] = [
     },
   },
   {
+    name: 'takes parts all at once, the last of them first',
+    needs,
+    async run(storage, { folder }) {
+      const upload = await storage.startMultipartUpload(`${folder}a`);
+      const bodies = [wholePart(storage, 1), wholePart(storage, 2), Buffer.from('end')];
+      const parts = await Promise.all(
+        [3, 1, 2].map((number) => storage.uploadPart(upload, number, bodies[number - 1]!)),
+      );
+      await storage.completeMultipartUpload(upload, parts);
+      await assertHolds(storage, `${folder}a`, Buffer.concat(bodies));
+    },
+  },
+  {
     name: 'completes with only the parts that are named',
     needs,
     async run(storage, { folder }) {
       const upload = await storage.startMultipartUpload(`${folder}a`);
       const one = await storage.uploadPart(upload, 1, 'one');
       await storage.uploadPart(upload, 2, 'two');
-      await storage.completeMultipartUpload(upload, [one]);
+      try {
+        await storage.completeMultipartUpload(upload, [one]);
+      } finally {
+        await storage.abortMultipartUpload(upload);
+      }
       await assertHolds(storage, `${folder}a`, 'one');
     },
   },
@@ -301,12 +318,15 @@ export const multipart: readonly Behaviour[] = [
       const upload = await storage.startMultipartUpload(`${folder}a`);
       await storage.uploadPart(upload, 1, 'upload');
       await storage.put(`${folder}a`, 'put');
-      await rejection(
-        storage.completeMultipartUpload(upload, undefined, { ifNoneMatch: '*' }),
-        StorageFileExistsError,
-      );
+      try {
+        await rejection(
+          storage.completeMultipartUpload(upload, undefined, { ifNoneMatch: '*' }),
+          StorageFileExistsError,
+        );
+      } finally {
+        await storage.abortMultipartUpload(upload);
+      }
       await assertHolds(storage, `${folder}a`, 'put');
-      await storage.abortMultipartUpload(upload);
     },
   },
   {
@@ -317,16 +337,19 @@ export const multipart: readonly Behaviour[] = [
       const stale = await storage.startMultipartUpload(`${folder}a`);
       await storage.uploadPart(stale, 1, 'stale');
       const second = await storage.put(`${folder}a`, 'second');
-      await rejection(
-        storage.completeMultipartUpload(stale, undefined, { ifMatch: first.etag! }),
-        StoragePreconditionFailedError,
-      );
+      try {
+        await rejection(
+          storage.completeMultipartUpload(stale, undefined, { ifMatch: first.etag! }),
+          StoragePreconditionFailedError,
+        );
+      } finally {
+        await storage.abortMultipartUpload(stale);
+      }
       await assertHolds(storage, `${folder}a`, 'second');
       const fresh = await storage.startMultipartUpload(`${folder}a`);
       await storage.uploadPart(fresh, 1, 'third');
       await storage.completeMultipartUpload(fresh, undefined, { ifMatch: second.etag! });
       await assertHolds(storage, `${folder}a`, 'third');
-      await storage.abortMultipartUpload(stale);
     },
   },
 ];

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { StorageFileExistsError } from '../../core/errors.js';
 import type { ProgressInfo } from '../../core/progress.js';
+import type { StoredFile } from '../../core/stored-file.js';
 import type { Behaviour } from './behaviour.js';
 import { breakingStream, chunked, someBytes } from './bodies.js';
-import { assertBytes, assertHolds } from './expectations.js';
+import { assertBytes, assertHolds, rejection } from './expectations.js';
 
 const SIZE = 500_000;
 const BYTES = someBytes(SIZE);
@@ -54,6 +56,62 @@ export const progress: readonly Behaviour[] = [
     },
   },
   {
+    name: 'reports 100 % of an upload only when the file is stored',
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, 'before');
+      let stored: Promise<StoredFile> | undefined;
+      const onProgress = ({ percentage }: ProgressInfo): void => {
+        if (percentage === 100) stored ??= storage.info(`${folder}a`);
+      };
+      const { etag } = await storage.put(`${folder}a`, chunked(BYTES), { size: SIZE, onProgress });
+      assert.equal((await stored)?.etag, etag);
+    },
+  },
+  {
+    name: 'reports an upload of several parts',
+    async run(storage, { folder }) {
+      const partSize = Math.max(storage.capabilities.limits.minPartSize, 65_536);
+      const size = partSize + 10;
+      const reports: ProgressInfo[] = [];
+      const onProgress = (report: ProgressInfo): void => void reports.push(report);
+      await storage.put(`${folder}a`, chunked(someBytes(size)), { size, partSize, onProgress });
+      assertReports(reports, 'upload', `${folder}a`, size);
+    },
+  },
+  {
+    name: 'reports at most ten times a second, and once at the end',
+    async run(storage, { folder }) {
+      const started = performance.now();
+      let reports = 0;
+      const onProgress = (): void => void reports++;
+      await storage.put(`${folder}a`, chunked(BYTES, 500), { onProgress });
+      const most = Math.floor((performance.now() - started) / 100) + 2;
+      assert.ok(reports >= 1 && reports <= most, `${reports} reports, at most ${most}`);
+    },
+  },
+  {
+    name: 'does not wait for a callback that is asynchronous',
+    async run(storage, { folder }) {
+      const onProgress = (): Promise<never> => new Promise(() => {});
+      await storage.put(`${folder}a`, chunked(BYTES), { onProgress });
+      assertBytes(await storage.getBytes(`${folder}a`, { onProgress }), BYTES);
+    },
+  },
+  {
+    name: 'never reports an upload that is refused at its end as complete',
+    needs: ({ createOnly }) => createOnly,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, 'before');
+      const reports: ProgressInfo[] = [];
+      const onProgress = (report: ProgressInfo): void => void reports.push(report);
+      await rejection(
+        storage.put(`${folder}a`, chunked(BYTES), { size: SIZE, ifNoneMatch: '*', onProgress }),
+        StorageFileExistsError,
+      );
+      for (const { percentage } of reports) assert.ok(percentage! < 100);
+    },
+  },
+  {
     name: 'never reports an upload that fails as complete',
     async run(storage, { folder }) {
       const reports: ProgressInfo[] = [];
@@ -86,6 +144,18 @@ export const progress: readonly Behaviour[] = [
     },
   },
   {
+    name: 'reports a download of several ranges up to 100 %',
+    needs: ({ ranges, conditionalGet }) => ranges && conditionalGet,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, BYTES);
+      const reports: ProgressInfo[] = [];
+      const onProgress = (report: ProgressInfo): void => void reports.push(report);
+      const options = { concurrency: 3, partSize: 65_536, onProgress };
+      assertBytes(await storage.getBytes(`${folder}a`, options), BYTES);
+      assertReports(reports, 'download', `${folder}a`);
+    },
+  },
+  {
     name: 'is not harmed by a callback that throws or rejects',
     async run(storage, { folder }) {
       const callbacks = [
@@ -107,19 +177,20 @@ function assertReports(
   reports: readonly ProgressInfo[],
   operation: ProgressInfo['operation'],
   key: string,
+  size = SIZE,
 ): void {
   let before = 0;
   for (const report of reports) {
     assert.equal(report.operation, operation);
     assert.equal(report.key, key);
     assert.ok(report.bytesTransferred >= before, 'bytesTransferred never falls');
-    assert.ok(report.bytesPerSecond >= 0);
+    assert.ok(Number.isFinite(report.bytesPerSecond) && report.bytesPerSecond >= 0);
     before = report.bytesTransferred;
   }
   const last = reports.at(-1);
   assert.ok(last, 'there is a report');
-  assert.equal(last.bytesTransferred, SIZE);
-  assert.equal(last.totalBytes, SIZE);
+  assert.equal(last.bytesTransferred, size);
+  assert.equal(last.totalBytes, size);
   assert.equal(last.percentage, 100);
   assert.equal(reports.filter(({ percentage }) => percentage === 100).length, 1);
 }

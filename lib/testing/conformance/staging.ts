@@ -11,6 +11,7 @@ import { assertHolds, assertMissing, listKeys, rejection } from './expectations.
 export const staging: readonly Behaviour[] = [
   {
     name: 'stage: what is staged shows in no listing, and is published by commit',
+    needs: ({ metadata }) => metadata,
     async run(storage, { folder }) {
       const bytes = someBytes(100_000);
       const before = await listKeys(storage, '');

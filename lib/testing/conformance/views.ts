@@ -24,7 +24,9 @@ export const scopes: readonly Behaviour[] = [
     async run(storage, { folder }) {
       const scoped = storage.scope(`${folder}tenant/`);
       assert.equal((await scoped.put('a.txt', 'hello')).key, 'a.txt');
-      assert.equal((await scoped.get('a.txt')).file.key, 'a.txt');
+      const download = await scoped.get('a.txt');
+      assert.equal(download.file.key, 'a.txt');
+      assert.equal(await download.text(), 'hello');
       assert.equal((await scoped.info('a.txt')).key, 'a.txt');
       assert.equal((await scoped.copy('a.txt', 'b.txt')).key, 'b.txt');
       assert.equal((await scoped.move('b.txt', 'c/d.txt')).key, 'c/d.txt');

@@ -1,0 +1,62 @@
+import { Storage, type Storage as GcsClient } from '@google-cloud/storage';
+import type { DriverSettings } from '../../core/storage-driver.js';
+import { type ConnectionAgents, openAgents } from '../remote/connecting-agents.js';
+import { Authorization } from './gcs.authorization.js';
+import { assertOptions, readCredentials } from './gcs.option-checks.js';
+import type { GcsStorageOptions } from './gcs.options.js';
+
+const IDLE_TIMEOUT = 30_000;
+
+/** The bucket, and what every part of the driver needs to talk to it. */
+export interface GcsBucket {
+  readonly client: GcsClient;
+  readonly name: string;
+  /** Base URL of the JSON API's host, without a slash at its end. */
+  readonly endpoint: string;
+  readonly authorization: Authorization;
+  readonly agents: ConnectionAgents;
+  readonly settings: DriverSettings;
+  /** Milliseconds without a byte after which a request is given up. */
+  readonly idleTimeout: number;
+  /** Frees the sockets. */
+  close(): void;
+}
+
+/** @throws StorageConfigurationError that says which option is wrong and what it should be. */
+export async function openBucket(
+  options: GcsStorageOptions,
+  settings: DriverSettings,
+): Promise<GcsBucket> {
+  assertOptions(options);
+  const client = options.client ?? (await createClient(options));
+  const agents = openAgents(Math.max(256, 4 * settings.concurrency));
+  return {
+    client,
+    name: options.bucket,
+    endpoint: client.apiEndpoint.replace(/\/+$/, ''),
+    authorization: new Authorization(client),
+    agents,
+    settings,
+    idleTimeout: settings.timeout ?? IDLE_TIMEOUT,
+    close() {
+      agents.httpAgent.destroy();
+      agents.httpsAgent.destroy();
+    },
+  };
+}
+
+async function createClient(options: GcsStorageOptions): Promise<GcsClient> {
+  const { projectId, apiEndpoint } = options;
+  const credentials = await readCredentials(options);
+  const client = new Storage({
+    ...(projectId !== undefined && { projectId }),
+    ...(apiEndpoint !== undefined && {
+      apiEndpoint,
+      useAuthWithCustomEndpoint: credentials !== undefined || apiEndpoint.startsWith('https:'),
+    }),
+    retryOptions: { autoRetry: false },
+  });
+  // Not by the SDK's own option: its newer versions write a warning to the console for each client that is given one.
+  if (credentials) client.authClient.jsonContent = credentials;
+  return client;
+}

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WriteConditions } from '../../core/conditions.js';
+import { StorageIntegrityError, StorageRateLimitedError } from '../../core/errors.js';
+import type { GcsBucket } from './gcs.client.js';
+import { conditionError } from './gcs.errors.js';
+import { generationOf, type GcsObject, parseObject } from './gcs.metadata.js';
+import { deleteObject, findObject } from './gcs.objects.js';
+import { expectOk, jsonOf, mayHaveHappened, type SentAnswer } from './gcs.requests.js';
+
+/** The generation of what is not there. */
+export const ABSENT = '0';
+
+const MAX_ROUNDS = 40;
+const MAX_PAUSE = 500;
+const CHECK_TIMEOUT = 5000;
+
+/** A write that is committed by one request, which can be made again. */
+export interface Commit extends WriteConditions {
+  readonly key: string;
+  /** Sent with the metadata: what this very write is recognised by. */
+  readonly token: string;
+  readonly signal: AbortSignal;
+  /**
+   * What an unconditional write takes to be stored already, before it has looked: nothing, as with most keys, or
+   * `'current'`, to look first, since the request is too large to be made in vain.
+   */
+  readonly guess: typeof ABSENT | 'current';
+  readonly write: (ifGenerationMatch: string) => Promise<SentAnswer>;
+}
+
+export function newWriteToken(): string {
+  return randomBytes(12).toString('base64url');
+}
+
+/**
+ * Makes a write that has a generation precondition, always. Only so can its request be repeated after a lost answer: the
+ * repetition of one that was done is refused, instead of storing over what others have stored since. Whether the refusal is
+ * about one's own write then shows in the token.
+ *
+ * An unconditional write that is refused names the generation that is there now, and tries again. Each refusal means that
+ * another writer got through, so of many one always does; a single one could starve, so it pauses for random times, and gives
+ * up after forty rounds.
+ *
+ * @returns the object as it was stored, also when only the answer was lost
+ * @throws StorageFileExistsError, StoragePreconditionFailedError
+ */
+export async function commit(bucket: GcsBucket, write: Commit): Promise<GcsObject> {
+  const { key, token, signal } = write;
+  const fixed = fixedGeneration(write);
+  let expected = fixed ?? (await firstGuess(bucket, write));
+  for (let round = 1; ; round++) {
+    let answer: SentAnswer;
+    try {
+      answer = await write.write(expected);
+    } catch (error) {
+      const stored = mayHaveHappened(error) ? await findWritten(bucket, key, token) : undefined;
+      if (stored) return stored;
+      throw error;
+    }
+    if (answer.status !== 412) {
+      return parseObject(jsonOf(await expectOk(bucket, answer, signal)));
+    }
+    if (fixed !== undefined && !answer.uncertain) throw conditionError(write);
+    const current = await findObject(bucket, key, signal);
+    if (current?.writeToken === token) return current;
+    if (fixed !== undefined) throw conditionError(write);
+    if (round === MAX_ROUNDS) throw tooManyWriters();
+    expected = expectedOf(current, write);
+    await sleep(Math.random() * Math.min(MAX_PAUSE, 10 * 2 ** round), undefined, { signal });
+  }
+}
+
+/**
+ * The generation that the conditions name, if they name one.
+ *
+ * @throws StoragePreconditionFailedError for an etag that no file here can have
+ */
+export function fixedGeneration(conditions: WriteConditions): string | undefined {
+  const { ifNoneMatch, ifMatch } = conditions;
+  if (ifNoneMatch !== undefined) return ABSENT;
+  if (ifMatch === undefined || ifMatch === '*') return undefined;
+  const generation = generationOf(ifMatch);
+  if (generation === undefined || generation === ABSENT) throw conditionError(conditions);
+  return generation;
+}
+
+async function firstGuess(bucket: GcsBucket, write: Commit): Promise<string> {
+  if (write.guess === ABSENT && write.ifMatch === undefined) return ABSENT;
+  return expectedOf(await findObject(bucket, write.key, write.signal), write);
+}
+
+/** @throws StoragePreconditionFailedError when something must be there and is not */
+export function expectedOf(current: GcsObject | undefined, conditions: WriteConditions): string {
+  if (!current && conditions.ifMatch !== undefined) throw conditionError(conditions, true);
+  return current?.generation ?? ABSENT;
+}
+
+/** The object under the key, if it is the one that was written. It never fails: not to know is not to have it. */
+export async function findWritten(
+  bucket: GcsBucket,
+  key: string,
+  token: string,
+): Promise<GcsObject | undefined> {
+  try {
+    const current = await findObject(bucket, key, AbortSignal.timeout(CHECK_TIMEOUT));
+    return current?.writeToken === token ? current : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Takes an object away again whose bytes are not those that were sent, as long as it is still that one.
+ *
+ * @throws StorageIntegrityError
+ */
+export async function assertStored(
+  bucket: GcsBucket,
+  stored: GcsObject,
+  crc32c: string,
+): Promise<void> {
+  if (stored.crc32c === undefined || stored.crc32c === crc32c) return;
+  const signal = AbortSignal.timeout(CHECK_TIMEOUT);
+  const removed = await deleteObject(bucket, stored.name, signal, stored.generation).catch(
+    () => false,
+  );
+  throw new StorageIntegrityError(
+    `The service stored other bytes than were sent${removed ? ', which were removed again' : ''}`,
+  );
+}
+
+function tooManyWriters(): StorageRateLimitedError {
+  return new StorageRateLimitedError(
+    'Other writers kept replacing the file; write to it less often, or from one place',
+  );
+}

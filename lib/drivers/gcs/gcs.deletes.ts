@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { StorageError } from '../../core/errors.js';
+import { retryDelay } from '../../core/retry.js';
+import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
+import { deleteBatch, MAX_CALLS } from './gcs.batches.js';
+import type { GcsBucket } from './gcs.client.js';
+import { inParallel } from './gcs.parallel.js';
+import { deleteObject } from './gcs.objects.js';
+import { refusal } from './gcs.requests.js';
+
+type Failure = DriverDeleteResult['failed'][number];
+
+/**
+ * Deletes in batches of a hundred, several at once: a thousand keys are ten requests. A batch that fails as a whole rejects.
+ * Keys that fail in passing are tried again.
+ */
+export async function deleteMany(
+  bucket: GcsBucket,
+  keys: readonly string[],
+  { signal }: DriverOptions,
+): Promise<DriverDeleteResult> {
+  if (keys.length === 1) {
+    await deleteObject(bucket, keys[0]!, signal);
+    return { failed: [] };
+  }
+  const { retry } = bucket.settings;
+  const failed: Failure[] = [];
+  let left = keys;
+  for (let attempt = 1; left.length > 0; attempt++) {
+    const failures = await deleteBatches(bucket, left, signal);
+    const passing = failures.filter(({ error }) => error.retryable);
+    failed.push(...failures.filter(({ error }) => !error.retryable));
+    if (attempt > retry.maxRetries) return { failed: [...failed, ...passing] };
+    left = passing.map(({ key }) => key);
+    if (left.length === 0) break;
+    const asked = Math.max(0, ...passing.map(({ error }) => error.retryAfter ?? 0));
+    await sleep(retryDelay(attempt, retry, asked), undefined, { signal });
+  }
+  return { failed };
+}
+
+async function deleteBatches(
+  bucket: GcsBucket,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<Failure[]> {
+  const batches: (readonly string[])[] = [];
+  for (let start = 0; start < keys.length; start += MAX_CALLS) {
+    batches.push(keys.slice(start, start + MAX_CALLS));
+  }
+  const { concurrency } = bucket.settings;
+  const results = await inParallel(batches, concurrency, signal, async (batch, stopped) => {
+    const answers = await deleteBatch(bucket, batch, stopped);
+    const failures: Failure[] = [];
+    for (const [index, answer] of answers.entries()) {
+      if (answer.status < 300) continue;
+      const error: StorageError = await refusal(bucket, answer, stopped);
+      if (error.code !== 'FILE_NOT_FOUND') failures.push({ key: batch[index]!, error });
+    }
+    return failures;
+  });
+  return results.flat();
+}

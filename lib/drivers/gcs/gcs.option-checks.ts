@@ -1,0 +1,99 @@
+import { readFile } from 'node:fs/promises';
+import { StorageConfigurationError } from '../../core/errors.js';
+import { toRecord } from '../remote/answer-fields.js';
+import type { GcsCredentials, GcsStorageOptions } from './gcs.options.js';
+
+type Check = readonly [expected: string, isRight: (value: unknown) => boolean];
+
+/** What an option must be, where it is given. The wrong value is never told: it may be a secret in the wrong place. */
+const CHECKS: Partial<Record<keyof GcsStorageOptions, Check>> = {
+  projectId: ['the id of a project such as "my-project"', isText],
+  keyFilename: ['the path of a JSON file', isText],
+  credentials: [
+    'what a key file holds: { client_email, private_key }, or credentials with a "type"',
+    isCredentials,
+  ],
+  client: [
+    'a Storage of @google-cloud/storage',
+    (value) => {
+      const { authClient, apiEndpoint } = toRecord(value);
+      return typeof toRecord(authClient)['getRequestHeaders'] === 'function' && isText(apiEndpoint);
+    },
+  ],
+};
+
+/** Options that a client of one's own has already. */
+const OF_CLIENT = ['projectId', 'keyFilename', 'credentials', 'apiEndpoint'] as const;
+
+/** @throws StorageConfigurationError that says which option is wrong and what it should be. */
+export function assertOptions(options: GcsStorageOptions): void {
+  const { bucket, apiEndpoint, client, keyFilename, credentials } = options;
+  if (typeof bucket !== 'string' || !/^[\w.-]+$/.test(bucket) || /^\.+$/.test(bucket)) {
+    throw new StorageConfigurationError(
+      'bucket must be the name of a bucket such as "media": letters, digits, "-", "_" and "."',
+    );
+  }
+  for (const [name, [expected, isRight]] of Object.entries(CHECKS)) {
+    const value = options[name as keyof GcsStorageOptions];
+    if (value === undefined || isRight(value)) continue;
+    throw new StorageConfigurationError(`${name} must be ${expected}`);
+  }
+  if (apiEndpoint !== undefined) assertEndpoint(apiEndpoint);
+  if (keyFilename !== undefined && credentials !== undefined) {
+    throw new StorageConfigurationError('keyFilename and credentials exclude each other: set one');
+  }
+  const beside = client && OF_CLIENT.find((name) => options[name] !== undefined);
+  if (beside) {
+    throw new StorageConfigurationError(
+      `${beside} has no effect beside client: set it where the client is made`,
+    );
+  }
+}
+
+/** @throws StorageConfigurationError */
+export async function readCredentials(
+  options: GcsStorageOptions,
+): Promise<GcsCredentials | undefined> {
+  const { keyFilename, credentials } = options;
+  if (keyFilename === undefined) return credentials;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(await readFile(keyFilename, 'utf8'));
+  } catch (error) {
+    // The message of JSON.parse() shows what the file holds.
+    const code = (error as NodeJS.ErrnoException).code ?? 'it is not JSON';
+    throw new StorageConfigurationError(
+      `keyFilename ${JSON.stringify(keyFilename)} cannot be read (${code})`,
+    );
+  }
+  if (isCredentials(parsed)) return parsed;
+  throw new StorageConfigurationError(
+    `keyFilename ${JSON.stringify(keyFilename)} holds no credentials: it needs client_email and private_key, or a "type"`,
+  );
+}
+
+function isCredentials(value: unknown): value is GcsCredentials {
+  const { client_email, private_key, type } = toRecord(value);
+  return (
+    (isText(client_email) && isText(private_key)) || (isText(type) && type !== 'service_account')
+  );
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function assertEndpoint(endpoint: string): void {
+  const url =
+    typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw new StorageConfigurationError(
+      'apiEndpoint must be an http or https URL such as "https://storage.example.com"',
+    );
+  }
+  if (url.username || url.password || url.search || url.hash || url.pathname !== '/') {
+    throw new StorageConfigurationError(
+      'apiEndpoint must be a scheme, a host and a port: no credentials, path, query or fragment',
+    );
+  }
+}

@@ -1,0 +1,46 @@
+import type { Storage as GcsClient } from '@google-cloud/storage';
+
+declare module '../../core/storage-driver.js' {
+  interface DriverClients {
+    gcs: GcsClient;
+  }
+}
+
+/** The private key of a service account, as its key file holds it. @publicApi */
+export interface GcsServiceAccountKey {
+  client_email: string;
+  private_key: string;
+}
+
+/** Credentials of another kind, as `gcloud` or the console gave them: a workload identity, a user, an impersonation. @publicApi */
+export interface GcsCredentialsFile {
+  type: string;
+  [field: string]: unknown;
+}
+
+/** @publicApi */
+export type GcsCredentials = GcsServiceAccountKey | GcsCredentialsFile;
+
+/**
+ * Where the bucket is and how to reach it. Credentials that are left out come from the SDK's own chain (Application Default
+ * Credentials): environment, gcloud's file, workload identity, the metadata server.
+ *
+ * @publicApi
+ */
+export interface GcsStorageOptions {
+  bucket: string;
+  projectId?: string | undefined;
+  /** Path of a JSON file with credentials: a service account's key, or the configuration of a workload identity. */
+  keyFilename?: string | undefined;
+  /** What such a file holds. */
+  credentials?: GcsCredentials | undefined;
+  /**
+   * Base URL of another endpoint: a private one, or a test server's. No token goes to one of `http` without `keyFilename`
+   * or `credentials`: that is how emulators are spoken to.
+   */
+  apiEndpoint?: string | undefined;
+  /**
+   * A client of one's own: its credentials and its endpoint hold. Retries and timeouts are the storage's all the same.
+   */
+  client?: GcsClient | undefined;
+}

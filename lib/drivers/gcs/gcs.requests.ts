@@ -1,0 +1,263 @@
+import type { IncomingMessage } from 'node:http';
+import type { StorageError } from '../../core/errors.js';
+import { StorageConnectionError } from '../../core/errors.js';
+import { withRetry } from '../../core/retry.js';
+import { toRecord, toText } from '../remote/answer-fields.js';
+import { UNREACHED_CODES } from '../remote/connection-codes.js';
+import type { GcsBucket } from './gcs.client.js';
+import {
+  answerError,
+  authorizationError,
+  type GcsAnswer,
+  isMissingObject,
+  noSuchBucket,
+  parseJson,
+  toStorageError,
+} from './gcs.errors.js';
+import { exchange, readAll } from './gcs.wire.js';
+
+/** A request to the bucket's host. */
+export interface GcsRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Path, each of its parts encoded. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: readonly Uint8Array[];
+  readonly signal: AbortSignal;
+  /** An abort keeps a further attempt from starting, but lets the one under way have its answer. */
+  readonly uncut?: boolean;
+}
+
+/** An answer of whatever status, but for those that are worth another attempt. */
+export interface SentAnswer extends GcsAnswer {
+  /** An attempt before the one that was answered may have done what was asked, too. */
+  readonly uncertain: boolean;
+}
+
+const NEVER = new AbortController().signal;
+const uncertainFailures = new WeakSet<object>();
+
+/**
+ * Sends the request, again and again as the storage's retry options say, and answers what the service says to it. An abort
+ * cuts it at once.
+ */
+export async function send(bucket: GcsBucket, request: GcsRequest): Promise<SentAnswer> {
+  let uncertain = false;
+  const attempt = async (): Promise<GcsAnswer> => {
+    try {
+      return await sendOnce(bucket, request);
+    } catch (error) {
+      uncertain ||= mayHaveHappened(error);
+      throw error;
+    }
+  };
+  try {
+    const answer = await repeat(bucket, request.signal, attempt);
+    return { ...answer, uncertain };
+  } catch (error) {
+    if (uncertain) markUncertain(error);
+    throw error;
+  }
+}
+
+/** Sends the request and answers the head of the response; the body is left to be read. Of any status, too. */
+export function open(bucket: GcsBucket, request: GcsRequest): Promise<IncomingMessage> {
+  return repeat(bucket, request.signal, async () => {
+    const message = await authorized(bucket, request);
+    if (!isPassing(message.statusCode ?? 0)) return message;
+    throw answerError(await wholeAnswer(message, request.signal));
+  });
+}
+
+/** The request once, without another attempt: for those whose repetition depends on what has become of it. */
+export async function sendOnce(bucket: GcsBucket, request: GcsRequest): Promise<GcsAnswer> {
+  const { signal, uncut } = request;
+  signal.throwIfAborted();
+  const lifetime = uncut ? NEVER : signal;
+  const message = await authorized(bucket, { ...request, signal: lifetime });
+  const answer = await wholeAnswer(message, lifetime);
+  if (!isPassing(answer.status) && !isThrottling(answer)) return answer;
+  const error = answerError(answer);
+  if (answer.status >= 500) markUncertain(error);
+  throw error;
+}
+
+/**
+ * Whether the service may have done what was asked in spite of this error: because the answer was lost, or that of an
+ * attempt before.
+ */
+export function mayHaveHappened(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && uncertainFailures.has(error);
+}
+
+/** The answer, if it says that all went well. @throws StorageError what it says instead */
+export async function expectOk<Answer extends GcsAnswer>(
+  bucket: GcsBucket,
+  answer: Answer,
+  signal: AbortSignal,
+): Promise<Answer> {
+  if (answer.status >= 200 && answer.status < 300) return answer;
+  throw await refusal(bucket, answer, signal);
+}
+
+const existingBuckets = new WeakSet<GcsBucket>();
+
+/**
+ * The error of an answer. What a 404 means is looked up once where the answer does not tell: a misspelt bucket must not
+ * pass for one without files.
+ */
+export async function refusal(
+  bucket: GcsBucket,
+  answer: GcsAnswer,
+  signal: AbortSignal,
+): Promise<StorageError> {
+  if (answer.status !== 404 || isMissingObject(answer) || existingBuckets.has(bucket)) {
+    return answerError(answer);
+  }
+  const { status } = await send(bucket, {
+    method: 'GET',
+    path: bucketPath(bucket),
+    query: { fields: 'name' },
+    signal,
+  });
+  if (status === 404) return noSuchBucket(bucket.name);
+  // Whoever may not ask for the bucket may still use it.
+  existingBuckets.add(bucket);
+  return answerError(answer);
+}
+
+export function bucketPath({ name }: Pick<GcsBucket, 'name'>): string {
+  return `/storage/v1/b/${encodeURIComponent(name)}`;
+}
+
+export function uploadPath(bucket: Pick<GcsBucket, 'name'>): string {
+  return `/upload${bucketPath(bucket)}/o`;
+}
+
+export function objectPath(bucket: Pick<GcsBucket, 'name'>, key: string): string {
+  return `${bucketPath(bucket)}/o/${encodeURIComponent(key)}`;
+}
+
+/** The fields of a JSON answer. @throws StorageConnectionError when it is none */
+export function jsonOf({ body }: GcsAnswer): Record<string, unknown> {
+  const parsed = parseJson(body.toString('utf8'));
+  if (typeof parsed === 'object' && parsed !== null) return toRecord(parsed);
+  throw new StorageConnectionError('The service answered without the JSON that was asked for');
+}
+
+export function jsonBody(value: unknown): Pick<GcsRequest, 'headers' | 'body'> {
+  return {
+    headers: { 'content-type': 'application/json; charset=UTF-8' },
+    body: [Buffer.from(JSON.stringify(value))],
+  };
+}
+
+function repeat<Result>(
+  { settings }: GcsBucket,
+  signal: AbortSignal,
+  attempt: () => Promise<Result>,
+): Promise<Result> {
+  return withRetry(attempt, { ...settings.retry, signal });
+}
+
+/** One exchange; a token that is not taken any more is renewed once. */
+async function authorized(bucket: GcsBucket, request: GcsRequest): Promise<IncomingMessage> {
+  const { authorization } = bucket;
+  const identity = await authorizationHeaders(bucket, request.signal);
+  const message = await exchangeWith(bucket, request, identity);
+  if (message.statusCode !== 401 || authorization.isAnonymous) return message;
+  const refused = await wholeAnswer(message, request.signal);
+  const renewed = await authorizing(request.signal, async () => {
+    await authorization.renew(identity);
+    return authorization.headers();
+  });
+  if (renewed['authorization'] === identity['authorization']) throw answerError(refused);
+  return exchangeWith(bucket, request, renewed);
+}
+
+function authorizationHeaders(
+  { authorization }: GcsBucket,
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  return authorizing(signal, () => authorization.headers());
+}
+
+/** What the SDK does about credentials follows no signal; the wait for it does. */
+async function authorizing<Result>(
+  signal: AbortSignal,
+  call: () => Promise<Result>,
+): Promise<Result> {
+  signal.throwIfAborted();
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([call(), aborted]);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : authorizationError(error, 'for the bucket');
+  } finally {
+    if (onAbort) signal.removeEventListener('abort', onAbort);
+  }
+}
+
+async function exchangeWith(
+  bucket: GcsBucket,
+  request: GcsRequest,
+  identity: Readonly<Record<string, string>>,
+): Promise<IncomingMessage> {
+  const { method, path, query = {}, headers, body = [], signal } = request;
+  try {
+    return await exchange(
+      bucket,
+      {
+        method,
+        url: new URL(bucket.endpoint + path + queryOf(query)),
+        headers: { 'user-agent': 'nestjs-storages', ...headers, ...identity },
+        body,
+      },
+      signal,
+    );
+  } catch (error) {
+    throw wireError(error, signal);
+  }
+}
+
+async function wholeAnswer(message: IncomingMessage, signal: AbortSignal): Promise<GcsAnswer> {
+  try {
+    const body = await readAll(message);
+    return { status: message.statusCode ?? 0, headers: message.headers, body };
+  } catch (error) {
+    throw wireError(error, signal);
+  }
+}
+
+function wireError(error: unknown, signal: AbortSignal): StorageError {
+  const mapped = toStorageError(error, signal);
+  const code = toText(toRecord(error)['code']);
+  if (code === undefined || !UNREACHED_CODES.has(code)) markUncertain(mapped);
+  return mapped;
+}
+
+function markUncertain(error: unknown): void {
+  if (typeof error === 'object' && error !== null) uncertainFailures.add(error);
+}
+
+/** Statuses after which Google asks to try again. */
+function isPassing(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status !== 501);
+}
+
+/** Google also throttles by 403, which only the reason tells from a refusal. */
+function isThrottling(answer: GcsAnswer): boolean {
+  return answer.status === 403 && answerError(answer).code === 'RATE_LIMITED';
+}
+
+function queryOf(query: NonNullable<GcsRequest['query']>): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
+  );
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`;
+}

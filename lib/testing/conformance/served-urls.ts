@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import type { Capabilities } from '../../core/capabilities.js';
+import type { Behaviour } from './behaviour.js';
+import { someBytes } from './bodies.js';
+import { assertBytes, assertHolds, isRefused } from './expectations.js';
+import { KEY_NAMES } from './key-names.js';
+
+const signs = ({ signedUrls }: Capabilities): boolean => signedUrls;
+const BYTES = someBytes(1000);
+
+/** What shows only when signed URLs are fetched: for backends that serve them themselves. */
+export const servedUrls: readonly Behaviour[] = [
+  {
+    name: 'serves a file of every name by its signed URL',
+    needs: signs,
+    async run(storage, { folder }) {
+      for (const [index, name] of KEY_NAMES.entries()) {
+        const key = `${folder}${index}/${name}`;
+        await storage.put(key, name);
+        const response = await fetch(await storage.url(key));
+        assert.equal(response.status, 200, name);
+        assert.equal(await response.text(), name);
+      }
+    },
+  },
+  {
+    name: 'serves a file with the attributes that it was stored with',
+    needs: (capabilities) => signs(capabilities) && capabilities.headers,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, BYTES, {
+        contentType: 'image/png',
+        cacheControl: 'no-cache',
+        contentDisposition: 'attachment',
+      });
+      const { headers, ...response } = await fetched(await storage.url(`${folder}a`));
+      assertBytes(response.bytes, BYTES);
+      assert.equal(headers.get('content-type'), 'image/png');
+      assert.equal(headers.get('cache-control'), 'no-cache');
+      assert.equal(headers.get('content-disposition'), 'attachment');
+    },
+  },
+  {
+    name: 'serves a file with the type and disposition that were signed',
+    needs: signs,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a.html`, '<b>hello</b>');
+      const url = await storage.url(`${folder}a.html`, {
+        contentType: 'text/plain; charset=utf-8',
+        disposition: { type: 'attachment', filename: 'Größe.txt' },
+      });
+      const { headers, bytes } = await fetched(url);
+      assertBytes(bytes, '<b>hello</b>');
+      assert.equal(headers.get('content-type'), 'text/plain; charset=utf-8');
+      assert.match(headers.get('content-disposition')!, /^attachment; .*Gr%C3%B6%C3%9Fe/);
+    },
+  },
+  {
+    name: 'serves a range of a file by its signed URL',
+    needs: (capabilities) => signs(capabilities) && capabilities.ranges,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, BYTES);
+      const headers = { range: 'bytes=10-19' };
+      const response = await fetch(await storage.url(`${folder}a`), { headers });
+      assert.equal(response.status, 206);
+      assertBytes(new Uint8Array(await response.arrayBuffer()), BYTES.subarray(10, 20));
+    },
+  },
+  {
+    name: 'serves nothing by a signed URL of a file that is not there',
+    needs: signs,
+    async run(storage, { folder }) {
+      assert.ok(await isRefused(fetch(await storage.url(`${folder}missing`))));
+    },
+  },
+  {
+    name: 'serves nothing by a URL without its signature, or for another key or method',
+    needs: signs,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, 'hello');
+      await storage.put(`${folder}b`, 'hello');
+      const url = new URL(await storage.url(`${folder}a`));
+      const bare = new URL(url);
+      bare.search = '';
+      assert.ok(await isRefused(fetch(bare)));
+      const other = new URL(url);
+      other.pathname = other.pathname.replace(/a$/, 'b');
+      assert.notEqual(other.pathname, url.pathname);
+      assert.ok(await isRefused(fetch(other)));
+      assert.ok(await isRefused(fetch(url, { method: 'PUT', body: 'changed' })));
+      assert.ok(await isRefused(fetch(url, { method: 'DELETE' })));
+      await assertHolds(storage, `${folder}a`, 'hello');
+    },
+  },
+  {
+    name: 'serves nothing by a signed URL of which any part was changed',
+    needs: signs,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, 'hello');
+      const url = await storage.url(`${folder}a`, { contentType: 'text/plain', expiresIn: 60 });
+      for (const [name, value] of new URL(url).searchParams) {
+        const changed = new URL(url);
+        changed.searchParams.set(name, value.slice(0, -1) + (value.endsWith('1') ? '2' : '1'));
+        assert.ok(await isRefused(fetch(changed)), `${name} was changed`);
+      }
+    },
+  },
+];
+
+async function fetched(url: string): Promise<{ headers: Headers; bytes: Uint8Array }> {
+  const response = await fetch(url);
+  assert.equal(response.status, 200);
+  return { headers: response.headers, bytes: new Uint8Array(await response.arrayBuffer()) };
+}

@@ -1,0 +1,173 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { GcsFaultEffect } from './faults.js';
+
+/** The connection is gone, by the client or by a fault: nobody to answer. */
+export class ConnectionGone extends Error {}
+
+/** What happens on a connection, told as it happens. */
+export interface ConnectionListener {
+  /** Bytes of the request's body came in. */
+  received(bytes: number): void;
+  /** The client went away before its answer was out. */
+  aborted(): void;
+  closed(): void;
+}
+
+export interface AnswerBody {
+  readonly source: AsyncIterable<Buffer> | Iterable<Buffer>;
+  /** Where faults count from; what goes out may be longer when it is sent gunzipped. */
+  readonly size: number;
+}
+
+/** One request and one answer on the wire, and the faults that strike there. */
+export class Connection {
+  readonly #gone = new AbortController();
+  #brokenByFault = false;
+
+  constructor(
+    private readonly incoming: IncomingMessage,
+    private readonly response: ServerResponse,
+    private readonly listener: ConnectionListener,
+    /** Whether the client holds its body back until told to go on. */
+    private awaitsContinue: boolean,
+  ) {
+    response.once('close', () => {
+      if (!response.writableFinished && !this.#brokenByFault) listener.aborted();
+      this.#gone.abort();
+      listener.closed();
+    });
+  }
+
+  get isGone(): boolean {
+    return this.#gone.signal.aborted;
+  }
+
+  /** Whether the head of the answer is out. */
+  get isAnswered(): boolean {
+    return this.response.headersSent;
+  }
+
+  /** @throws ConnectionGone */
+  async wait(milliseconds: number): Promise<void> {
+    if (milliseconds <= 0) return;
+    try {
+      await delay(milliseconds, undefined, { signal: this.#gone.signal });
+    } catch {
+      throw new ConnectionGone();
+    }
+  }
+
+  /** The error to throw once the connection is broken off. */
+  reset(): ConnectionGone {
+    this.#brokenByFault = true;
+    this.incoming.socket.resetAndDestroy();
+    return new ConnectionGone();
+  }
+
+  /** Answers nothing until the client goes. @throws ConnectionGone */
+  async stall(): Promise<never> {
+    // Read on: a socket that nobody reads does not tell that the client has gone.
+    this.incoming.resume();
+    await this.#closed();
+    throw new ConnectionGone();
+  }
+
+  /** The request's body. @throws ConnectionGone when it breaks off */
+  async *body(effect: GcsFaultEffect | undefined): AsyncGenerator<Buffer> {
+    if (this.awaitsContinue) {
+      this.awaitsContinue = false;
+      this.response.writeContinue();
+    }
+    try {
+      // Left open on an early end, for the refusal has to go out on it.
+      const chunks = this.incoming.iterator({ destroyOnReturn: false });
+      for await (const chunk of chunks as AsyncIterable<Buffer>) {
+        this.listener.received(chunk.length);
+        if (effect === 'reset-mid-body') throw this.reset();
+        yield chunk;
+      }
+    } catch {
+      throw new ConnectionGone();
+    }
+    if (!this.incoming.complete) throw new ConnectionGone();
+  }
+
+  /** Lets what nobody has read of the request go: it would keep the connection from its next one. */
+  drain(): void {
+    this.incoming.resume();
+  }
+
+  writeHead(status: number, headers: Readonly<Record<string, string | number | undefined>>): void {
+    const { 'content-length': length, ...others } = headers;
+    for (const [name, value] of Object.entries(others)) {
+      if (value !== undefined) this.response.setHeader(name, value);
+    }
+    // Behind Content-Disposition, which Node encodes anew once it knows a length.
+    if (length !== undefined) this.response.setHeader('content-length', length);
+    // The client may still send the body it was never invited to send.
+    if (this.awaitsContinue) this.response.setHeader('connection', 'close');
+    this.response.writeHead(status);
+  }
+
+  /** Sends the body of the answer as far as the fault lets it. @throws ConnectionGone */
+  async send({ source, size }: AnswerBody, effect: GcsFaultEffect | undefined): Promise<void> {
+    const stopAt = cutOff(effect, size);
+    let sent = 0;
+    for await (const chunk of source) {
+      const rest = chunk.subarray(0, stopAt - sent);
+      await this.#write(
+        typeof effect === 'object' && 'corruptBodyAt' in effect
+          ? withFlippedByte(rest, effect.corruptBodyAt - sent)
+          : rest,
+      );
+      sent += rest.length;
+      if (sent >= stopAt) break;
+    }
+    if (stopAt === Number.POSITIVE_INFINITY) return this.end();
+    if (effect === 'reset-mid-body') throw this.reset();
+    this.#brokenByFault = true;
+    if (effect !== 'stall-mid-body') this.response.socket?.destroySoon();
+    await this.#closed();
+  }
+
+  async end(body?: Buffer): Promise<void> {
+    this.response.end(body);
+    if (!this.response.closed) await this.#closed();
+  }
+
+  /** Breaks an answer off that cannot be finished. */
+  destroy(): void {
+    this.response.destroy();
+  }
+
+  async #write(chunk: Buffer): Promise<void> {
+    if (this.isGone) throw new ConnectionGone();
+    if (this.response.write(chunk)) return;
+    try {
+      await once(this.response, 'drain', { signal: this.#gone.signal });
+    } catch {
+      throw new ConnectionGone();
+    }
+  }
+
+  async #closed(): Promise<void> {
+    if (!this.isGone) await once(this.#gone.signal, 'abort');
+  }
+}
+
+/** Where a fault cuts the answer's body off. */
+function cutOff(effect: GcsFaultEffect | undefined, size: number): number {
+  if (effect === 'reset-mid-body' || effect === 'stall-mid-body') return Math.floor(size / 2);
+  return typeof effect === 'object' && 'truncateBodyAt' in effect
+    ? Math.min(effect.truncateBodyAt, size)
+    : Number.POSITIVE_INFINITY;
+}
+
+function withFlippedByte(chunk: Buffer, offset: number): Buffer {
+  if (offset < 0 || offset >= chunk.length) return chunk;
+  const flipped = Buffer.from(chunk);
+  flipped[offset] = ~(flipped[offset] ?? 0) & 0xff;
+  return flipped;
+}

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { openStorage } from '../../lib/drivers/open-storage.js';
+import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
+import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
+import { clientOf } from '../drivers/gcs/open-gcs.js';
+
+async function open(): Promise<OpenedStorage> {
+  const server = await startGcsServer({ buckets: ['files'] });
+  const connect = () =>
+    openStorage('gcs', { driver: 'gcs', bucket: 'files', client: clientOf(server) });
+  const storage = await connect();
+  return {
+    storage,
+    reopen: connect,
+    async destroy() {
+      await storage.close();
+      const left = {
+        inFlight: server.inFlight,
+        sessions: server.resumableSessions('files'),
+        reserved: [...server.objects('files').keys()].filter((name) =>
+          name.startsWith('.nestjs-storages/'),
+        ),
+      };
+      await server.close();
+      assert.deepEqual(left, { inFlight: 0, sessions: [], reserved: [] });
+    },
+  };
+}
+
+describeStorageDriver('gcs', open, { servesUrls: true });

@@ -1,0 +1,263 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { Storage as GcsClient } from '@google-cloud/storage';
+import { jest } from '@jest/globals';
+import {
+  StorageConfigurationError,
+  StorageConnectionError,
+  type StorageError,
+  StoragePermissionError,
+} from '../../../lib/core/errors.js';
+import { openStorage } from '../../../lib/drivers/open-storage.js';
+import type { GcsStorageOptions } from '../../../lib/drivers/gcs/gcs.options.js';
+import {
+  clientOf,
+  openDriver,
+  openGcs,
+  type OpenGcs,
+  putOptions,
+  rejection,
+  signal,
+} from './open-gcs.js';
+
+const OWN = [
+  'GOOGLE_APPLICATION_CREDENTIALS',
+  'GCE_METADATA_HOST',
+  'METADATA_SERVER_DETECTION',
+  'HOME',
+];
+const environment = Object.fromEntries(OWN.map((name) => [name, process.env[name]]));
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gcs-client-'));
+  // Nobody's own credentials.
+  process.env['HOME'] = folder;
+});
+
+afterEach(async () => {
+  for (const name of OWN) {
+    const before = environment[name];
+    if (before === undefined) delete process.env[name];
+    else process.env[name] = before;
+  }
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Stores and reads a file with the credentials of the client. */
+async function expectAccess(gcs: OpenGcs, client: GcsClient): Promise<void> {
+  const driver = await openDriver(gcs.server, { client });
+  await driver.put('key', Buffer.from('x'), putOptions());
+  expect((await driver.info('key', { signal })).size).toBe(1);
+  expect(await driver.url('key', { signal, expiresIn: 60 })).toContain('X-Goog-Signature=');
+  expect(driver.client).toBe(client);
+  await driver.close();
+}
+
+describe('credentials', () => {
+  test('of a service account get one token for many requests', async () => {
+    await using gcs = await openGcs();
+    await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        gcs.driver.put(`key ${index}`, Buffer.from('x'), putOptions()),
+      ),
+    );
+    const tokens = gcs.server.requests.filter(({ operation }) => operation === 'auth.token');
+    expect(tokens).toHaveLength(1);
+  });
+
+  test('of a key file are read', async () => {
+    await using gcs = await openGcs();
+    const keyFilename = join(folder, 'key.json');
+    const { client_email, private_key } = gcs.server.credentials;
+    await writeFile(
+      keyFilename,
+      JSON.stringify({ type: 'service_account', client_email, private_key }),
+    );
+    const { credentials: _, ...options } = gcs.server.clientOptions;
+    await expectAccess(gcs, new GcsClient({ ...options, keyFilename }));
+    const storage = await openStorage('gcs', { driver: 'gcs', bucket: 'bucket', keyFilename });
+    expect(await storage.url('key')).toContain(encodeURIComponent(client_email));
+    await storage.close();
+  });
+
+  test('that are given inline sign by themselves', async () => {
+    await using gcs = await openGcs();
+    const { client_email, private_key } = gcs.server.credentials;
+    const warned = jest.spyOn(console, 'warn').mockImplementation(() => {});
+    const driver = await openDriver(gcs.server, {
+      apiEndpoint: gcs.server.endpoint,
+      credentials: { client_email, private_key },
+    });
+    await gcs.driver.put('key', Buffer.from('hello'), putOptions());
+    const response = await fetch(await driver.url('key', { signal, expiresIn: 60 }));
+    expect(await response.text()).toBe('hello');
+    // The SDK has a warning for its own option of that name.
+    expect(warned).not.toHaveBeenCalled();
+    warned.mockRestore();
+    await driver.close();
+  });
+
+  test('of a workload identity are exchanged, and IAM signs', async () => {
+    await using gcs = await openGcs();
+    const file = join(folder, 'workload.json');
+    await writeFile(file, JSON.stringify(gcs.server.workloadIdentity));
+    process.env['GOOGLE_APPLICATION_CREDENTIALS'] = file;
+    const { credentials: _, ...options } = gcs.server.clientOptions;
+    await expectAccess(gcs, new GcsClient(options));
+    const operations = gcs.server.requests.map(({ operation }) => operation);
+    expect(operations).toContain('auth.exchange');
+    expect(operations).toContain('auth.signBlob');
+    expect(operations).not.toContain('auth.token');
+  });
+
+  test('of the metadata server are found, and IAM signs', async () => {
+    await using gcs = await openGcs();
+    process.env['GCE_METADATA_HOST'] = `127.0.0.1:${gcs.server.port}`;
+    process.env['METADATA_SERVER_DETECTION'] = 'assume-present';
+    const { credentials: _, ...options } = gcs.server.clientOptions;
+    await expectAccess(gcs, new GcsClient(options));
+    const operations = gcs.server.requests.map(({ operation }) => operation);
+    expect(operations).toContain('metadata');
+    expect(operations).toContain('auth.signBlob');
+  });
+
+  test('are not sent to an http endpoint without any, as to emulators', async () => {
+    await using gcs = await openGcs({ server: { anonymous: true } });
+    const driver = await openDriver(gcs.server, { apiEndpoint: gcs.server.endpoint });
+    await driver.put('key', Buffer.from('x'), putOptions());
+    expect(gcs.server.requests.map(({ operation }) => operation)).toEqual(['objects.insert']);
+    expect(gcs.server.requests[0]!.headers['authorization']).toBeUndefined();
+    await driver.close();
+  });
+
+  test('are renewed once when the service does not take the token any more', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', Buffer.from('x'), putOptions());
+    gcs.server.revokeTokens();
+    gcs.server.clearRequests();
+    await Promise.all(Array.from({ length: 5 }, () => gcs.driver.info('key', { signal })));
+    const statuses = gcs.server.requests
+      .filter(({ operation }) => operation === 'objects.get')
+      .map(({ status }) => String(status))
+      .toSorted((left, right) => left.localeCompare(right));
+    expect(statuses).toEqual([...Array(5).fill('200'), ...Array(5).fill('401')]);
+  });
+
+  test('that are refused all the same reject', async () => {
+    await using gcs = await openGcs();
+    gcs.server.fail({
+      operation: 'objects.get',
+      times: Infinity,
+      with: { status: 401, reason: 'authError', message: 'Invalid Credentials' },
+    });
+    await expect(gcs.driver.info('key', { signal })).rejects.toThrow(StoragePermissionError);
+    expect(gcs.operations()).toHaveLength(2);
+  });
+
+  test('that Google does not know reject, and show nothing of themselves', async () => {
+    await using gcs = await openGcs();
+    const client = clientOf(gcs.server);
+    const { private_key } = gcs.server.credentials;
+    client.authClient.jsonContent = { client_email: 'nobody@example.com', private_key };
+    const driver = await openDriver(gcs.server, { client });
+    const error = (await rejection(driver.info('key', { signal }))) as StorageError;
+    expect(error).toBeInstanceOf(StoragePermissionError);
+    const shown = inspect(error, { depth: 10, showHidden: true }) + JSON.stringify(error);
+    expect(shown).not.toContain('PRIVATE KEY');
+    expect(shown).not.toMatch(/eyJ[\w-]+\.[\w-]+\./);
+    await driver.close();
+  });
+
+  test('that are nowhere to be found are a wrong configuration', async () => {
+    await using gcs = await openGcs();
+    process.env['METADATA_SERVER_DETECTION'] = 'none';
+    const { credentials: _, ...options } = gcs.server.clientOptions;
+    const driver = await openDriver(gcs.server, { client: new GcsClient(options) });
+    const error = (await rejection(driver.info('key', { signal }))) as Error;
+    expect(error).toBeInstanceOf(StorageConfigurationError);
+    expect(error.message).toContain('keyFilename');
+    await driver.close();
+  });
+
+  test('whose service fails are asked for again', async () => {
+    await using gcs = await openGcs();
+    gcs.server.fail({ operation: 'auth.token', times: 2, with: { status: 503, reason: 'x' } });
+    await gcs.driver.put('key', Buffer.from('x'), putOptions());
+    expect(gcs.operations()).toEqual(['objects.insert']);
+  }, 20_000);
+});
+
+describe('options', () => {
+  const CLIENT = { authClient: { getRequestHeaders() {} }, apiEndpoint: 'https://x' } as never;
+  test.each<[string, Partial<GcsStorageOptions>]>([
+    ['bucket', { bucket: '' }],
+    ['bucket', { bucket: 'a/b' }],
+    ['bucket', { bucket: '..' }],
+    ['bucket', { bucket: 5 as never }],
+    ['projectId', { projectId: '' }],
+    ['keyFilename', { keyFilename: '/nowhere/key.json' }],
+    ['keyFilename', { keyFilename: 5 as never }],
+    ['credentials', { credentials: { client_email: 'a' } as never }],
+    ['credentials', { credentials: { type: 'service_account' } }],
+    ['credentials', { credentials: 'secret' as never }],
+    ['exclude', { credentials: { client_email: 'a', private_key: 'b' }, keyFilename: 'x' }],
+    ['apiEndpoint', { apiEndpoint: 'storage.example.com' }],
+    ['apiEndpoint', { apiEndpoint: 'ftp://storage.example.com' }],
+    ['apiEndpoint', { apiEndpoint: 'https://u:p@storage.example.com' }],
+    ['apiEndpoint', { apiEndpoint: 'https://storage.example.com/path' }],
+    ['client', { client: {} as never }],
+    ['projectId has no effect', { client: CLIENT, projectId: 'p' }],
+    ['apiEndpoint has no effect', { client: CLIENT, apiEndpoint: 'https://x.example.com' }],
+  ])('that are wrong are told by name: %s', async (name, options) => {
+    const opening = openStorage('gcs', { driver: 'gcs', bucket: 'bucket', ...options });
+    const error = (await rejection(opening)) as Error;
+    expect(error).toBeInstanceOf(StorageConfigurationError);
+    expect(error.message).toContain(name);
+    expect(error.message).not.toContain('secret');
+  });
+
+  test('do not show what a key file holds', async () => {
+    const keyFilename = join(folder, 'key.json');
+    for (const content of ['secret', '{"private_key":"secret"}']) {
+      await writeFile(keyFilename, content);
+      const opening = openStorage('gcs', { driver: 'gcs', bucket: 'bucket', keyFilename });
+      const error = await rejection(opening);
+      expect(error).toBeInstanceOf(StorageConfigurationError);
+      expect(inspect(error, { depth: 10 })).not.toContain('secret');
+    }
+  });
+});
+
+test('close frees the connections, and opening made none', async () => {
+  await using gcs = await openGcs();
+  expect(gcs.server.totalConnections).toBe(0);
+  await Promise.all(
+    Array.from({ length: 10 }, (_, index) =>
+      gcs.driver.put(`key ${index}`, Buffer.from('x'), putOptions()),
+    ),
+  );
+  await gcs.driver.close();
+  await gcs.server.until(({ inFlight }) => inFlight === 0);
+  const ours = gcs.server.requests.filter(({ operation }) => operation === 'objects.insert');
+  expect(ours).toHaveLength(10);
+  await gcs.server.until(({ connections }) => connections <= 1);
+});
+
+test('an endpoint where nobody listens is a failed connection', async () => {
+  await using gcs = await openGcs();
+  const closed = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => closed.once('listening', resolve));
+  const { port } = closed.address() as AddressInfo;
+  await new Promise((resolve) => closed.close(resolve));
+  const driver = await openDriver(gcs.server, {
+    apiEndpoint: `http://127.0.0.1:${port}`,
+    retry: { maxRetries: 1 },
+  });
+  await expect(driver.info('key', { signal })).rejects.toThrow(StorageConnectionError);
+  await driver.close();
+});

@@ -1,0 +1,190 @@
+import {
+  StorageAbortedError,
+  StorageConnectionError,
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+} from '../../../lib/core/errors.js';
+import { MIB, openGcs, putOptions, randomBytes, signal, started } from './open-gcs.js';
+
+const ATTRIBUTES = {
+  ...putOptions({ contentType: 'text/html', metadata: { author: 'Zoë' } }),
+  cacheControl: 'no-store',
+  contentDisposition: 'attachment',
+  contentEncoding: 'br',
+  contentLanguage: 'de',
+};
+
+describe('copy', () => {
+  test('keeps bytes and attributes, in one rewrite with both generations as preconditions', async () => {
+    await using gcs = await openGcs();
+    const source = await gcs.driver.put('from', Buffer.from('hello'), ATTRIBUTES);
+    const replaced = await gcs.driver.put('to', Buffer.from('old'), putOptions());
+    gcs.server.clearRequests();
+    const file = await gcs.driver.copy('from', 'to', { signal });
+    expect(gcs.operations()).toEqual(['objects.get', 'objects.get', 'objects.rewrite']);
+    const { query } = gcs.server.requests.find(({ operation }) => operation === 'objects.rewrite')!;
+    expect(query).toMatchObject({
+      ifSourceGenerationMatch: source.version,
+      ifGenerationMatch: replaced.version,
+    });
+    expect(file).toEqual(await gcs.driver.info('to', { signal }));
+    expect({ ...file, ...pick(source) }).toEqual({ ...source, key: 'to' });
+    expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('hello');
+  });
+
+  test('replaces the attributes that are given', async () => {
+    await using gcs = await openGcs();
+    await gcs.server.putObject('bucket', 'from', 'hello', {
+      contentType: 'text/html',
+      customTime: '2026-01-02T03:04:05.000Z',
+      metadata: { author: 'Zoë' },
+    });
+    const file = await gcs.driver.copy('from', 'to', {
+      signal,
+      metadata: { other: '1' },
+      cacheControl: 'no-cache',
+    });
+    expect(file.metadata).toEqual({ other: '1' });
+    expect(file.cacheControl).toBe('no-cache');
+    expect(file.contentType).toBe('text/html');
+    expect(gcs.server.object('bucket', 'to')!.customTime).toBe('2026-01-02T03:04:05.000Z');
+  });
+
+  test('goes on with the token of each call until it is done', async () => {
+    await using gcs = await openGcs({ server: { rewriteChunk: MIB } });
+    const bytes = randomBytes(5 * MIB);
+    await gcs.driver.put('from', bytes, putOptions());
+    gcs.server.clearRequests();
+    await gcs.driver.copy('from', 'to', { signal });
+    const calls = gcs.server.requests.filter(({ operation }) => operation === 'objects.rewrite');
+    expect(calls).toHaveLength(5);
+    const tokens = calls.map(({ query }) => query['rewriteToken']);
+    expect(tokens[0]).toBeUndefined();
+    expect(new Set(tokens).size).toBe(5);
+    expect(gcs.server.object('bucket', 'to')!.body.equals(bytes)).toBe(true);
+  });
+
+  test.each([
+    [0, 3],
+    [1, 3],
+    [2, 3],
+    [2, 0],
+  ])('makes up for the lost answer of call %i, with %i retries', async (after, maxRetries) => {
+    await using gcs = await openGcs({ retry: { maxRetries }, server: { rewriteChunk: MIB } });
+    const bytes = randomBytes(3 * MIB);
+    await gcs.driver.put('from', bytes, putOptions());
+    gcs.server.fail({ operation: 'objects.rewrite', after, with: 'reset-after-commit' });
+    const file = await gcs.driver.copy('from', 'to', { signal, ifNoneMatch: '*' });
+    expect(file).toEqual(await gcs.driver.info('to', { signal }));
+    expect(gcs.server.object('bucket', 'to')!.body.equals(bytes)).toBe(true);
+  });
+
+  test('fails when an answer is lost before anything was stored, and no retry is left', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 0 }, server: { rewriteChunk: MIB } });
+    await gcs.driver.put('from', randomBytes(3 * MIB), putOptions());
+    gcs.server.fail({ operation: 'objects.rewrite', after: 1, with: 'reset-after-commit' });
+    const copying = gcs.driver.copy('from', 'to', { signal });
+    await expect(copying).rejects.toThrow(StorageConnectionError);
+    expect(gcs.server.object('bucket', 'to')).toBeUndefined();
+  });
+
+  test('creates only what is not there', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('from', Buffer.from('new'), putOptions());
+    await gcs.driver.copy('from', 'to', { signal, ifNoneMatch: '*' });
+    await gcs.server.putObject('bucket', 'to', 'theirs');
+    const again = gcs.driver.copy('from', 'to', { signal, ifNoneMatch: '*' });
+    await expect(again).rejects.toThrow(StorageFileExistsError);
+    expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('theirs');
+  });
+
+  test('lets exactly one of ten create the file, and everyone replace it', async () => {
+    await using gcs = await openGcs();
+    for (let index = 0; index < 10; index++) {
+      await gcs.server.putObject('bucket', `from ${index}`, String(index));
+    }
+    const race = (options: object) =>
+      Promise.allSettled(
+        Array.from({ length: 10 }, (_, index) =>
+          gcs.driver.copy(`from ${index}`, 'to', { signal, ...options }),
+        ),
+      );
+    const created = await race({ ifNoneMatch: '*' });
+    expect(created.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const replaced = await race({});
+    expect(replaced.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
+  });
+
+  test('copies the version that is there at the end when the source is replaced meanwhile', async () => {
+    await using gcs = await openGcs({ server: { rewriteChunk: MIB } });
+    await gcs.driver.put('from', randomBytes(3 * MIB), putOptions());
+    gcs.server.fail({
+      operation: 'objects.rewrite',
+      after: 1,
+      with: { status: 503, reason: 'backendError', retryAfter: 1 },
+    });
+    const copying = gcs.driver.copy('from', 'to', { signal });
+    await gcs.server.until(({ requests }) => requests.some(({ status }) => status === 503));
+    await gcs.server.putObject('bucket', 'from', 'newer', { contentType: 'text/css' });
+    const file = await copying;
+    expect(file.contentType).toBe('text/css');
+    expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('newer');
+  });
+
+  test('of a source that is not there, or goes away, says so and touches nothing', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('to', Buffer.from('old'), putOptions());
+    await expect(gcs.driver.copy('none', 'to', { signal })).rejects.toThrow(
+      StorageFileNotFoundError,
+    );
+    expect(gcs.operations()).not.toContain('objects.rewrite');
+    gcs.server.fail({
+      operation: 'objects.rewrite',
+      with: { status: 404, reason: 'notFound', message: 'No such object: bucket/from' },
+    });
+    await gcs.driver.put('from', Buffer.from('new'), putOptions());
+    await expect(gcs.driver.copy('from', 'to', { signal })).rejects.toThrow(
+      StorageFileNotFoundError,
+    );
+    expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('old');
+  });
+
+  test('ends between two calls when it is aborted', async () => {
+    await using gcs = await openGcs({ server: { rewriteChunk: MIB } });
+    await gcs.driver.put('from', randomBytes(4 * MIB), putOptions());
+    gcs.server.fail({ operation: 'objects.rewrite', after: 1, with: 'stall' });
+    const abort = new AbortController();
+    const copying = gcs.driver.copy('from', 'to', { signal: abort.signal });
+    await started(gcs.server, 'objects.rewrite', 2);
+    abort.abort();
+    await expect(copying).rejects.toThrow(StorageAbortedError);
+    await gcs.server.until(({ inFlight }) => inFlight === 0);
+    expect(gcs.server.object('bucket', 'to')).toBeUndefined();
+    expect(gcs.operations().filter((operation) => operation === 'objects.rewrite')).toHaveLength(2);
+  });
+
+  test('gives up when the service never comes to an end', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('from', Buffer.from('x'), putOptions());
+    gcs.server.fail({
+      operation: 'objects.rewrite',
+      times: Infinity,
+      with: { status: 412, reason: 'conditionNotMet' },
+    });
+    const copying = gcs.driver.copy('from', 'to', { signal });
+    await expect(copying).rejects.toThrow(StorageConnectionError);
+  }, 40_000);
+});
+
+/** What a copy has of its own. */
+function pick({
+  etag,
+  version,
+  lastModified,
+}: {
+  etag?: string;
+  version?: string;
+  lastModified?: Date;
+}) {
+  return { etag, version, lastModified };
+}

@@ -1,0 +1,300 @@
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import {
+  StorageAbortedError,
+  StorageConnectionError,
+  StorageFileNotFoundError,
+  StorageIntegrityError,
+  StorageNotModifiedError,
+  StoragePermissionError,
+  StoragePreconditionFailedError,
+  StorageRangeNotSatisfiableError,
+  StorageTimeoutError,
+} from '../../../lib/core/errors.js';
+import type { DriverGetOptions } from '../../../lib/core/storage-driver.js';
+import {
+  CHUNK,
+  MIB,
+  openGcs,
+  putOptions,
+  randomBytes,
+  read,
+  rejection,
+  signal,
+} from './open-gcs.js';
+
+const TEN_BYTES = Buffer.from('0123456789');
+
+describe('get', () => {
+  test.each([
+    [{ start: 0 }, '0123456789', { start: 0, end: 9, size: 10 }],
+    [{ start: 3 }, '3456789', { start: 3, end: 9, size: 10 }],
+    [{ start: 3, end: 5 }, '345', { start: 3, end: 5, size: 10 }],
+    [{ start: 8, end: 99 }, '89', { start: 8, end: 9, size: 10 }],
+    [{ suffix: 4 }, '6789', { start: 6, end: 9, size: 10 }],
+    [{ suffix: 99 }, '0123456789', { start: 0, end: 9, size: 10 }],
+  ])('delivers the range %j', async (range, content, delivered) => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', TEN_BYTES, putOptions());
+    const download = await gcs.driver.get('key', { range, signal });
+    expect(download.range).toEqual(delivered);
+    expect(download.file.size).toBe(10);
+    expect((await read(download)).toString()).toBe(content);
+  });
+
+  test.each([
+    [10, { start: 10 }],
+    [10, { start: 99, end: 100 }],
+    [10, { suffix: 0 }],
+    [0, { start: 0 }],
+    [0, { suffix: 5 }],
+  ])('refuses, of %i bytes, the range %j, and tells the size', async (size, range) => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', TEN_BYTES.subarray(0, size), putOptions());
+    const error = await rejection(gcs.driver.get('key', { range, signal }));
+    expect(error).toBeInstanceOf(StorageRangeNotSatisfiableError);
+    expect((error as StorageRangeNotSatisfiableError).size).toBe(size);
+    await gcs.server.until(({ inFlight }) => inFlight === 0);
+  });
+
+  test('judges conditions before there is a body', async () => {
+    await using gcs = await openGcs();
+    const { etag, lastModified } = await gcs.driver.put('key', TEN_BYTES, putOptions());
+    const past = new Date(lastModified!.getTime() - 60_000);
+    const get = (options: Omit<DriverGetOptions, 'signal'>) =>
+      gcs.driver.get('key', { ...options, signal });
+    await expect(get({ ifNoneMatch: etag! })).rejects.toThrow(StorageNotModifiedError);
+    await expect(get({ ifNoneMatch: '*' })).rejects.toThrow(StorageNotModifiedError);
+    await expect(get({ ifMatch: '"1"' })).rejects.toThrow(StoragePreconditionFailedError);
+    await expect(get({ ifMatch: '"other"' })).rejects.toThrow(StoragePreconditionFailedError);
+    await expect(get({ ifModifiedSince: lastModified! })).rejects.toThrow(StorageNotModifiedError);
+    await expect(get({ ifUnmodifiedSince: past })).rejects.toThrow(StoragePreconditionFailedError);
+    for (const holds of [
+      { ifMatch: etag! },
+      { ifMatch: '*' },
+      { ifNoneMatch: '"1"' },
+      { ifNoneMatch: '"other"' },
+      { ifModifiedSince: past },
+      { ifUnmodifiedSince: lastModified! },
+    ]) {
+      expect(await read(await get(holds))).toEqual(TEN_BYTES);
+    }
+  });
+
+  test.each([
+    ['no condition', {}, undefined, undefined],
+    ['ifMatch', { ifMatch: true }, 'generation', undefined],
+    ['ifNoneMatch', { ifNoneMatch: '"1"' }, undefined, '1'],
+  ])('takes two requests at once with %s', async (_, conditions, match, notMatch) => {
+    await using gcs = await openGcs({ server: { latency: 20 } });
+    const { etag, version } = await gcs.driver.put('key', TEN_BYTES, putOptions());
+    gcs.server.clearRequests();
+    const reading = gcs.driver.get('key', {
+      signal,
+      ...(conditions as object),
+      ...('ifMatch' in conditions && { ifMatch: etag! }),
+    });
+    await gcs.server.until(({ inFlight }) => inFlight === 2);
+    await read(await reading);
+    expect(new Set(gcs.operations())).toEqual(new Set(['objects.download', 'objects.get']));
+    expect(gcs.operations()).toHaveLength(2);
+    const media = gcs.server.requests.find(({ operation }) => operation === 'objects.download')!;
+    expect(media.query['ifGenerationMatch']).toBe(match && version);
+    expect(media.query['ifGenerationNotMatch']).toBe(notMatch);
+    expect(media.headers['accept-encoding']).toBe('gzip');
+  });
+
+  test('asks for the attributes first when a time decides, and pins the bytes to them', async () => {
+    await using gcs = await openGcs();
+    const { version } = await gcs.driver.put('key', TEN_BYTES, putOptions());
+    gcs.server.clearRequests();
+    await read(await gcs.driver.get('key', { ifModifiedSince: new Date(0), signal }));
+    expect(gcs.operations()).toEqual(['objects.get', 'objects.download']);
+    expect(gcs.server.requests[1]!.query['ifGenerationMatch']).toBe(version);
+  });
+
+  test('never mixes two versions', async () => {
+    // The attributes come late, so that they are those of another version than the bytes.
+    let slow = true;
+    await using gcs = await openGcs({
+      server: { latency: ({ operation }) => (slow && operation === 'objects.get' ? 200 : 0) },
+    });
+    await gcs.driver.put('key', TEN_BYTES, putOptions());
+    gcs.server.clearRequests();
+    const reading = gcs.driver.get('key', { signal });
+    await gcs.server.until(({ requests }) =>
+      requests.some(({ operation, status }) => operation === 'objects.download' && status === 200),
+    );
+    const newer = await gcs.server.putObject('bucket', 'key', 'another version');
+    slow = false;
+    const download = await reading;
+    expect(download.file.version).toBe(newer.generation);
+    expect((await read(download)).toString()).toBe('another version');
+    await gcs.server.until(({ inFlight }) => inFlight === 0);
+  });
+
+  test('gives up a file that is replaced whenever it is read', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', TEN_BYTES, putOptions());
+    gcs.server.fail({
+      operation: 'objects.download',
+      times: Infinity,
+      with: { status: 412, reason: 'conditionNotMet' },
+    });
+    await expect(gcs.driver.get('key', { signal })).rejects.toThrow(StorageConnectionError);
+    expect(gcs.operations().filter((operation) => operation === 'objects.download')).toHaveLength(
+      5,
+    );
+  });
+
+  test('tells what info tells', async () => {
+    await using gcs = await openGcs();
+    const options = putOptions({ contentType: 'image/png', metadata: { name: 'Ωmega' } });
+    const file = await gcs.driver.put('key', TEN_BYTES, options);
+    const download = await gcs.driver.get('key', { signal });
+    expect(download.file).toEqual(file);
+    expect(await gcs.driver.info('key', { signal })).toEqual(file);
+    expect(download.range).toBeUndefined();
+    await read(download);
+  });
+
+  test('delivers the bytes as they are stored, gzipped ones and ranges of them', async () => {
+    await using gcs = await openGcs();
+    const bytes = gzipSync(randomBytes(1000));
+    await gcs.driver.put('key', bytes, { ...putOptions(), contentEncoding: 'gzip' });
+    const whole = await gcs.driver.get('key', { signal });
+    expect(whole.file.contentEncoding).toBe('gzip');
+    expect((await read(whole)).equals(bytes)).toBe(true);
+    const part = await gcs.driver.get('key', { range: { start: 10, end: 19 }, signal });
+    expect((await read(part)).equals(bytes.subarray(10, 20))).toBe(true);
+  });
+
+  test('says of a missing file that it is not there, whatever is asked of it', async () => {
+    await using gcs = await openGcs();
+    for (const options of [{}, { ifMatch: '"1"' }, { ifNoneMatch: '*' }, { range: { start: 3 } }]) {
+      const get = gcs.driver.get('none', { ...options, signal });
+      await expect(get).rejects.toThrow(StorageFileNotFoundError);
+    }
+    await gcs.server.until(({ inFlight }) => inFlight === 0);
+  });
+
+  test('fails when the attributes come and the bytes do not', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 0 } });
+    await gcs.driver.put('key', TEN_BYTES, putOptions());
+    const denied = { status: 403, reason: 'forbidden' };
+    gcs.server.fail({ operation: 'objects.download', with: denied });
+    await expect(gcs.driver.get('key', { signal })).rejects.toThrow(StoragePermissionError);
+    gcs.server.fail({ operation: 'objects.download', with: 'reset' });
+    await expect(gcs.driver.get('key', { signal })).rejects.toThrow(StorageConnectionError);
+    gcs.server.fail({ operation: 'objects.get', with: denied });
+    await expect(gcs.driver.get('key', { signal })).rejects.toThrow(StoragePermissionError);
+    await gcs.server.until(({ inFlight }) => inFlight === 0);
+  });
+});
+
+describe('the body', () => {
+  test('that is abandoned gives its connection back, twenty times', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', randomBytes(8 * MIB), putOptions());
+    for (let round = 0; round < 20; round++) {
+      const { body } = await gcs.driver.get('key', { signal });
+      if (round % 2 === 0) await once(body as Readable, 'readable');
+      (body as Readable).destroy();
+    }
+    await gcs.server.until(({ inFlight, connections }) => inFlight === 0 && connections <= 1);
+    const { body } = await gcs.driver.get('key', { range: { suffix: 3 }, signal });
+    expect(await read({ file: undefined as never, body })).toHaveLength(3);
+    await gcs.driver.close();
+    await gcs.server.until(({ connections }) => connections === 0);
+  });
+
+  test('ends with an error when it is aborted', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', randomBytes(8 * MIB), putOptions());
+    const abort = new AbortController();
+    const download = await gcs.driver.get('key', { signal: abort.signal });
+    await once(download.body as Readable, 'readable');
+    const reason = new Error('enough');
+    abort.abort(reason);
+    const error = await rejection(read(download));
+    expect(error).toBeInstanceOf(StorageAbortedError);
+    expect((error as Error).cause).toBe(reason);
+    await gcs.server.until(({ inFlight }) => inFlight === 0);
+  });
+
+  test.each([{ truncateBodyAt: 0 }, { truncateBodyAt: 1000 }, 'reset-mid-body' as const])(
+    'never ends as if it were whole when it is cut (%j)',
+    async (effect) => {
+      await using gcs = await openGcs();
+      await gcs.driver.put('key', randomBytes(MIB), putOptions());
+      for (const range of [undefined, { start: 10 }]) {
+        gcs.server.fail({ operation: 'objects.download', times: Infinity, with: effect });
+        const get = gcs.driver.get('key', { signal, ...(range && { range }) });
+        await expect(get.then(read)).rejects.toThrow(StorageConnectionError);
+      }
+    },
+  );
+
+  test('is found out when bytes were changed on the way', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', randomBytes(MIB), putOptions());
+    gcs.server.fail({ operation: 'objects.download', with: { corruptBodyAt: 5000 } });
+    const download = await gcs.driver.get('key', { signal });
+    await expect(read(download)).rejects.toThrow(StorageIntegrityError);
+  });
+
+  test('is given up when the server falls silent, before and within', async () => {
+    await using gcs = await openGcs({ timeout: 500, retry: { maxRetries: 0 } });
+    await gcs.driver.put('key', randomBytes(4 * MIB), putOptions());
+    for (const operation of ['objects.get', 'objects.download'] as const) {
+      gcs.server.fail({ operation, with: 'stall' });
+      await expect(gcs.driver.get('key', { signal })).rejects.toThrow(StorageTimeoutError);
+    }
+    gcs.server.fail({ operation: 'objects.download', with: 'stall-mid-body' });
+    const download = await gcs.driver.get('key', { signal });
+    await expect(read(download)).rejects.toThrow(StorageTimeoutError);
+  });
+
+  test('waits for a reader that begins late, and for one that pauses', async () => {
+    await using gcs = await openGcs({ timeout: 300 });
+    const bytes = randomBytes(8 * MIB);
+    await gcs.driver.put('key', bytes, putOptions());
+    const download = await gcs.driver.get('key', { signal });
+    const body = download.body as Readable;
+    await sleep(700);
+    const parts: Buffer[] = [];
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      if (parts.length === 3) await sleep(700);
+      parts.push(chunk);
+    }
+    expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+  });
+
+  test('keeps its connection for the next request when it was read to its end', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', randomBytes(CHUNK), putOptions());
+    for (let round = 0; round < 5; round++) await read(await gcs.driver.get('key', { signal }));
+    const { connection } = gcs.server.requests.find(
+      ({ operation }) => operation === 'objects.insert',
+    )!;
+    const used = new Set(
+      gcs.server.requests
+        .filter(({ operation }) => operation !== 'auth.token')
+        .map((request) => request.connection),
+    );
+    expect(used.has(connection)).toBe(true);
+    expect(used.size).toBe(2);
+  });
+});
+
+test('tries again until there is an answer', async () => {
+  await using gcs = await openGcs();
+  await gcs.driver.put('key', TEN_BYTES, putOptions());
+  const busy = { status: 503, reason: 'backendError' };
+  gcs.server.fail({ operation: 'objects.download', times: 2, with: busy });
+  gcs.server.fail({ operation: 'objects.download', with: 'reset' });
+  gcs.server.fail({ operation: 'objects.get', times: 3, with: busy });
+  expect(await read(await gcs.driver.get('key', { signal }))).toEqual(TEN_BYTES);
+});

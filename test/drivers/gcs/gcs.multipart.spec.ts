@@ -1,0 +1,246 @@
+import {
+  StorageConnectionError,
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StorageInvalidArgumentError,
+  StoragePreconditionFailedError,
+} from '../../../lib/core/errors.js';
+import type { DriverUpload } from '../../../lib/core/storage-driver.js';
+import { startChecksum } from '../../../lib/core/checksum.js';
+import {
+  openDriver,
+  openGcs,
+  type OpenGcs,
+  putOptions,
+  randomBytes,
+  rejection,
+  signal,
+  started,
+} from './open-gcs.js';
+
+const RESERVED = '.nestjs-storages/uploads/';
+
+async function begin(gcs: OpenGcs, key = 'key'): Promise<DriverUpload> {
+  return { key, uploadId: await gcs.driver.startMultipartUpload(key, putOptions()) };
+}
+
+/** What is left of uploads in the bucket. */
+function left(gcs: OpenGcs): string[] {
+  return [...gcs.server.objects('bucket').keys()].filter((name) => name.startsWith(RESERVED));
+}
+
+describe('an upload in parts', () => {
+  test('joins them by their numbers, with the attributes of its start, and leaves nothing', async () => {
+    await using gcs = await openGcs();
+    const uploadId = await gcs.driver.startMultipartUpload('key', {
+      ...putOptions({ contentType: 'image/png', metadata: { author: 'Zoë' } }),
+      cacheControl: 'no-store',
+    });
+    const upload = { key: 'key', uploadId };
+    const bytes = [randomBytes(10), randomBytes(20), randomBytes(30)];
+    const parts = await Promise.all(
+      [3, 1, 2].map((number) =>
+        gcs.driver.uploadPart(upload, number, bytes[number - 1]!, { signal }),
+      ),
+    );
+    const sorted = parts.toSorted((a, b) => a.partNumber - b.partNumber);
+    expect(await gcs.driver.listParts(upload, { signal })).toEqual(sorted);
+    const file = await gcs.driver.completeMultipartUpload(upload, sorted, { signal });
+    const whole = Buffer.concat(bytes);
+    expect(gcs.server.object('bucket', 'key')!.body.equals(whole)).toBe(true);
+    expect(file).toEqual(await gcs.driver.info('key', { signal }));
+    const running = startChecksum('crc32c');
+    running.update(whole);
+    expect(file).toMatchObject({
+      contentType: 'image/png',
+      cacheControl: 'no-store',
+      metadata: { author: 'Zoë' },
+      checksum: running.digest(),
+    });
+    expect(left(gcs)).toEqual([]);
+  });
+
+  test.each([
+    [32, 1],
+    [33, 2],
+    [65, 3],
+    [1030, 35],
+  ])(
+    'of %i is joined by %i calls of 32 at most',
+    async (count, calls) => {
+      await using gcs = await openGcs();
+      const upload = await begin(gcs);
+      const bytes = randomBytes(count);
+      const parts = await Promise.all(
+        Array.from(bytes, (_, index) =>
+          gcs.driver.uploadPart(upload, index + 1, bytes.subarray(index, index + 1), { signal }),
+        ),
+      );
+      gcs.server.clearRequests();
+      await gcs.driver.completeMultipartUpload(upload, parts, { signal });
+      expect(gcs.operations().filter((operation) => operation === 'objects.compose')).toHaveLength(
+        calls,
+      );
+      expect(gcs.server.object('bucket', 'key')!.body.equals(bytes)).toBe(true);
+      expect(left(gcs)).toEqual([]);
+    },
+    30_000,
+  );
+
+  test('is completed by another process', async () => {
+    await using gcs = await openGcs();
+    const saved = JSON.stringify(await begin(gcs));
+    const part = JSON.stringify(
+      await gcs.driver.uploadPart(JSON.parse(saved) as DriverUpload, 1, Buffer.from('x'), {
+        signal,
+      }),
+    );
+    const other = await openDriver(gcs.server);
+    await other.completeMultipartUpload(
+      JSON.parse(saved) as DriverUpload,
+      [JSON.parse(part) as { partNumber: number; etag: string }],
+      { signal },
+    );
+    expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('x');
+    await other.close();
+  });
+
+  test('refuses an etag that is not that of the part', async () => {
+    await using gcs = await openGcs();
+    const upload = await begin(gcs);
+    const stale = await gcs.driver.uploadPart(upload, 1, Buffer.from('first'), { signal });
+    const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('second'), { signal });
+    expect(part.etag).not.toBe(stale.etag);
+    for (const parts of [[stale], [{ ...part, partNumber: 2 }], [{ ...part, etag: '"1"' }]]) {
+      const completing = gcs.driver.completeMultipartUpload(upload, parts, { signal });
+      await expect(completing).rejects.toThrow(StorageInvalidArgumentError);
+    }
+    expect(gcs.server.object('bucket', 'key')).toBeUndefined();
+    await gcs.driver.completeMultipartUpload(upload, [part], { signal });
+    expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('second');
+  });
+
+  test('refuses a part that is replaced while it is completed', async () => {
+    await using gcs = await openGcs({ retry: { baseDelay: 200, jitter: false } });
+    const upload = await begin(gcs);
+    const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('first'), { signal });
+    gcs.server.fail({ operation: 'objects.compose', with: 'reset' });
+    const completing = gcs.driver.completeMultipartUpload(upload, [part], { signal });
+    const refused = rejection(completing);
+    await started(gcs.server, 'objects.compose');
+    await gcs.driver.uploadPart(upload, 1, Buffer.from('second'), { signal });
+    expect(await refused).toBeInstanceOf(StorageInvalidArgumentError);
+    expect(gcs.server.object('bucket', 'key')).toBeUndefined();
+  });
+
+  test('is completed only where its condition holds, and can be tried again', async () => {
+    await using gcs = await openGcs();
+    const { etag } = await gcs.driver.put('key', Buffer.from('old'), putOptions());
+    const upload = await begin(gcs);
+    const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('new'), { signal });
+    const complete = (options: object) =>
+      gcs.driver.completeMultipartUpload(upload, [part], { signal, ...options });
+    await expect(complete({ ifNoneMatch: '*' })).rejects.toThrow(StorageFileExistsError);
+    await expect(complete({ ifMatch: '"1"' })).rejects.toThrow(StoragePreconditionFailedError);
+    expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('old');
+    gcs.server.clearRequests();
+    await complete({ ifMatch: etag! });
+    const composed = gcs.server.requests.find(({ operation }) => operation === 'objects.compose')!;
+    expect(`"${composed.query['ifGenerationMatch']}"`).toBe(etag);
+    expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('new');
+  });
+
+  test.each([0, 3])(
+    'makes up for lost answers at each step, with %i retries',
+    async (maxRetries) => {
+      await using gcs = await openGcs({ retry: { maxRetries } });
+      const lose = (operation: 'objects.insert' | 'objects.compose') =>
+        gcs.server.fail({ operation, with: 'reset-after-commit' });
+      lose('objects.insert');
+      const upload = await begin(gcs);
+      lose('objects.insert');
+      const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+      lose('objects.compose');
+      const file = await gcs.driver.completeMultipartUpload(upload, [part], {
+        signal,
+        ifNoneMatch: '*',
+      });
+      expect(file).toEqual(await gcs.driver.info('key', { signal }));
+      expect(left(gcs)).toEqual([]);
+    },
+  );
+
+  test('is complete although what it was made of cannot be removed', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 0 } });
+    const upload = await begin(gcs);
+    const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+    gcs.server.fail({
+      operation: 'objects.delete',
+      times: Infinity,
+      with: { status: 403, reason: 'retentionPolicyNotMet' },
+    });
+    await gcs.driver.completeMultipartUpload(upload, [part], { signal });
+    expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('x');
+  });
+});
+
+describe('an upload that is aborted', () => {
+  test('leaves nothing, and is not there any more', async () => {
+    await using gcs = await openGcs();
+    const upload = await begin(gcs);
+    await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+    await gcs.driver.uploadPart(upload, 2, Buffer.from('y'), { signal });
+    await gcs.driver.abortMultipartUpload(upload, { signal });
+    expect(gcs.server.objects('bucket').size).toBe(0);
+    await gcs.driver.abortMultipartUpload(upload, { signal });
+    await expect(gcs.driver.listParts(upload, { signal })).rejects.toThrow(
+      StorageFileNotFoundError,
+    );
+    const completing = gcs.driver.completeMultipartUpload(upload, [], { signal });
+    await expect(completing).rejects.toThrow(StorageFileNotFoundError);
+  });
+
+  test('while a part is under way has that take itself away', async () => {
+    await using gcs = await openGcs({ retry: { baseDelay: 300, jitter: false } });
+    const upload = await begin(gcs);
+    gcs.server.fail({ operation: 'objects.insert', with: 'reset' });
+    const late = gcs.driver.uploadPart(upload, 1, Buffer.from('late'), { signal });
+    const refused = rejection(late);
+    await started(gcs.server, 'objects.insert', 2);
+    await gcs.driver.abortMultipartUpload(upload, { signal });
+    expect(await refused).toBeInstanceOf(StorageFileNotFoundError);
+    expect(left(gcs)).toEqual([]);
+  });
+
+  test('rejects when its parts cannot be removed', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 0 } });
+    const upload = await begin(gcs);
+    await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+    gcs.server.fail({ operation: 'objects.list', with: { status: 503, reason: 'backendError' } });
+    const aborting = gcs.driver.abortMultipartUpload(upload, { signal });
+    await expect(aborting).rejects.toThrow(StorageConnectionError);
+    await gcs.driver.abortMultipartUpload(upload, { signal });
+    expect(left(gcs)).toEqual([]);
+  });
+});
+
+test('an upload under another key or id is not there, and touches nothing', async () => {
+  await using gcs = await openGcs();
+  const upload = await begin(gcs);
+  const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+  for (const other of [
+    { ...upload, key: 'other' },
+    { ...upload, uploadId: '../../key' },
+  ]) {
+    for (const call of [
+      gcs.driver.uploadPart(other, 1, Buffer.from('y'), { signal }),
+      gcs.driver.listParts(other, { signal }),
+      gcs.driver.completeMultipartUpload(other, [part], { signal }),
+    ]) {
+      await expect(call).rejects.toThrow(StorageFileNotFoundError);
+    }
+    await gcs.driver.abortMultipartUpload(other, { signal });
+  }
+  expect(await gcs.driver.listParts(upload, { signal })).toEqual([part]);
+  expect(left(gcs)).toHaveLength(2);
+});

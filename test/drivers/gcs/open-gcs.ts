@@ -1,0 +1,190 @@
+import { setMaxListeners } from 'node:events';
+import { Readable } from 'node:stream';
+import { Storage as GcsClient } from '@google-cloud/storage';
+import { parseAttributes } from '../../../lib/core/attributes.js';
+import { parseRetryOptions, type RetryOptions } from '../../../lib/core/retry.js';
+import type {
+  DriverDownload,
+  DriverListOptions,
+  DriverPutOptions,
+  ListPage,
+  StorageDriver,
+} from '../../../lib/core/storage-driver.js';
+import type { FileAttributes } from '../../../lib/core/stored-file.js';
+import { createGcsDriver } from '../../../lib/drivers/gcs/gcs.driver.js';
+import type { GcsStorageOptions } from '../../../lib/drivers/gcs/gcs.options.js';
+import {
+  type GcsOperationName,
+  type GcsServerOptions,
+  type GcsTestServer,
+  startGcsServer,
+} from '../../../lib/testing/gcs-server/index.js';
+
+export { randomBytes } from 'node:crypto';
+
+export const MIB = 1024 ** 2;
+/** The least chunk of a resumable upload. */
+export const CHUNK = 256 * 1024;
+
+export interface DriverOptions extends Partial<GcsStorageOptions> {
+  retry?: RetryOptions;
+  timeout?: number;
+  concurrency?: number;
+}
+
+export interface OpenOptions extends DriverOptions {
+  server?: GcsServerOptions;
+}
+
+export interface OpenGcs extends AsyncDisposable {
+  readonly server: GcsTestServer;
+  readonly driver: StorageDriver<GcsClient>;
+  /** The operations that were asked of the server, tokens left out. */
+  operations(): (GcsOperationName | undefined)[];
+}
+
+/** A server and a driver that speaks to it; retries come at once. */
+export async function openGcs(options: OpenOptions = {}): Promise<OpenGcs> {
+  const { server: serverOptions, ...driverOptions } = options;
+  const server = await startGcsServer(serverOptions);
+  const driver = await openDriver(server, driverOptions);
+  return {
+    server,
+    driver,
+    operations: () =>
+      server.requests
+        .map(({ operation }) => operation)
+        .filter((operation) => operation !== 'auth.token'),
+    async [Symbol.asyncDispose]() {
+      await driver.close();
+      await server.close();
+    },
+  };
+}
+
+export function openDriver(
+  server: GcsTestServer,
+  { retry, timeout, concurrency = 4, ...options }: DriverOptions = {},
+): Promise<StorageDriver<GcsClient>> {
+  return createGcsDriver(
+    {
+      bucket: 'bucket',
+      ...(options.apiEndpoint === undefined && { client: clientOf(server) }),
+      ...options,
+    },
+    {
+      storage: 'files',
+      retry: parseRetryOptions({ baseDelay: 1, ...retry }),
+      concurrency,
+      ...(timeout !== undefined && { timeout }),
+    },
+  );
+}
+
+/** The SDK's client. Its newer versions warn of the option `credentials`, so they are set afterwards. */
+export function clientOf({ clientOptions }: GcsTestServer): GcsClient {
+  const { credentials, ...options } = clientOptions;
+  const client = new GcsClient(options);
+  client.authClient.jsonContent = credentials;
+  return client;
+}
+
+/** A signal that is never aborted. */
+export const signal = new AbortController().signal;
+setMaxListeners(0, signal);
+
+export function putOptions(
+  options: Partial<DriverPutOptions> & FileAttributes = {},
+): DriverPutOptions {
+  const { contentType, metadata, ...rest } = options;
+  return {
+    signal,
+    ...rest,
+    ...parseAttributes('x', {
+      ...(contentType !== undefined && { contentType }),
+      ...(metadata !== undefined && { metadata }),
+    }),
+  };
+}
+
+/** So many bytes, in chunks, without saying how many. */
+export async function* chunks(
+  bytes: Uint8Array,
+  size = 64 * 1024,
+): AsyncGenerator<Uint8Array, void> {
+  for (let start = 0; start < bytes.byteLength; start += size) {
+    yield bytes.subarray(start, start + size);
+  }
+}
+
+export async function read({ body }: DriverDownload): Promise<Buffer> {
+  if (!(body instanceof Readable)) return Buffer.from(body);
+  return Buffer.concat(await body.toArray());
+}
+
+export async function listAll(
+  driver: StorageDriver,
+  options: Partial<DriverListOptions> = {},
+): Promise<{ keys: string[]; prefixes: string[]; pages: ListPage[] }> {
+  const pages: ListPage[] = [];
+  for await (const page of driver.list({ prefix: '', pageSize: 1000, signal, ...options })) {
+    pages.push(page);
+  }
+  return {
+    keys: pages.flatMap(({ files }) => files.map(({ key }) => key)),
+    prefixes: pages.flatMap(({ prefixes }) => prefixes),
+    pages,
+  };
+}
+
+/** Resolves once so many requests for the operation have come. */
+export function started(
+  server: GcsTestServer,
+  operation: GcsOperationName,
+  count = 1,
+): Promise<void> {
+  return server.until(
+    ({ requests }) => requests.filter((request) => request.operation === operation).length >= count,
+  );
+}
+
+/**
+ * What must hold at the very moment at which a write has failed: no session is left, and no request comes any more. The
+ * server may still have to notice connections that were cut, with what was in their buffers.
+ */
+export async function expectNothingLeft(server: GcsTestServer): Promise<void> {
+  expect(server.resumableSessions('bucket')).toEqual([]);
+  const count = server.requests.length;
+  await server.until(({ inFlight }) => inFlight === 0);
+  expect(server.resumableSessions('bucket')).toEqual([]);
+  expect(server.requests).toHaveLength(count);
+}
+
+/** The value of the only thing that the promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  const settled = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  if ('error' in settled) return settled.error;
+  throw new Error('It did not reject');
+}
+
+/** Keys that something on the way might decode, encode, fold or split. */
+export const ODD_KEYS = [
+  'plain.txt',
+  'with space.txt',
+  'plus+plus.txt',
+  'percent%20literal%.txt',
+  'question?mark=1&b=2',
+  'hash#tag',
+  'quote\'and"double',
+  'semi;colon,comma:at@',
+  'brackets[1](2){3}<4>',
+  'star*bang!dollar$tilde~',
+  'pipe|caret^back`tick',
+  'ünïcödé/日本語/🙂.png',
+  'deep/er/and/deeper.txt',
+  '...dots/..x/.y',
+  ' leading and trailing ',
+];
