@@ -1,4 +1,5 @@
 import { s3Error } from './errors.js';
+import type { ProviderBehaviour } from './provider-behaviour.js';
 
 /** Query parameters in the order they came, decoded. */
 export class Query {
@@ -24,8 +25,15 @@ export interface RequestTarget {
 
 const VIRTUAL_HOST = /^(.+?)(?:\.s3)?\.localhost(?::\d+)?$/i;
 
-/** @throws S3Error InvalidURI when a percent sequence is not UTF-8. */
-export function parseTarget(url: string, host: string): RequestTarget {
+/**
+ * @throws S3Error InvalidURI when a percent sequence is not UTF-8 or the base path is not there, and
+ *   SecondLevelDomainForbidden when the path names the bucket of a service that has its buckets in host names only
+ */
+export function parseTarget(
+  url: string,
+  host: string,
+  { addressing, basePath }: Pick<ProviderBehaviour, 'addressing' | 'basePath'>,
+): RequestTarget {
   const mark = url.indexOf('?');
   const path = decodeOnce(mark < 0 ? url : url.slice(0, mark));
   const query = new Query(
@@ -40,17 +48,34 @@ export function parseTarget(url: string, host: string): RequestTarget {
       }),
   );
 
-  const virtualBucket = VIRTUAL_HOST.exec(host)?.[1];
+  const resource = resourceBelow(basePath, path);
+  const virtualBucket = addressing.includes('virtual-host')
+    ? VIRTUAL_HOST.exec(host)?.[1]
+    : undefined;
   if (virtualBucket !== undefined && virtualBucket.toLowerCase() !== 's3') {
-    return { path, query, bucket: virtualBucket, key: path.slice(1) || undefined };
+    return { path, query, bucket: virtualBucket, key: resource || undefined };
   }
-  const slash = path.indexOf('/', 1);
+  if (resource !== '' && !addressing.includes('path')) {
+    throw s3Error(
+      'SecondLevelDomainForbidden',
+      'The bucket you are attempting to access must be addressed using a host name of its own.',
+    );
+  }
+  const slash = resource.indexOf('/');
   return {
     path,
     query,
-    bucket: (slash < 0 ? path.slice(1) : path.slice(1, slash)) || undefined,
-    key: slash < 0 ? undefined : path.slice(slash + 1) || undefined,
+    bucket: (slash < 0 ? resource : resource.slice(0, slash)) || undefined,
+    key: slash < 0 ? undefined : resource.slice(slash + 1) || undefined,
   };
+}
+
+/** The path behind the base path, without its slash; empty for the service itself. */
+function resourceBelow(basePath: string, path: string): string {
+  if (path !== basePath && !path.startsWith(`${basePath}/`)) {
+    throw s3Error('InvalidURI', `There is nothing outside of ${basePath}.`);
+  }
+  return path.slice(basePath.length + 1);
 }
 
 /**
@@ -80,14 +105,12 @@ export function encodePath(path: string): string {
   return path.split('/').map(encodeStrictly).join('/');
 }
 
-const MAX_KEY_BYTES = 1024;
-
 /** @throws S3Error KeyTooLongError */
-export function checkKeyLength(key: string): void {
+export function checkKeyLength(key: string, maxBytes: number): void {
   const size = Buffer.byteLength(key);
-  if (size > MAX_KEY_BYTES) {
+  if (size > maxBytes) {
     throw s3Error('KeyTooLongError', 'Your key is too long', {
-      details: { Size: size, MaxSizeAllowed: MAX_KEY_BYTES },
+      details: { Size: size, MaxSizeAllowed: maxBytes },
     });
   }
 }

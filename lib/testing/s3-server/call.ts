@@ -2,6 +2,7 @@ import type { Query } from './addressing.js';
 import type { ChecksumAlgorithm } from './checksums.js';
 import type { ObjectStore } from './object-store.js';
 import type { S3OperationName } from './operation-names.js';
+import type { ProviderBehaviour } from './provider-behaviour.js';
 import type { Authentication, Credentials } from './signature-v4.js';
 import type { BodyStorage, StoredBody } from './stored-body.js';
 
@@ -43,8 +44,12 @@ export interface S3Response {
 export interface S3Service {
   readonly store: ObjectStore;
   readonly storage: BodyStorage;
+  /** The service that this server plays. */
+  readonly provider: ProviderBehaviour;
   readonly credentials: Credentials;
   readonly region: string;
+  /** Whether a signature may name the region. */
+  readonly acceptsRegion: (region: string) => boolean;
   /** Every part but the last one must have as many bytes. */
   readonly minPartSize: number;
   readonly maxCopySize: number;

@@ -148,11 +148,6 @@ const CRC_FIELDS: Partial<Record<ChecksumAlgorithm, { width: bigint; polynomial:
   CRC64NVME: { width: 64n, polynomial: CRC64NVME_POLYNOMIAL },
 };
 
-/** Whether the checksum of a whole can be told from those of its parts. */
-export function isLinear(algorithm: ChecksumAlgorithm): boolean {
-  return CRC_FIELDS[algorithm] !== undefined;
-}
-
 /**
  * The CRC of a concatenation from the CRCs of its pieces, without reading a
  * byte: appending n bytes multiplies a CRC by x^8n in the field.

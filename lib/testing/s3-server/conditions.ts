@@ -6,6 +6,7 @@ import {
   type StoredObject,
   type WriteCondition,
 } from './object-store.js';
+import type { ProviderBehaviour } from './provider-behaviour.js';
 
 type Headers = ReadonlyMap<string, string>;
 
@@ -14,7 +15,10 @@ type Headers = ReadonlyMap<string, string>;
  *
  * @throws S3Error PreconditionFailed
  */
-export function readDecision(object: StoredObject, headers: Headers): 'send' | 'not-modified' {
+export function readDecision(
+  object: Pick<StoredObject, 'etag' | 'lastModified'>,
+  headers: Headers,
+): 'send' | 'not-modified' {
   const ifMatch = headers.get('if-match');
   if (ifMatch !== undefined) {
     if (!matchesEtag(ifMatch, object.etag)) throw preconditionFailed('If-Match');
@@ -50,7 +54,13 @@ export function checkCopySource(source: StoredObject, headers: Headers): void {
 }
 
 /** The condition of a write. S3 takes `*` only for If-None-Match. */
-export function writeCondition(headers: Headers): WriteCondition {
+export function writeCondition(
+  headers: Headers,
+  { forbidOverwriteHeader = '', conditions: { absent } }: ProviderBehaviour,
+): WriteCondition {
+  if (headers.get(forbidOverwriteHeader) === 'true') {
+    return { ifNoneMatch: '*', taken: 'FileAlreadyExists' };
+  }
   const ifMatch = headers.get('if-match');
   const ifNoneMatch = headers.get('if-none-match');
   if (ifNoneMatch !== undefined && ifNoneMatch !== '*') {
@@ -59,7 +69,7 @@ export function writeCondition(headers: Headers): WriteCondition {
   if (ifNoneMatch !== undefined && ifMatch !== undefined) {
     throw notImplemented('If-Match together with If-None-Match');
   }
-  return { ifMatch, ifNoneMatch };
+  return { ifMatch, ifNoneMatch, absent };
 }
 
 export interface ByteRange {

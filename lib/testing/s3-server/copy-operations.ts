@@ -19,7 +19,7 @@ export const copyObject: Operation = async (call, service) => {
   refuseUnsupportedAttributes(call);
   const destination = service.store.bucket(call.bucket);
   const source = copySource(call, service);
-  const condition = writeCondition(call.headers);
+  const condition = writeCondition(call.headers, service.provider);
   const replace = directive(call, 'x-amz-metadata-directive') === 'REPLACE';
   if (directive(call, 'x-amz-tagging-directive') === 'REPLACE') {
     throw notImplemented('x-amz-tagging-directive');
@@ -113,7 +113,7 @@ async function wholeDigests(
 export const uploadPartCopy: Operation = async (call, service) => {
   const bucket = service.store.bucket(call.bucket);
   const upload = existingUpload(bucket, call.key, uploadIdOf(call));
-  const partNumber = partNumberOf(call);
+  const partNumber = partNumberOf(call, service.provider);
   const { object: source } = copySource(call, service);
   checkCopySource(source, call.headers);
   const slice = copyRange(call, source);

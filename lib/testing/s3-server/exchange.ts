@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkKeyLength, parseTarget, type RequestTarget } from './addressing.js';
-import type { S3Call, S3Response, S3Service } from './call.js';
+import type { S3Response, S3Service } from './call.js';
 import { errorDocument, notImplemented, S3Error, s3Error } from './errors.js';
 import type { FaultEffect, Faults } from './faults.js';
 import type { S3OperationName } from './operation-names.js';
 import { receiveText } from './payload.js';
+import { asTakenBy } from './provider-rules.js';
 import type { MutableRecord, RecordedRequest, RequestLog } from './request-log.js';
 import { operationOf, refuseUnknown, ROUTES } from './routes.js';
 import { authenticate, type Authentication } from './signature-v4.js';
@@ -25,6 +26,9 @@ export interface ExchangeContext {
 
 /** The connection is gone, by the client or by a fault: nobody to answer. */
 class ConnectionGone extends Error {}
+
+/** Those of any operation of S3. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS']);
 
 /** One request and its answer. Never rejects. */
 export class Exchange {
@@ -82,12 +86,23 @@ export class Exchange {
     const { service, faults } = this.context;
     const target = this.#target;
     if (!operation || !target) {
+      if (!METHODS.has(this.#record.method)) {
+        throw s3Error(
+          'MethodNotAllowed',
+          'The specified method is not allowed against this resource.',
+        );
+      }
       throw notImplemented(`${this.#record.method} ${this.#record.url}`);
     }
     const now = this.context.now();
     const authentication = authenticate(
       { method: this.#record.method, target, headers: this.#headers },
-      { credentials: service.credentials, region: service.region, now },
+      {
+        credentials: service.credentials,
+        region: service.region,
+        acceptsRegion: service.acceptsRegion,
+        now,
+      },
     );
     const headers =
       authentication.kind === 'presigned'
@@ -100,9 +115,8 @@ export class Exchange {
     this.#effect = faults.strike(operation, this.#record.key);
     await this.#failEarly();
 
-    checkKeyLength(this.#record.key);
-    refuseUnknown(operation, target.query, headers);
-    const call: S3Call = {
+    checkKeyLength(this.#record.key, service.provider.maxKeyBytes);
+    const call = asTakenBy(service.provider, {
       operation,
       method: this.#record.method,
       bucket: this.#record.bucket,
@@ -112,7 +126,8 @@ export class Exchange {
       authentication,
       now,
       body: () => this.#body(),
-    };
+    });
+    refuseUnknown(operation, call.query, call.headers);
     const route = ROUTES[operation];
     // Nothing uses such a body, but what was promised about it must hold.
     if (!route.readsBody) await receiveText(call);
@@ -123,7 +138,11 @@ export class Exchange {
   #identify(): S3OperationName | undefined {
     const record = this.#record;
     try {
-      const target = parseTarget(record.url, this.#headers.get('host') ?? '');
+      const target = parseTarget(
+        record.url,
+        this.#headers.get('host') ?? '',
+        this.context.service.provider,
+      );
       this.#target = target;
       record.bucket = target.bucket ?? '';
       record.key = target.key ?? '';
@@ -207,10 +226,12 @@ export class Exchange {
       if (this.#gone.signal.aborted) return;
       const text = answer.xml === undefined ? undefined : Buffer.from(answer.xml);
       const size = answer.body ? answer.body.end - answer.body.start : (text?.length ?? 0);
+      const { 'content-length': length = size, ...headers } = answer.headers ?? {};
       this.#writeHead(answer.status, {
         ...(text ? { 'content-type': 'application/xml' } : {}),
-        ...(answer.status === 204 || answer.status === 304 ? {} : { 'content-length': size }),
-        ...answer.headers,
+        ...headers,
+        // Last: once Node knows a length, it writes Content-Disposition as Latin-1 instead of the bytes that it is given.
+        ...(answer.status === 204 || answer.status === 304 ? {} : { 'content-length': length }),
       });
       const source = answer.body
         ? answer.body.stored.read(answer.body.start, answer.body.end)

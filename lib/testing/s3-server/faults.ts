@@ -28,16 +28,16 @@ export type FaultEffect =
   /** The byte at this offset of the answer's body is flipped. */
   | { readonly corruptBodyAt: number };
 
-export interface FaultOptions {
+export interface FaultOptions<Operation = S3OperationName, Effect = FaultEffect> {
   /** `'*'` is any. */
-  readonly operation: S3OperationName | '*';
+  readonly operation: Operation | '*';
   /** Only requests for this key; any when absent. */
   readonly key?: string | RegExp;
   /** How many requests fail. Default 1; `Infinity` is every one. */
   readonly times?: number;
   /** How many matching requests pass untouched first. Default 0. */
   readonly after?: number;
-  readonly with: FaultEffect;
+  readonly with: Effect;
 }
 
 export interface KeyFaultOptions {
@@ -52,21 +52,22 @@ export interface Fault {
   clear(): void;
 }
 
-interface ActiveFault extends Fault {
+interface ActiveFault<Operation, Effect> extends Fault {
   hits: number;
-  strike(operation: S3OperationName, key: string): FaultEffect | undefined;
+  strike(operation: Operation, key: string): Effect | undefined;
 }
 
 /** The faults in force, the oldest first. */
-export class Faults {
-  readonly #active = new Set<ActiveFault>();
+export class Faults<Operation = S3OperationName, Effect = FaultEffect> {
+  readonly #active = new Set<ActiveFault<Operation, Effect>>();
   readonly #keys = new Set<KeyFaultOptions>();
 
-  add({ operation, key, times = 1, after = 0, with: effect }: FaultOptions): Fault {
+  add(options: FaultOptions<Operation, Effect>): Fault {
+    const { operation, key, times = 1, after = 0, with: effect } = options;
     const matchesKey = (candidate: string): boolean =>
       key === undefined || (typeof key === 'string' ? key === candidate : key.test(candidate));
     let passing = after;
-    const fault: ActiveFault = {
+    const fault: ActiveFault<Operation, Effect> = {
       hits: 0,
       strike(candidate, candidateKey) {
         if (operation !== '*' && operation !== candidate) return undefined;
@@ -94,7 +95,7 @@ export class Faults {
     this.#keys.clear();
   }
 
-  strike(operation: S3OperationName, key: string): FaultEffect | undefined {
+  strike(operation: Operation, key: string): Effect | undefined {
     for (const fault of this.#active) {
       const effect = fault.strike(operation, key);
       if (effect !== undefined) return effect;
@@ -102,7 +103,7 @@ export class Faults {
     return undefined;
   }
 
-  keyFailure(operation: S3OperationName, key: string): string | undefined {
+  keyFailure(operation: string, key: string): string | undefined {
     for (const fault of this.#keys) {
       if (fault.operation === operation && fault.keys.includes(key)) {
         return fault.code;

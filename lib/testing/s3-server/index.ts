@@ -1,5 +1,6 @@
 export type { Fault, FaultEffect, FaultOptions, KeyFaultOptions } from './faults.js';
 export type { S3OperationName } from './operation-names.js';
+export type { S3ServerProvider } from './provider-behaviour.js';
 export type { RecordedRequest } from './request-log.js';
 export {
   startS3Server,

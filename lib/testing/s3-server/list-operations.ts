@@ -150,7 +150,11 @@ export const listMultipartUploads: Operation = (call, service) => {
   const maxUploads = pageSize(call, 'max-uploads');
   const keyMarker = call.query.get('key-marker') ?? '';
   const uploadIdMarker = call.query.get('upload-id-marker') ?? '';
-  const matching = sortedUploads(bucket).filter(({ key }) => key.startsWith(prefix));
+  const matching = sortedUploads(bucket).filter(({ key }) =>
+    service.provider.uploadListings === 'by-key'
+      ? prefix === '' || key === prefix
+      : key.startsWith(prefix),
+  );
   const marked = matching.findIndex(
     ({ key, uploadId }) => key === keyMarker && uploadId === uploadIdMarker,
   );

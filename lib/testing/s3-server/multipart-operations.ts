@@ -4,7 +4,6 @@ import type { Operation, S3Call, S3Service } from './call.js';
 import {
   CHECKSUM_ALGORITHMS,
   checksumHeader,
-  isLinear,
   parseChecksumAlgorithm,
   type ChecksumAlgorithm,
   type ChecksumType,
@@ -24,6 +23,7 @@ import {
 } from './multipart-uploads.js';
 import { wholeSecond, type StoredObject } from './object-store.js';
 import { malformedXml, parseDocument, receive, receiveText } from './payload.js';
+import type { ProviderBehaviour } from './provider-behaviour.js';
 import { childText, element, xmlDocument } from './xml.js';
 
 export const createMultipartUpload: Operation = async (call, service) => {
@@ -89,7 +89,7 @@ function chosenChecksum(
   const chosen = type ?? byDefault;
   const fits =
     chosen === 'FULL_OBJECT'
-      ? isLinear(algorithm)
+      ? service.provider.checksums.ofWholeUploads.includes(algorithm)
       : chosen === 'COMPOSITE' && algorithm !== 'CRC64NVME';
   if (!fits) {
     throw s3Error(
@@ -107,7 +107,7 @@ function chosenChecksum(
 export const uploadPart: Operation = async (call, service) => {
   const bucket = service.store.bucket(call.bucket);
   const upload = existingUpload(bucket, call.key, uploadIdOf(call));
-  const partNumber = partNumberOf(call);
+  const partNumber = partNumberOf(call, service.provider);
   const received = await receive(call, service.storage, {
     always: upload.checksumAlgorithm,
     limit: service.maxUploadSize,
@@ -153,11 +153,14 @@ function checksumMismatch(
 
 export const completeMultipartUpload: Operation = async (call, service) => {
   const bucket = service.store.bucket(call.bucket);
-  const condition = writeCondition(call.headers);
+  const condition = writeCondition(call.headers, service.provider);
   const { text } = await receiveText(call);
   // From here on nothing waits, so no part, abort or rival can come between.
   const upload = existingUpload(bucket, call.key, uploadIdOf(call));
-  const parts = chooseParts(upload, parseCompletion(text, upload), service.minPartSize);
+  const parts = chooseParts(upload, parseCompletion(text, upload, service.provider), {
+    minPartSize: service.minPartSize,
+    equalParts: service.provider.equalParts,
+  });
   const size = parts.reduce((sum, { body }) => sum + body.size, 0);
   const checksum = multipartChecksum(upload, parts);
   checkPromises(call, upload, size, checksum?.value);
@@ -166,7 +169,7 @@ export const completeMultipartUpload: Operation = async (call, service) => {
     ...upload.attributes,
     key: call.key,
     body: joinParts(parts),
-    etag: multipartEtag(parts),
+    etag: multipartEtag(parts, service.provider.multipartEtags),
     lastModified: wholeSecond(call.now),
     // The one computed unasked is told in this answer, and not kept.
     checksum: upload.checksumDeclared ? checksum : undefined,
@@ -196,10 +199,14 @@ export const completeMultipartUpload: Operation = async (call, service) => {
   };
 };
 
-function parseCompletion(text: string, upload: MultipartUpload): NamedPart[] {
+function parseCompletion(
+  text: string,
+  upload: MultipartUpload,
+  { maxParts }: ProviderBehaviour,
+): NamedPart[] {
   const document = parseDocument(text, 'CompleteMultipartUpload');
   const nodes = document.children.filter(({ name }) => name === 'Part');
-  if (nodes.length === 0 || nodes.length > MAX_PARTS) throw malformedXml();
+  if (nodes.length === 0 || nodes.length > maxParts) throw malformedXml();
   return nodes.map((node) => {
     const partNumber = childText(node, 'PartNumber') ?? '';
     const etag = childText(node, 'ETag');
@@ -216,7 +223,7 @@ function parseCompletion(text: string, upload: MultipartUpload): NamedPart[] {
       }
     }
     return {
-      partNumber: parsePartNumber(partNumber),
+      partNumber: parsePartNumber(partNumber, maxParts),
       etag: etag.trim().replace(/^"(.*)"$/, '$1'),
       checksum: upload.checksumAlgorithm && childText(node, `Checksum${upload.checksumAlgorithm}`),
     };
@@ -265,23 +272,21 @@ export const abortMultipartUpload: Operation = (call, service) => {
   return { status: 204 };
 };
 
-const MAX_PARTS = 10_000;
-
 export function uploadIdOf(call: S3Call): string {
   return call.query.get('uploadId') ?? '';
 }
 
 /** @throws S3Error InvalidArgument */
-export function partNumberOf(call: S3Call): number {
-  return parsePartNumber(call.query.get('partNumber') ?? '');
+export function partNumberOf(call: S3Call, { maxParts }: ProviderBehaviour): number {
+  return parsePartNumber(call.query.get('partNumber') ?? '', maxParts);
 }
 
-function parsePartNumber(text: string): number {
+function parsePartNumber(text: string, maxParts: number): number {
   const partNumber = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (partNumber < 1 || partNumber > MAX_PARTS) {
+  if (partNumber < 1 || partNumber > maxParts) {
     throw s3Error(
       'InvalidArgument',
-      'Part number must be an integer between 1 and 10000, inclusive',
+      `Part number must be an integer between 1 and ${maxParts}, inclusive`,
       { details: { ArgumentName: 'partNumber', ArgumentValue: text } },
     );
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   compositeChecksum,
   concatenatedCrc,
@@ -8,6 +9,7 @@ import {
 } from './checksums.js';
 import { s3Error } from './errors.js';
 import { compareKeys, type Bucket, type ObjectAttributes } from './object-store.js';
+import type { ProviderBehaviour } from './provider-behaviour.js';
 import { JoinedBody, type StoredBody } from './stored-body.js';
 
 export interface StoredPart {
@@ -94,7 +96,7 @@ export function sortedUploads(bucket: Bucket): MultipartUpload[] {
 export function chooseParts(
   upload: MultipartUpload,
   named: readonly NamedPart[],
-  minPartSize: number,
+  { minPartSize, equalParts }: { minPartSize: number; equalParts: boolean },
 ): StoredPart[] {
   named.forEach(({ partNumber }, index) => {
     const previous = named[index - 1];
@@ -145,10 +147,23 @@ export function chooseParts(
       );
     }
   }
+  if (equalParts) checkEqualSizes(chosen);
   return chosen;
 }
 
-export function multipartEtag(parts: readonly StoredPart[]): string {
+/** @throws S3Error InvalidPart */
+function checkEqualSizes(parts: readonly StoredPart[]): void {
+  const size = parts[0]?.body.size ?? 0;
+  const last = parts.at(-1)?.body.size ?? 0;
+  if (parts.slice(0, -1).every(({ body }) => body.size === size) && last <= size) return;
+  throw s3Error('InvalidPart', 'All non-trailing parts must have the same length.');
+}
+
+export function multipartEtag(
+  parts: readonly StoredPart[],
+  kind: ProviderBehaviour['multipartEtags'],
+): string {
+  if (kind === 'opaque') return `${randomBytes(16).toString('hex')}-${parts.length}`;
   const digest = createDigest('MD5');
   for (const { etag } of parts) digest.update(Buffer.from(etag, 'hex'));
   return `${digest.digest().toString('hex')}-${parts.length}`;

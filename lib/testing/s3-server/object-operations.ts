@@ -17,7 +17,7 @@ export const putObject: Operation = async (call, service) => {
   const bucket = service.store.bucket(call.bucket);
   refuseUnsupportedAttributes(call);
   const attributes = parseAttributes(call.headers);
-  const condition = writeCondition(call.headers);
+  const condition = writeCondition(call.headers, service.provider);
   const received = await receive(call, service.storage, {
     byDefault: service.defaultChecksum,
     limit: service.maxUploadSize,
@@ -118,20 +118,20 @@ export const deleteObject: Operation = (call, service) => {
   return { status: 204 };
 };
 
-const DELETE_LIMIT = 1000;
-
 export const deleteObjects: Operation = async (call, service) => {
   const bucket = service.store.bucket(call.bucket);
   const { text, declared } = await receiveText(call);
-  if (declared === undefined && !call.headers.has('content-md5')) {
+  const { maxKeys, integrity } = service.provider.deleteObjects;
+  const vouchedFor = integrity === 'any' && declared !== undefined;
+  if (!vouchedFor && !call.headers.has('content-md5')) {
     throw s3Error(
       'InvalidRequest',
-      'Missing required header for this request: Content-MD5 OR x-amz-checksum-*',
+      `Missing required header for this request: Content-MD5${integrity === 'any' ? ' OR x-amz-checksum-*' : ''}`,
     );
   }
   const document = parseDocument(text, 'Delete');
   const wanted = document.children.filter(({ name }) => name === 'Object');
-  if (wanted.length === 0 || wanted.length > DELETE_LIMIT) throw malformedXml();
+  if (wanted.length === 0 || wanted.length > maxKeys) throw malformedXml();
   const quiet = childText(document, 'Quiet')?.trim() === 'true';
 
   const results = wanted.map((node) => {

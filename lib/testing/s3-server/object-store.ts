@@ -1,5 +1,5 @@
 import type { Checksum } from './checksums.js';
-import { s3Error } from './errors.js';
+import { s3Error, type S3ErrorCode } from './errors.js';
 import type { MultipartUpload } from './multipart-uploads.js';
 import type { StoredBody } from './stored-body.js';
 
@@ -26,6 +26,10 @@ export interface StoredObject extends ObjectAttributes {
 export interface WriteCondition {
   readonly ifMatch?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
+  /** What an If-None-Match is answered when it does not hold. Default PreconditionFailed. */
+  readonly taken?: S3ErrorCode;
+  /** What an If-Match is answered where there is no object. Default NoSuchKey. */
+  readonly absent?: S3ErrorCode;
 }
 
 export class Bucket {
@@ -102,13 +106,15 @@ export class ObjectStore {
 function checkWriteCondition(
   current: StoredObject | undefined,
   key: string,
-  { ifMatch, ifNoneMatch }: WriteCondition,
+  { ifMatch, ifNoneMatch, taken, absent }: WriteCondition,
 ): void {
   if (ifNoneMatch !== undefined && current) {
-    throw preconditionFailed('If-None-Match');
+    throw preconditionFailed('If-None-Match', taken);
   }
   if (ifMatch !== undefined) {
-    if (!current) throw noSuchKey(key);
+    if (!current) {
+      throw absent === 'PreconditionFailed' ? preconditionFailed('If-Match') : noSuchKey(key);
+    }
     if (!matchesEtag(ifMatch, current.etag)) throw preconditionFailed('If-Match');
   }
 }
@@ -126,12 +132,13 @@ export function matchesEtag(list: string, etag: string): boolean {
     .some((tag) => tag === '*' || tag === etag);
 }
 
-export function preconditionFailed(condition: string): Error {
-  return s3Error(
-    'PreconditionFailed',
-    'At least one of the pre-conditions you specified did not hold',
-    { details: { Condition: condition } },
-  );
+export function preconditionFailed(
+  condition: string,
+  code: S3ErrorCode = 'PreconditionFailed',
+): Error {
+  return s3Error(code, 'At least one of the pre-conditions you specified did not hold', {
+    details: { Condition: condition },
+  });
 }
 
 export function noSuchKey(key: string): Error {

@@ -18,6 +18,7 @@ export const postObject: Operation = async (call, service) => {
   const limits = verifyPolicy(form.fields, call.bucket, {
     credentials: service.credentials,
     region: service.region,
+    acceptsRegion: service.acceptsRegion,
     now: call.now,
   });
   const key = form.fields.get('key')?.replaceAll('${filename}', form.fileName);
@@ -28,7 +29,7 @@ export const postObject: Operation = async (call, service) => {
       { details: { ArgumentName: 'key', ArgumentValue: '' } },
     );
   }
-  checkKeyLength(key);
+  checkKeyLength(key, service.provider.maxKeyBytes);
   const fields = new Map(form.fields);
   const acl = fields.get('acl');
   if (acl !== undefined) fields.set('x-amz-acl', acl);

@@ -31,14 +31,28 @@ export function verifyPolicy(
     throw s3Error('AccessDenied', 'Access Denied');
   }
   verifySignature(policy, fields, verifier);
+  return checkPolicy(policy, fields, { bucket, now: verifier.now, exempt: EXEMPT });
+}
+
+/**
+ * Checks that a policy, whose signature was verified, has not expired and allows every field of the form.
+ *
+ * @returns the sizes the policy allows for the file
+ * @throws S3Error AccessDenied, InvalidPolicyDocument
+ */
+export function checkPolicy(
+  policy: string,
+  fields: ReadonlyMap<string, string>,
+  { bucket, now, exempt }: { bucket: string; now: number; exempt: readonly string[] },
+): SizeLimits {
   const { expiration, conditions } = parsePolicy(policy);
-  if (verifier.now >= expiration) {
+  if (now >= expiration) {
     throw denied('Policy expired.');
   }
 
   const values = new Map([...fields, ['bucket', bucket]]);
   let limits: SizeLimits = { min: 0, max: Number.POSITIVE_INFINITY };
-  const covered = new Set<string>(EXEMPT);
+  const covered = new Set<string>(exempt);
   for (const condition of conditions) {
     if (condition.kind === 'content-length-range') {
       limits = condition;

@@ -36,15 +36,15 @@ interface Waiter {
 }
 
 /** What came in, and whoever waits for something to come in. */
-export class RequestLog {
+export class RequestLog<Entry = RecordedRequest> {
   readonly #waiters = new Set<Waiter>();
-  #requests: RecordedRequest[] = [];
+  #requests: Entry[] = [];
 
-  get requests(): readonly RecordedRequest[] {
+  get requests(): readonly Entry[] {
     return this.#requests;
   }
 
-  add(record: RecordedRequest): void {
+  add(record: Entry): void {
     this.#requests.push(record);
     this.changed();
   }

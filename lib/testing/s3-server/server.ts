@@ -5,18 +5,25 @@ import { Exchange, type ExchangeContext } from './exchange.js';
 import { Faults, type Fault, type FaultOptions, type KeyFaultOptions } from './faults.js';
 import { sortedParts, sortedUploads } from './multipart-uploads.js';
 import { ObjectStore } from './object-store.js';
+import type { ProviderBehaviour, S3ServerProvider } from './provider-behaviour.js';
+import { PROVIDERS } from './providers.js';
 import { RequestLog, type RecordedRequest } from './request-log.js';
 import type { Credentials } from './signature-v4.js';
 import { DiskBodyStorage, MemoryBodyStorage } from './stored-body.js';
 
 export interface S3ServerOptions {
+  /**
+   * The service to behave like: what it refuses or leaves out, its limits and its region. `'generic'` is as bad as any
+   * of them. Default `'aws'`.
+   */
+  provider?: S3ServerProvider;
   /** Default `'test-access-key'`. */
   accessKeyId?: string;
   /** Default `'test-secret-key'`. */
   secretAccessKey?: string;
   /** When given, every request must carry it, as temporary credentials do. */
   sessionToken?: string;
-  /** The only region signatures are accepted for. Default `'us-east-1'`. */
+  /** The only region signatures are accepted for, unless the provider takes any. Default: the provider's. */
   region?: string;
   /** Buckets there are from the start. Default `['bucket']`. */
   buckets?: readonly string[];
@@ -29,8 +36,8 @@ export interface S3ServerOptions {
   /** Bytes one PutObject or UploadPart may carry. Default 5 GiB, as S3. */
   maxUploadSize?: number;
   /**
-   * Checksum computed when the client declares none. S3 computes CRC64NVME,
-   * and so does this by default; `'none'` spares benchmarks the time.
+   * Checksum computed when the client declares none. S3 computes CRC64NVME, and so does this by default where the
+   * provider does; `'none'` spares benchmarks the time.
    */
   defaultChecksum?: 'CRC64NVME' | 'none';
   /** Keep bodies in files below this folder instead of in memory. */
@@ -74,7 +81,10 @@ export interface MultipartUploadSnapshot {
 
 /** A running server. Everything it tells is as of now. */
 export interface S3TestServer extends AsyncDisposable {
-  /** `http://127.0.0.1:<port>`, for path-style requests. */
+  /**
+   * `http://127.0.0.1:<port>`, for path-style requests, and what the provider puts behind it. One that names buckets in
+   * hosts only has `http://localhost:<port>`, and the bucket is in front of it.
+   */
   readonly endpoint: string;
   readonly port: number;
   readonly region: string;
@@ -124,6 +134,12 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Te
   return server;
 }
 
+function behaviourOf(provider: S3ServerProvider): ProviderBehaviour {
+  if (Object.hasOwn(PROVIDERS, provider)) return PROVIDERS[provider];
+  const known = Object.keys(PROVIDERS).join(', ');
+  throw new TypeError(`provider must be one of ${known}, not ${JSON.stringify(provider)}`);
+}
+
 class RunningServer implements S3TestServer {
   readonly region: string;
   readonly credentials: Credentials;
@@ -132,12 +148,17 @@ class RunningServer implements S3TestServer {
   readonly #sockets = new Map<Socket, number>();
   readonly #running = new Set<Promise<void>>();
   readonly #http = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 });
+  readonly #provider: ProviderBehaviour;
   readonly #service: S3Service;
   #totalConnections = 0;
   #port = 0;
 
   constructor(options: S3ServerOptions) {
-    this.region = options.region ?? 'us-east-1';
+    this.#provider = behaviourOf(options.provider ?? 'aws');
+    const { regions, anyRegion, checksums } = this.#provider;
+    const { defaultChecksum = checksums.unasked } = options;
+    const accepted = options.region === undefined ? regions : [options.region];
+    this.region = options.region ?? regions[0];
     this.credentials = {
       accessKeyId: options.accessKeyId ?? 'test-access-key',
       secretAccessKey: options.secretAccessKey ?? 'test-secret-key',
@@ -151,11 +172,13 @@ class RunningServer implements S3TestServer {
           ? new MemoryBodyStorage()
           : new DiskBodyStorage(options.storeOnDisk),
       credentials: this.credentials,
+      provider: this.#provider,
       region: this.region,
+      acceptsRegion: (region) => anyRegion || accepted.includes(region),
       minPartSize: options.minPartSize ?? 5 * MEBIBYTE,
       maxCopySize: options.maxCopySize ?? 5 * GIBIBYTE,
       maxUploadSize: options.maxUploadSize ?? 5 * GIBIBYTE,
-      defaultChecksum: options.defaultChecksum === 'none' ? undefined : 'CRC64NVME',
+      defaultChecksum: defaultChecksum === 'none' ? undefined : defaultChecksum,
       keyFailure: (operation, key) => this.#faults.keyFailure(operation, key),
     };
     for (const bucket of options.buckets ?? ['bucket']) {
@@ -211,7 +234,9 @@ class RunningServer implements S3TestServer {
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    const { addressing, basePath } = this.#provider;
+    const host = addressing.includes('path') ? '127.0.0.1' : 'localhost';
+    return `http://${host}:${this.#port}${basePath}`;
   }
 
   get requests(): readonly RecordedRequest[] {

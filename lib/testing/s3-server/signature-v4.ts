@@ -19,6 +19,7 @@ export interface Verifier {
   readonly credentials: Credentials;
   readonly region: string;
   readonly now: number;
+  readonly acceptsRegion: (region: string) => boolean;
 }
 
 export interface SignedRequest {
@@ -220,7 +221,7 @@ export function parseCredential(
       'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
     );
   }
-  if (region !== verifier.region) {
+  if (!verifier.acceptsRegion(region)) {
     throw malformed(`the region '${region}' is wrong; expecting '${verifier.region}'`, {
       Region: verifier.region,
     });

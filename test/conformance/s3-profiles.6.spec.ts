@@ -1,0 +1,3 @@
+import { describeProfiles } from './s3-profiles.js';
+
+describeProfiles(6);
