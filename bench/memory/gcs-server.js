@@ -9,6 +9,6 @@ process.send({
   bucket: 'bench',
   apiEndpoint: server.endpoint,
   projectId: server.projectId,
-  credentials: server.credentials,
+  credentials: server.workloadIdentity,
 });
 process.once('disconnect', () => void server.close());

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Route } from 'playwright-core';
-import { startS3Server, type S3TestServer } from '../../lib/testing/s3-server/index.js';
+import { CLOUD_BACKENDS } from './cloud-backends.js';
 import { GalleryApp } from './gallery-app.js';
 import { GalleryPage } from './gallery-page.js';
 import { landscape, noisePng } from './pictures.js';
@@ -441,41 +441,31 @@ describe('for everyone', () => {
 });
 
 describe('the app', () => {
-  let s3: S3TestServer;
+  it.each(Object.keys(CLOUD_BACKENDS))(
+    'keeps the photos there with STORAGE_DRIVER=%s',
+    async (driver) => {
+      await using backend = await CLOUD_BACKENDS[driver]!();
+      await withGallery(
+        async (gallery, app) => {
+          expect(app.greeting).toContain(backend.description);
+          await gallery.drop([pictures.dusk, pictures.forest, pictures.html, pictures.tooLarge]);
+          await gallery.uploadsIn('stored', 2);
+          await gallery.uploadsIn('failed', 2);
+          await gallery.reload();
+          await gallery.rendered(2);
+          expect(await backend.count()).toBe(2);
 
-  beforeAll(async () => {
-    s3 = await startS3Server({ buckets: ['photos'] });
-  });
-
-  afterAll(() => s3?.close());
-
-  it('keeps the photos in a bucket with STORAGE_DRIVER=s3', () =>
-    withGallery(
-      async (gallery, app) => {
-        expect(app.greeting).toContain(`the bucket photos at ${new URL(s3.endpoint).host}`);
-        await gallery.drop([pictures.dusk, pictures.forest, pictures.html, pictures.tooLarge]);
-        await gallery.uploadsIn('stored', 2);
-        await gallery.uploadsIn('failed', 2);
-        await gallery.reload();
-        await gallery.rendered(2);
-        expect(s3.objects('photos').size).toBe(2);
-
-        await gallery.tiles.first().hover();
-        await gallery.tiles.first().getByRole('button', { name: 'Delete' }).click();
-        await gallery.confirmation.getByRole('button', { name: 'Delete' }).click();
-        await gallery.rendered(1);
-        expect(s3.objects('photos').size).toBe(1);
-        expect(await app.files()).toEqual([]);
-      },
-      {
-        STORAGE_DRIVER: 's3',
-        S3_BUCKET: 'photos',
-        S3_ENDPOINT: s3.endpoint,
-        S3_REGION: s3.region,
-        AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
-      },
-    ));
+          await gallery.tiles.first().hover();
+          await gallery.tiles.first().getByRole('button', { name: 'Delete' }).click();
+          await gallery.confirmation.getByRole('button', { name: 'Delete' }).click();
+          await gallery.rendered(1);
+          expect(await backend.count()).toBe(1);
+          expect(await app.files()).toEqual([]);
+        },
+        { STORAGE_DRIVER: driver, ...backend.environment },
+      );
+    },
+  );
 
   it('keeps the photos in memory with STORAGE_DRIVER=memory', () =>
     withGallery(
@@ -513,8 +503,13 @@ describe('the app', () => {
   });
 
   it.each([
-    [{ STORAGE_DRIVER: 'ftp' }, 'STORAGE_DRIVER must be local, s3, memory, not "ftp".\n'],
+    [
+      { STORAGE_DRIVER: 'ftp' },
+      'STORAGE_DRIVER must be local, s3, gcs, azure, memory, not "ftp".\n',
+    ],
     [{ STORAGE_DRIVER: 's3' }, 'STORAGE_DRIVER=s3 needs the name of a bucket in S3_BUCKET.\n'],
+    [{ STORAGE_DRIVER: 'gcs' }, 'STORAGE_DRIVER=gcs needs the name of a bucket in GCS_BUCKET.\n'],
+    [{ STORAGE_DRIVER: 'azure' }, 'STORAGE_DRIVER=azure needs a container in AZURE_CONTAINER.\n'],
     [{ PORT: 'http' }, 'PORT must be 0 to 65535, not "http".\n'],
     [{ MAX_SIZE: 'big' }, 'MAX_SIZE must be a size such as 50mb, not "big".\n'],
   ])('does not start with %o', async (environment, output) => {

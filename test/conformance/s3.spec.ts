@@ -1,27 +1,40 @@
 import assert from 'node:assert/strict';
+import type { Storage } from '../../lib/core/storage.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
 import { startS3Server } from '../../lib/testing/s3-server/index.js';
 
-async function open(prefix: string): Promise<OpenedStorage> {
+// The profiles have specs of their own; this one shares its bucket with others.
+const PREFIX = 'tenants/ü/';
+
+async function open(): Promise<OpenedStorage> {
   const server = await startS3Server({ buckets: ['files'] });
-  const storage = await openStorage('s3', {
-    driver: 's3',
-    bucket: 'files',
-    endpoint: server.endpoint,
-    region: server.region,
-    ...server.credentials,
-    prefix,
-  });
+  const reopen = (): Promise<Storage> =>
+    openStorage('s3', {
+      driver: 's3',
+      provider: 'aws',
+      bucket: 'files',
+      endpoint: server.endpoint,
+      region: server.region,
+      forcePathStyle: true,
+      prefix: PREFIX,
+      ...server.credentials,
+    });
+  const storage = await reopen();
   return {
     storage,
+    reopen,
     async destroy() {
       await storage.close();
-      const left = { inFlight: server.inFlight, uploads: server.multipartUploads('files') };
+      const left = {
+        inFlight: server.inFlight,
+        uploads: server.multipartUploads('files'),
+        elsewhere: [...server.objects('files').keys()].filter((key) => !key.startsWith(PREFIX)),
+      };
       await server.close();
-      assert.deepEqual(left, { inFlight: 0, uploads: [] });
+      assert.deepEqual(left, { inFlight: 0, uploads: [], elsewhere: [] });
     },
   };
 }
 
-describeStorageDriver('s3', () => open(''), { servesUrls: true });
+describeStorageDriver('s3', open, { servesUrls: true, prefixBytes: Buffer.byteLength(PREFIX) });

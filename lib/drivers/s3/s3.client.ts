@@ -2,9 +2,10 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { StorageConfigurationError } from '../../core/errors.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
 import { openAgents } from '../remote/connecting-agents.js';
+import { locate, type S3Location } from './s3.endpoints.js';
 import { assertOptions, parseCredentials } from './s3.option-checks.js';
 import type { S3StorageOptions } from './s3.options.js';
-import { providerOf, regionOf, S3_PROFILES, type S3Profile } from './s3.profiles.js';
+import type { S3Profile } from './s3.profiles.js';
 import { retryStrategy } from './s3.retry.js';
 
 const IDLE_TIMEOUT = 30_000;
@@ -29,8 +30,9 @@ export async function openBucket(
   settings: DriverSettings,
 ): Promise<S3Bucket> {
   assertOptions(options);
-  const { bucket, endpoint, provider, client, multipartCopyThreshold } = options;
-  const profile = S3_PROFILES[provider ?? providerOf(endpoint)];
+  const { bucket, client, multipartCopyThreshold } = options;
+  const location = locate(options);
+  const { profile } = location;
   const copyLimit = 5 * 1024 ** 3;
   const shared = {
     bucket,
@@ -41,7 +43,7 @@ export async function openBucket(
       : Number.POSITIVE_INFINITY,
   };
   if (client) return { ...shared, client, idleTimeout: undefined, close() {} };
-  const opened = { ...shared, ...createClient(options, profile, settings) };
+  const opened = { ...shared, ...createClient(options, location, settings) };
   try {
     await opened.client.config.region();
   } catch (error) {
@@ -56,11 +58,9 @@ export async function openBucket(
 
 function createClient(
   options: S3StorageOptions,
-  profile: S3Profile,
+  { endpoint, region, pathStyle }: S3Location,
   settings: DriverSettings,
 ): Pick<S3Bucket, 'client' | 'idleTimeout' | 'close'> {
-  const { endpoint, forcePathStyle } = options;
-  const region = options.region ?? (endpoint && regionOf(endpoint)) ?? profile.region;
   const credentials = parseCredentials(options);
   const { concurrency, retry, timeout } = settings;
   const idleTimeout = timeout ?? IDLE_TIMEOUT;
@@ -70,13 +70,11 @@ function createClient(
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),
     ...(credentials && { credentials }),
-    forcePathStyle: forcePathStyle ?? profile.pathStyle,
+    forcePathStyle: pathStyle,
     // Each request says which checksum it wants, where the service takes one. Left to itself the SDK also sends that of
     // an empty body with a GET of a range.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // The SDK opens a connection of its own for each request that carries it.
-    expectContinueHeader: false,
     followRegionRedirects: false,
     maxAttempts: retry.maxRetries + 1,
     retryStrategy: retryStrategy(retry),

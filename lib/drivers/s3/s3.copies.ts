@@ -6,7 +6,11 @@ import {
   type HeadObjectCommandOutput,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
-import { StorageConnectionError, StorageFileExistsError } from '../../core/errors.js';
+import {
+  StorageConnectionError,
+  StorageFileExistsError,
+  StoragePreconditionFailedError,
+} from '../../core/errors.js';
 import { encodeKey } from '../../core/key.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
@@ -21,12 +25,12 @@ import {
   hasRoomForToken,
   type S3Attributes,
   toEtag,
+  toLastModified,
   toS3Attributes,
   toVersion,
 } from './s3.metadata.js';
 import { abandonUpload, completedFile, completeUpload, createUpload } from './s3.multipart.js';
-import { send, withHeaders } from './s3.requests.js';
-import { MIN_PART_SIZE } from './s3.uploads.js';
+import { onlyCreating, send } from './s3.requests.js';
 
 const PART_SIZE = 256 * 1024 ** 2;
 const MAX_ATTEMPTS = 3;
@@ -59,7 +63,8 @@ export async function copy(
         ? await new PartCopy(bucket, version, options).run()
         : await copyWhole(bucket, version, options);
     } catch (error) {
-      if (readFailure(error).status !== 412 && !isConflict(error)) throw error;
+      const refused = readFailure(error).status === 412 || isConflict(error);
+      if (!refused && !(error instanceof StoragePreconditionFailedError)) throw error;
       // The source has changed, or the destination is taken: the answer does not tell which.
       if (options.ifNoneMatch !== undefined && (await isThere(bucket, to, options.signal))) {
         throw new StorageFileExistsError(undefined, { cause: toStorageError(error).cause });
@@ -98,14 +103,10 @@ async function copyWhole(
       ? { MetadataDirective: 'REPLACE', ...attributes() }
       : { MetadataDirective: 'COPY' }),
   };
-  const createOnly = options.ifNoneMatch && bucket.profile.createOnlyCopyHeader;
+  const createOnly = options.ifNoneMatch && bucket.profile.createOnlyCopy;
   const request = async (): Promise<Pick<HeadObjectCommandOutput, WrittenField>> => {
     const command = new CopyObjectCommand({ ...input });
-    if (createOnly) {
-      withHeaders(command, (headers) => {
-        headers[createOnly] = '*';
-      });
-    }
+    if (createOnly) onlyCreating(command, createOnly);
     const { CopyObjectResult: result, VersionId } = await send(bucket, command, signal);
     if (!result?.ETag) throw new StorageConnectionError('The service did not confirm the copy');
     return { ETag: result.ETag, LastModified: result.LastModified, VersionId };
@@ -123,7 +124,7 @@ async function copyWhole(
   return storedFile({
     ...file,
     etag: toEtag(copied.ETag),
-    lastModified: copied.LastModified,
+    lastModified: toLastModified(copied.LastModified),
     version: toVersion(copied.VersionId),
   });
 }
@@ -147,10 +148,11 @@ class PartCopy {
     this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
     // One listener for each part in flight, as many as the caller wants.
     setMaxListeners(0, this.#signal);
+    const { minPartSize, maxParts } = bucket.profile;
     this.#partSize = Math.max(
-      MIN_PART_SIZE,
+      minPartSize,
       Math.min(PART_SIZE, bucket.copyThreshold),
-      Math.ceil(version.source.size / bucket.profile.maxParts),
+      Math.ceil(version.source.size / maxParts),
     );
     this.#partCount = Math.ceil(version.source.size / this.#partSize);
   }
@@ -164,6 +166,7 @@ class PartCopy {
     const abandon = (): Promise<void> => (abandoned ??= abandonUpload(bucket, upload));
     try {
       await this.#copyParts(uploadId);
+      await this.#assertSameSource();
       const completed = await completeUpload(bucket, upload, this.#parts, {
         signal: this.#signal,
         ...(options.ifNoneMatch !== undefined && { ifNoneMatch: options.ifNoneMatch }),
@@ -196,6 +199,14 @@ class PartCopy {
     const workers = Math.min(this.bucket.settings.concurrency, this.#partCount);
     await Promise.all(Array.from({ length: workers }, worker));
     if (failed) throw failed.error;
+  }
+
+  /** For services that ignore the condition of a part, radosgw for one: they would join parts of two versions. */
+  async #assertSameSource(): Promise<void> {
+    const { source } = this.version;
+    const { etag } = await readFile(this.bucket, source.key, this.#signal);
+    if (etag === source.etag) return;
+    throw new StoragePreconditionFailedError('The source was replaced while it was copied');
   }
 
   async #copyPart(uploadId: string, index: number): Promise<void> {

@@ -2,15 +2,18 @@ import { Readable } from 'node:stream';
 import { Socket } from 'node:net';
 import {
   GetObjectCommand,
+  type GetObjectCommandInput,
   type GetObjectCommandOutput,
   HeadBucketCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
 } from '@aws-sdk/client-s3';
+import type { ReadConditions } from '../../core/conditions.js';
 import {
   StorageAbortedError,
   StorageConnectionError,
   StorageIntegrityError,
+  StorageNotModifiedError,
   StorageRangeNotSatisfiableError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
@@ -71,22 +74,38 @@ export function headCommand({ bucket, profile }: S3Bucket, key: string): HeadObj
   });
 }
 
+type S3ReadConditions = Pick<
+  GetObjectCommandInput,
+  'IfMatch' | 'IfNoneMatch' | 'IfModifiedSince' | 'IfUnmodifiedSince'
+>;
+
+/**
+ * Without `*`, which radosgw takes for an etag. As If-Match it holds for every file that there is, and outdoes
+ * If-Unmodified-Since; as If-None-Match it holds for none, and outdoes If-Modified-Since.
+ */
+function toS3Conditions(conditions: ReadConditions): S3ReadConditions {
+  const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = conditions;
+  const anyMatches = ifMatch === '*';
+  const noneMatches = ifNoneMatch === '*';
+  return {
+    ...(ifMatch !== undefined && !anyMatches && { IfMatch: ifMatch }),
+    ...(ifUnmodifiedSince && !anyMatches && { IfUnmodifiedSince: ifUnmodifiedSince }),
+    ...(ifNoneMatch !== undefined && !noneMatches && { IfNoneMatch: ifNoneMatch }),
+    ...(ifModifiedSince && !noneMatches && { IfModifiedSince: ifModifiedSince }),
+  };
+}
+
 export async function get(
   bucket: S3Bucket,
   key: string,
   options: DriverGetOptions,
 ): Promise<DriverDownload> {
   const { range, signal } = options;
-  const conditions = {
-    Bucket: bucket.bucket,
-    Key: key,
-    ...(options.ifMatch !== undefined && { IfMatch: options.ifMatch }),
-    ...(options.ifNoneMatch !== undefined && { IfNoneMatch: options.ifNoneMatch }),
-    ...(options.ifModifiedSince !== undefined && { IfModifiedSince: options.ifModifiedSince }),
-    ...(options.ifUnmodifiedSince !== undefined && {
-      IfUnmodifiedSince: options.ifUnmodifiedSince,
-    }),
-  };
+  const conditions = { Bucket: bucket.bucket, Key: key, ...toS3Conditions(options) };
+  if (options.ifNoneMatch === '*') {
+    await send(bucket, new HeadObjectCommand(conditions), signal);
+    throw new StorageNotModifiedError();
+  }
   if (range && 'suffix' in range && range.suffix === 0) {
     // `bytes=-0` is no range for some services, which then answer the whole file.
     const { ContentLength = 0 } = await send(bucket, new HeadObjectCommand(conditions), signal);

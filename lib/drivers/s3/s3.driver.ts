@@ -39,9 +39,8 @@ import {
 import type { S3StorageOptions } from './s3.options.js';
 import type { S3Profile } from './s3.profiles.js';
 import { uploadUrl, url } from './s3.signed-urls.js';
-import { MIN_PART_SIZE, put } from './s3.uploads.js';
+import { put } from './s3.uploads.js';
 
-const GIBIBYTE = 1024 ** 3;
 const SEVEN_DAYS = 604_800;
 
 /**
@@ -154,11 +153,11 @@ class S3Driver implements StorageDriver<S3Client> {
 }
 
 function capabilitiesOf(profile: S3Profile): Capabilities {
-  const { conditionalWrites, checksums, createOnlyCopyHeader, maxParts, deleteBatch } = profile;
+  const { checksums, maxObjectSize, minPartSize, maxPartSize, maxParts, deleteBatch } = profile;
   return {
-    createOnly: conditionalWrites,
-    compareAndSet: conditionalWrites,
-    createOnlyCopy: createOnlyCopyHeader !== undefined,
+    createOnly: profile.createOnly !== undefined,
+    compareAndSet: profile.compareAndSet,
+    createOnlyCopy: profile.createOnlyCopy !== undefined,
     conditionalGet: true,
     ranges: true,
     metadata: true,
@@ -172,16 +171,21 @@ function capabilitiesOf(profile: S3Profile): Capabilities {
         'contentType',
         'size',
         ...(checksums.length > 0 ? (['checksum'] as const) : []),
-        ...(conditionalWrites ? (['createOnly'] as const) : []),
+        ...(profile.createOnly ? (['createOnly'] as const) : []),
       ],
-      POST: false,
+      POST: profile.postPolicies && [
+        'contentType',
+        'size',
+        'maxSize',
+        ...(checksums.length > 0 ? (['checksum'] as const) : []),
+      ],
     },
     checksums,
     retries: true,
     limits: {
-      maxObjectSize: 5 * 1024 * GIBIBYTE,
-      minPartSize: MIN_PART_SIZE,
-      maxPartSize: 5 * GIBIBYTE,
+      maxObjectSize,
+      minPartSize,
+      maxPartSize,
       maxParts,
       deleteBatch,
       maxExpiresIn: SEVEN_DAYS,

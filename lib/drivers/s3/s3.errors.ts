@@ -101,15 +101,16 @@ const invalid: MakeError = (failure, context) =>
     `The service refused the request: ${failure.message || failure.name}`,
     context,
   );
-const noUpload: MakeError = (_, context) =>
-  new StorageFileNotFoundError('The multipart upload is not there', context);
+export function noSuchUpload(context?: Context): StorageFileNotFoundError {
+  return new StorageFileNotFoundError('The multipart upload is not there', context);
+}
 const notFound: MakeError = (_, context) => new StorageFileNotFoundError(undefined, context);
 
 const BY_NAME: Readonly<Record<string, MakeError>> = {
   NoSuchKey: notFound,
   NotFound: notFound,
   NoSuchVersion: notFound,
-  NoSuchUpload: noUpload,
+  NoSuchUpload: (_, context) => noSuchUpload(context),
   NoSuchBucket: ({ bucket }, context) => noSuchBucket(bucket, context),
   AccessDenied: denied('The service denied access'),
   AllAccessDisabled: denied('The service denied access'),
@@ -155,6 +156,8 @@ const BY_NAME: Readonly<Record<string, MakeError>> = {
   KeyTooLongError: (_, context) =>
     new StorageInvalidKeyError('Invalid key: it is longer than the service takes', context),
   PreconditionFailed: (_, context) => new StoragePreconditionFailedError(undefined, context),
+  // OSS, with x-oss-forbid-overwrite.
+  FileAlreadyExists: (_, context) => new StorageFileExistsError(undefined, context),
   ConditionalRequestConflict: (_, context) =>
     new StoragePreconditionFailedError('Another write to the key was under way', context),
   NotModified: (_, context) => new StorageNotModifiedError(undefined, context),
@@ -253,9 +256,9 @@ export function isNoSuchUpload(error: unknown): boolean {
 export function isRefusal(error: unknown): boolean {
   const { name, status, code } = readFailure(error);
   if (status === undefined) return code !== undefined && UNREACHED_CODES.has(code);
-  // The SDK gives status 503 to an error that came with status 200, hence after the work had begun.
-  if (status === 503) return name !== 'InternalError';
-  if (status === 501 || BY_NAME[name] === slowDown) return true;
+  // The SDK gives status 503 or, before 2026, 400 to an error that came with status 200, hence after the work had begun.
+  if (name === 'InternalError') return false;
+  if (status === 503 || status === 501 || BY_NAME[name] === slowDown) return true;
   return status >= 300 && status < 500;
 }
 
@@ -270,7 +273,7 @@ export function readFailure(error: unknown): S3Failure {
   const wholeSize = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
   return {
     name,
-    message: redact(toText(fields['message']) ?? (error instanceof Error ? '' : String(error))),
+    message: redact(messageOf(error)),
     status,
     code: toText(fields['code']) ?? toText(toRecord(fields['cause'])['code']),
     requestId: toText(metadata['requestId']),
@@ -300,6 +303,13 @@ function label({ status, name }: S3Failure): string {
 
 function redact(message: string): string {
   return message.replace(/(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s"']+/gi, '$1…');
+}
+
+function messageOf(error: unknown): string {
+  const message = toText(toRecord(error)['message']);
+  // In these words the SDK says that the service has said nothing.
+  if (message === 'UnknownError') return '';
+  return message ?? (error instanceof Error ? '' : String(error));
 }
 
 function nameOf(error: unknown): string {

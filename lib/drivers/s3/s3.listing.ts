@@ -4,7 +4,7 @@ import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
 import { readFailure } from './s3.errors.js';
-import { toEtag } from './s3.metadata.js';
+import { toEtag, toLastModified } from './s3.metadata.js';
 import { send } from './s3.requests.js';
 
 const MAX_KEYS = 1000;
@@ -59,7 +59,7 @@ async function listPage(
         key: decode(Key),
         size: Size,
         etag: toEtag(ETag),
-        lastModified: LastModified,
+        lastModified: toLastModified(LastModified),
       }),
     ),
     prefixes: (output.CommonPrefixes ?? []).map(({ Prefix = '' }) => decode(Prefix)),

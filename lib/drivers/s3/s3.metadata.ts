@@ -109,6 +109,11 @@ export function toEtag(etag: string | undefined): string | undefined {
   return `"${etag.replace(/^W\//, '').replace(/^"|"$/g, '')}"`;
 }
 
+/** In whole seconds, as headers tell it: some services tell more in listings, and in their answers to copies. */
+export function toLastModified(date: Date | undefined): Date | undefined {
+  return date && new Date(Math.floor(date.getTime() / 1000) * 1000);
+}
+
 /** `null` is the id of what was stored before the bucket kept versions. */
 export function toVersion(versionId: string | undefined): string | undefined {
   return versionId === 'null' ? undefined : versionId;
@@ -117,6 +122,7 @@ export function toVersion(versionId: string | undefined): string | undefined {
 interface S3Checksums {
   readonly ChecksumType?: string | undefined;
   readonly ChecksumCRC32?: string | undefined;
+  readonly ChecksumCRC32C?: string | undefined;
   readonly ChecksumSHA1?: string | undefined;
   readonly ChecksumSHA256?: string | undefined;
 }
@@ -127,6 +133,7 @@ export function toChecksum(output: S3Checksums): Checksum | undefined {
   const kept = [
     ['sha256', output.ChecksumSHA256],
     ['sha1', output.ChecksumSHA1],
+    ['crc32c', output.ChecksumCRC32C],
     ['crc32', output.ChecksumCRC32],
   ] as const;
   for (const [algorithm, value] of kept) {

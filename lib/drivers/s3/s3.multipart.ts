@@ -19,12 +19,13 @@ import type {
   DriverUpload,
 } from '../../core/storage-driver.js';
 import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
+import { type ChecksumInput, partChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, joinedEtag, type WrittenFile } from './s3.commits.js';
-import { isNoSuchUpload, toStorageError } from './s3.errors.js';
+import { isNoSuchUpload, noSuchUpload, readFailure, toStorageError } from './s3.errors.js';
 import { readFile } from './s3.downloads.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
-import { send, sendUncut, withUnsignedPayload } from './s3.requests.js';
+import { onlyCreating, send, sendUncut, withUnsignedPayload } from './s3.requests.js';
 
 const DESCRIBE_TIMEOUT = 30_000;
 const ABANDON_TIMEOUT = 30_000;
@@ -47,27 +48,17 @@ export async function createUpload(
   key: string,
   attributes: ReturnType<typeof toS3Attributes>,
   signal: AbortSignal,
+  algorithm = partChecksum(bucket),
 ): Promise<string> {
   const command = new CreateMultipartUploadCommand({
     Bucket: bucket.bucket,
     Key: key,
     ...attributes,
-    ...partChecksums(bucket),
+    ...(algorithm && { ChecksumAlgorithm: algorithm, ChecksumType: 'FULL_OBJECT' }),
   });
   const { UploadId } = await sendUncut(bucket, command, signal);
   if (!UploadId) throw new StorageConnectionError('The service started an upload without an id');
   return UploadId;
-}
-
-/**
- * CRC-32 is the one checksum that S3 can join from those of the parts into that of the whole file, so uploads in parts
- * are kept with it where the service keeps any.
- */
-export function partChecksums({
-  profile,
-}: S3Bucket): { ChecksumAlgorithm: 'CRC32'; ChecksumType: 'FULL_OBJECT' } | undefined {
-  if (!profile.checksums.includes('crc32')) return undefined;
-  return { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' };
 }
 
 export async function uploadPart(
@@ -87,8 +78,8 @@ export function sendPart(
   partNumber: number,
   body: Uint8Array,
   signal: AbortSignal,
+  algorithm = partChecksum(bucket),
 ): Promise<UploadPartCommandOutput> {
-  const checksums = partChecksums(bucket);
   const command = new UploadPartCommand({
     Bucket: bucket.bucket,
     Key: key,
@@ -96,9 +87,9 @@ export function sendPart(
     PartNumber: partNumber,
     Body: body,
     ContentLength: body.byteLength,
-    ...(checksums && { ChecksumAlgorithm: checksums.ChecksumAlgorithm }),
+    ...(algorithm && { ChecksumAlgorithm: algorithm }),
   });
-  return send(bucket, checksums ? withUnsignedPayload(command) : command, signal);
+  return send(bucket, algorithm ? withUnsignedPayload(command) : command, signal);
 }
 
 export async function listParts(
@@ -130,12 +121,18 @@ export async function completeMultipartUpload(
   parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
   options: DriverOptions & WriteConditions,
 ): Promise<StoredFile> {
-  const completed = await completeUpload(
-    bucket,
-    upload,
-    parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: etag })),
-    { ...options, token: undefined, size: undefined, since: undefined, attributes: undefined },
-  );
+  const known = { token: undefined, size: undefined, since: undefined, attributes: undefined };
+  const named = parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: etag }));
+  let completed: CompletedUpload;
+  try {
+    completed = await completeUpload(bucket, upload, named, { ...options, ...known });
+  } catch (error) {
+    // radosgw answers 500 for an upload that is not there.
+    if (readFailure(error).status === 500 && (await isGone(bucket, upload))) {
+      throw noSuchUpload({ cause: toStorageError(error).cause });
+    }
+    throw error;
+  }
   return completedFile(bucket, upload.key, completed);
 }
 
@@ -146,8 +143,8 @@ interface CompleteOptions extends DriverOptions, WriteConditions {
   readonly size: number | undefined;
   readonly since: number | undefined;
   readonly attributes: FileAttributes | undefined;
-  /** CRC-32 of the whole file in base64, for the service to compare. */
-  readonly crc32?: string | undefined;
+  /** Of the whole file, for the service to compare with what it has joined from the parts. */
+  readonly checksum?: ChecksumInput | undefined;
   /**
    * Makes sure that an uncertain commit can no longer happen, by giving the upload up. With it an abort cuts the
    * request; without it the request gets its answer.
@@ -164,11 +161,19 @@ export function completeUpload(
   parts: CompletedPart[],
   options: CompleteOptions,
 ): Promise<CompletedUpload> {
-  const { signal, ifNoneMatch, ifMatch, token, crc32, fence } = options;
+  const { signal, ifNoneMatch, ifMatch, token, checksum, fence } = options;
   const { size, since, attributes } = options;
+  const { createOnly } = bucket.profile;
   const written = (): WrittenFile =>
     token === undefined
-      ? { etag: joinedEtag(parts.map(({ ETag }) => ETag ?? '')), size, since, attributes }
+      ? {
+          etag: bucket.profile.md5OfParts
+            ? joinedEtag(parts.map(({ ETag }) => ETag ?? ''))
+            : undefined,
+          size,
+          since,
+          attributes,
+        }
       : { token };
   const settle = async (): Promise<boolean> => {
     if (!fence) return isGone(bucket, { key, uploadId });
@@ -181,10 +186,10 @@ export function completeUpload(
       Key: key,
       UploadId: uploadId,
       MultipartUpload: { Parts: parts },
-      ...(ifNoneMatch !== undefined && { IfNoneMatch: ifNoneMatch }),
       ...(ifMatch !== undefined && { IfMatch: ifMatch }),
-      ...(crc32 !== undefined && { ChecksumType: 'FULL_OBJECT', ChecksumCRC32: crc32 }),
+      ...(checksum && { ChecksumType: 'FULL_OBJECT', ...checksum }),
     });
+    if (ifNoneMatch !== undefined && createOnly) onlyCreating(command, createOnly);
     return fence ? send(bucket, command, signal) : sendUncut(bucket, command, signal);
   };
   return commit(bucket, key, request, {
@@ -202,7 +207,8 @@ async function isGone(bucket: S3Bucket, upload: DriverUpload): Promise<boolean> 
     await listParts(bucket, upload, { signal: AbortSignal.timeout(DESCRIBE_TIMEOUT) });
     return false;
   } catch (error) {
-    return isNoSuchUpload(error);
+    // Of whatever kind: radosgw misses a key.
+    return readFailure(error).status === 404;
   }
 }
 

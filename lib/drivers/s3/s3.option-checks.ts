@@ -16,6 +16,10 @@ const CHECKS: Partial<Record<keyof S3StorageOptions, Check>> = {
     'the name of a region such as "eu-central-1"',
     (value) => typeof value === 'string' && /^[\w.-]+$/.test(value),
   ],
+  accountId: [
+    'a name of letters, digits and hyphens',
+    (value) => typeof value === 'string' && /^[a-z\d](?:[a-z\d-]*[a-z\d])?$/i.test(value),
+  ],
   accessKeyId: CREDENTIAL,
   secretAccessKey: CREDENTIAL,
   sessionToken: CREDENTIAL,

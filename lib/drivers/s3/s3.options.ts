@@ -16,7 +16,10 @@ declare module '../../core/storage-driver.js' {
 export interface S3StorageOptions {
   bucket: string;
   region?: string | undefined;
-  /** Base URL of a service that is not AWS, or of a private endpoint of AWS. `http` or `https`, nothing after the path. */
+  /**
+   * Base URL of a service that is not AWS, or of a private endpoint of AWS. `http` or `https`, nothing after the path.
+   * Default: by `provider`, where its address is known.
+   */
   endpoint?: string | undefined;
   accessKeyId?: string | undefined;
   secretAccessKey?: string | undefined;
@@ -26,6 +29,8 @@ export interface S3StorageOptions {
    * (careful) for an unknown one, `'aws'` without an endpoint.
    */
   provider?: S3Provider | undefined;
+  /** What the endpoint of `provider` begins with: the account id of `'r2'`, the project reference of `'supabase'`. */
+  accountId?: string | undefined;
   /** `https://host/bucket/key` instead of `https://bucket.host/key`. Default: by provider. */
   forcePathStyle?: boolean | undefined;
   /** Connections open at once; further requests wait. Default 256, or four times `concurrency` where that is more. */

@@ -2,6 +2,7 @@ import type { CompletedPart } from '@aws-sdk/client-s3';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { PartSender } from '../remote/part-sender.js';
+import { joinedChecksum, type PartChecksum, partChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { newWriteToken } from './s3.commits.js';
 import { attributesOf } from '../remote/file-attributes.js';
@@ -12,7 +13,6 @@ import {
   type CompletedUpload,
   completeUpload,
   createUpload,
-  partChecksums,
   sendPart,
 } from './s3.multipart.js';
 
@@ -23,6 +23,7 @@ import {
 export class PartUpload {
   readonly #since = Date.now();
   readonly #token: string | undefined;
+  readonly #checksum: PartChecksum | undefined;
   readonly #parts: PartSender<CompletedPart>;
   #uploadId: string | undefined;
   #abandoned: Promise<void> | undefined;
@@ -35,10 +36,14 @@ export class PartUpload {
     /** Ends the reading of the body, too. */
     private readonly stop = new AbortController(),
   ) {
+    const { maxParts, maxPartSize, equalParts } = bucket.profile;
     this.#token = newWriteToken(options);
+    this.#checksum = partChecksum(bucket, options.checksum);
     this.#parts = new PartSender({
       partSize,
-      maxParts: bucket.profile.maxParts,
+      maxParts,
+      // A body whose size is known fits as it is.
+      ...(options.size === undefined && !equalParts && { growTo: maxPartSize }),
       concurrency: options.concurrency ?? bucket.settings.concurrency,
       signal: options.signal,
       stop,
@@ -58,7 +63,8 @@ export class PartUpload {
     let completed: CompletedUpload;
     try {
       const attributes = toS3Attributes(options, this.#token);
-      this.#uploadId = await createUpload(bucket, key, attributes, this.#parts.signal);
+      const { signal } = this.#parts;
+      this.#uploadId = await createUpload(bucket, key, attributes, signal, this.#checksum);
       completed = await this.#complete(await this.#parts.run(body, beginning));
     } catch (error) {
       this.stop.abort(error);
@@ -74,8 +80,20 @@ export class PartUpload {
 
   async #send(PartNumber: number, bytes: Uint8Array, signal: AbortSignal): Promise<CompletedPart> {
     const upload = { key: this.key, uploadId: this.#uploadId! };
-    const { ETag, ChecksumCRC32 } = await sendPart(this.bucket, upload, PartNumber, bytes, signal);
-    return { PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) };
+    const { ETag, ChecksumCRC32, ChecksumCRC32C } = await sendPart(
+      this.bucket,
+      upload,
+      PartNumber,
+      bytes,
+      signal,
+      this.#checksum,
+    );
+    return {
+      PartNumber,
+      ETag,
+      ...(ChecksumCRC32 && { ChecksumCRC32 }),
+      ...(ChecksumCRC32C && { ChecksumCRC32C }),
+    };
   }
 
   #complete(parts: CompletedPart[]): Promise<CompletedUpload> {
@@ -89,7 +107,7 @@ export class PartUpload {
       size: this.#parts.size,
       since: this.#since,
       attributes: options,
-      crc32: checksum?.algorithm === 'crc32' && partChecksums(bucket) ? checksum.value : undefined,
+      checksum: joinedChecksum(bucket, this.#checksum, checksum),
       fence: () => this.#abandon(),
     });
   }

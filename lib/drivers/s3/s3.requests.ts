@@ -7,6 +7,7 @@ import type {
 } from '@aws-sdk/client-s3';
 import type { S3Bucket } from './s3.client.js';
 import { isRefusal } from './s3.errors.js';
+import type { CreateOnlyHeader } from './s3.profiles.js';
 import { callSignal } from './s3.retry.js';
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
@@ -22,6 +23,7 @@ interface WireRequest {
   readonly protocol: string;
   readonly hostname: string;
   readonly headers: Record<string, string>;
+  readonly query: Record<string, unknown>;
   readonly body?: unknown;
 }
 
@@ -42,7 +44,7 @@ export async function send<Input extends ServiceInputTypes, Output extends Servi
 ): Promise<Output> {
   let uncertain = false;
   let failed: { readonly error: unknown } | undefined;
-  command.middlewareStack.add(
+  withoutExtras(command).middlewareStack.add(
     (next) => async (args) => {
       try {
         return await next(args);
@@ -125,6 +127,35 @@ export function withHeaders<Input extends ServiceInputTypes, Output extends Serv
     },
     // After the SDK's own checksums, which are of the same step.
     { name: 'changedHeaders', step: 'build', priority: 'low' },
+  );
+  return command;
+}
+
+/** Lets the write only create, in the words of the service. */
+export function onlyCreating<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  command: S3Command<Input, Output>,
+  { name, value }: CreateOnlyHeader,
+): S3Command<Input, Output> {
+  return withHeaders(command, (headers) => {
+    headers[name] = value;
+  });
+}
+
+/**
+ * Leaves out what the SDK adds and no service needs: `x-id` in the query, which names the operation and which Google's
+ * face of S3 refuses (aws-sdk-js-v3#6430), and `Expect`, for which the SDK opens a connection of its own each time.
+ */
+export function withoutExtras<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  command: S3Command<Input, Output>,
+): S3Command<Input, Output> {
+  command.middlewareStack.add(
+    (next) => (args) => {
+      const { headers, query } = args.request as WireRequest;
+      delete query['x-id'];
+      delete headers['Expect'];
+      return next(args);
+    },
+    { name: 'noExtras', step: 'build', priority: 'low' },
   );
   return command;
 }

@@ -29,8 +29,12 @@ export function retryStrategy(options: ParsedRetryOptions): S3RetryStrategy {
     async refreshRetryTokenForRetry(previous, { error, errorType, retryAfterHint }) {
       const retries = previous.getRetryCount() + 1;
       const start = started.get(previous) ?? performance.now();
-      const worthwhile =
-        (errorType === 'TRANSIENT' || errorType === 'THROTTLING') && error?.name !== 'AbortError';
+      const passing =
+        errorType === 'TRANSIENT' ||
+        errorType === 'THROTTLING' ||
+        // With status 200: the SDK took it for a fault of the client before 2026.
+        error?.name === 'InternalError';
+      const worthwhile = passing && error?.name !== 'AbortError';
       const asked = retryAfterHint ? retryAfterHint.getTime() - Date.now() : 0;
       const delay = retryDelay(retries, options, Math.max(0, asked));
       const late = performance.now() + delay > start + options.totalTimeout;

@@ -1,78 +1,134 @@
-import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  HeadBucketCommand,
+  PutObjectCommand,
+  type S3Client,
+  type ServiceInputTypes,
+  type ServiceOutputTypes,
+} from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { Checksum } from '../../core/checksum.js';
 import { StorageUnsupportedError } from '../../core/errors.js';
 import type {
   DriverUploadUrlOptions,
   DriverUrlOptions,
   UploadUrl,
 } from '../../core/storage-driver.js';
+import { checksumHeader } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
-import { checksumInput } from './s3.uploads.js';
+import { type PolicyCondition, signPolicy } from './s3.post-policies.js';
+import { type S3Command, withHeaders, withoutExtras } from './s3.requests.js';
 
-export async function url(
-  bucket: S3Bucket,
-  key: string,
-  options: DriverUrlOptions,
-): Promise<string> {
-  const { contentDisposition, contentType } = options;
+export function url(bucket: S3Bucket, key: string, options: DriverUrlOptions): Promise<string> {
+  const { contentDisposition, contentType, expiresIn } = options;
   const command = new GetObjectCommand({
     Bucket: bucket.bucket,
     Key: key,
     ...(contentDisposition !== undefined && { ResponseContentDisposition: contentDisposition }),
     ...(contentType !== undefined && { ResponseContentType: contentType }),
   });
-  return getSignedUrl(presigner(bucket.client), command, { expiresIn: options.expiresIn });
+  return presign(bucket, command, expiresIn);
 }
 
-/**
- * A PUT that is bound to what was asked: the signature covers Content-Type, Content-Length, the checksum and the
- * condition. Without `contentType` the uploader is free to choose one.
- */
-export async function uploadUrl(
+/** An upload that is bound to what was asked, by the headers that a PUT is signed with or by the policy of a POST. */
+export function uploadUrl(
   bucket: S3Bucket,
   key: string,
   options: DriverUploadUrlOptions,
 ): Promise<UploadUrl> {
-  const { method, contentType, size, checksum, ifNoneMatch, expiresIn } = options;
-  if (method !== 'PUT' || options.maxSize !== undefined) {
-    throw new StorageUnsupportedError(
-      'A signed S3 upload is a PUT, which can be bound to an exact size but not to a greatest one',
-    );
-  }
-  const checksums = checksumInput(bucket, checksum);
+  return options.method === 'PUT' ? signPut(bucket, key, options) : signPost(bucket, key, options);
+}
+
+/** Without `contentType` the uploader is free to choose one. */
+async function signPut(
+  bucket: S3Bucket,
+  key: string,
+  { contentType, size, checksum, ifNoneMatch, expiresIn }: DriverUploadUrlOptions,
+): Promise<UploadUrl> {
+  const { createOnly } = bucket.profile;
   const headers: Record<string, string> = {
     ...(contentType !== undefined && { 'content-type': contentType }),
-    ...(ifNoneMatch !== undefined && { 'if-none-match': ifNoneMatch }),
+    ...(ifNoneMatch !== undefined && createOnly && { [createOnly.name]: createOnly.value }),
+    ...(checksum && { [boundChecksum(bucket, 'PUT', checksum)]: checksum.value }),
   };
-  for (const [name, header] of Object.entries(CHECKSUM_HEADERS)) {
-    const value = checksums[name as keyof typeof checksums];
-    if (value !== undefined) headers[header] = value;
-  }
   const command = new PutObjectCommand({
     Bucket: bucket.bucket,
     Key: key,
-    ...checksums,
-    ...(contentType !== undefined && { ContentType: contentType }),
     ...(size !== undefined && { ContentLength: size }),
-    ...(ifNoneMatch !== undefined && { IfNoneMatch: ifNoneMatch }),
   });
-  const names = new Set(Object.keys(headers));
+  withHeaders(command, (signed) => Object.assign(signed, headers));
   const expiresAt = new Date(Date.now() + expiresIn * 1000);
-  const signed = await getSignedUrl(presigner(bucket.client), command, {
+  const signed = await presign(bucket, command, expiresIn, Object.keys(headers));
+  return { method: 'PUT', url: signed, headers, expiresAt };
+}
+
+/** Without `contentType` the form may not carry one, and the file is `application/octet-stream`. */
+async function signPost(
+  bucket: S3Bucket,
+  key: string,
+  { contentType, size, maxSize, checksum, expiresIn }: DriverUploadUrlOptions,
+): Promise<UploadUrl> {
+  if (key.includes('${filename}')) {
+    throw new StorageUnsupportedError(
+      'A form cannot be bound to a key with ${filename}, which S3 replaces by the name of the file; use method PUT',
+    );
+  }
+  const fields: Record<string, string> = {
+    key,
+    success_action_status: '201',
+    ...(contentType !== undefined && { 'Content-Type': contentType }),
+    ...(checksum && { [boundChecksum(bucket, 'POST', checksum)]: checksum.value }),
+  };
+  const greatest = size ?? maxSize;
+  const conditions: PolicyCondition[] = [
+    { bucket: bucket.bucket },
+    ...(greatest === undefined
+      ? []
+      : [['content-length-range', size ?? 0, greatest] satisfies PolicyCondition]),
+  ];
+  const { config } = bucket.client;
+  const signedAt = new Date(Date.now() + config.systemClockOffset);
+  const signed = signPolicy(fields, conditions, {
+    credentials: await config.credentials(),
+    region: await config.region(),
+    signedAt,
+    expiresIn,
+  });
+  const expiresAt = new Date(Date.now() + expiresIn * 1000);
+  return { method: 'POST', url: await bucketUrl(bucket), headers: {}, fields: signed, expiresAt };
+}
+
+/** @throws StorageUnsupportedError when the service would not compare it, so that the upload was not bound to it. */
+function boundChecksum(bucket: S3Bucket, method: 'PUT' | 'POST', checksum: Checksum): string {
+  const header = checksumHeader(bucket, checksum);
+  if (header !== undefined && (method === 'PUT' || header !== 'content-md5')) return header;
+  throw new StorageUnsupportedError(
+    `A signed ${method} cannot be bound to a checksum of algorithm ${checksum.algorithm}; take ` +
+      `${bucket.profile.checksums.join(', ')}`,
+  );
+}
+
+/** Where forms are sent to: the bucket itself, in the style of the client's other requests. */
+async function bucketUrl(bucket: S3Bucket): Promise<string> {
+  const signed = await presign(bucket, new HeadBucketCommand({ Bucket: bucket.bucket }), 1);
+  return signed.slice(0, signed.indexOf('?'));
+}
+
+/** @param headers those that the uploader has to send */
+function presign<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  bucket: S3Bucket,
+  command: S3Command<Input, Output>,
+  expiresIn: number,
+  headers: readonly string[] = [],
+): Promise<string> {
+  const names = new Set(headers);
+  return getSignedUrl(presigner(bucket.client), withoutExtras(command), {
     expiresIn,
     // The presigner leaves Content-Type unsigned, and moves x-amz-* headers to the query, unless told otherwise.
     signableHeaders: names,
     unhoistableHeaders: names,
   });
-  return { method, url: signed, headers, expiresAt };
 }
-
-const CHECKSUM_HEADERS = {
-  ChecksumCRC32: 'x-amz-checksum-crc32',
-  ChecksumSHA1: 'x-amz-checksum-sha1',
-  ChecksumSHA256: 'x-amz-checksum-sha256',
-  ContentMD5: 'content-md5',
-} as const;
 
 /**
  * The client, but without the checksums that it adds by itself: those of an upload that is only signed would be of no

@@ -26,6 +26,32 @@ const places: Readonly<Record<string, (environment: Environment) => Place>> = {
     };
   },
 
+  // Credentials come from where Google's SDK looks for them: GOOGLE_APPLICATION_CREDENTIALS, gcloud, the machine's role, …
+  gcs({ GCS_BUCKET: bucket, GCS_ENDPOINT: apiEndpoint }) {
+    if (!bucket) return fail('STORAGE_DRIVER=gcs needs the name of a bucket in GCS_BUCKET.');
+    return {
+      storage: { driver: 'gcs', bucket, ...(apiEndpoint && { apiEndpoint }) },
+      description: `the bucket ${bucket} at Google Cloud Storage`,
+    };
+  },
+
+  azure({
+    AZURE_CONTAINER: container,
+    AZURE_STORAGE_CONNECTION_STRING: connectionString,
+    AZURE_STORAGE_ACCOUNT_URL: accountUrl,
+  }) {
+    if (!container) return fail('STORAGE_DRIVER=azure needs a container in AZURE_CONTAINER.');
+    const description = `the container ${container} at Azure`;
+    if (connectionString) {
+      return { storage: { driver: 'azure', container, connectionString }, description };
+    }
+    // With the URL alone, credentials come from @azure/identity: environment, workload identity, managed identity, …
+    if (accountUrl) return { storage: { driver: 'azure', container, accountUrl }, description };
+    return fail(
+      'STORAGE_DRIVER=azure needs AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_ACCOUNT_URL.',
+    );
+  },
+
   memory() {
     return { storage: { driver: 'memory' }, description: 'memory, until the gallery ends' };
   },

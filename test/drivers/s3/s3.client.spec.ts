@@ -3,7 +3,6 @@ import { StorageConfigurationError } from '../../../lib/core/errors.js';
 import { parseRetryOptions } from '../../../lib/core/retry.js';
 import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
 import type { S3StorageOptions } from '../../../lib/drivers/s3/s3.options.js';
-import { providerOf, regionOf } from '../../../lib/drivers/s3/s3.profiles.js';
 import { startS3Server } from '../../../lib/testing/s3-server/index.js';
 import {
   chunks,
@@ -72,6 +71,8 @@ describe('options', () => {
       /^multipartCopyThreshold must/,
     ],
     ['a negative threshold', { multipartCopyThreshold: -1 }, /^multipartCopyThreshold must be/],
+    ['an account that is no text', wrong({ accountId: 5 }), /^accountId must be/],
+    ['an account that is a host', { accountId: 'a.example.com/' }, /^accountId must be/],
     ['an unknown provider', { provider: 'acme' as 'aws' }, /provider must be one of aws/],
   ])('refuse %s', async (_, options, message) => {
     const error = await open(options).catch((thrown: unknown) => thrown);
@@ -88,27 +89,6 @@ describe('options', () => {
       await driver.close();
     },
   );
-
-  test('tell the service by its host', () => {
-    expect(providerOf(undefined)).toBe('aws');
-    expect(providerOf('https://s3.eu-central-1.amazonaws.com')).toBe('aws');
-    expect(providerOf('https://bucket.vpce-1.s3.eu-central-1.vpce.amazonaws.com')).toBe('aws');
-    expect(providerOf('https://acct.r2.cloudflarestorage.com')).toBe('r2');
-    expect(providerOf('https://acct.eu.r2.cloudflarestorage.com')).toBe('r2');
-    expect(providerOf('https://s3.us-west-004.backblazeb2.com')).toBe('b2');
-    expect(providerOf('https://fra1.digitaloceanspaces.com')).toBe('spaces');
-    expect(providerOf('https://s3.eu-west-2.wasabisys.com')).toBe('wasabi');
-    expect(providerOf('https://storage.googleapis.com')).toBe('gcs');
-    expect(providerOf('https://notamazonaws.com')).toBe('generic');
-    expect(providerOf('http://127.0.0.1:9000')).toBe('generic');
-  });
-
-  test('read the region out of hosts that name it', () => {
-    expect(regionOf('https://s3.us-west-004.backblazeb2.com')).toBe('us-west-004');
-    expect(regionOf('https://fra1.digitaloceanspaces.com')).toBe('fra1');
-    expect(regionOf('https://s3.eu-west-2.wasabisys.com')).toBe('eu-west-2');
-    expect(regionOf('https://s3.example.com')).toBeUndefined();
-  });
 });
 
 describe('the client', () => {
@@ -196,17 +176,4 @@ describe('the client', () => {
     },
     20_000,
   );
-
-  test('does not promise to services what they may ignore', async () => {
-    for (const provider of ['b2', 'spaces', 'ceph', 'wasabi', 'gcs'] as const) {
-      const { capabilities } = await open({ provider });
-      expect(capabilities).toMatchObject({
-        createOnly: false,
-        compareAndSet: false,
-        createOnlyCopy: false,
-      });
-      expect(capabilities.signedUploads.PUT).not.toContain('createOnly');
-      expect(capabilities.checksums).toEqual([]);
-    }
-  });
 });

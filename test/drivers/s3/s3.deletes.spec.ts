@@ -44,6 +44,28 @@ describe('deleteMany', () => {
     expect([...s3.server.objects('bucket').keys()].sort()).toEqual(['b&<>"', 'd']);
   });
 
+  test('reports exactly the three of a thousand that failed', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 1 } });
+    const keys = Array.from({ length: 1000 }, (_, n) => `folder/key ${n}`);
+    await Promise.all(keys.map((key) => s3.driver.put(key, Buffer.from('x'), putOptions())));
+    const planted = {
+      'folder/key 0': 'AccessDenied',
+      'folder/key 500': 'InternalError',
+      'folder/key 999': 'SlowDown',
+    };
+    for (const [key, code] of Object.entries(planted)) {
+      s3.server.failKeys({ operation: 'DeleteObjects', keys: [key], code });
+    }
+    const { failed } = await s3.driver.deleteMany(keys, { signal });
+    expect(Object.fromEntries(failed.map(({ key, error }) => [key, error.code]))).toEqual({
+      'folder/key 0': 'PERMISSION_DENIED',
+      'folder/key 500': 'CONNECTION_FAILED',
+      'folder/key 999': 'RATE_LIMITED',
+    });
+    expect(failed).toHaveLength(3);
+    expect([...s3.server.objects('bucket').keys()].sort()).toEqual(Object.keys(planted).sort());
+  }, 20_000);
+
   test('tries keys again that failed in passing', async () => {
     await using s3 = await openS3();
     for (const key of ['a', 'b']) await s3.driver.put(key, Buffer.from('x'), putOptions());

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { StorageError, type StorageErrorCode } from '../../../lib/core/errors.js';
-import { toStorageError } from '../../../lib/drivers/s3/s3.errors.js';
+import { isRefusal, toStorageError } from '../../../lib/drivers/s3/s3.errors.js';
 import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
 import { parseRetryOptions } from '../../../lib/core/retry.js';
 import type { FaultEffect } from '../../../lib/testing/s3-server/index.js';
@@ -85,6 +85,18 @@ describe('errors', () => {
       expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retryable: true });
       await driver.close();
     }
+  });
+
+  test.each([
+    ['AccessDenied', 403, true],
+    ['SlowDown', 503, true],
+    ['NotImplemented', 501, true],
+    ['InternalError', 500, false],
+    // What the SDK makes of an error within a 200: it came after the work had begun.
+    ['InternalError', 503, false],
+    ['InternalError', 400, false],
+  ])('tell whether %s (%i) leaves everything as it was', (name, httpStatusCode, refusal) => {
+    expect(isRefusal({ name, $metadata: { httpStatusCode } })).toBe(refusal);
   });
 
   test('keep the reason of an abort', () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { StorageUnsupportedError } from '../../../lib/core/errors.js';
+import { startChecksum } from '../../../lib/core/checksum.js';
 import type { DriverUploadUrlOptions, UploadUrl } from '../../../lib/core/storage-driver.js';
 import { ODD_KEYS, openS3, type OpenS3, putOptions, signal } from './open-s3.js';
 
@@ -150,9 +150,19 @@ describe('uploadUrl', () => {
     expect(s3.server.objects('bucket').size).toBe(0);
   });
 
-  test('refuses what S3 cannot enforce', async () => {
+  test.each(['crc32', 'crc32c', 'sha1', 'sha256'] as const)('binds a %s', async (algorithm) => {
     await using s3 = await openS3();
-    await expect(uploadUrl(s3, { maxSize: 5 })).rejects.toThrow(StorageUnsupportedError);
-    await expect(uploadUrl(s3, { method: 'POST' })).rejects.toThrow(StorageUnsupportedError);
+    const running = startChecksum(algorithm);
+    running.update(BODY);
+    const checksum = running.digest();
+    const signed = await uploadUrl(s3, { checksum });
+    expect(await upload(signed, { body: Buffer.from('another.') })).toBe(400);
+    expect(await upload(signed)).toBe(200);
+    expect((await s3.driver.info('key', { signal })).checksum).toEqual(checksum);
+  });
+
+  test('promises no greatest size, which no signature of a PUT can enforce', async () => {
+    await using s3 = await openS3();
+    expect(s3.driver.capabilities.signedUploads.PUT).not.toContain('maxSize');
   });
 });

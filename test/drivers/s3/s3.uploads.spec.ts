@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+import { startChecksum } from '../../../lib/core/checksum.js';
 import {
   StorageFileExistsError,
   StorageIntegrityError,
@@ -144,12 +144,16 @@ describe('put', () => {
   test('hands announced checksums to S3, and reads them back', async () => {
     await using s3 = await openS3();
     const bytes = Buffer.from('checked');
-    const crc = Buffer.alloc(4);
-    crc.writeUInt32BE(crc32(bytes));
+    const [crc, crcC] = (['crc32', 'crc32c'] as const).map((algorithm) => {
+      const running = startChecksum(algorithm);
+      running.update(bytes);
+      return running.digest();
+    });
     const checksums = [
       { algorithm: 'sha256', value: createHash('sha256').update(bytes).digest('base64') },
       { algorithm: 'sha1', value: createHash('sha1').update(bytes).digest('base64') },
-      { algorithm: 'crc32', value: crc.toString('base64') },
+      crc!,
+      crcC!,
     ] as const;
     for (const checksum of checksums) {
       const file = await s3.driver.put('key', bytes, putOptions({ checksum }));
@@ -166,21 +170,38 @@ describe('put', () => {
     );
   });
 
-  test('keeps the CRC-32 of the whole of a file that went up in parts, and has S3 compare it', async () => {
+  test.each(['crc32', 'crc32c'] as const)(
+    'keeps the %s of the whole of a file that went up in parts, and has S3 compare it',
+    async (algorithm) => {
+      await using s3 = await openS3();
+      const bytes = randomBytes(2 * PART);
+      const running = startChecksum(algorithm);
+      running.update(bytes);
+      const checksum = running.digest();
+      const options = { ...putOptions({ partSize: PART }), checksum };
+      expect((await s3.driver.put('a', chunks(bytes), options)).checksum).toEqual(checksum);
+      expect((await s3.driver.info('a', { signal })).checksum).toEqual(checksum);
+      const wrong = { ...options, checksum: { algorithm, value: 'AAAAAA==' } };
+      await expect(s3.driver.put('b', chunks(bytes), wrong)).rejects.toThrow(StorageIntegrityError);
+      expect(s3.server.objects('bucket').has('b')).toBe(false);
+      expect(s3.server.multipartUploads('bucket')).toEqual([]);
+    },
+  );
+
+  test('keeps the CRC-32 of a file in parts when nothing was announced, or what S3 cannot join', async () => {
     await using s3 = await openS3();
-    const bytes = randomBytes(2 * PART);
-    const crc = Buffer.alloc(4);
-    crc.writeUInt32BE(crc32(bytes));
-    const checksum = { algorithm: 'crc32', value: crc.toString('base64') } as const;
+    const bytes = randomBytes(PART + 1);
+    const running = startChecksum('crc32');
+    running.update(bytes);
+    const crc = running.digest();
     const options = putOptions({ partSize: PART });
-    expect((await s3.driver.put('a', chunks(bytes), options)).checksum).toEqual(checksum);
-    expect((await s3.driver.put('a', chunks(bytes), { ...options, checksum })).checksum).toEqual(
-      checksum,
-    );
-    const wrong = { ...options, checksum: { ...checksum, value: 'AAAAAA==' } };
-    await expect(s3.driver.put('b', chunks(bytes), wrong)).rejects.toThrow(StorageIntegrityError);
-    expect(s3.server.objects('bucket').has('b')).toBe(false);
-    expect(s3.server.multipartUploads('bucket')).toEqual([]);
+    expect((await s3.driver.put('a', chunks(bytes), options)).checksum).toEqual(crc);
+    const sha256 = {
+      algorithm: 'sha256',
+      value: createHash('sha256').update(bytes).digest('base64'),
+    } as const;
+    const file = await s3.driver.put('b', chunks(bytes), { ...options, checksum: sha256 });
+    expect(file.checksum).toEqual(crc);
   });
 
   test('repeats a part that fails in passing, and only that one', async () => {

@@ -1,0 +1,70 @@
+import { createHmac } from 'node:crypto';
+
+/** What a form must be, beside its fields: see "Creating a POST policy" in the S3 API reference. */
+export type PolicyCondition =
+  Readonly<Record<string, string>> | readonly ['content-length-range', number, number];
+
+export interface PolicySigner {
+  readonly credentials: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string | undefined;
+  };
+  readonly region: string;
+  /** By the clock of the service. */
+  readonly signedAt: Date;
+  /** Seconds. */
+  readonly expiresIn: number;
+}
+
+const ALGORITHM = 'AWS4-HMAC-SHA256';
+
+/**
+ * The fields of a form that uploads until it expires, bound to these very fields and to the conditions: "Authenticating
+ * requests: browser-based uploads using POST (AWS Signature Version 4)".
+ */
+export function signPolicy(
+  fields: Readonly<Record<string, string>>,
+  conditions: readonly PolicyCondition[],
+  { credentials, region, signedAt, expiresIn }: PolicySigner,
+): Record<string, string> {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  const timestamp = basicTime(signedAt);
+  const scope = [timestamp.slice(0, 8), region, 's3', 'aws4_request'];
+  const bound: Record<string, string> = {
+    ...fields,
+    'x-amz-algorithm': ALGORITHM,
+    'x-amz-credential': [accessKeyId, ...scope].join('/'),
+    'x-amz-date': timestamp,
+    ...(sessionToken !== undefined && { 'x-amz-security-token': sessionToken }),
+  };
+  const policy = {
+    expiration: new Date(signedAt.getTime() + expiresIn * 1000).toISOString(),
+    conditions: [
+      ...conditions,
+      ...Object.entries(bound).map(([name, value]) => ({ [name]: value })),
+    ],
+  };
+  const encoded = Buffer.from(JSON.stringify(policy)).toString('base64');
+  const signature = policySignature(encoded, secretAccessKey, scope);
+  return { ...bound, policy: encoded, 'x-amz-signature': signature };
+}
+
+/** @param scope date, region, service and `aws4_request`, from which the key of the signature is derived */
+export function policySignature(
+  policy: string,
+  secretAccessKey: string,
+  scope: readonly string[],
+): string {
+  const key = scope.reduce<string | Buffer>(hmac, `AWS4${secretAccessKey}`);
+  return hmac(key, policy).toString('hex');
+}
+
+function hmac(key: string | Buffer, text: string): Buffer {
+  return createHmac('sha256', key).update(text).digest();
+}
+
+/** `20260102T030405Z`, the basic format of ISO 8601. */
+function basicTime(date: Date): string {
+  return date.toISOString().replace(/[-:]|\.\d+/g, '');
+}

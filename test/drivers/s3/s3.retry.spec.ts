@@ -1,0 +1,43 @@
+import { parseRetryOptions } from '../../../lib/core/retry.js';
+import { retryStrategy, type S3RetryStrategy } from '../../../lib/drivers/s3/s3.retry.js';
+
+type SdkError = NonNullable<Parameters<S3RetryStrategy['refreshRetryTokenForRetry']>[1]['error']>;
+
+const strategy = retryStrategy(parseRetryOptions({ maxRetries: 1, baseDelay: 1 }));
+
+/** Whether an error of the kind gets another attempt. */
+async function repeats(error: SdkError, errorType: 'TRANSIENT' | 'CLIENT_ERROR'): Promise<boolean> {
+  const token = await strategy.acquireInitialRetryToken('bucket');
+  try {
+    await strategy.refreshRetryTokenForRetry(token, { error, errorType });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function named(name: string): SdkError {
+  return Object.assign(new Error(name) as SdkError, { name });
+}
+
+describe('another attempt', () => {
+  test('is made of what may pass', async () => {
+    expect(await repeats(named('SlowDown'), 'TRANSIENT')).toBe(true);
+    expect(await repeats(named('AccessDenied'), 'CLIENT_ERROR')).toBe(false);
+    expect(await repeats(named('AbortError'), 'TRANSIENT')).toBe(false);
+  });
+
+  test('is made of an error within a 200, which older SDKs take for a fault of the client', async () => {
+    expect(await repeats(named('InternalError'), 'CLIENT_ERROR')).toBe(true);
+  });
+
+  test('is made no more often than was asked', async () => {
+    const first = await strategy.acquireInitialRetryToken('bucket');
+    const failure = { error: named('SlowDown'), errorType: 'TRANSIENT' } as const;
+    const second = await strategy.refreshRetryTokenForRetry(first, failure);
+    expect(second.getRetryCount()).toBe(1);
+    await expect(strategy.refreshRetryTokenForRetry(second, failure)).rejects.toThrow(
+      'No further attempt',
+    );
+  });
+});
