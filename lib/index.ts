@@ -55,7 +55,14 @@ export { StorageExceptionFilter, toHttpException } from './storage.exceptions.js
 export { StorageModule } from './storage.module.js';
 export { StorageRegistry } from './storage.registry.js';
 export { getStorageToken } from './storage.tokens.js';
-export { datedKey, randomKey, type UploadKey } from './uploads/key-strategies.js';
+export { KeepUploads } from './uploads/keep-uploads.decorator.js';
+export {
+  contentHashKey,
+  datedKey,
+  randomKey,
+  type UploadContentKey,
+  type UploadKey,
+} from './uploads/key-strategies.js';
 export { type MulterFile, StorageEngine } from './uploads/storage.engine.js';
 export {
   StorageAnyFilesInterceptor,
@@ -64,5 +71,5 @@ export {
   StorageFilesInterceptor,
   type UploadField,
 } from './uploads/storage.interceptors.js';
-export type { IncomingFile, StoredUpload, TypedFile } from './uploads/stored-upload.js';
+export type { HashedFile, IncomingFile, StoredUpload, TypedFile } from './uploads/stored-upload.js';
 export type { UploadInterceptorOptions, UploadOptions } from './uploads/upload-options.js';

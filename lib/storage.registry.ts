@@ -1,7 +1,14 @@
-import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  type BeforeApplicationShutdown,
+  Injectable,
+  Logger,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { StorageConfigurationError } from './core/errors.js';
 import { isDeepStrictEqual } from 'node:util';
 import type { Storage } from './core/storage.js';
+import { MAX_TIMER } from './core/units.js';
 import { isStorageRequested } from './missing-storages.js';
 import type { StorageFeature } from './interfaces/storage-module-options.interface.js';
 
@@ -21,16 +28,31 @@ interface RegistrationOptions {
   shutdownTimeout?: number;
 }
 
+/** Work that takes several calls to storages, such as storing the files of a form and keeping or removing them. */
+export interface StorageWork {
+  /** Resolves when it needs no storage any more. */
+  readonly settled: Promise<unknown>;
+  /** Ends it early, if it can be ended. */
+  interrupt(): void;
+}
+
+/** Milliseconds, as long as a storage waits by itself. */
+const SHUTDOWN_TIMEOUT = 10_000;
+
 /**
  * The storages of the app by name; closes every one of them once, when the app has shut down.
  *
  * @publicApi
  */
 @Injectable()
-export class StorageRegistry implements OnModuleInit, OnApplicationShutdown {
+export class StorageRegistry
+  implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown
+{
   readonly #logger = new Logger(StorageRegistry.name);
   readonly #registrations = new Map<string, Registration>();
   readonly #features = new Map<string, StorageFeature>();
+  readonly #work = new Set<StorageWork>();
+  #shutdownTimer: NodeJS.Timeout | undefined;
 
   /** The names of all storages, in the order of their registration. */
   get names(): string[] {
@@ -75,6 +97,13 @@ export class StorageRegistry implements OnModuleInit, OnApplicationShutdown {
     this.#features.set(name, feature);
   }
 
+  /** Keeps the storages open at shutdown until the work is over. */
+  holdOpen(work: StorageWork): void {
+    this.#work.add(work);
+    const release = (): void => void this.#work.delete(work);
+    work.settled.then(release, release);
+  }
+
   async onModuleInit(): Promise<void> {
     this.#assertOneDefault();
     const eager = [...this.#registrations.values()].filter((registration) => registration.eager);
@@ -87,8 +116,15 @@ export class StorageRegistry implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
+  // Before the HTTP server closes, which waits for the requests under way: they have as long as the storages have.
+  beforeApplicationShutdown(): void {
+    this.#shutdownTimer = setTimeout(() => this.#interruptWork(), this.#shutdownTimeout).unref();
+  }
+
   // After the HTTP server has closed: requests under way may still use their storage until then.
   async onApplicationShutdown(): Promise<void> {
+    clearTimeout(this.#shutdownTimer);
+    await this.#endWork();
     await Promise.all(
       [...this.#registrations.values()].map(async ({ storage, shutdownTimeout }) => {
         try {
@@ -99,6 +135,30 @@ export class StorageRegistry implements OnModuleInit, OnApplicationShutdown {
         }
       }),
     );
+  }
+
+  /** Milliseconds: the longest of any storage. */
+  get #shutdownTimeout(): number {
+    const timeouts = [...this.#registrations.values()].map(
+      ({ shutdownTimeout = SHUTDOWN_TIMEOUT }) => shutdownTimeout,
+    );
+    return Math.min(Math.max(0, ...timeouts), MAX_TIMER);
+  }
+
+  #interruptWork(): void {
+    for (const work of this.#work) work.interrupt();
+  }
+
+  async #endWork(): Promise<void> {
+    this.#interruptWork();
+    if (this.#work.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#shutdownTimeout);
+    });
+    const settled = Promise.allSettled([...this.#work].map((work) => work.settled));
+    await Promise.race([settled, timeout]);
+    clearTimeout(timer);
   }
 
   /** Which of two defaults a class gets would depend on the order of the modules. */

@@ -1,9 +1,5 @@
-import {
-  BadRequestException,
-  HttpException,
-  HttpStatus,
-  UnsupportedMediaTypeException,
-} from '@nestjs/common';
+import { HttpException, HttpStatus } from '@nestjs/common';
+import { UploadException } from './upload.exceptions.js';
 
 interface MulterError extends Error {
   readonly code?: string;
@@ -27,7 +23,7 @@ const STATUS: Readonly<Record<string, HttpStatus>> = {
 
 // busboy's own complaints come without a code.
 const MALFORMED =
-  /^(?:Multipart: |Malformed |Unexpected end of |Missing Content-Type|Request aborted|Request closed|Unsupported content type)/;
+  /^(?:Multipart: |Malformed |Unexpected end of |Missing Content-Type|Request aborted|Request closed)/;
 
 /** The HTTP exception for what multer or busboy rejects a request with; anything that is no fault of the client stays. */
 export function toUploadException(error: unknown): unknown {
@@ -35,16 +31,17 @@ export function toUploadException(error: unknown): unknown {
   const { code, field, message } = error as MulterError;
   const status = code === undefined ? undefined : STATUS[code];
   if (status !== undefined) {
-    return new HttpException(
-      { statusCode: status, message: field === undefined ? message : `${message}: ${field}`, code },
-      status,
+    const text = field === undefined ? message : `${message}: ${field}`;
+    return new UploadException(status, code!, text, { field, cause: error });
+  }
+  if (message.startsWith('Unsupported content type')) {
+    return new UploadException(
+      HttpStatus.UNSUPPORTED_MEDIA_TYPE,
+      'UNSUPPORTED_CONTENT_TYPE',
+      message,
       { cause: error },
     );
   }
-  if (message.startsWith('Unsupported content type')) {
-    return new UnsupportedMediaTypeException(message, { cause: error });
-  }
   if (!MALFORMED.test(message)) return error;
-  const response = { statusCode: 400, message, code: 'MALFORMED_FORM' };
-  return new BadRequestException(response, { cause: error });
+  return new UploadException(HttpStatus.BAD_REQUEST, 'MALFORMED_FORM', message, { cause: error });
 }

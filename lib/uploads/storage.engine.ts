@@ -1,69 +1,46 @@
-import {
-  HttpException,
-  Logger,
-  PayloadTooLargeException,
-  UnsupportedMediaTypeException,
-} from '@nestjs/common';
-import { PassThrough, type Readable } from 'node:stream';
-import { safeFileName } from '../core/content-disposition.js';
-import { StorageError } from '../core/errors.js';
+import { Logger } from '@nestjs/common';
+import { StorageAbortedError, StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
-import { SNIFF_LENGTH } from './content-sniffing.js';
-import { contentTypeByBytes, isAccepted } from './content-type-policy.js';
-import type { StoredUpload, TypedFile } from './stored-upload.js';
-import {
-  type ParsedUploadOptions,
-  parseUploadOptions,
-  type UploadOptions,
-} from './upload-options.js';
+import type { MulterFile } from './file-body.js';
+import { rawRequest } from './http-exchange.js';
+import type { StoredUpload } from './stored-upload.js';
+import { parseUploadOptions, type UploadOptions } from './upload-options.js';
+import { UploadWriter } from './upload-writer.js';
+import type { UploadedFileInfo } from './written-upload.js';
 
-/** A file as multer hands it to a storage engine. */
-export interface MulterFile {
-  readonly fieldname: string;
-  readonly originalname: string;
-  readonly encoding: string;
-  readonly mimetype: string;
-  readonly stream: Readable & { truncated?: boolean };
-}
+export type { MulterFile } from './file-body.js';
 
 type StoredCallback = (error?: unknown, info?: Partial<StoredUpload>) => void;
 type RemovedCallback = (error: Error | null) => void;
-
-const BUFFER_SIZE = 1024 * 1024;
 
 /**
  * A multer storage engine over a storage: every file is checked by its first bytes and streamed on, and nothing stays
  * of a file that is cut off, too large or refused.
  *
- * For plain multer (2.3 or newer) and for Nest's own `FileInterceptor('photo', { storage: engine })`; the
- * `Storage…Interceptor`s use it by themselves.
+ * For plain multer (2.3 or newer) and for Nest's own `FileInterceptor('photo', { storage: engine })`, on Express and on
+ * Fastify. The `Storage…Interceptor`s do more: they keep what they stored only when the request succeeds.
  *
  * @typeParam Request the HTTP framework's request, for `key` and `metadata`
  * @publicApi
  */
 export class StorageEngine<Request = unknown> {
   readonly #logger = new Logger(StorageEngine.name);
-  readonly #options: ParsedUploadOptions;
+  readonly #writer: UploadWriter;
 
   /** @throws StorageInvalidArgumentError naming an option that is not well-formed */
   constructor(
     private readonly storage: Storage,
     options: Omit<UploadOptions<Request>, 'storage'> = {},
   ) {
-    this.#options = parseUploadOptions(options);
+    this.#writer = new UploadWriter(storage, parseUploadOptions(options));
   }
 
   /** Not async, and it must not throw: multer would neither see the rejection nor answer the request. */
   _handleFile(request: unknown, file: MulterFile, callback: StoredCallback): void {
-    const body = receive(file.stream, this.#options.maxSize);
-    this.#store(request, file, body).then(
+    this.#store(request, file).then(
       (info) => callback(null, info),
       (error: unknown) => {
-        // The rest of the form is read and thrown away, so that the client gets its answer.
-        file.stream.unpipe(body);
-        file.stream.resume();
-        body.destroy();
         callback(error instanceof StorageError ? toLoggedHttpException(error) : error);
       },
     );
@@ -91,94 +68,20 @@ export class StorageEngine<Request = unknown> {
     }
   }
 
-  async #store(
-    request: unknown,
-    { fieldname, originalname, mimetype }: MulterFile,
-    body: Readable,
-  ): Promise<Partial<StoredUpload>> {
-    const { accept, cacheControl } = this.#options;
-    const { head, whole } = await peek(body, SNIFF_LENGTH);
-    const contentType = contentTypeByBytes(head, mimetype);
-    if (accept && !isAccepted(contentType, accept)) {
-      throw new UnsupportedMediaTypeException({
-        statusCode: 415,
-        message: `The file is ${contentType}; allowed is ${accept.join(', ')}`,
-        code: 'UNSUPPORTED_MEDIA_TYPE',
-        field: fieldname,
-      });
+  async #store(request: unknown, file: MulterFile): Promise<UploadedFileInfo> {
+    const { signal } = new AbortController();
+    const written = await this.#writer.write(file, { request, signal });
+    // Not every release of multer asks for the removal of what was finished after the client had gone.
+    if (isGone(request)) {
+      await written.remove();
+      throw new StorageAbortedError('The client went away before its upload was stored');
     }
-    const file: TypedFile = { fieldname, originalname, mimetype, contentType };
-    const key = await this.#options.key(file, request);
-    const metadata = await this.#options.metadata(file, request);
-    try {
-      const stored = await this.storage.put(key, whole, {
-        contentType,
-        metadata: { filename: safeFileName(originalname), ...metadata },
-        ...(cacheControl !== undefined && { cacheControl }),
-      });
-      return { mimetype: contentType, size: stored.size, key, storage: this.storage.name, stored };
-    } catch (error) {
-      // What ended the body says more than that it ended.
-      throw body.errored instanceof HttpException ? body.errored : error;
-    }
+    await written.publish();
+    return written.info;
   }
 }
 
-/**
- * The file's bytes in a stream of our own: multer's must never be destroyed, or its request would never be answered.
- * It fails where multer's ends as if it were complete: at the limit, and when the client is gone.
- */
-function receive(source: MulterFile['stream'], maxSize: number): PassThrough {
-  const body = new PassThrough({ highWaterMark: BUFFER_SIZE });
-  let size = 0;
-  const tooLarge = (): void => void body.destroy(new TooLargeException(maxSize));
-  source.on('limit', tooLarge);
-  source.on('data', (chunk: Uint8Array) => {
-    size += chunk.byteLength;
-    if (size > maxSize) tooLarge();
-  });
-  source.on('end', () => (source.truncated ? tooLarge() : body.end()));
-  source.on('error', (error) => body.destroy(error));
-  source.on('close', () => {
-    if (!source.readableEnded) body.destroy(new Error('The upload ended before the file did'));
-  });
-  // Whoever reads the body sees its failure; before anybody does, it must not end the process.
-  body.on('error', () => {});
-  source.pipe(body, { end: false });
-  return body;
-}
-
-class TooLargeException extends PayloadTooLargeException {
-  constructor(maxSize: number) {
-    super({
-      statusCode: 413,
-      message: `The file is larger than the limit of ${maxSize} bytes`,
-      code: 'TOO_LARGE',
-    });
-  }
-}
-
-/** The first bytes of a body, and the body with them: bytes when it is no longer than that. */
-async function peek(
-  body: Readable,
-  length: number,
-): Promise<{ head: Uint8Array; whole: Uint8Array | AsyncIterable<Uint8Array> }> {
-  const chunks: Uint8Array[] = [];
-  const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
-  let size = 0;
-  while (size < length) {
-    const next = await iterator.next();
-    if (next.done) {
-      const bytes = Buffer.concat(chunks);
-      return { head: bytes, whole: bytes };
-    }
-    chunks.push(next.value);
-    size += next.value.byteLength;
-  }
-  const head = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-  async function* whole(): AsyncGenerator<Uint8Array, void> {
-    yield head;
-    yield* { [Symbol.asyncIterator]: () => iterator };
-  }
-  return { head, whole: whole() };
+function isGone(request: unknown): boolean {
+  const { destroyed, complete } = rawRequest(request);
+  return destroyed && !complete;
 }

@@ -1,27 +1,7 @@
-import {
-  type CallHandler,
-  type ExecutionContext,
-  Injectable,
-  mixin,
-  type NestInterceptor,
-  type Type,
-} from '@nestjs/common';
-import multer from 'multer';
-import { catchError, type Observable } from 'rxjs';
-import type { Storage } from '../core/storage.js';
-import { InjectStorage } from '../decorators/inject-storage.decorator.js';
-import { toUploadException } from './multer-errors.js';
-import { StorageEngine } from './storage.engine.js';
+import type { NestInterceptor, Type } from '@nestjs/common';
 import type { StoredUpload } from './stored-upload.js';
-import { parseInterceptorOptions, type UploadInterceptorOptions } from './upload-options.js';
-
-type Multer = ReturnType<typeof multer>;
-type Middleware = ReturnType<Multer['single']>;
-
-interface UploadRequest {
-  file?: StoredUpload;
-  files?: StoredUpload[] | Record<string, StoredUpload[]>;
-}
+import { uploadInterceptor } from './upload.interceptor.js';
+import type { UploadInterceptorOptions } from './upload-options.js';
 
 /** A field with files, and how many it may have. */
 export interface UploadField {
@@ -33,8 +13,8 @@ export interface UploadField {
 /**
  * Stores the one file of a field; the handler gets it by `@UploadedFile()` as a `StoredUpload`.
  *
- * The file is kept only when the handler succeeds: a pipe that refuses, a handler or a later interceptor that throws, a
- * limit and a client that goes away leave nothing in the storage.
+ * The file is kept only when the request succeeds: a pipe that refuses, a handler or an interceptor that throws, an
+ * answer with a status of 400 or more, a limit and a client that goes away leave nothing in the storage.
  *
  * @publicApi
  */
@@ -42,9 +22,16 @@ export function StorageFileInterceptor<Request = unknown>(
   fieldName: string,
   options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
-  return uploadInterceptor(`StorageFileInterceptor(${fieldName})`, options, (parser) =>
-    parser.single(fieldName),
-  );
+  return uploadInterceptor(options, {
+    name: `StorageFileInterceptor(${fieldName})`,
+    fields: (parser) => parser.single(fieldName),
+    expectedFiles: 1,
+    handOn: (request, [upload]) => {
+      request.file = upload;
+      // Where a plugin of Fastify has methods of these names, they are not what `@UploadedFile()` is to get.
+      request.files = undefined;
+    },
+  });
 }
 
 /** Stores the files of one field; the handler gets them by `@UploadedFiles()`. Otherwise as `StorageFileInterceptor`. @publicApi */
@@ -54,9 +41,13 @@ export function StorageFilesInterceptor<Request = unknown>(
   options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
   return uploadInterceptor(
-    `StorageFilesInterceptor(${fieldName})`,
     { maxFiles: maxCount ?? 10, ...options },
-    (parser) => parser.array(fieldName, maxCount),
+    {
+      name: `StorageFilesInterceptor(${fieldName})`,
+      fields: (parser) => parser.array(fieldName, maxCount),
+      ...(maxCount !== undefined && { expectedFiles: maxCount }),
+      handOn: handOnList,
+    },
   );
 }
 
@@ -65,69 +56,34 @@ export function StorageFileFieldsInterceptor<Request = unknown>(
   uploadFields: readonly UploadField[],
   options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
-  return uploadInterceptor('StorageFileFieldsInterceptor', options, (parser) =>
-    parser.fields(uploadFields),
-  );
+  return uploadInterceptor(options, {
+    name: 'StorageFileFieldsInterceptor',
+    fields: (parser) => parser.fields(uploadFields),
+    expectedFiles: uploadFields.reduce((sum, { maxCount = Infinity }) => sum + maxCount, 0),
+    handOn: (request, uploads) => {
+      const byField = Object.create(null) as Record<string, StoredUpload[]>;
+      for (const upload of uploads) (byField[upload.fieldname] ??= []).push(upload);
+      request.file = undefined;
+      request.files = byField;
+    },
+  });
 }
 
 /** Stores every file of the form, whatever its field; the handler gets a list by `@UploadedFiles()`. @publicApi */
 export function StorageAnyFilesInterceptor<Request = unknown>(
   options: UploadInterceptorOptions<Request> = {},
 ): Type<NestInterceptor> {
-  return uploadInterceptor('StorageAnyFilesInterceptor', options, (parser) => parser.any());
+  return uploadInterceptor(options, {
+    name: 'StorageAnyFilesInterceptor',
+    fields: (parser) => parser.any(),
+    handOn: handOnList,
+  });
 }
 
-function uploadInterceptor<Request>(
-  name: string,
-  options: UploadInterceptorOptions<Request>,
-  fields: (parser: Multer) => Middleware,
-): Type<NestInterceptor> {
-  const { upload, maxSize, maxFiles, maxFields, maxFieldSize } = parseInterceptorOptions(options);
-  const limits = {
-    fileSize: maxSize,
-    files: maxFiles,
-    fields: maxFields,
-    parts: maxFiles + maxFields,
-    fieldSize: maxFieldSize,
-    fieldNameSize: 100,
-    headerPairs: 100,
-    fieldNestingDepth: 32,
-    fieldArrayIndexLimit: 1000,
-  };
-
-  @Injectable()
-  class StorageUploadInterceptor implements NestInterceptor {
-    readonly #engine: StorageEngine<Request>;
-    readonly #parse: Middleware;
-
-    constructor(@InjectStorage(options.storage) storage: Storage) {
-      this.#engine = new StorageEngine(storage, upload);
-      this.#parse = fields(multer({ storage: this.#engine, limits, defParamCharset: 'utf8' }));
-    }
-
-    async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-      const http = context.switchToHttp();
-      const request = http.getRequest<UploadRequest>();
-      await new Promise<void>((resolve, reject) => {
-        this.#parse(request as never, http.getResponse(), (error: unknown) => {
-          if (error) reject(toUploadException(error) as Error);
-          else resolve();
-        });
-      });
-      return next.handle().pipe(
-        catchError(async (error: unknown) => {
-          await this.#removeAll(request);
-          throw error;
-        }),
-      );
-    }
-
-    async #removeAll({ file, files = [] }: UploadRequest): Promise<void> {
-      const all = [...(file ? [file] : []), ...Object.values(files).flat()];
-      // Each failure is logged by the engine; the client is to see why the handler failed.
-      await Promise.allSettled(all.map((each) => this.#engine.remove(each)));
-    }
-  }
-  // What Nest's errors call it.
-  return Object.defineProperty(mixin(StorageUploadInterceptor), 'name', { value: name });
+function handOnList(
+  request: { file?: unknown; files?: unknown },
+  uploads: readonly StoredUpload[],
+): void {
+  request.file = undefined;
+  request.files = uploads;
 }

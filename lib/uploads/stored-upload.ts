@@ -10,10 +10,13 @@ export interface StoredUpload {
   mimetype: string;
   /** Bytes. */
   size: number;
+  /** With `overwrite` and with keys by content, the file is under its key only when the handler has succeeded. */
   key: string;
   /** Name of the storage. */
   storage: string;
   stored: StoredFile;
+  /** Keeps the file even when the request fails from here on. With the interceptors only. */
+  keep(): void;
 }
 
 /** A file of a form before its bytes are read. */
@@ -28,4 +31,12 @@ export interface IncomingFile {
 export interface TypedFile extends IncomingFile {
   /** Media type that it is stored with. */
   readonly contentType: string;
+}
+
+/** A file all of whose bytes are known. */
+export interface HashedFile extends TypedFile {
+  /** Bytes. */
+  readonly size: number;
+  /** SHA-256 of the bytes, in hexadecimal. */
+  readonly sha256: string;
 }

@@ -1,6 +1,7 @@
+import { shown } from '../core/arguments.js';
 import { StorageInvalidArgumentError } from '../core/errors.js';
-import { assertCount, type ByteSize, parseByteSize } from '../core/units.js';
-import { type UploadKey, randomKey } from './key-strategies.js';
+import { assertCount, type ByteSize, parseByteSize, parseMilliseconds } from '../core/units.js';
+import { isUniqueKey, randomKey, type UploadContentKey, type UploadKey } from './key-strategies.js';
 import type { TypedFile } from './stored-upload.js';
 
 /** How uploaded files are checked, named and stored. `Request` is the type of the HTTP framework's request. */
@@ -14,8 +15,16 @@ export interface UploadOptions<Request = unknown> {
   accept?: readonly string[];
   /** Largest file: bytes, or text such as `'10mb'`. Default 10 MiB. */
   maxSize?: ByteSize;
-  /** Chooses the key. Default: 128 random bits and the extension of the found type. */
-  key?: UploadKey<Request>;
+  /**
+   * Chooses the key. Default: 128 random bits and the extension of the found type. A key of one's own that is in use is
+   * refused, 409 `FILE_EXISTS`; see `overwrite`.
+   */
+  key?: UploadKey<Request> | UploadContentKey<Request>;
+  /**
+   * A key that is in use is no error: the file takes the other one's place when the request has succeeded, and not
+   * before. Until then it is not under its key.
+   */
+  overwrite?: boolean;
   /** Metadata to store beside `filename`, which is the client's name for the file. */
   metadata?:
     | Readonly<Record<string, string>>
@@ -34,13 +43,29 @@ export interface UploadInterceptorOptions<Request = unknown> extends UploadOptio
   maxFields?: number;
   /** Largest text field. Default 1 MiB. */
   maxFieldSize?: ByteSize;
+  /**
+   * Largest request body; one that announces more is refused before it is read. Default: as many files of `maxSize` as
+   * the form may have, and room for four of the largest text fields.
+   */
+  maxTotalSize?: ByteSize;
+  /**
+   * Bytes per second that a client sends at least, over each `minRateWindow`; time in which the storage holds it up does
+   * not count. 0 is no limit. Default 1 KiB.
+   */
+  minRate?: ByteSize;
+  /** Milliseconds, or text such as `'30s'`. Default 30 seconds. */
+  minRateWindow?: number | string;
+  /** Longest time for the whole form: milliseconds, or text such as `'10m'`. Default: none. */
+  timeout?: number | string;
 }
 
 export interface ParsedUploadOptions {
   readonly accept: readonly string[] | undefined;
   /** Bytes. */
   readonly maxSize: number;
-  readonly key: UploadKey;
+  readonly key: UploadKey | UploadContentKey;
+  /** What becomes of a file that is under the key already: there is none, it stays, or it gives way at the end. */
+  readonly publication: 'unique' | 'create' | 'replace';
   readonly metadata: (
     file: TypedFile,
     request: unknown,
@@ -49,38 +74,77 @@ export interface ParsedUploadOptions {
 }
 
 export interface ParsedInterceptorOptions<Request> {
-  /** What the engine parses. */
+  /** What the writer parses. */
   readonly upload: UploadOptions<Request>;
-  /** Bytes. */
+  readonly limits: FormLimits;
+}
+
+/** Sizes are bytes, times milliseconds. */
+export interface FormLimits {
   readonly maxSize: number;
   readonly maxFiles: number;
   readonly maxFields: number;
-  /** Bytes. */
   readonly maxFieldSize: number;
+  readonly maxTotalSize: number;
+  /** Bytes per second; 0 is no limit. */
+  readonly minRate: number;
+  readonly minRateWindow: number;
+  readonly timeout: number | undefined;
 }
 
 const DEFAULT_MAX_SIZE = 10 * 1024 * 1024;
+
+/** Bytes that the head of a part takes, usually. */
+const PART_HEADERS = 1024;
 
 const UPLOAD_OPTIONS: Readonly<Record<keyof UploadOptions, true>> = {
   storage: true,
   accept: true,
   maxSize: true,
   key: true,
+  overwrite: true,
   metadata: true,
   cacheControl: true,
 };
 
-/** @throws StorageInvalidArgumentError naming the option */
+/**
+ * @param expectedFiles files that the form has at most, where its fields tell
+ * @throws StorageInvalidArgumentError naming the option
+ */
 export function parseInterceptorOptions<Request>(
   options: UploadInterceptorOptions<Request>,
+  expectedFiles = Infinity,
 ): ParsedInterceptorOptions<Request> {
-  const { maxFiles = 10, maxFields = 100, maxFieldSize = '1mb', ...upload } = options;
+  const {
+    maxFiles = 10,
+    maxFields = 100,
+    maxFieldSize = '1mb',
+    maxTotalSize,
+    minRate = '1kb',
+    minRateWindow = '30s',
+    timeout,
+    ...upload
+  } = options;
+  const { maxSize } = parseUploadOptions(upload);
+  const files = assertCount(maxFiles, 'maxFiles');
+  const fields = assertCount(maxFields, 'maxFields');
+  const fieldSize = parseByteSize(maxFieldSize, 'maxFieldSize');
+  const room = Math.min(fields, 4) * fieldSize + PART_HEADERS * (files + fields);
   return {
     upload,
-    maxSize: parseUploadOptions(upload).maxSize,
-    maxFiles: assertCount(maxFiles, 'maxFiles'),
-    maxFields: assertCount(maxFields, 'maxFields'),
-    maxFieldSize: parseByteSize(maxFieldSize, 'maxFieldSize'),
+    limits: {
+      maxSize,
+      maxFiles: files,
+      maxFields: fields,
+      maxFieldSize: fieldSize,
+      maxTotalSize:
+        maxTotalSize === undefined
+          ? Math.min(files, expectedFiles) * maxSize + room
+          : parseByteSize(maxTotalSize, 'maxTotalSize'),
+      minRate: parseByteSize(minRate, 'minRate'),
+      minRateWindow: parseMilliseconds(minRateWindow, 'minRateWindow'),
+      timeout: timeout === undefined ? undefined : parseMilliseconds(timeout, 'timeout'),
+    },
   };
 }
 
@@ -91,18 +155,27 @@ export function parseUploadOptions<Request>(options: UploadOptions<Request>): Pa
   if (unknown !== undefined) {
     throw new StorageInvalidArgumentError(`There is no upload option "${unknown}"`);
   }
-  const { accept, metadata = {}, cacheControl } = options;
+  const { accept, metadata = {}, cacheControl, key = randomKey, overwrite = false } = options;
   if (accept !== undefined && !(Array.isArray(accept) && accept.every(isTypePattern))) {
     throw new StorageInvalidArgumentError(
       `accept must be a list of media types such as "image/png" or "image/*", not ${JSON.stringify(accept)}`,
     );
+  }
+  if (typeof key !== 'function' && typeof key?.fromContent !== 'function') {
+    throw new StorageInvalidArgumentError(
+      `key must be a function, or contentHashKey or its like, not ${shown(key)}`,
+    );
+  }
+  if (typeof overwrite !== 'boolean') {
+    throw new StorageInvalidArgumentError(`overwrite must be a boolean, not ${shown(overwrite)}`);
   }
   // A framework's request type is the user's choice; here it is only handed on.
   type AnyRequest = ParsedUploadOptions['metadata'];
   return {
     accept,
     maxSize: parseByteSize(options.maxSize ?? DEFAULT_MAX_SIZE, 'maxSize'),
-    key: (options.key ?? randomKey) as UploadKey,
+    key: key as UploadKey | UploadContentKey,
+    publication: overwrite ? 'replace' : isUniqueKey(key as UploadKey) ? 'unique' : 'create',
     metadata: typeof metadata === 'function' ? (metadata as AnyRequest) : () => metadata,
     cacheControl,
   };

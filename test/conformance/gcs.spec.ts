@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
 import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
+import { onSdk } from './sdk.js';
 import { clientOf } from '../drivers/gcs/open-gcs.js';
 
 async function open(): Promise<OpenedStorage> {
@@ -27,4 +28,4 @@ async function open(): Promise<OpenedStorage> {
   };
 }
 
-describeStorageDriver('gcs', open, { servesUrls: true });
+describeStorageDriver(onSdk('gcs 8'), open, { servesUrls: true });

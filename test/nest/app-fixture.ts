@@ -1,4 +1,5 @@
 import type { INestApplication, LoggerService, ModuleMetadata } from '@nestjs/common';
+import type { AbstractHttpAdapter } from '@nestjs/core';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import type { AddressInfo } from 'node:net';
 
@@ -38,7 +39,9 @@ export interface TestApp {
   readonly log: LogRecorder;
 }
 
-interface AppSettings {
+export interface AppSettings {
+  /** Default: Express. */
+  adapter?: AbstractHttpAdapter | undefined;
   /** Overrides providers before the app is compiled. */
   override?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
   /** Sets the app up before it listens. */
@@ -50,11 +53,12 @@ const apps: INestApplication[] = [];
 /** An app that listens on a free port until `closeApps()`. */
 export async function startApp(
   metadata: ModuleMetadata,
-  { override = (builder) => builder, configure = () => {} }: AppSettings = {},
+  { adapter, override = (builder) => builder, configure = () => {} }: AppSettings = {},
 ): Promise<TestApp> {
   const log = new LogRecorder();
   const builder = override(Test.createTestingModule(metadata).setLogger(log));
-  const app = (await builder.compile()).createNestApplication();
+  const module = await builder.compile();
+  const app = adapter ? module.createNestApplication(adapter) : module.createNestApplication();
   configure(app);
   await app.listen(0, '127.0.0.1');
   apps.push(app);

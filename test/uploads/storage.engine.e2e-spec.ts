@@ -7,6 +7,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { FileInterceptor, MulterModule } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import express from 'express';
 import multer from 'multer';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -67,6 +68,29 @@ async function nest(replace?: Parameters<typeof recordingDriver>[0]): Promise<Ho
     }
   }
   const { port } = await startApp({ controllers: [UploadController] });
+  return { port, storage, ...recorded };
+}
+
+async function nestFastify(replace?: Parameters<typeof recordingDriver>[0]): Promise<Host> {
+  const recorded = await recordingDriver(replace);
+  const storage = new Storage(recorded.driver);
+  const settings = {
+    storage: new StorageEngine(storage, options),
+    defParamCharset: 'utf8',
+    limits: { fileSize: 1_000_000 },
+  };
+  @Controller()
+  class UploadController {
+    @Post()
+    @UseInterceptors(nestMultipart!.FileInterceptor('photo', settings))
+    add(@UploadedFile() file: StoredUpload): unknown {
+      return { file };
+    }
+  }
+  const { port } = await startApp(
+    { controllers: [UploadController] },
+    { adapter: new FastifyAdapter() },
+  );
   return { port, storage, ...recorded };
 }
 
@@ -141,15 +165,23 @@ function bodyOf(error: unknown): unknown {
   return (error as { getResponse?(): unknown }).getResponse?.() ?? { code, message };
 }
 
+// Nest has it since 12.1; `fastify-apps` makes sure that it is looked at there.
+const nestMultipart = await import('@nestjs/platform-fastify/multipart').catch(() => undefined);
+
 const post = (port: number, ...parts: Part[]): Promise<Answer> =>
   send(port, '/', { method: 'POST', headers: formHeaders, body: form(...parts) });
 
-describe.each([
+type OpenHost = (replace?: Parameters<typeof recordingDriver>[0]) => Promise<Host>;
+
+const hosts: [where: string, open: OpenHost][] = [
   ['Nest’s FileInterceptor', nest],
   ['Nest’s MulterModule', nestModule],
   ['multer on Express', plainExpress],
   ['multer on node:http', plainHttp],
-])('the engine in %s', (where, host) => {
+];
+if (nestMultipart) hosts.push(['Nest’s FileInterceptor for Fastify', nestFastify]);
+
+describe.each(hosts)('the engine in %s', (where, host) => {
   test('stores a file and tells what it is', async () => {
     const { port, storage, keys } = await host();
     const { status, json } = await post(port, photo);

@@ -1,6 +1,10 @@
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
   Body,
   Controller,
+  type ModuleMetadata,
   type NestInterceptor,
   type PipeTransform,
   Post,
@@ -15,11 +19,32 @@ import {
   type StorageConfiguration,
   type StorageDriver,
   StorageModule,
+  type StorageModuleOptions,
 } from '../../lib/index.js';
-import { startApp, type TestApp } from '../nest/app-fixture.js';
+import { type AppSettings, startApp as startTestApp, type TestApp } from '../nest/app-fixture.js';
 import { type Answer, send } from '../nest/http-client.js';
 import { recordingDriver, type RecordingDriver } from '../nest/recording-driver.js';
 import { form, formHeaders, type Part } from './forms.js';
+
+const ADAPTERS: Readonly<Record<string, () => AbstractHttpAdapter>> = {
+  Express: () => new ExpressAdapter(),
+  Fastify: () => new FastifyAdapter(),
+};
+
+let adapter = ADAPTERS['Express']!;
+
+/** Runs the tests once on each HTTP adapter: every app that they start here is on it. */
+export function onEachAdapter(tests: (name: string) => void): void {
+  describe.each(Object.keys(ADAPTERS))('on %s', (name) => {
+    beforeAll(() => (adapter = ADAPTERS[name]!));
+    tests(name);
+  });
+}
+
+/** An app on the adapter of the tests. */
+export function startApp(metadata: ModuleMetadata, settings: AppSettings = {}): Promise<TestApp> {
+  return startTestApp(metadata, { adapter: adapter(), ...settings });
+}
 
 export interface UploadApp extends TestApp {
   readonly storage: Storage;
@@ -36,11 +61,14 @@ interface UploadSettings {
   several?: boolean;
 }
 
+type ModuleSettings = Pick<StorageModuleOptions, 'shutdownTimeout'>;
+
 /** An app whose `POST /` is a handler behind the interceptor. */
 export async function uploadApp(
   configuration: StorageConfiguration,
   interceptor: Type<NestInterceptor>,
   { handle = (upload) => upload, pipes = [], later = [], several = false }: UploadSettings = {},
+  moduleSettings: ModuleSettings = {},
 ): Promise<UploadApp> {
   @Controller()
   class UploadController {
@@ -55,7 +83,7 @@ export async function uploadApp(
     }
   }
   const started = await startApp({
-    imports: [StorageModule.forRoot({ storages: { uploads: configuration } })],
+    imports: [StorageModule.forRoot({ storages: { uploads: configuration }, ...moduleSettings })],
     controllers: [UploadController],
   });
   return {
@@ -71,8 +99,16 @@ export async function recordedUploadApp(
   interceptor: Type<NestInterceptor>,
   settings?: UploadSettings,
   replace?: (memory: StorageDriver) => Partial<StorageDriver>,
+  moduleSettings?: ModuleSettings,
 ): Promise<UploadApp & RecordingDriver> {
-  const recorded = await recordingDriver(replace);
+  const recorded = await recordingDriver((memory) => ({
+    // What is left is looked at after the app has ended, too.
+    async close() {},
+    ...replace?.(memory),
+  }));
   const configuration = { driver: recorded.driver, retry: { maxRetries: 0 } };
-  return { ...(await uploadApp(configuration, interceptor, settings)), ...recorded };
+  return {
+    ...(await uploadApp(configuration, interceptor, settings, moduleSettings)),
+    ...recorded,
+  };
 }

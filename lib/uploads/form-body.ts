@@ -1,0 +1,70 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import { ReceiveRate } from './receive-rate.js';
+import { formTooLarge, tookTooLong, tooSlow } from './upload.exceptions.js';
+import type { FormLimits } from './upload-options.js';
+
+/**
+ * The body of a request, for the parser. It stands before the request itself, which must live until it is answered:
+ * this may be ended at any time, when the form is too large, comes too slowly or is refused.
+ */
+export class FormBody extends Readable {
+  readonly headers: IncomingHttpHeaders;
+  /** Set by the parser. */
+  body?: unknown;
+  readonly #request: IncomingMessage;
+  readonly #limits: FormLimits;
+  readonly #rate: ReceiveRate | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #size = 0;
+
+  constructor(request: IncomingMessage, limits: FormLimits) {
+    super();
+    const { minRate, minRateWindow, timeout } = limits;
+    this.headers = request.headers;
+    this.#request = request;
+    this.#limits = limits;
+    if (minRate > 0) {
+      this.#rate = new ReceiveRate(minRate, minRateWindow, () => this.destroy(tooSlow()));
+    }
+    if (timeout !== undefined) {
+      this.#timer = setTimeout(() => this.destroy(tookTooLong(timeout)), timeout);
+    }
+    request.on('data', this.#onData).on('end', this.#onEnd);
+    request.on('error', this.#onGone).on('close', this.#onGone);
+    // The parser listens only while it parses.
+    this.on('error', () => {});
+  }
+
+  override _read(): void {
+    this.#rate?.resume();
+    this.#request.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#rate?.stop();
+    clearTimeout(this.#timer);
+    const request = this.#request;
+    request.off('data', this.#onData).off('end', this.#onEnd);
+    request.off('error', this.#onGone).off('close', this.#onGone);
+    request.pause();
+    callback(error);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#size += chunk.byteLength;
+    this.#rate?.received(chunk.byteLength);
+    if (this.#size > this.#limits.maxTotalSize) {
+      this.destroy(formTooLarge(this.#limits.maxTotalSize));
+    } else if (!this.push(chunk)) {
+      this.#rate?.pause();
+      this.#request.pause();
+    }
+  };
+
+  readonly #onEnd = (): void => void this.push(null);
+
+  readonly #onGone = (): void => {
+    if (!this.#request.readableEnded) this.destroy(new Error('Request aborted'));
+  };
+}

@@ -1,0 +1,110 @@
+import multer from 'multer';
+import type { Writable } from 'node:stream';
+import { StorageConfigurationError, StorageError } from '../core/errors.js';
+import { toLoggedHttpException } from '../storage.exceptions.js';
+import type { MulterFile } from './file-body.js';
+import { FormBody } from './form-body.js';
+import type { HttpExchange } from './http-exchange.js';
+import { discardLeftover } from './leftover-body.js';
+import { toUploadException } from './multer-errors.js';
+import { formTooLarge } from './upload.exceptions.js';
+import type { FormLimits } from './upload-options.js';
+import type { UploadTransaction } from './upload-transaction.js';
+import type { WrittenUpload } from './written-upload.js';
+
+type Multer = ReturnType<typeof multer>;
+
+/** The fields of a form that may have files, as multer has them. */
+export type FieldSelection = (parser: Multer) => ReturnType<Multer['single']>;
+
+export interface FormSpecification {
+  readonly limits: FormLimits;
+  readonly fields: FieldSelection;
+  /** Writes a file of the form into its storage. */
+  readonly write: (file: MulterFile, signal: AbortSignal) => Promise<WrittenUpload>;
+}
+
+/**
+ * Reads the form of a request: its files become part of the transaction, its text fields the request's body. Answers
+ * whether there was a form.
+ *
+ * @throws HttpException with a stable `code` for what the client did wrong; any other error is not the client's
+ */
+export async function receiveForm(
+  exchange: HttpExchange,
+  transaction: UploadTransaction,
+  { limits, fields, write }: FormSpecification,
+): Promise<boolean> {
+  const { framework, request, response } = exchange;
+  if (!/^multipart\//i.test(request.headers['content-type'] ?? '')) return false;
+  const body = announcedSize(exchange) <= limits.maxTotalSize && new FormBody(request, limits);
+  const stop = (): void => void (body && body.destroy(transaction.signal.reason as Error));
+  transaction.signal.addEventListener('abort', stop);
+  try {
+    if (!body) throw formTooLarge(limits.maxTotalSize);
+    if (request.readableEnded) throw alreadyRead();
+    const parser = multer({
+      storage: {
+        _handleFile(_request: unknown, file: MulterFile, callback: (error?: unknown) => void) {
+          transaction
+            .write((signal) => write(file, signal))
+            .then(
+              () => callback(null),
+              (error: unknown) => {
+                // The others have no time to lose.
+                void transaction.rollback();
+                callback(error instanceof StorageError ? toLoggedHttpException(error) : error);
+              },
+            );
+        },
+        // The transaction knows what there is to remove.
+        _removeFile(_request: unknown, _file: unknown, callback: (error: Error | null) => void) {
+          callback(null);
+        },
+      },
+      limits: multerLimits(limits),
+      defParamCharset: 'utf8',
+      streamHandler(_request: unknown, busboy: Writable) {
+        // The parser lets go of the body when it has heard enough, and would then wait for its end.
+        busboy.once('unpipe', () => body.destroy());
+        body.pipe(busboy);
+      },
+    } as unknown as multer.Options);
+    await new Promise<void>((resolve, reject) => {
+      fields(parser)(body as never, response as never, (error: unknown) => {
+        if (error) reject(toUploadException(error) as Error);
+        else resolve();
+      });
+    });
+    if (body.body !== undefined) framework.body = body.body;
+    return true;
+  } finally {
+    transaction.signal.removeEventListener('abort', stop);
+    if (body) body.destroy();
+    discardLeftover(request, response);
+  }
+}
+
+function alreadyRead(): Error {
+  return new StorageConfigurationError(
+    'The body of the request was read before the upload interceptor came to it; take away the body parser, middleware or plugin that reads multipart bodies on this route',
+  );
+}
+
+function announcedSize({ request }: HttpExchange): number {
+  return Number(request.headers['content-length'] ?? 0);
+}
+
+function multerLimits({ maxSize, maxFiles, maxFields, maxFieldSize }: FormLimits): object {
+  return {
+    fileSize: maxSize,
+    files: maxFiles,
+    fields: maxFields,
+    parts: maxFiles + maxFields,
+    fieldSize: maxFieldSize,
+    fieldNameSize: 100,
+    headerPairs: 100,
+    fieldNestingDepth: 32,
+    fieldArrayIndexLimit: 1000,
+  };
+}

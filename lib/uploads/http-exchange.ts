@@ -1,0 +1,37 @@
+import type { ExecutionContext } from '@nestjs/common';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/** What Nest's `@Body()`, `@UploadedFile()` and `@UploadedFiles()` look at, on every adapter. */
+export interface FrameworkRequest {
+  body?: unknown;
+  file?: unknown;
+  files?: unknown;
+}
+
+/** A request and its response, as the framework has them and as Node has them. */
+export interface HttpExchange {
+  readonly framework: FrameworkRequest;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Express hands on Node's own objects; Fastify's have them as `raw`. */
+export function httpExchange(context: ExecutionContext): HttpExchange {
+  const http = context.switchToHttp();
+  const framework = http.getRequest<FrameworkRequest>();
+  return {
+    framework,
+    request: rawOf<IncomingMessage>(framework, 'pipe'),
+    response: rawOf<ServerResponse>(http.getResponse<object>(), 'writeHead'),
+  };
+}
+
+/** Node's request behind that of any framework. */
+export function rawRequest(request: unknown): IncomingMessage {
+  return rawOf<IncomingMessage>(request as object, 'pipe');
+}
+
+function rawOf<Raw>(object: object, method: string): Raw {
+  const { raw } = object as { raw?: Record<string, unknown> };
+  return (typeof raw?.[method] === 'function' ? raw : object) as Raw;
+}

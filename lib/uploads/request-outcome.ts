@@ -1,0 +1,74 @@
+import type { ServerResponse } from 'node:http';
+
+/**
+ * Watches how a request ends: it fails when it is answered with a status of 400 or more, when the client goes away
+ * before it is answered, and when its handler never ran or was given up. A client that goes away while a good answer is on its way
+ * to it changes nothing.
+ */
+export class RequestOutcome {
+  #handler: 'waiting' | 'running' | 'succeeded' | 'givenUp' = 'waiting';
+  #isSent = false;
+  #verdict: 'failed' | 'succeeded' | undefined;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly on: { readonly failure: () => void; readonly success: () => void },
+  ) {
+    if (response.destroyed) {
+      this.fail();
+      return;
+    }
+    response.once('finish', () => this.#onFinish());
+    response.once('close', () => this.#onClose());
+  }
+
+  get hasFailed(): boolean {
+    return this.#verdict === 'failed';
+  }
+
+  handlerStarted(): void {
+    this.#handler = 'running';
+  }
+
+  handlerSucceeded(): void {
+    this.#handler = 'succeeded';
+    if (this.#isSent) this.#judge();
+  }
+
+  /** Nobody waits for the handler any more, as when an interceptor around it has a time limit. */
+  handlerGivenUp(): void {
+    if (this.#handler === 'running') this.#handler = 'givenUp';
+    if (this.#isSent) this.#judge();
+  }
+
+  fail(): void {
+    this.#decide('failed');
+  }
+
+  #onFinish(): void {
+    this.#isSent = true;
+    this.#judge();
+  }
+
+  /** Of an answer that was sent. */
+  #judge(): void {
+    if (this.response.statusCode >= 400) return this.#decide('failed');
+    // An answer that the running handler gave by itself says nothing about how the handler ends.
+    if (this.#handler === 'running') return;
+    this.#decide(this.#handler === 'succeeded' ? 'succeeded' : 'failed');
+  }
+
+  #onClose(): void {
+    if (this.#isSent) return;
+    const { headersSent, statusCode } = this.response;
+    const isAnswered = headersSent && statusCode < 400;
+    this.#decide(isAnswered && this.#handler === 'succeeded' ? 'succeeded' : 'failed');
+  }
+
+  #decide(verdict: 'failed' | 'succeeded'): void {
+    if (this.#verdict) return;
+    this.#verdict = verdict;
+    if (verdict === 'failed') this.on.failure();
+    else this.on.success();
+  }
+}

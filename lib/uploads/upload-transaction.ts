@@ -1,0 +1,146 @@
+import { Logger } from '@nestjs/common';
+import { setMaxListeners } from 'node:events';
+import { StorageAbortedError } from '../core/errors.js';
+import type { StorageWork } from '../storage.registry.js';
+import { shuttingDown } from './upload.exceptions.js';
+import type { StoredUpload } from './stored-upload.js';
+import type { UploadedFileInfo, WrittenUpload } from './written-upload.js';
+
+const logger = new Logger('StorageUploads');
+
+/**
+ * The unit of work of one request: knows every file that the request stored, and either publishes all of them or leaves
+ * none, but for those that are to be kept in any case.
+ */
+export class UploadTransaction implements StorageWork {
+  /** Resolves when everything is published, or removed, for good. */
+  readonly settled: Promise<void>;
+  readonly #controller = new AbortController();
+  readonly #written: WrittenUpload[] = [];
+  readonly #writing = new Set<Promise<unknown>>();
+  readonly #kept = new Set<WrittenUpload>();
+  readonly #uploads: (StoredUpload | undefined)[] = [];
+  #isReceiving = true;
+  #isKept = false;
+  #rollback: Promise<void> | undefined;
+
+  #settle: () => void = () => {};
+
+  constructor() {
+    this.settled = new Promise((resolve) => (this.#settle = resolve));
+    // Each file listens for the end, several times over: no leak, and nothing to warn of.
+    setMaxListeners(0, this.signal);
+  }
+
+  /** Aborted by the rollback. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** What was stored, in the order in which the files came. */
+  get uploads(): readonly StoredUpload[] {
+    return this.#uploads.filter((upload) => upload !== undefined);
+  }
+
+  /** Lets a file be written as a part of this request. What is written after a rollback is removed at once. */
+  write(start: (signal: AbortSignal) => Promise<WrittenUpload>): Promise<UploadedFileInfo> {
+    const place = this.#uploads.push(undefined) - 1;
+    const writing = this.#write(start, place);
+    this.#writing.add(writing);
+    const settled = (): void => void this.#writing.delete(writing);
+    writing.then(settled, settled);
+    return writing;
+  }
+
+  /** The form is complete. */
+  received(): void {
+    this.#isReceiving = false;
+  }
+
+  /** Ends a form that is still being received; a handler that has its uploads is not disturbed. */
+  interrupt(): void {
+    if (this.#isReceiving) void this.rollback(shuttingDown());
+  }
+
+  /** Nothing more happens: what was published stays. */
+  settle(): void {
+    this.#settle();
+  }
+
+  /** Keeps everything, also when the request fails. */
+  keepAll(): void {
+    this.#isKept = true;
+  }
+
+  /** Publishes what is stored aside. Does nothing after a rollback. */
+  async commit(): Promise<void> {
+    if (this.#rollback) return;
+    for (const written of this.#written) await written.publish();
+  }
+
+  /**
+   * Removes everything, once, however often it is called; resolves when nothing is in flight any more. What cannot be
+   * removed is logged.
+   *
+   * @param reason what a form that is still being received is answered with
+   */
+  rollback(reason: Error = new StorageAbortedError('The request failed')): Promise<void> {
+    return (this.#rollback ??= this.#removeAll(reason));
+  }
+
+  async #write(
+    start: (signal: AbortSignal) => Promise<WrittenUpload>,
+    place: number,
+  ): Promise<UploadedFileInfo> {
+    const written = await start(this.signal);
+    if (this.#rollback) {
+      await this.#remove(written);
+      throw this.signal.reason;
+    }
+    this.#written.push(written);
+    this.#uploads[place] = this.#withKeep(written);
+    return written.info;
+  }
+
+  async #removeAll(reason: Error): Promise<void> {
+    this.#controller.abort(reason);
+    // Begun at once: at a shutdown, the storage takes no call that comes later.
+    const removals = this.#written.map((written) =>
+      this.#isKept || this.#kept.has(written) ? this.#publish(written) : this.#remove(written),
+    );
+    await Promise.allSettled([...removals, ...this.#writing]);
+    this.settle();
+  }
+
+  async #publish(written: WrittenUpload): Promise<void> {
+    const { storage, key } = written.info;
+    try {
+      await written.publish();
+    } catch (error) {
+      logger.error(
+        `An upload that was to be kept is not in the storage "${storage}", under ${JSON.stringify(key)}`,
+        error,
+      );
+    }
+  }
+
+  /** Removes the file; never rejects, since the client is to see why the request failed. */
+  async #remove(written: WrittenUpload): Promise<void> {
+    const { storage, key } = written.info;
+    try {
+      await written.remove();
+    } catch (error) {
+      logger.error(
+        `An upload that was to be removed is still in the storage "${storage}", under ${JSON.stringify(key)}`,
+        error,
+      );
+    }
+  }
+
+  #withKeep(written: WrittenUpload): StoredUpload {
+    // Not enumerable: as JSON, and in comparisons, an upload is its data.
+    return Object.defineProperty(written.info as StoredUpload, 'keep', {
+      value: () => void this.#kept.add(written),
+    });
+  }
+}

@@ -1,0 +1,94 @@
+import { HttpException } from '@nestjs/common';
+import type { Readable } from 'node:stream';
+import { safeFileName } from '../core/content-disposition.js';
+import { parseKey } from '../core/key.js';
+import type { Storage } from '../core/storage.js';
+import { SNIFF_LENGTH } from './content-sniffing.js';
+import { contentTypeByBytes, isAccepted } from './content-type-policy.js';
+import { leaveFile, type MulterFile, openFileBody, peek } from './file-body.js';
+import { notAccepted } from './upload.exceptions.js';
+import type { ParsedUploadOptions } from './upload-options.js';
+import {
+  type CheckedFile,
+  stageByContent,
+  stageUnderKey,
+  writeUnderKey,
+  type WrittenUpload,
+} from './written-upload.js';
+
+interface WriteContext {
+  /** The HTTP framework's request, for the functions among the options. */
+  readonly request: unknown;
+  /** Ends the writing of a file that is still being received; one that was received is written to its end. */
+  readonly signal: AbortSignal;
+}
+
+/** Writes files of a form into one storage: checks each by its first bytes, names it and streams it on. */
+export class UploadWriter {
+  constructor(
+    readonly storage: Storage,
+    private readonly options: ParsedUploadOptions,
+  ) {}
+
+  /**
+   * Writes the file. When it rejects, nothing of the file is in the storage, and the form goes on without it. Nothing
+   * is stored of a file that is cut off: the storage never sees an end of it.
+   */
+  async write(file: MulterFile, { request, signal }: WriteContext): Promise<WrittenUpload> {
+    // Before anything is awaited: the stream's events do not come twice.
+    const body = openFileBody(file, this.options.maxSize);
+    const stop = new AbortController();
+    const abort = (): void => {
+      // The storage may be about to commit what it has read to its end: only by waiting is it certain what became of it.
+      if (body.readableEnded) return;
+      stop.abort(signal.reason);
+      body.destroy(signal.reason as Error);
+    };
+    signal.addEventListener('abort', abort);
+    try {
+      signal.throwIfAborted();
+      const checked = await this.#check(file, body, request);
+      return await this.#store({ ...checked, signal: stop.signal }, request);
+    } catch (error) {
+      const { errored } = body;
+      leaveFile(file, body);
+      // What ended the body says more than that it ended.
+      throw errored instanceof HttpException ? errored : error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async #check(
+    { fieldname, originalname, encoding, mimetype }: MulterFile,
+    body: Readable,
+    request: unknown,
+  ): Promise<Omit<CheckedFile, 'signal'>> {
+    const { accept, metadata, cacheControl } = this.options;
+    const { head, whole } = await peek(body, SNIFF_LENGTH);
+    const contentType = contentTypeByBytes(head, mimetype);
+    if (accept && !isAccepted(contentType, accept)) {
+      throw notAccepted(contentType, accept, fieldname);
+    }
+    const file = { fieldname, originalname, encoding, mimetype, contentType };
+    return {
+      file,
+      body: whole,
+      attributes: {
+        contentType,
+        metadata: { filename: safeFileName(originalname), ...(await metadata(file, request)) },
+        ...(cacheControl !== undefined && { cacheControl }),
+      },
+    };
+  }
+
+  async #store(checked: CheckedFile, request: unknown): Promise<WrittenUpload> {
+    const { key, publication } = this.options;
+    if (typeof key !== 'function') {
+      return stageByContent(this.storage, (file) => key.fromContent(file, request), checked);
+    }
+    const chosen = parseKey(await key(checked.file, request));
+    if (publication === 'replace') return stageUnderKey(this.storage, chosen, checked);
+    return writeUnderKey(this.storage, chosen, checked, { createOnly: publication === 'create' });
+  }
+}

@@ -1,0 +1,143 @@
+import { createHash, type Hash } from 'node:crypto';
+import { StorageFileExistsError, StorageUnsupportedError } from '../core/errors.js';
+import { parseKey } from '../core/key.js';
+import type { StagedFile } from '../core/staging.js';
+import type { Storage } from '../core/storage.js';
+import { type StoredFile, storedFile } from '../core/stored-file.js';
+import type { HashedFile, StoredUpload, TypedFile } from './stored-upload.js';
+
+/** What multer is told about a file; `keep` belongs to the request that the file came in. */
+export type UploadedFileInfo = Omit<StoredUpload, 'keep'>;
+
+/** A file whose bytes are in the storage, to be published or removed. */
+export interface WrittenUpload {
+  readonly info: UploadedFileInfo;
+  /** Puts the file under its key, if it is not there yet. */
+  publish(): Promise<void>;
+  /** Takes the file out of the storage again. Does nothing once another file may have given way to it. */
+  remove(): Promise<void>;
+}
+
+/** A file that passed every check that comes before its bytes are stored. */
+export interface CheckedFile {
+  readonly file: TypedFile & { readonly encoding: string };
+  readonly body: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly attributes: {
+    readonly contentType: string;
+    readonly metadata: Record<string, string>;
+    readonly cacheControl?: string;
+  };
+  readonly signal: AbortSignal;
+}
+
+/** Stores the file under its key at once. */
+export async function writeUnderKey(
+  storage: Storage,
+  key: string,
+  checked: CheckedFile,
+  { createOnly }: { createOnly: boolean },
+): Promise<WrittenUpload> {
+  if (createOnly) await assertCreateOnly(storage);
+  const stored = await storage.put(key, checked.body, {
+    ...checked.attributes,
+    signal: checked.signal,
+    ...(createOnly && { ifNoneMatch: '*' }),
+  });
+  return {
+    info: describe(storage, checked, stored),
+    async publish() {},
+    remove: () => storage.delete(key),
+  };
+}
+
+/** Stages the file, so that what the key holds stays until the request has succeeded. */
+export async function stageUnderKey(
+  storage: Storage,
+  key: string,
+  checked: CheckedFile,
+): Promise<WrittenUpload> {
+  const { attributes, body, signal } = checked;
+  const staged = await storage.stage(body, { ...attributes, signal });
+  const info = describe(storage, checked, storedFile({ key, size: staged.size, ...attributes }));
+  return stagedUpload(info, staged, () => staged.commit(key));
+}
+
+/** Stages the file, since only its last byte tells its key. */
+export async function stageByContent(
+  storage: Storage,
+  keyOf: (file: HashedFile) => string | Promise<string>,
+  checked: CheckedFile,
+): Promise<WrittenUpload> {
+  const { attributes, body, signal } = checked;
+  const hash = createHash('sha256');
+  const staged = await storage.stage(hashed(body, hash), { ...attributes, signal });
+  try {
+    const { size } = staged;
+    const key = parseKey(await keyOf({ ...checked.file, size, sha256: hash.digest('hex') }));
+    const info = describe(storage, checked, storedFile({ key, size, ...attributes }));
+    return stagedUpload(info, staged, async () => {
+      const { createOnlyCopy } = storage.capabilities;
+      try {
+        return await staged.commit(key, createOnlyCopy ? { ifNoneMatch: '*' } : {});
+      } catch (error) {
+        if (!(error instanceof StorageFileExistsError)) throw error;
+        // The key tells the content: the same file is there already.
+        await staged.discard();
+        return storage.info(key);
+      }
+    });
+  } catch (error) {
+    await staged.discard();
+    throw error;
+  }
+}
+
+function stagedUpload(
+  info: UploadedFileInfo,
+  staged: StagedFile,
+  commit: () => Promise<StoredFile>,
+): WrittenUpload {
+  let published: Promise<void> | undefined;
+  const publish = async (): Promise<void> => {
+    info.stored = await commit();
+  };
+  return {
+    info,
+    publish: () => (published ??= publish()),
+    async remove() {
+      await published?.catch(() => {});
+      await staged.discard();
+    },
+  };
+}
+
+async function assertCreateOnly(storage: Storage): Promise<void> {
+  await storage.open();
+  if (storage.capabilities.createOnly) return;
+  throw new StorageUnsupportedError(
+    `Storage "${storage.name}" cannot refuse a key that is in use, as uploads under keys of one's own need; set overwrite: true, or use randomKey or datedKey`,
+  );
+}
+
+function describe(storage: Storage, { file }: CheckedFile, stored: StoredFile): UploadedFileInfo {
+  return {
+    fieldname: file.fieldname,
+    originalname: file.originalname,
+    encoding: file.encoding,
+    mimetype: file.contentType,
+    size: stored.size,
+    key: stored.key,
+    storage: storage.name,
+    stored,
+  };
+}
+
+async function* hashed(
+  body: Uint8Array | AsyncIterable<Uint8Array>,
+  hash: Hash,
+): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of body instanceof Uint8Array ? [body] : body) {
+    hash.update(chunk);
+    yield chunk;
+  }
+}

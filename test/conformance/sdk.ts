@@ -1,0 +1,4 @@
+/** The driver and the release of its SDK that this run is on: `jest.config.js` names those that are not the newest. */
+export function onSdk(newest: string): string {
+  return (globalThis as { SDK?: string }).SDK ?? newest;
+}

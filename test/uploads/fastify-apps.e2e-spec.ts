@@ -1,0 +1,188 @@
+import multipart from '@fastify/multipart';
+import {
+  type CallHandler,
+  Controller,
+  type ExecutionContext,
+  type INestApplication,
+  type NestInterceptor,
+  Post,
+  Req,
+  UploadedFile,
+  UseInterceptors,
+  VersioningType,
+} from '@nestjs/common';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import type { AddressInfo } from 'node:net';
+import type { Observable } from 'rxjs';
+import { StorageFileInterceptor, StorageModule, type StoredUpload } from '../../lib/index.js';
+import { type AppSettings, closeApps, startApp } from '../nest/app-fixture.js';
+import { type Answer, send } from '../nest/http-client.js';
+import { form, formHeaders, png } from './forms.js';
+
+afterEach(closeApps);
+
+const photo = { name: 'photo', filename: 'a.png', type: 'image/png', content: png(3_000_000) };
+
+@Controller()
+class OurController {
+  @Post('ours')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  add(@UploadedFile() file: StoredUpload): unknown {
+    return { size: file.size, mimetype: file.mimetype, storage: file.storage };
+  }
+}
+
+/** The app's own way with forms, by the plugin. */
+@Controller()
+class PluginController {
+  @Post('theirs')
+  async add(@Req() request: any): Promise<unknown> {
+    const { file } = (await request.file({ limits: { fileSize: 10_000_000 } })) as {
+      file: AsyncIterable<Buffer>;
+    };
+    let size = 0;
+    for await (const chunk of file) size += chunk.byteLength;
+    return { size };
+  }
+}
+
+const imports = [StorageModule.forRoot({ storages: { uploads: { driver: 'memory' } } })];
+
+function start(settings: AppSettings & { controllers?: any[] } = {}) {
+  const { controllers = [OurController], ...rest } = settings;
+  return startApp({ imports, controllers }, { adapter: new FastifyAdapter(), ...rest });
+}
+
+const post = (port: number, path: string, type = formHeaders['Content-Type']): Promise<Answer> =>
+  send(port, path, { method: 'POST', headers: { 'Content-Type': type }, body: form(photo) });
+
+const register = (app: INestApplication): unknown =>
+  (app as NestFastifyApplication).register(multipart as never);
+
+test('a Fastify app takes uploads without any plugin, beyond its bodyLimit', async () => {
+  const { port } = await start({ adapter: new FastifyAdapter({ bodyLimit: 1000 }) });
+  const answer = await post(port, '/ours');
+  expect(answer).toMatchObject({
+    status: 201,
+    json: { size: 3_000_000, mimetype: 'image/png', storage: 'uploads' },
+  });
+});
+
+test('a type in other letters, and with quotes, is a form, too', async () => {
+  const { port } = await start();
+  const type = 'Multipart/Form-Data; charset=utf-8; boundary="form-boundary-7d1"';
+  expect((await post(port, '/ours', type)).status).toBe(201);
+});
+
+test('@fastify/multipart may be there as well, for routes of its own', async () => {
+  const { port } = await start({
+    controllers: [OurController, PluginController],
+    configure: (app) => void register(app),
+  });
+  expect((await post(port, '/ours')).json.size).toBe(3_000_000);
+  expect((await post(port, '/theirs')).json.size).toBe(3_000_000);
+});
+
+test('@fastify/multipart may be registered after the app was initialised', async () => {
+  const controllers = [OurController, PluginController];
+  const module = await Test.createTestingModule({ imports, controllers }).compile();
+  const app = module.createNestApplication<NestFastifyApplication>(new FastifyAdapter());
+  await app.init();
+  await app.register(multipart as never);
+  await app.listen(0, '127.0.0.1');
+  const { port } = app.getHttpServer().address() as AddressInfo;
+  expect((await post(port, '/ours')).json.size).toBe(3_000_000);
+  expect((await post(port, '/theirs')).json.size).toBe(3_000_000);
+  await app.close();
+});
+
+test('a parser of the app for any type does not take the body away', async () => {
+  const { port } = await start({
+    configure: (app) => {
+      const instance = app.getHttpAdapter().getInstance();
+      instance.addContentTypeParser(
+        '*',
+        { parseAs: 'buffer' },
+        (_request: any, body: any, done: any) => done(null, body),
+      );
+    },
+  });
+  expect((await post(port, '/ours')).status).toBe(201);
+});
+
+test('a plugin that has read the body already is told by name', async () => {
+  const { port, log } = await start({
+    configure: (app) => {
+      const instance = app.getHttpAdapter().getInstance();
+      instance.addContentTypeParser(
+        'multipart/form-data',
+        { parseAs: 'buffer', bodyLimit: 10_000_000 },
+        (_request: any, body: any, done: any) => done(null, body),
+      );
+    },
+  });
+  expect((await post(port, '/ours')).status).toBe(500);
+  expect(log.text).toContain('was read before the upload interceptor');
+});
+
+test('prefix, versions and global interceptors change nothing', async () => {
+  class PassesOn implements NestInterceptor {
+    intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+      return next.handle();
+    }
+  }
+  const { port } = await start({
+    configure: (app) => {
+      app.setGlobalPrefix('api');
+      app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+      app.useGlobalInterceptors(new PassesOn());
+    },
+  });
+  expect((await post(port, '/api/v1/ours')).status).toBe(201);
+});
+
+test('bodies of other types are still refused', async () => {
+  const { port } = await start();
+  expect((await post(port, '/ours', 'application/x-unheard-of')).status).toBe(415);
+});
+
+// Nest has upload interceptors of its own for Fastify since 12.1.
+const nestMultipart = await import('@nestjs/platform-fastify/multipart').catch(() => undefined);
+
+test('Nest’s own interceptors for Fastify are looked at where Nest has them', () => {
+  expect(nestMultipart !== undefined).toBe('useMultipart' in FastifyAdapter.prototype);
+});
+
+if (nestMultipart) {
+  describe('beside Nest’s own interceptors for Fastify', () => {
+    const { FileInterceptor } = nestMultipart;
+
+    @Controller()
+    class NestsController {
+      @Post('theirs')
+      @UseInterceptors(FileInterceptor('photo', { limits: { fileSize: 10_000_000 } }))
+      add(@UploadedFile() file: { size: number }): unknown {
+        return { size: file.size };
+      }
+    }
+
+    test.each([
+      ['before them', [OurController, NestsController]],
+      ['after them', [NestsController, OurController]],
+    ])('ours work, %s', async (_order, controllers) => {
+      const { port } = await start({ controllers });
+      expect((await post(port, '/ours')).json.size).toBe(3_000_000);
+      expect((await post(port, '/theirs')).json.size).toBe(3_000_000);
+    });
+
+    test('ours work where the adapter registers the plugin by itself', async () => {
+      const { port } = await start({
+        adapter: new FastifyAdapter({ multipart: true } as never),
+        controllers: [OurController, NestsController],
+      });
+      expect((await post(port, '/ours')).json.size).toBe(3_000_000);
+      expect((await post(port, '/theirs')).json.size).toBe(3_000_000);
+    });
+  });
+}

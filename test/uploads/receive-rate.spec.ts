@@ -1,0 +1,89 @@
+import { jest } from '@jest/globals';
+import { ReceiveRate } from '../../lib/uploads/receive-rate.js';
+
+let slow: boolean;
+let rate: ReceiveRate;
+beforeEach(() => {
+  jest.useFakeTimers({ now: 0 });
+  slow = false;
+  // 100 bytes per second over ten seconds.
+  rate = new ReceiveRate(100, 10_000, () => (slow = true));
+});
+afterEach(() => {
+  rate.stop();
+  jest.useRealTimers();
+});
+
+const after = (seconds: number): void => jest.advanceTimersByTime(seconds * 1000);
+
+test('who sends nothing is slow at the end of the window', () => {
+  after(9.9);
+  expect(slow).toBe(false);
+  after(0.2);
+  expect(slow).toBe(true);
+});
+
+test('who sends just enough is not slow, in whatever pieces', () => {
+  for (let window = 0; window < 3; window++) {
+    rate.received(1000);
+    after(10);
+  }
+  expect(slow).toBe(false);
+});
+
+test('what was sent in one window does not count for the next', () => {
+  rate.received(1_000_000);
+  after(10);
+  expect(slow).toBe(false);
+  after(10);
+  expect(slow).toBe(true);
+});
+
+test('a byte less than enough is slow', () => {
+  rate.received(999);
+  after(10);
+  expect(slow).toBe(true);
+});
+
+test('time in which the receiver was not ready does not count', () => {
+  after(5);
+  rate.pause();
+  after(3600);
+  expect(slow).toBe(false);
+  rate.resume();
+  after(4.9);
+  expect(slow).toBe(false);
+  after(0.2);
+  expect(slow).toBe(true);
+});
+
+test('pausing and resuming twice is as once', () => {
+  rate.pause();
+  after(5);
+  rate.pause();
+  rate.resume();
+  after(5);
+  rate.resume();
+  after(4.9);
+  expect(slow).toBe(false);
+  after(0.2);
+  expect(slow).toBe(true);
+});
+
+test('a window that ends while the receiver is not ready ends when it is', () => {
+  after(9);
+  rate.pause();
+  after(60);
+  rate.resume();
+  rate.received(1000);
+  after(1.1);
+  expect(slow).toBe(false);
+});
+
+test('nothing happens after the end', () => {
+  rate.stop();
+  rate.resume();
+  after(100);
+  expect(slow).toBe(false);
+  expect(jest.getTimerCount()).toBe(0);
+});
