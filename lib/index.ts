@@ -43,11 +43,7 @@ export type { FileAttributes, StoredFile } from './core/stored-file.js';
 export { storedFile } from './core/stored-file.js';
 export type { ByteSize } from './core/units.js';
 export { InjectStorage } from './decorators/inject-storage.decorator.js';
-export type {
-  DriverName,
-  DriverOptionsByName,
-  StorageConfiguration,
-} from './drivers/driver-options.js';
+export type * from './drivers/driver-options.js';
 export { createStorage, openStorage } from './drivers/open-storage.js';
 export type * from './interfaces/storage-module-options.interface.js';
 export { ServedFile, type ServedFileOptions } from './serving/served-file.js';

@@ -7,6 +7,18 @@ import type { LocalStorageOptions } from './local/local.options.js';
 import type { MemoryStorageOptions } from './memory/memory.options.js';
 import type { S3StorageOptions } from './s3/s3.options.js';
 
+export type { AzureStorageOptions, AzureTokenCredential } from './azure/azure.options.js';
+export type {
+  GcsCredentials,
+  GcsCredentialsFile,
+  GcsServiceAccountKey,
+  GcsStorageOptions,
+} from './gcs/gcs.options.js';
+export type { LocalStorageOptions } from './local/local.options.js';
+export type { MemoryStorageOptions } from './memory/memory.options.js';
+export type { S3StorageOptions } from './s3/s3.options.js';
+export type { S3Provider } from './s3/s3.profiles.js';
+
 /** The options of each built-in driver. */
 export interface DriverOptionsByName {
   memory: MemoryStorageOptions;

@@ -1,0 +1,77 @@
+import type { BlockBlobClient } from '@azure/storage-blob';
+import type { DriverPutOptions } from '../../core/storage-driver.js';
+import { type StoredFile, storedFile } from '../../core/stored-file.js';
+import { attributesOf } from '../remote/file-attributes.js';
+import { PartSender } from '../remote/part-sender.js';
+import {
+  commitBlocks,
+  MAX_BLOCK_SIZE,
+  MAX_BLOCKS,
+  newBlockIds,
+  stageBlock,
+} from './azure.blocks.js';
+import type { AzureContainer } from './azure.client.js';
+import { toEtag } from './azure.metadata.js';
+
+/**
+ * One body that goes up in blocks, several at once. It rejects when no request is under way. What was stored before is not
+ * touched, and the blocks of an upload that failed are left to the service, which drops them within a week: to delete the
+ * blob would delete what others have committed.
+ */
+export class BlockUpload {
+  readonly #blob: BlockBlobClient;
+  readonly #blocks: PartSender<string>;
+
+  constructor(
+    private readonly container: AzureContainer,
+    private readonly key: string,
+    partSize: number,
+    private readonly options: DriverPutOptions,
+    /** Ends the reading of the body, too. */
+    private readonly stop = new AbortController(),
+  ) {
+    this.#blob = container.client.getBlockBlobClient(key);
+    const blockId = newBlockIds();
+    this.#blocks = new PartSender({
+      partSize,
+      maxParts: MAX_BLOCKS,
+      ...(options.size === undefined && { growTo: MAX_BLOCK_SIZE }),
+      concurrency: options.concurrency ?? container.settings.concurrency,
+      signal: options.signal,
+      stop,
+      send: async (number, bytes, signal) => {
+        const id = blockId(number);
+        await stageBlock(container, this.#blob, id, bytes, signal);
+        return id;
+      },
+    });
+  }
+
+  /**
+   * @param body bytes, or chunks that end as soon as `stop` is aborted
+   * @param beginning more than a part, which was read of the chunks already
+   */
+  async run(
+    body: Uint8Array | AsyncIterator<Uint8Array>,
+    beginning?: Uint8Array,
+  ): Promise<StoredFile> {
+    const { container, key, options } = this;
+    try {
+      const ids = await this.#blocks.run(body, beginning);
+      const written = await commitBlocks(container, this.#blob, ids, options);
+      return storedFile({
+        ...attributesOf(options),
+        key,
+        size: this.#blocks.size,
+        etag: toEtag(written.etag),
+        lastModified: written.lastModified,
+        // The answer tells the MD5 of the list of blocks.
+        checksum: options.checksum?.algorithm === 'md5' ? options.checksum : undefined,
+        version: written.versionId,
+      });
+    } catch (error) {
+      this.stop.abort(error);
+      throw options.signal.aborted ? options.signal.reason : error;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import {
+  ContainerClient,
+  type ContainerClientOptions,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob';
+import { StorageConfigurationError } from '../../core/errors.js';
+import type { DriverSettings } from '../../core/storage-driver.js';
+import { openAgents } from '../remote/connecting-agents.js';
+import { accountUrlOf, assertOptions } from './azure.option-checks.js';
+import type { AzureStorageOptions, AzureTokenCredential } from './azure.options.js';
+import { openTransport } from './azure.transport.js';
+
+const IDLE_TIMEOUT = 30_000;
+
+/** The container, and what every part of the driver needs to talk to it. */
+export interface AzureContainer {
+  readonly client: ContainerClient;
+  readonly settings: DriverSettings;
+  /** Attempts after the first one; none on a client that was given, which makes its own. */
+  readonly maxRetries: number;
+  /** What signed URLs are signed with: the account's key, or one that the service gives to whoever has a token. */
+  readonly signsWith: 'accountKey' | 'delegationKey' | undefined;
+  /** Frees the sockets, unless the client was given. */
+  close(): void;
+}
+
+/** @throws StorageConfigurationError that says which option is wrong and what it should be. */
+export async function openContainer(
+  options: AzureStorageOptions,
+  settings: DriverSettings,
+): Promise<AzureContainer> {
+  assertOptions(options);
+  if (options.client) {
+    const { client } = options;
+    return { client, settings, maxRetries: 0, signsWith: keyOf(client), close() {} };
+  }
+  const agents = openAgents(Math.max(256, 4 * settings.concurrency));
+  const close = (): void => {
+    agents.httpAgent.destroy();
+    agents.httpsAgent.destroy();
+  };
+  try {
+    const client = await createClient(options, {
+      httpClient: openTransport(agents, settings.timeout ?? IDLE_TIMEOUT),
+      // Repeated by one policy and not by two, one inside the other: azure.requests.ts has it.
+      retryOptions: { maxTries: 1 },
+      userAgentOptions: { userAgentPrefix: 'nestjs-storages' },
+    });
+    const { maxRetries } = settings.retry;
+    return { client, settings, maxRetries, signsWith: keyOf(client), close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+async function createClient(
+  options: AzureStorageOptions,
+  pipeline: ContainerClientOptions,
+): Promise<ContainerClient> {
+  const { container, connectionString, accountName, accountKey, sasToken } = options;
+  if (connectionString !== undefined) {
+    try {
+      return new ContainerClient(connectionString, container, pipeline);
+    } catch {
+      // The SDK's own words may repeat parts of the string.
+      throw new StorageConfigurationError(
+        'connectionString is not one: it needs AccountName with AccountKey, or BlobEndpoint with SharedAccessSignature',
+      );
+    }
+  }
+  const url = `${accountUrlOf(options)}/${container}`;
+  if (accountKey !== undefined) {
+    return new ContainerClient(
+      url,
+      new StorageSharedKeyCredential(accountName!, accountKey),
+      pipeline,
+    );
+  }
+  if (sasToken !== undefined) {
+    return new ContainerClient(`${url}?${sasToken.replace(/^\?/, '')}`, undefined, pipeline);
+  }
+  if (new URL(url).protocol !== 'https:') {
+    throw new StorageConfigurationError(
+      'accountUrl must be an https URL: tokens of a credential are not sent over a wire that anybody can read',
+    );
+  }
+  return new ContainerClient(url, options.credential ?? (await defaultCredential()), pipeline);
+}
+
+/** Told by what they can do: a client of one's own may come from another copy of the SDK. */
+function keyOf({ credential }: ContainerClient): AzureContainer['signsWith'] {
+  if ('computeHMACSHA256' in credential) return 'accountKey';
+  return 'getToken' in credential ? 'delegationKey' : undefined;
+}
+
+async function defaultCredential(): Promise<AzureTokenCredential> {
+  try {
+    const { DefaultAzureCredential } = await import('@azure/identity');
+    return new DefaultAzureCredential();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const missing = code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
+    throw new StorageConfigurationError(
+      missing
+        ? 'No credentials are given, and the package that finds them is not installed: npm install @azure/identity'
+        : 'No credentials are given, and DefaultAzureCredential of @azure/identity could not be made',
+      { cause: error },
+    );
+  }
+}

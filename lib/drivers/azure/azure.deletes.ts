@@ -1,0 +1,120 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BatchSubResponse } from '@azure/storage-blob';
+import { StorageError, StorageFileNotFoundError } from '../../core/errors.js';
+import { retryDelay } from '../../core/retry.js';
+import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
+import type { AzureContainer } from './azure.client.js';
+import { codeOf, toStorageError } from './azure.errors.js';
+import { send } from './azure.requests.js';
+
+export const DELETE_BATCH = 256;
+// Without it a blob that has snapshots stays, and the call fails.
+const WITH_SNAPSHOTS = { deleteSnapshots: 'include' } as const;
+
+/** Codes of a service, or of rights, that know single deletions but no batches. */
+const BATCH_REFUSALS =
+  /^(?:AuthorizationFailure|AuthorizationPermissionMismatch|AuthorizationResourceTypeMismatch|(?:API)?NotImplemented)$/;
+
+type Failure = DriverDeleteResult['failed'][number];
+
+/**
+ * A call that fails as a whole rejects. Keys that fail in passing are tried again, for a batch is repeated only as a whole.
+ * Who may delete blobs but not send batches deletes them one by one.
+ */
+export async function deleteMany(
+  container: AzureContainer,
+  keys: readonly string[],
+  { signal }: DriverOptions,
+): Promise<DriverDeleteResult> {
+  if (keys.length === 0) return { failed: [] };
+  if (keys.length === 1) {
+    await deleteOne(container, keys[0]!, signal);
+    return { failed: [] };
+  }
+  const { maxRetries, settings } = container;
+  const failed: Failure[] = [];
+  let left = [...keys];
+  for (let attempt = 1; ; attempt++) {
+    let failures: readonly Failure[];
+    try {
+      failures = await deleteBatch(container, left, signal);
+    } catch (error) {
+      const refused = BATCH_REFUSALS.test(codeOf(error) ?? '');
+      if (!refused) throw error;
+      return { failed: [...failed, ...(await deleteEach(container, left, signal))] };
+    }
+    const passing = failures.filter(({ error }) => error.retryable);
+    failed.push(...failures.filter(({ error }) => !error.retryable));
+    if (passing.length === 0 || attempt > maxRetries) return { failed: [...failed, ...passing] };
+    await sleep(retryDelay(attempt, settings.retry), undefined, { signal });
+    left = passing.map(({ key }) => key);
+  }
+}
+
+export async function deleteOne(
+  container: AzureContainer,
+  key: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const blob = container.client.getBlobClient(key);
+  try {
+    await send(container, signal, (abortSignal) => blob.delete({ abortSignal, ...WITH_SNAPSHOTS }));
+  } catch (error) {
+    if (!(error instanceof StorageFileNotFoundError)) throw error;
+  }
+}
+
+async function deleteBatch(
+  container: AzureContainer,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<Failure[]> {
+  const { client } = container;
+  const { subResponses } = await send(container, signal, async (abortSignal) => {
+    const batches = client.getBlobBatchClient();
+    const batch = batches.createBatch();
+    for (const key of keys) await batch.deleteBlob(client.getBlobClient(key), WITH_SNAPSHOTS);
+    return batches.submitBatch(batch, { abortSignal });
+  });
+  return keys.flatMap((key, index) => {
+    const error = failureOf(subResponses[index]);
+    return error ? [{ key, error }] : [];
+  });
+}
+
+/** The SDK leaves a hole for an answer that it cannot read. */
+function failureOf(answer: BatchSubResponse | undefined): StorageError | undefined {
+  if (answer && answer.status >= 200 && answer.status < 300) return undefined;
+  const error = toStorageError({
+    name: 'RestError',
+    message: answer?.statusMessage ?? '',
+    statusCode: answer?.status ?? 500,
+    errorCode: answer?.errorCode,
+  });
+  return error instanceof StorageFileNotFoundError ? undefined : error;
+}
+
+async function deleteEach(
+  container: AzureContainer,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<Failure[]> {
+  const failed: Failure[] = [];
+  const left = keys.values();
+  const worker = async (): Promise<void> => {
+    for (const key of left) {
+      try {
+        await deleteOne(container, key, signal);
+      } catch (error) {
+        if (!(error instanceof StorageError) || signal.aborted) throw error;
+        failed.push({ key, error });
+      }
+    }
+  };
+  const workers = Array.from({ length: container.settings.concurrency }, worker);
+  // All of them: nothing may be under way when it rejects.
+  for (const result of await Promise.allSettled(workers)) {
+    if (result.status === 'rejected') throw result.reason;
+  }
+  return failed;
+}

@@ -1,0 +1,196 @@
+import { Readable } from 'node:stream';
+import type {
+  BlobDownloadResponseParsed,
+  BlobGetPropertiesResponse,
+  BlobRequestConditions,
+} from '@azure/storage-blob';
+import { checkReadConditions, type ReadConditions } from '../../core/conditions.js';
+import {
+  StorageConnectionError,
+  StorageFileNotFoundError,
+  StoragePreconditionFailedError,
+} from '../../core/errors.js';
+import { type ByteRange, type RangeOption, resolveRange } from '../../core/range.js';
+import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import type { AzureContainer } from './azure.client.js';
+import { fileOf, toEtag } from './azure.metadata.js';
+import { send } from './azure.requests.js';
+import { ResumedBody } from './azure.resumed-body.js';
+
+const MAX_ATTEMPTS = 3;
+
+/** The file as its properties describe it. */
+export async function readFile(
+  container: AzureContainer,
+  key: string,
+  signal: AbortSignal,
+): Promise<StoredFile> {
+  const properties = await readProperties(container, key, signal);
+  return fileOf(key, properties.contentLength ?? 0, properties);
+}
+
+export function readProperties(
+  container: AzureContainer,
+  key: string,
+  signal: AbortSignal,
+): Promise<BlobGetPropertiesResponse> {
+  const blob = container.client.getBlobClient(key);
+  return send(container, signal, (abortSignal) => blob.getProperties({ abortSignal }));
+}
+
+export async function get(
+  container: AzureContainer,
+  key: string,
+  options: DriverGetOptions,
+): Promise<DriverDownload> {
+  const conditions = effectiveConditions(options);
+  const { range, signal } = options;
+  if (Object.keys(conditions).length > 1 || isSuffix(range)) {
+    return downloadVersion(container, key, options, conditions);
+  }
+  try {
+    return await download(container, key, { range, conditions, signal });
+  } catch (error) {
+    // No condition holds for what is not there, which the answer does not tell.
+    if (error instanceof StoragePreconditionFailedError) {
+      await readProperties(container, key, signal);
+    }
+    throw error;
+  }
+}
+
+/** Without those that another one of the same kind outranks, RFC 9110 §13.2.2. */
+function effectiveConditions(options: ReadConditions): ReadConditions {
+  const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = options;
+  return {
+    ...(ifMatch !== undefined
+      ? { ifMatch }
+      : ifUnmodifiedSince !== undefined && { ifUnmodifiedSince }),
+    ...(ifNoneMatch !== undefined
+      ? { ifNoneMatch }
+      : ifModifiedSince !== undefined && { ifModifiedSince }),
+  };
+}
+
+function isSuffix(range: RangeOption | undefined): range is { readonly suffix: number } {
+  return range !== undefined && 'suffix' in range;
+}
+
+/**
+ * Judges conditions and range by the properties, and then reads that very version: Azure knows neither a range that counts
+ * from the end nor two conditions of different kinds.
+ */
+async function downloadVersion(
+  container: AzureContainer,
+  key: string,
+  { range, signal }: DriverGetOptions,
+  conditions: ReadConditions,
+): Promise<DriverDownload> {
+  for (let attempt = 1; ; attempt++) {
+    const file = await readFile(container, key, signal);
+    checkReadConditions(file, conditions);
+    const resolved = range && resolveRange(range, file.size);
+    try {
+      return await download(container, key, {
+        signal,
+        range: resolved,
+        conditions: { ifMatch: file.etag! },
+      });
+    } catch (error) {
+      // Replaced between the two requests: what was judged is not there any more.
+      if (!(error instanceof StoragePreconditionFailedError) || attempt === MAX_ATTEMPTS) {
+        throw error;
+      }
+    }
+  }
+}
+
+interface DownloadOptions {
+  readonly signal: AbortSignal;
+  readonly conditions: ReadConditions;
+  readonly range: Exclude<RangeOption, { suffix: number }> | undefined;
+}
+
+async function download(
+  container: AzureContainer,
+  key: string,
+  { range, conditions, signal }: DownloadOptions,
+): Promise<DriverDownload> {
+  const answer = await request(container, key, range, conditions, signal);
+  const body = answer.readableStreamBody as Readable;
+  try {
+    const delivered = deliveredRange(answer);
+    // Azurite answers with an empty range where the service refuses.
+    if (range && delivered.start > delivered.end) resolveRange(range, delivered.size);
+    // Of a range, the other field has an MD5 of its own.
+    const md5 = answer.blobContentMD5 ?? (range ? undefined : answer.contentMD5);
+    const file = fileOf(key, delivered.size, answer, md5);
+    const etag = toEtag(answer.etag)!;
+    const resume = async (start: number, resumeSignal: AbortSignal): Promise<Readable> => {
+      const rest = { start, end: delivered.end };
+      const { readableStreamBody } = await requestRest(container, key, rest, etag, resumeSignal);
+      return readableStreamBody as Readable;
+    };
+    return {
+      file,
+      ...(range && { range: delivered }),
+      body: new ResumedBody(body, delivered, {
+        resume,
+        signal,
+        maxFailures: container.settings.retry.maxRetries,
+      }),
+    };
+  } catch (error) {
+    body.on('error', () => {});
+    body.destroy();
+    throw error;
+  }
+}
+
+function request(
+  container: AzureContainer,
+  key: string,
+  range: DownloadOptions['range'],
+  conditions: ReadConditions,
+  signal: AbortSignal,
+): Promise<BlobDownloadResponseParsed> {
+  const blob = container.client.getBlobClient(key);
+  const count = range?.end === undefined ? undefined : range.end - range.start + 1;
+  return send(container, signal, (abortSignal) =>
+    blob.download(range?.start ?? 0, count, {
+      abortSignal,
+      conditions: { ...conditions } as BlobRequestConditions,
+      maxRetryRequests: 0,
+    }),
+  );
+}
+
+/** The rest of a body that broke off, of the same version. */
+async function requestRest(
+  container: AzureContainer,
+  key: string,
+  range: { readonly start: number; readonly end: number },
+  etag: string,
+  signal: AbortSignal,
+): Promise<BlobDownloadResponseParsed> {
+  try {
+    return await request(container, key, range, { ifMatch: etag }, signal);
+  } catch (error) {
+    const changed =
+      error instanceof StoragePreconditionFailedError || error instanceof StorageFileNotFoundError;
+    if (!changed) throw error;
+    throw new StorageConnectionError(
+      'The connection broke, and the file was replaced before the rest of it could be read',
+      { cause: error.cause },
+    );
+  }
+}
+
+/** What of the file the answer delivers; `end` lies before `start` when the file is empty. */
+function deliveredRange(answer: BlobDownloadResponseParsed): ByteRange {
+  const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.contentRange ?? '') ?? [];
+  if (size !== undefined) return { start: Number(start), end: Number(end), size: Number(size) };
+  const length = answer.contentLength ?? 0;
+  return { start: 0, end: length - 1, size: length };
+}

@@ -1,0 +1,183 @@
+import type { ContainerClient } from '@azure/storage-blob';
+import type { DriverBody } from '../../core/body.js';
+import type { Capabilities } from '../../core/capabilities.js';
+import type { WriteConditions } from '../../core/conditions.js';
+import { StorageAbortedError } from '../../core/errors.js';
+import type { MultipartPart } from '../../core/multipart.js';
+import type {
+  DriverCopyOptions,
+  DriverDeleteResult,
+  DriverDownload,
+  DriverFactory,
+  DriverGetOptions,
+  DriverListOptions,
+  DriverMultipartOptions,
+  DriverOptions,
+  DriverPutOptions,
+  DriverUpload,
+  DriverUploadUrlOptions,
+  DriverUrlOptions,
+  ListPage,
+  StorageDriver,
+  UploadUrl,
+} from '../../core/storage-driver.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import { BodyFailure } from '../remote/body-failure.js';
+import { MAX_BLOCK_SIZE, MAX_BLOCKS } from './azure.blocks.js';
+import { type AzureContainer, openContainer } from './azure.client.js';
+import { copy } from './azure.copies.js';
+import { DELETE_BATCH, deleteMany } from './azure.deletes.js';
+import { get, readFile } from './azure.downloads.js';
+import { toStorageError } from './azure.errors.js';
+import { list } from './azure.listing.js';
+import {
+  abortMultipartUpload,
+  completeMultipartUpload,
+  listParts,
+  startMultipartUpload,
+  uploadPart,
+} from './azure.multipart.js';
+import type { AzureStorageOptions } from './azure.options.js';
+import { MAX_DELEGATED_LIFE, uploadUrl, url } from './azure.signed-urls.js';
+import { put } from './azure.uploads.js';
+
+const ONE_YEAR = 365 * 86_400;
+
+/**
+ * Opens a container of Azure Blob Storage. No request is made.
+ *
+ * @throws StorageConfigurationError
+ */
+export const createAzureDriver: DriverFactory<AzureStorageOptions, ContainerClient> = async (
+  options,
+  settings,
+) => new AzureDriver(await openContainer(options, settings));
+
+class AzureDriver implements StorageDriver<ContainerClient> {
+  readonly name = 'azure';
+  readonly capabilities: Capabilities;
+  readonly client: ContainerClient;
+  readonly #container: AzureContainer;
+
+  constructor(container: AzureContainer) {
+    this.#container = container;
+    this.client = container.client;
+    this.capabilities = capabilitiesOf(container);
+  }
+
+  put(key: string, body: DriverBody, options: DriverPutOptions): Promise<StoredFile> {
+    return this.#run(options, () => put(this.#container, key, body, options));
+  }
+
+  get(key: string, options: DriverGetOptions): Promise<DriverDownload> {
+    return this.#run(options, () => get(this.#container, key, options));
+  }
+
+  info(key: string, options: DriverOptions): Promise<StoredFile> {
+    return this.#run(options, () => readFile(this.#container, key, options.signal));
+  }
+
+  async *list(options: DriverListOptions): AsyncIterable<ListPage> {
+    try {
+      yield* list(this.#container, options);
+    } catch (error) {
+      throw this.#failure(error, options.signal);
+    }
+  }
+
+  deleteMany(keys: readonly string[], options: DriverOptions): Promise<DriverDeleteResult> {
+    return this.#run(options, () => deleteMany(this.#container, keys, options));
+  }
+
+  copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {
+    return this.#run(options, () => copy(this.#container, from, to, options));
+  }
+
+  url(key: string, options: DriverUrlOptions): Promise<string> {
+    return this.#run(options, () => url(this.#container, key, options));
+  }
+
+  uploadUrl(key: string, options: DriverUploadUrlOptions): Promise<UploadUrl> {
+    return this.#run(options, () => uploadUrl(this.#container, key, options));
+  }
+
+  startMultipartUpload(key: string, options: DriverMultipartOptions): Promise<string> {
+    return this.#run(options, () => startMultipartUpload(this.#container, key, options));
+  }
+
+  uploadPart(
+    upload: DriverUpload,
+    partNumber: number,
+    body: Uint8Array,
+    options: DriverOptions,
+  ): Promise<MultipartPart> {
+    return this.#run(options, () => uploadPart(this.#container, upload, partNumber, body, options));
+  }
+
+  listParts(upload: DriverUpload, options: DriverOptions): Promise<MultipartPart[]> {
+    return this.#run(options, () => listParts(this.#container, upload, options));
+  }
+
+  completeMultipartUpload(
+    upload: DriverUpload,
+    parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+    options: DriverOptions & WriteConditions,
+  ): Promise<StoredFile> {
+    return this.#run(options, () =>
+      completeMultipartUpload(this.#container, upload, parts, options),
+    );
+  }
+
+  abortMultipartUpload(upload: DriverUpload, options: DriverOptions): Promise<void> {
+    return this.#run(options, () => abortMultipartUpload(this.#container, upload, options));
+  }
+
+  async close(): Promise<void> {
+    this.#container.close();
+  }
+
+  async #run<Result>({ signal }: DriverOptions, call: () => Promise<Result>): Promise<Result> {
+    try {
+      return await call();
+    } catch (error) {
+      throw this.#failure(error, signal);
+    }
+  }
+
+  #failure(thrown: unknown, signal: AbortSignal): unknown {
+    const error = thrown instanceof BodyFailure ? thrown.error : thrown;
+    // What a signal is aborted with may itself be a StorageError: it is the cause all the same.
+    if (signal.aborted && error === signal.reason) {
+      return new StorageAbortedError(undefined, { cause: signal.reason });
+    }
+    return thrown instanceof BodyFailure ? error : toStorageError(error, signal);
+  }
+}
+
+function capabilitiesOf({ signsWith }: AzureContainer): Capabilities {
+  const signs = signsWith !== undefined;
+  return {
+    createOnly: true,
+    compareAndSet: true,
+    createOnlyCopy: true,
+    conditionalGet: true,
+    ranges: true,
+    metadata: true,
+    headers: true,
+    delimiters: 'any',
+    atomicMove: false,
+    multipart: true,
+    signedUrls: signs,
+    signedUploads: { PUT: signs ? ['createOnly'] : false, POST: false },
+    checksums: ['md5'],
+    retries: true,
+    limits: {
+      maxObjectSize: MAX_BLOCKS * MAX_BLOCK_SIZE,
+      minPartSize: 1,
+      maxPartSize: MAX_BLOCK_SIZE,
+      maxParts: MAX_BLOCKS,
+      deleteBatch: DELETE_BATCH,
+      maxExpiresIn: signsWith === 'delegationKey' ? MAX_DELEGATED_LIFE : ONE_YEAR,
+    },
+  };
+}

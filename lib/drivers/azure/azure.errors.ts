@@ -1,0 +1,306 @@
+import {
+  StorageAbortedError,
+  StorageConfigurationError,
+  StorageConnectionError,
+  StorageError,
+  type StorageErrorContext,
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StorageIntegrityError,
+  StorageInvalidArgumentError,
+  StorageInvalidKeyError,
+  StorageNotModifiedError,
+  StoragePermissionError,
+  StoragePreconditionFailedError,
+  StorageQuotaExceededError,
+  StorageRangeNotSatisfiableError,
+  StorageRateLimitedError,
+  StorageTimeoutError,
+  StorageTooLargeError,
+  StorageUnsupportedError,
+} from '../../core/errors.js';
+import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
+import { CONNECTION_CODES, UNREACHED_CODES } from '../remote/connection-codes.js';
+
+/** What an error of the SDK tells, read defensively: its shape depends on where it broke. */
+export interface AzureFailure {
+  /** The service's error code, else the name of the error. */
+  readonly name: string;
+  readonly message: string;
+  /** Absent when no answer came. */
+  readonly status: number | undefined;
+  /** Node's code of a failed connection. */
+  readonly code: string | undefined;
+  readonly requestId: string | undefined;
+  readonly retryAfter: string | undefined;
+  /** Size of the file, as a 416 tells it. */
+  readonly size: number | undefined;
+  /** The service's error code of a source that it could not read. */
+  readonly sourceError: string | undefined;
+}
+
+type Context = StorageErrorContext;
+type MakeError = (failure: AzureFailure, context: Context) => StorageError;
+
+const denied =
+  (reason: string): MakeError =>
+  (failure, context) =>
+    new StoragePermissionError(`${reason} (${failure.name})`, context);
+const configuration =
+  (reason: string): MakeError =>
+  (failure, context) =>
+    new StorageConfigurationError(`${reason} (${failure.name})`, context);
+const credentials = denied(
+  'The service does not accept the credentials; check them, and the clock of this machine',
+);
+const rights = denied(
+  'The credentials do not allow this; give them a role such as Storage Blob Data Contributor, or more permissions',
+);
+const disabled = denied('The account does not allow this');
+const leased = denied('Somebody else holds a lease on the file');
+const immutable = denied('A policy of the container keeps the file from being changed');
+const noContainer = configuration('The container does not exist: check container and account');
+const slowDown: MakeError = (failure, context) =>
+  new StorageRateLimitedError(undefined, {
+    ...context,
+    retryAfter: retryAfterOf(failure.retryAfter),
+  });
+const broken: MakeError = (failure, context) =>
+  new StorageConnectionError(`The service failed (${label(failure)})`, context);
+const timedOut: MakeError = (_, context) => new StorageTimeoutError(undefined, context);
+const corrupt: MakeError = (failure, context) =>
+  new StorageIntegrityError(
+    `The service received other bytes than were announced (${failure.name})`,
+    context,
+  );
+const tooLarge: MakeError = (_, context) =>
+  new StorageTooLargeError('The file or a block of it is larger than the service takes', context);
+const unsupported: MakeError = (failure, context) =>
+  new StorageUnsupportedError(
+    `The service does not implement the request (${failure.name})`,
+    context,
+  );
+const invalid: MakeError = (failure, context) =>
+  new StorageInvalidArgumentError(
+    `The service refused the request: ${failure.message || failure.name}`,
+    context,
+  );
+const notFound: MakeError = (_, context) => new StorageFileNotFoundError(undefined, context);
+const exists: MakeError = (_, context) => new StorageFileExistsError(undefined, context);
+const unmet: MakeError = (_, context) => new StoragePreconditionFailedError(undefined, context);
+const noSource: MakeError = (failure, context) =>
+  new StorageError(
+    `The service could not read the file that it was to copy (${failure.sourceError ?? failure.name})`,
+    context,
+  );
+const archived: MakeError = (failure, context) =>
+  new StorageError(
+    `The file is archived, and must be rehydrated before it is read (${failure.name})`,
+    context,
+  );
+const otherType: MakeError = (failure, context) =>
+  new StorageError(
+    `The key holds an append or page blob, which cannot be replaced by a block blob (${failure.name})`,
+    context,
+  );
+const otherBlocks: MakeError = (failure, context) =>
+  new StorageError(
+    `Blocks with ids of another length wait under the key: another program is uploading there, or began to within a week (${failure.name})`,
+    context,
+  );
+
+const BY_NAME: Readonly<Record<string, MakeError>> = {
+  BlobNotFound: notFound,
+  ResourceNotFound: notFound,
+  ContainerNotFound: noContainer,
+  ContainerBeingDeleted: noContainer,
+  ContainerDisabled: noContainer,
+  AccountIsDisabled: disabled,
+  AuthenticationFailed: credentials,
+  InvalidAuthenticationInfo: credentials,
+  NoAuthenticationInformation: credentials,
+  AuthorizationFailure: rights,
+  AuthorizationPermissionMismatch: rights,
+  AuthorizationProtocolMismatch: rights,
+  AuthorizationResourceTypeMismatch: rights,
+  AuthorizationServiceMismatch: rights,
+  AuthorizationSourceIPMismatch: rights,
+  InsufficientAccountPermissions: rights,
+  KeyBasedAuthenticationNotPermitted: disabled,
+  PublicAccessNotPermitted: disabled,
+  BlobImmutableDueToPolicy: immutable,
+  LeaseIdMissing: leased,
+  LeaseIdMismatchWithBlobOperation: leased,
+  ServerBusy: slowDown,
+  InternalError: broken,
+  OperationTimedOut: timedOut,
+  BlobAlreadyExists: exists,
+  // What a signature that only allows to create answers to an overwrite.
+  UnauthorizedBlobOverwrite: exists,
+  ConditionNotMet: unmet,
+  TargetConditionNotMet: unmet,
+  SourceConditionNotMet: unmet,
+  CannotVerifyCopySource: noSource,
+  InvalidRange: ({ size }, context) =>
+    new StorageRangeNotSatisfiableError(undefined, { ...context, size }),
+  Md5Mismatch: corrupt,
+  Crc64Mismatch: corrupt,
+  RequestBodyTooLarge: tooLarge,
+  BlockCountExceedsLimit: tooLarge,
+  RequestEntityTooLargeBlockCountExceedsLimit: tooLarge,
+  AccountCapacityExceeded: (_, context) => new StorageQuotaExceededError(undefined, context),
+  BlobArchived: archived,
+  InvalidBlobType: otherType,
+  InvalidBlobOrBlock: otherBlocks,
+  InvalidResourceName: (_, context) =>
+    new StorageInvalidKeyError('Invalid key: the service does not take it as a name', context),
+  APINotImplemented: unsupported,
+  NotImplemented: unsupported,
+  InvalidHeaderValue: invalid,
+  InvalidInput: invalid,
+  InvalidMetadata: invalid,
+  InvalidQueryParameterValue: invalid,
+  MetadataTooLarge: invalid,
+  OutOfRangeInput: invalid,
+};
+
+const BY_STATUS: Readonly<Record<number, MakeError>> = {
+  304: (_, context) => new StorageNotModifiedError(undefined, context),
+  401: credentials,
+  403: denied('The service denied access'),
+  404: notFound,
+  408: timedOut,
+  412: unmet,
+  413: tooLarge,
+  416: BY_NAME['InvalidRange']!,
+  429: slowDown,
+  501: unsupported,
+  503: slowDown,
+  507: BY_NAME['AccountCapacityExceeded']!,
+};
+
+const failures = new WeakMap<object, AzureFailure>();
+
+/** The error that the caller gets, whatever was thrown. A StorageError is that very one. */
+export function toStorageError(error: unknown, signal?: AbortSignal): StorageError {
+  if (error instanceof StorageError) return error;
+  if (signal?.aborted && (error === signal.reason || nameOf(error) === 'AbortError')) {
+    return new StorageAbortedError(undefined, { cause: signal.reason });
+  }
+  const failure = readFailure(error);
+  const mapped = makeError(failure)(failure, { cause: causeOf(failure) });
+  failures.set(mapped, failure);
+  return mapped;
+}
+
+/** The service's error code behind an error of `toStorageError`. */
+export function codeOf(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null ? failures.get(error)?.name : undefined;
+}
+
+/** The error of a conditional write, told from its conditions. `undefined` when they have nothing to do with it. */
+export function conditionError(
+  error: unknown,
+  { ifNoneMatch }: { readonly ifNoneMatch?: '*' },
+): StorageError | undefined {
+  const refused = error instanceof StoragePreconditionFailedError;
+  if (!refused || ifNoneMatch === undefined) return undefined;
+  return new StorageFileExistsError(undefined, { cause: error.cause });
+}
+
+/** Whether the source of a copy may be another version than the one that was named, or gone. */
+export function isSourceChange(error: unknown): boolean {
+  if (error instanceof StoragePreconditionFailedError) return true;
+  return codeOf(error) === 'CannotVerifyCopySource';
+}
+
+/** Another commit to the key took place while blocks waited there, and the service has dropped them. */
+export function areBlocksGone(error: unknown): boolean {
+  return codeOf(error) === 'InvalidBlockList';
+}
+
+/** Whether the attempt that failed so is certain to have changed nothing: the service said no, or was not reached. */
+export function isRefusal(error: unknown): boolean {
+  const failure = typeof error === 'object' && error !== null ? failures.get(error) : undefined;
+  if (!failure) return false;
+  const { name, status, code } = failure;
+  if (status === undefined) return code !== undefined && UNREACHED_CODES.has(code);
+  if (status === 501 || status === 503) return name !== 'OperationTimedOut';
+  return status >= 300 && status < 500 && status !== 408;
+}
+
+function makeError({ name, status, code }: AzureFailure): MakeError {
+  if (status === undefined) {
+    if (code === 'ETIMEDOUT') return timedOut;
+    if (code !== undefined && CONNECTION_CODES.has(code)) {
+      return (_, context) => new StorageConnectionError(undefined, context);
+    }
+    return ({ message }, context) => new StorageError(message || name, context);
+  }
+  // The code of a 304 is that of a 412.
+  if (status === 304) return BY_STATUS[304]!;
+  const byName = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
+  if (byName) return byName;
+  if (BY_STATUS[status]) return BY_STATUS[status];
+  if (status >= 500) return broken;
+  return (failure, context) =>
+    new StorageError(`The service answered ${label(failure)}: ${failure.message}`, context);
+}
+
+function readFailure(error: unknown): AzureFailure {
+  const fields = toRecord(error);
+  const response = toRecord(fields['response']);
+  const header = headerReader(response['headers'] ?? fields['headers']);
+  const status = toNumber(fields['statusCode'] ?? response['status'] ?? fields['status']);
+  const code = toText(fields['code']);
+  const serviceCode =
+    header('x-ms-error-code') ??
+    toText(fields['errorCode']) ??
+    toText(toRecord(fields['details'])['errorCode']);
+  const wholeSize = /\/(\d+)$/.exec(header('content-range') ?? '')?.[1];
+  return {
+    name: serviceCode ?? (status === undefined ? undefined : code) ?? nameOf(error),
+    message: firstLine(toText(fields['message']) ?? (error instanceof Error ? '' : String(error))),
+    status,
+    code: status === undefined ? code : undefined,
+    requestId: header('x-ms-request-id'),
+    retryAfter: header('retry-after'),
+    size: toNumber(wholeSize),
+    sourceError: header('x-ms-copy-source-error-code'),
+  };
+}
+
+function headerReader(headers: unknown): (name: string) => string | undefined {
+  const { get } = toRecord(headers);
+  return (name) =>
+    typeof get === 'function' ? toText(Reflect.apply(get, headers, [name])) : undefined;
+}
+
+/** A fresh error: the SDK's own carries the request, its headers and its signature. */
+function causeOf({ name, message, code, status, requestId }: AzureFailure): Error {
+  const cause = Object.assign(new Error(message), {
+    ...(code !== undefined && { code }),
+    ...(status !== undefined && { httpStatus: status }),
+    ...(requestId !== undefined && { requestId }),
+  });
+  Object.defineProperty(cause, 'name', { value: name, configurable: true, writable: true });
+  return cause;
+}
+
+function label({ status, name }: AzureFailure): string {
+  const named = name === 'RestError' || name === 'Error' ? '' : name;
+  return [status, named].filter(Boolean).join(' ') || 'no answer';
+}
+
+/** What follows the first line repeats the request: its id, its time, and of a wrong signature all that was signed. */
+function firstLine(message: string): string {
+  return message
+    .split('\n', 1)[0]!
+    .slice(0, 500)
+    .replace(/(\bsig=)[^&\s"'<]+/gi, '$1…')
+    .replace(/\b(SharedKey|Bearer)\s+\S+/gi, '$1 …');
+}
+
+function nameOf(error: unknown): string {
+  return toText(toRecord(error)['name']) ?? 'Error';
+}

@@ -1,0 +1,232 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import type { BlobGetPropertiesResponse, BlockBlobClient } from '@azure/storage-blob';
+import type { WriteConditions } from '../../core/conditions.js';
+import {
+  StorageError,
+  StorageFileNotFoundError,
+  StorageInvalidArgumentError,
+} from '../../core/errors.js';
+import { RESERVED_FOLDER } from '../../core/key.js';
+import type { MultipartPart } from '../../core/multipart.js';
+import type {
+  DriverMultipartOptions,
+  DriverOptions,
+  DriverUpload,
+} from '../../core/storage-driver.js';
+import type { StoredFile } from '../../core/stored-file.js';
+import { attributesOf } from '../remote/file-attributes.js';
+import { commitBlocks, stageBlock } from './azure.blocks.js';
+import type { AzureContainer } from './azure.client.js';
+import { copyVersion } from './azure.copies.js';
+import { deleteOne } from './azure.deletes.js';
+import { readProperties } from './azure.downloads.js';
+import { decodeMetadata, fileOf } from './azure.metadata.js';
+import { send } from './azure.requests.js';
+import { assertConditions, putBytes } from './azure.uploads.js';
+
+/*
+ * An upload is a blob of its own in the reserved folder, empty at first, with the attributes of the file to be. Its parts
+ * wait beside it as blocks; they are joined there, and the service copies the whole to the key. Blocks that waited under
+ * the key itself would be dropped by any other write to it, a second upload of the same file among them.
+ */
+
+const KEY_DIGEST = 'nestjs-storages-key';
+const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Part number, time, chance, and whether the part is empty: a block cannot be. */
+const BLOCK_NAME = /^(\d{5})\.([0-9a-z]{9})\.([0-9a-f]{16})\.([01])$/;
+const CLEANUP_TIMEOUT = 10_000;
+
+export async function startMultipartUpload(
+  container: AzureContainer,
+  key: string,
+  options: DriverMultipartOptions,
+): Promise<string> {
+  if (Object.hasOwn(options.metadata, KEY_DIGEST)) {
+    throw new StorageInvalidArgumentError(
+      `metadata key "${KEY_DIGEST}" is the azure driver's own; take another`,
+    );
+  }
+  const uploadId = randomUUID();
+  await putBytes(container, blobName(uploadId), new Uint8Array(0), {
+    ...options,
+    metadata: { ...options.metadata, [KEY_DIGEST]: digestOf(key) },
+  });
+  return uploadId;
+}
+
+export async function uploadPart(
+  container: AzureContainer,
+  upload: DriverUpload,
+  partNumber: number,
+  body: Uint8Array,
+  { signal }: DriverOptions,
+): Promise<MultipartPart> {
+  const { blob } = await openUpload(container, upload, signal);
+  const empty = body.byteLength === 0;
+  const name = [
+    String(partNumber).padStart(5, '0'),
+    Date.now().toString(36).padStart(9, '0'),
+    randomBytes(8).toString('hex'),
+    empty ? '1' : '0',
+  ].join('.');
+  const id = Buffer.from(name).toString('base64');
+  await stageBlock(container, blob, id, empty ? new Uint8Array(1) : body, signal);
+  return { partNumber, etag: etagOf(name), size: body.byteLength };
+}
+
+export async function listParts(
+  container: AzureContainer,
+  upload: DriverUpload,
+  { signal }: DriverOptions,
+): Promise<MultipartPart[]> {
+  const { blob } = await openUpload(container, upload, signal);
+  const latest = new Map<number, PartBlock>();
+  for (const part of await readBlocks(container, blob, signal)) {
+    const other = latest.get(part.partNumber);
+    if (!other || part.name > other.name) latest.set(part.partNumber, part);
+  }
+  return [...latest.values()]
+    .sort((left, right) => left.partNumber - right.partNumber)
+    .map(({ partNumber, name, size }) => ({ partNumber, etag: etagOf(name), size }));
+}
+
+/**
+ * Parts are those whose etags are named, to the byte, even where another one came later under the number: only the
+ * clocks of the senders say which was later.
+ */
+export async function completeMultipartUpload(
+  container: AzureContainer,
+  upload: DriverUpload,
+  parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+  options: DriverOptions & WriteConditions,
+): Promise<StoredFile> {
+  const { signal } = options;
+  const { blob, properties } = await openUpload(container, upload, signal);
+  const sent = new Map(
+    (await readBlocks(container, blob, signal)).map((part) => [etagOf(part.name), part]),
+  );
+  const named = parts.map(({ partNumber, etag }) => {
+    const part = sent.get(etag);
+    if (part?.partNumber === partNumber) return part;
+    throw new StorageInvalidArgumentError(
+      `Part ${partNumber} was not sent, or is another one than its etag says`,
+    );
+  });
+  // Before the parts are joined, which drops the others: an upload that is refused stays as it was.
+  await assertConditions(container, upload.key, options);
+  const joined = await join(container, upload, named, properties, signal);
+  const { [KEY_DIGEST]: _, ...metadata } = decodeMetadata(properties.metadata);
+  const file = await copyVersion(container, joined, upload.key, { ...options, metadata });
+  await removeQuietly(container, upload.uploadId);
+  return file;
+}
+
+/** Removes the blob of the upload. The service itself drops its blocks within a week. */
+export async function abortMultipartUpload(
+  container: AzureContainer,
+  upload: DriverUpload,
+  { signal }: DriverOptions,
+): Promise<void> {
+  try {
+    await openUpload(container, upload, signal);
+  } catch (error) {
+    if (error instanceof StorageFileNotFoundError) return;
+    throw error;
+  }
+  await deleteOne(container, blobName(upload.uploadId), signal);
+}
+
+interface OpenUpload {
+  readonly blob: BlockBlobClient;
+  readonly properties: BlobGetPropertiesResponse;
+}
+
+/** @throws StorageFileNotFoundError when it was never started, belongs to another key, or is over */
+async function openUpload(
+  container: AzureContainer,
+  { key, uploadId }: DriverUpload,
+  signal: AbortSignal,
+): Promise<OpenUpload> {
+  // The id becomes part of a name: nothing else may get there.
+  if (!UPLOAD_ID.test(uploadId)) throw noUpload();
+  const name = blobName(uploadId);
+  try {
+    const properties = await readProperties(container, name, signal);
+    if (decodeMetadata(properties.metadata)[KEY_DIGEST] !== digestOf(key)) throw noUpload();
+    return { blob: container.client.getBlockBlobClient(name), properties };
+  } catch (error) {
+    throw error instanceof StorageFileNotFoundError ? noUpload() : error;
+  }
+}
+
+/** The blob of the upload, made of the parts. */
+async function join(
+  container: AzureContainer,
+  { uploadId }: DriverUpload,
+  parts: readonly PartBlock[],
+  properties: BlobGetPropertiesResponse,
+  signal: AbortSignal,
+): Promise<{ key: string; properties: BlobGetPropertiesResponse }> {
+  const key = blobName(uploadId);
+  const ids = parts.filter(({ size }) => size > 0).map(({ id }) => id);
+  // No list of blocks says that there is nothing; whatever an earlier attempt has joined is not meant.
+  if (ids.length === 0) return { key, properties: { ...properties, contentLength: 0 } };
+  await commitBlocks(container, container.client.getBlockBlobClient(key), ids, {
+    ...attributesOf(fileOf(key, 0, properties)),
+    signal,
+  });
+  return { key, properties: await readProperties(container, key, signal) };
+}
+
+interface PartBlock {
+  readonly partNumber: number;
+  /** Later ones of a number sort after earlier ones. */
+  readonly name: string;
+  readonly id: string;
+  readonly size: number;
+}
+
+/** Those that wait, and those that an earlier attempt to complete has joined. */
+async function readBlocks(
+  container: AzureContainer,
+  blob: BlockBlobClient,
+  signal: AbortSignal,
+): Promise<PartBlock[]> {
+  const { committedBlocks = [], uncommittedBlocks = [] } = await send(
+    container,
+    signal,
+    (abortSignal) => blob.getBlockList('all', { abortSignal }),
+  );
+  return [...committedBlocks, ...uncommittedBlocks].flatMap(({ name: id, size }) => {
+    const name = Buffer.from(id, 'base64').toString();
+    const [, number, , , empty] = BLOCK_NAME.exec(name) ?? [];
+    if (number === undefined) return [];
+    return [{ partNumber: Number(number), name, id, size: empty === '1' ? 0 : size }];
+  });
+}
+
+/** The file is stored: what is left of its upload must not make a failure of that. */
+async function removeQuietly(container: AzureContainer, uploadId: string): Promise<void> {
+  try {
+    await deleteOne(container, blobName(uploadId), AbortSignal.timeout(CLEANUP_TIMEOUT));
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+  }
+}
+
+function blobName(uploadId: string): string {
+  return `${RESERVED_FOLDER}/uploads/${uploadId}`;
+}
+
+/** The key itself may be longer than metadata can be. */
+function digestOf(key: string): string {
+  return createHash('sha256').update(key).digest('base64url');
+}
+
+function etagOf(name: string): string {
+  return `"${name}"`;
+}
+
+function noUpload(): StorageFileNotFoundError {
+  return new StorageFileNotFoundError('The multipart upload is not there');
+}

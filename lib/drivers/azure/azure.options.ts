@@ -1,0 +1,45 @@
+import type { ContainerClient } from '@azure/storage-blob';
+
+declare module '../../core/storage-driver.js' {
+  interface DriverClients {
+    azure: ContainerClient;
+  }
+}
+
+/** What gives Microsoft Entra tokens: any credential of `@azure/identity`, or one of one's own. @publicApi */
+export interface AzureTokenCredential {
+  getToken(
+    scopes: string | string[],
+    options?: { abortSignal?: AbortSignalLike; tenantId?: string },
+  ): Promise<{ token: string; expiresOnTimestamp: number } | null>;
+}
+type AbortSignalLike = Pick<AbortSignal, 'aborted' | 'addEventListener' | 'removeEventListener'>;
+
+/**
+ * Where the container is and how to reach it: a connection string, or the account with one kind of credentials. With
+ * the URL alone they come from `DefaultAzureCredential` of `@azure/identity`: environment, workload and managed identity,
+ * developer tools.
+ *
+ * @publicApi
+ */
+export interface AzureStorageOptions {
+  container: string;
+  /** With `AccountKey` or `SharedAccessSignature`, or `UseDevelopmentStorage=true`. */
+  connectionString?: string | undefined;
+  /**
+   * `https://<account>.blob.core.windows.net`, or the endpoint of an emulator with the account in its path. Default:
+   * that of `accountName`.
+   */
+  accountUrl?: string | undefined;
+  accountName?: string | undefined;
+  accountKey?: string | undefined;
+  /** A shared access signature for the container or the account: the query, with or without `?`. */
+  sasToken?: string | undefined;
+  /** Needs an `https` URL. */
+  credential?: AzureTokenCredential | undefined;
+  /**
+   * A client of one's own, used as it is: its credentials, retries and connections hold, it knows no `timeout`, and
+   * closing the storage does not close it.
+   */
+  client?: ContainerClient | undefined;
+}

@@ -1,0 +1,174 @@
+import { inspect } from 'node:util';
+import { ContainerSASPermissions } from '@azure/storage-blob';
+import { StorageConfigurationError } from '../../../lib/core/errors.js';
+import { openStorage } from '../../../lib/drivers/open-storage.js';
+import {
+  type DriverOptions,
+  openDriver,
+  proxied,
+  putOptions,
+  readKey,
+  signal,
+  until,
+  useAzurite,
+} from './open-azure.js';
+
+const fixture = useAzurite();
+const { open } = fixture;
+const KEY = Buffer.from('the key of an account').toString('base64');
+const credential = { getToken: async () => ({ token: 'token', expiresOnTimestamp: Infinity }) };
+
+describe('a container is opened', () => {
+  const ways: [string, (accountUrl: string, sas: string) => DriverOptions][] = [
+    [
+      'a connection string with a key',
+      () => ({ connectionString: fixture.azurite.connectionString }),
+    ],
+    [
+      'a connection string with a signature',
+      (accountUrl, sas) => ({
+        connectionString: `BlobEndpoint=${accountUrl};SharedAccessSignature=${sas.slice(1)}`,
+      }),
+    ],
+    [
+      'the account’s URL, name and key',
+      (accountUrl) => {
+        const { accountName, accountKey } = fixture.azurite;
+        return { accountUrl: `${accountUrl}/`, accountName, accountKey };
+      },
+    ],
+    ['the account’s URL and a signature', (accountUrl, sasToken) => ({ accountUrl, sasToken })],
+  ];
+  test.each(ways)('by %s', async (_, options) => {
+    await using azure = await open();
+    const { endpoint } = fixture.azurite;
+    const url = await azure.direct.generateSasUrl({
+      permissions: ContainerSASPermissions.parse('racwdl'),
+      expiresOn: new Date(Date.now() + 600_000),
+    });
+    const { container } = azure;
+    const driver = await openDriver({ container, ...options(endpoint, new URL(url).search) });
+    await driver.put('key', Buffer.from('hello'), putOptions());
+    expect(String(await readKey(driver, 'key'))).toBe('hello');
+    await driver.close();
+  });
+
+  test.each<[string, DriverOptions, string]>([
+    [
+      'the emulator',
+      { connectionString: 'UseDevelopmentStorage=true' },
+      'http://127.0.0.1:10000/devstoreaccount1/files',
+    ],
+    [
+      'a name and a key',
+      { accountName: 'ann', accountKey: KEY },
+      'https://ann.blob.core.windows.net/files',
+    ],
+    [
+      'a credential',
+      { accountUrl: 'https://ann.blob.core.windows.net', credential },
+      'https://ann.blob.core.windows.net/files',
+    ],
+    ['nothing but the account', { accountName: 'ann' }, 'https://ann.blob.core.windows.net/files'],
+  ])('by %s, without a request', async (_, options, url) => {
+    const driver = await openDriver({ container: 'files', ...options });
+    expect(driver.client.url).toBe(url);
+    await driver.close();
+  });
+
+  test('and signs with a delegated key where there is a token, which lives a week at most', async () => {
+    const driver = await openDriver({ container: 'files', accountName: 'ann', credential });
+    expect(driver.capabilities.signedUrls).toBe(true);
+    expect(driver.capabilities.limits.maxExpiresIn).toBeLessThanOrEqual(7 * 86_400);
+    await driver.close();
+  });
+});
+
+describe('options', () => {
+  const account = { container: 'files', accountName: 'ann' };
+  const WRONG: [string, Record<string, unknown>, string][] = [
+    ['no container', { connectionString: 'UseDevelopmentStorage=true' }, 'container must be'],
+    [
+      'a name that no container has',
+      { container: 'Files', accountName: 'ann' },
+      'container must be',
+    ],
+    ['a container of two letters', { container: 'ab', accountName: 'ann' }, 'container must be'],
+    ['a path', { container: '../files', accountName: 'ann' }, 'container must be'],
+    ['no account', { container: 'files' }, 'the account is missing'],
+    [
+      'a key without its account',
+      { container: 'files', accountUrl: 'https://a.b', accountKey: KEY },
+      'accountName is missing',
+    ],
+    [
+      'two kinds of credentials',
+      { ...account, accountKey: KEY, credential },
+      'accountKey and credential exclude',
+    ],
+    [
+      'a connection string beside an account',
+      { ...account, connectionString: 'UseDevelopmentStorage=true' },
+      'leave accountUrl and accountName out',
+    ],
+    [
+      'a connection string that is none',
+      { container: 'files', connectionString: 'AccountName=ann;AccountKey' },
+      'connectionString is not one',
+    ],
+    ['a key that is none', { ...account, accountKey: 'not base64!' }, 'accountKey must be'],
+    ['a signature that is none', { ...account, sasToken: 'secret-token' }, 'sasToken must be'],
+    ['a credential that is none', { ...account, credential: {} }, 'credential must be'],
+    ['a client that is none', { client: {} }, 'client must be'],
+    ['a URL that is none', { container: 'files', accountUrl: 'ann' }, 'accountUrl must be'],
+    [
+      'a URL with a signature',
+      { container: 'files', accountUrl: 'https://ann.blob.core.windows.net?sig=secret' },
+      'goes to sasToken',
+    ],
+    [
+      'a token over http',
+      { container: 'files', accountUrl: 'http://ann.blob.core.windows.net', credential },
+      'must be an https URL',
+    ],
+    ['an option that there is not', { ...account, bucket: 'files' }, 'unknown option "bucket"'],
+  ];
+  test.each(WRONG)('are refused: %s', async (_, options, message) => {
+    const opened = openStorage('docs', { driver: 'azure', ...options } as never);
+    const error: unknown = await opened.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(StorageConfigurationError);
+    const shown = inspect(error, { showHidden: true, depth: Infinity });
+    expect(shown).toContain(message);
+    expect(shown).toContain('docs');
+    for (const secret of ['secret', KEY, 'AccountKey;']) expect(shown).not.toContain(secret);
+  });
+});
+
+test('connections are kept for later requests, and closed with the driver', async () => {
+  await using azure = await open();
+  for (let round = 0; round < 5; round++) {
+    await azure.driver.put('key', Buffer.from('a'), putOptions());
+    await azure.driver.info('key', { signal });
+  }
+  expect(azure.proxy.connections).toBe(1);
+  const again = await openDriver({
+    container: azure.container,
+    connectionString: proxied(fixture.azurite, azure.proxy),
+  });
+  await again.info('key', { signal });
+  expect(azure.proxy.connections).toBe(2);
+  await again.close();
+  await until(() => azure.proxy.connections === 1);
+});
+
+test('a client of one’s own is used as it is, and not closed', async () => {
+  await using azure = await open();
+  const driver = await openDriver({ client: azure.direct });
+  expect(driver.client).toBe(azure.direct);
+  const bytes = Buffer.alloc(9 * 1024 ** 2, 'a');
+  await driver.put('key', bytes, putOptions());
+  expect((await readKey(driver, 'key')).equals(bytes)).toBe(true);
+  await driver.copy('key', 'copy', { signal });
+  await driver.close();
+  expect(await azure.direct.getBlobClient('copy').exists()).toBe(true);
+});

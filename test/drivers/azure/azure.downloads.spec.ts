@@ -1,0 +1,280 @@
+import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  StorageAbortedError,
+  StorageConfigurationError,
+  StorageConnectionError,
+  StorageFileNotFoundError,
+  StorageNotModifiedError,
+  StoragePreconditionFailedError,
+  StorageRangeNotSatisfiableError,
+  StorageTimeoutError,
+} from '../../../lib/core/errors.js';
+import type { DriverDownload } from '../../../lib/core/storage-driver.js';
+import { MIB, putOptions, read, signal, until, useAzurite, rejected } from './open-azure.js';
+
+const fixture = useAzurite();
+const { open } = fixture;
+
+function stream({ body }: DriverDownload): Readable {
+  expect(body).toBeInstanceOf(Readable);
+  return body as Readable;
+}
+
+describe('a download', () => {
+  test('tells what info tells, of a range, too', async () => {
+    await using azure = await open();
+    const options = { metadata: { 'user-id': '42' }, contentType: 'image/png' };
+    await azure.driver.put('key', Buffer.from('hello'), putOptions(options));
+    const info = await azure.driver.info('key', { signal });
+    const whole = await azure.driver.get('key', { signal });
+    expect(whole.file).toEqual(info);
+    expect(String(await read(whole))).toBe('hello');
+    const part = await azure.driver.get('key', { signal, range: { start: 1, end: 2 } });
+    expect(part.file).toEqual(info);
+    expect(part.range).toEqual({ start: 1, end: 2, size: 5 });
+    expect(String(await read(part))).toBe('el');
+  });
+
+  test('takes one request, and two where the range counts from the end', async () => {
+    await using azure = await open();
+    await azure.driver.put('key', Buffer.from('hello'), putOptions());
+    const count = azure.proxy.requests.length;
+    await read(await azure.driver.get('key', { signal, range: { start: 1 } }));
+    expect(azure.proxy.requests).toHaveLength(count + 1);
+    const last = await azure.driver.get('key', { signal, range: { suffix: 2 } });
+    expect(String(await read(last))).toBe('lo');
+    expect(azure.proxy.requests).toHaveLength(count + 3);
+  });
+
+  test('of the last bytes is of one version, also when the file is replaced between the requests', async () => {
+    await using azure = await open();
+    await azure.driver.put('key', Buffer.from('the first one'), putOptions());
+    azure.proxy.fail({
+      method: 'GET',
+      with: {
+        before: async () => {
+          await azure.other.put('key', Buffer.from('another'), putOptions());
+        },
+      },
+    });
+    const download = await azure.driver.get('key', { signal, range: { suffix: 5 } });
+    expect(download.file.size).toBe(7);
+    expect(String(await read(download))).toBe('other');
+  });
+
+  test('is judged by the service under each condition', async () => {
+    await using azure = await open();
+    const { etag } = await azure.driver.put('key', Buffer.from('hello'), putOptions());
+    const past = new Date(Date.now() - 86_400_000);
+    const future = new Date(Date.now() + 86_400_000);
+    const refused = [
+      [{ ifMatch: '"other"' }, StoragePreconditionFailedError],
+      [{ ifNoneMatch: etag! }, StorageNotModifiedError],
+      [{ ifModifiedSince: future }, StorageNotModifiedError],
+      [{ ifUnmodifiedSince: past }, StoragePreconditionFailedError],
+      [{ ifMatch: etag!, ifNoneMatch: etag! }, StorageNotModifiedError],
+      [{ ifMatch: '"other"', ifNoneMatch: etag! }, StoragePreconditionFailedError],
+    ] as const;
+    for (const [conditions, kind] of refused) {
+      expect(await rejected(azure.driver.get('key', { signal, ...conditions }))).toBeInstanceOf(
+        kind,
+      );
+    }
+    const held = [
+      { ifMatch: etag! },
+      { ifNoneMatch: '"other"' },
+      { ifModifiedSince: past },
+      { ifUnmodifiedSince: future },
+      { ifMatch: etag!, ifNoneMatch: '"other"' },
+      { ifMatch: etag!, ifUnmodifiedSince: past },
+      { ifNoneMatch: '"other"', ifModifiedSince: future },
+    ];
+    for (const conditions of held) {
+      expect(String(await read(await azure.driver.get('key', { signal, ...conditions })))).toBe(
+        'hello',
+      );
+    }
+  });
+
+  test('tells the size of the file when the range lies outside', async () => {
+    await using azure = await open();
+    await azure.driver.put('key', Buffer.from('hello'), putOptions());
+    await azure.driver.put('empty', Buffer.alloc(0), putOptions());
+    for (const [key, range, size] of [
+      ['key', { start: 5 }, 5],
+      ['key', { suffix: 0 }, 5],
+      ['empty', { start: 0 }, 0],
+      ['empty', { start: 0, end: 5 }, 0],
+      ['empty', { suffix: 5 }, 0],
+    ] as const) {
+      const error = await rejected(azure.driver.get(key, { signal, range }));
+      expect(error).toBeInstanceOf(StorageRangeNotSatisfiableError);
+      expect((error as StorageRangeNotSatisfiableError).size).toBe(size);
+    }
+  });
+
+  test('tells a missing file from a missing container', async () => {
+    await using azure = await open();
+    const missing = await rejected(azure.driver.get('key', { signal }));
+    expect(missing).toBeInstanceOf(StorageFileNotFoundError);
+    await azure.direct.delete();
+    for (const call of [
+      () => azure.driver.get('key', { signal }),
+      () => azure.driver.info('key', { signal }),
+      () => azure.driver.put('key', Buffer.from('a'), putOptions()),
+      () => azure.driver.deleteMany(['key'], { signal }),
+    ]) {
+      expect(await rejected(call())).toBeInstanceOf(StorageConfigurationError);
+    }
+  });
+});
+
+describe('a body that breaks off', () => {
+  test.each([0, 1, 100_000])('after %i bytes goes on from there', async (after) => {
+    await using azure = await open();
+    const bytes = randomBytes(2 * MIB);
+    await azure.driver.put('key', bytes, putOptions());
+    azure.proxy.fail({ method: 'GET', with: { resetAfter: after } });
+    const download = await azure.driver.get('key', { signal, range: { start: 10 } });
+    expect((await read(download)).equals(bytes.subarray(10))).toBe(true);
+    const [, second] = azure.proxy.seen('GET');
+    expect(second!.headers['if-match']).toBe(download.file.etag);
+    const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(String(second!.headers['x-ms-range']))!;
+    // A connection that is reset may take bytes along that had arrived.
+    expect(Number(start)).toBeGreaterThanOrEqual(10);
+    expect(Number(start)).toBeLessThanOrEqual(10 + after);
+    expect(Number(end)).toBe(bytes.byteLength - 1);
+  });
+
+  test('again and again goes on as long as bytes come', async () => {
+    await using azure = await open({ retry: { maxRetries: 1 } });
+    const bytes = randomBytes(MIB);
+    await azure.driver.put('key', bytes, putOptions());
+    azure.proxy.fail({ method: 'GET', times: 5, with: { resetAfter: 100_000 } });
+    expect((await read(await azure.driver.get('key', { signal }))).equals(bytes)).toBe(true);
+    expect(azure.proxy.seen('GET')).toHaveLength(6);
+  });
+
+  test('and does not come back fails, and never ends as if it were complete', async () => {
+    await using azure = await open({ retry: { maxRetries: 2 } });
+    await azure.driver.put('key', randomBytes(MIB), putOptions());
+    azure.proxy.fail({ method: 'GET', with: { resetAfter: 1000 } });
+    azure.proxy.fail({ method: 'GET', times: Infinity, with: 'reset' });
+    const error = await rejected(read(await azure.driver.get('key', { signal })));
+    expect(error).toBeInstanceOf(StorageConnectionError);
+    expect(error.retryable).toBe(true);
+  });
+
+  test('of a file that is replaced meanwhile fails: there is no other half of it', async () => {
+    await using azure = await open();
+    await azure.driver.put('key', randomBytes(MIB), putOptions());
+    azure.proxy.fail({ method: 'GET', with: { resetAfter: 1000 } });
+    azure.proxy.fail({
+      method: 'GET',
+      with: {
+        before: async () => {
+          await azure.other.put('key', randomBytes(MIB), putOptions());
+        },
+      },
+    });
+    const error = await rejected(read(await azure.driver.get('key', { signal })));
+    expect(error).toBeInstanceOf(StorageConnectionError);
+    expect(error.message).toContain('replaced');
+  });
+});
+
+describe('time', () => {
+  test('runs out for a service that does not answer', async () => {
+    await using azure = await open({ timeout: 50, retry: { maxRetries: 1 } });
+    await azure.other.put('key', Buffer.from('a'), putOptions());
+    azure.proxy.fail({ method: 'GET', times: Infinity, with: 'stall' });
+    expect(await rejected(azure.driver.get('key', { signal }))).toBeInstanceOf(StorageTimeoutError);
+    expect(azure.proxy.seen('GET')).toHaveLength(2);
+  });
+
+  test('runs out for a body that hangs, which is then fetched anew', async () => {
+    await using azure = await open({ timeout: 100 });
+    const bytes = randomBytes(MIB);
+    await azure.other.put('key', bytes, putOptions());
+    azure.proxy.fail({ method: 'GET', with: { stallAfter: 100_000 } });
+    expect((await read(await azure.driver.get('key', { signal }))).equals(bytes)).toBe(true);
+    expect(azure.proxy.seen('GET')).toHaveLength(2);
+  });
+
+  test('runs out for a body that hangs for good', async () => {
+    await using azure = await open({ timeout: 50, retry: { maxRetries: 1 } });
+    await azure.other.put('key', randomBytes(MIB), putOptions());
+    azure.proxy.fail({ method: 'GET', times: Infinity, with: { stallAfter: 0 } });
+    const download = await azure.driver.get('key', { signal });
+    expect(await rejected(read(download))).toBeInstanceOf(StorageTimeoutError);
+  });
+
+  test('does not run out for a reader who takes his', async () => {
+    const timeout = 400;
+    await using azure = await open({ timeout });
+    // More than the buffers on the way hold.
+    const bytes = randomBytes(16 * MIB);
+    await azure.other.put('key', bytes, putOptions());
+    const body = stream(await azure.driver.get('key', { signal }));
+    const start = performance.now();
+    const parts: Buffer[] = [];
+    for await (const chunk of body) {
+      parts.push(chunk as Buffer);
+      if (parts.length === 1) await until(() => performance.now() > start + 2.5 * timeout);
+    }
+    expect(Buffer.concat(parts).equals(bytes)).toBe(true);
+    expect(azure.proxy.seen('GET')).toHaveLength(1);
+  });
+});
+
+describe('a body', () => {
+  test('that is destroyed gives its connection back, twenty times over', async () => {
+    await using azure = await open();
+    await azure.other.put('key', randomBytes(8 * MIB), putOptions());
+    const downloads = await Promise.all(
+      Array.from({ length: 20 }, () => azure.driver.get('key', { signal })),
+    );
+    expect(azure.proxy.connections).toBe(20);
+    for (const download of downloads) stream(download).destroy();
+    await until(() => azure.proxy.connections === 0);
+    expect(azure.proxy.inFlight).toBe(0);
+  });
+
+  test('that is destroyed while it is fetched anew gives up', async () => {
+    await using azure = await open();
+    await azure.other.put('key', randomBytes(MIB), putOptions());
+    azure.proxy.fail({ method: 'GET', with: { resetAfter: 1000 } });
+    azure.proxy.fail({ method: 'GET', with: 'stall' });
+    const body = stream(await azure.driver.get('key', { signal }));
+    body.resume().on('error', () => {});
+    await until(() => azure.proxy.seen('GET').length === 2);
+    body.destroy();
+    await until(() => azure.proxy.connections === 0);
+    expect(azure.proxy.inFlight).toBe(0);
+  });
+
+  test('ends with an error when it is aborted', async () => {
+    await using azure = await open();
+    await azure.other.put('key', randomBytes(8 * MIB), putOptions());
+    const abort = new AbortController();
+    const body = stream(await azure.driver.get('key', { signal: abort.signal }));
+    const reason = new Error('enough');
+    const error = await rejected(
+      pipeline(body, async (chunks) => {
+        for await (const _ of chunks) abort.abort(reason);
+      }),
+    );
+    expect(error).toBeInstanceOf(StorageAbortedError);
+    expect(error.cause).toBe(reason);
+    await until(() => azure.proxy.connections === 0);
+  });
+
+  test('is not decompressed', async () => {
+    await using azure = await open();
+    const options = putOptions({ contentEncoding: 'gzip' });
+    await azure.driver.put('key', Buffer.from('no gzip at all'), options);
+    expect(String(await read(await azure.driver.get('key', { signal })))).toBe('no gzip at all');
+  });
+});

@@ -1,0 +1,167 @@
+import { inspect } from 'node:util';
+import {
+  StorageAbortedError,
+  type StorageErrorCode,
+  StorageError,
+  StorageRateLimitedError,
+} from '../../../lib/core/errors.js';
+import { toStorageError } from '../../../lib/drivers/azure/azure.errors.js';
+import { openDriver, putOptions, signal, until, useAzurite, rejected } from './open-azure.js';
+
+const fixture = useAzurite();
+const { open } = fixture;
+
+describe('answers of the service', () => {
+  const ANSWERS: [number, string | undefined, StorageErrorCode, boolean][] = [
+    [400, 'InvalidMetadata', 'INVALID_ARGUMENT', false],
+    [400, 'InvalidResourceName', 'INVALID_KEY', false],
+    [400, 'Md5Mismatch', 'INTEGRITY', false],
+    [400, 'InvalidBlobOrBlock', 'UNKNOWN', false],
+    [401, undefined, 'PERMISSION_DENIED', false],
+    [403, 'AuthenticationFailed', 'PERMISSION_DENIED', false],
+    [403, 'AuthorizationPermissionMismatch', 'PERMISSION_DENIED', false],
+    [403, undefined, 'PERMISSION_DENIED', false],
+    [404, 'BlobNotFound', 'FILE_NOT_FOUND', false],
+    [404, 'ContainerNotFound', 'CONFIGURATION', false],
+    [404, undefined, 'FILE_NOT_FOUND', false],
+    [408, undefined, 'TIMEOUT', true],
+    [409, 'BlobAlreadyExists', 'FILE_EXISTS', false],
+    [409, 'BlobArchived', 'UNKNOWN', false],
+    [409, 'ContainerBeingDeleted', 'CONFIGURATION', false],
+    [409, 'SomethingNew', 'UNKNOWN', false],
+    [412, 'ConditionNotMet', 'PRECONDITION_FAILED', false],
+    [412, 'LeaseIdMissing', 'PERMISSION_DENIED', false],
+    [413, 'RequestBodyTooLarge', 'TOO_LARGE', false],
+    [429, undefined, 'RATE_LIMITED', true],
+    [500, 'InternalError', 'CONNECTION_FAILED', true],
+    [500, 'OperationTimedOut', 'TIMEOUT', true],
+    [501, 'NotImplemented', 'UNSUPPORTED', false],
+    [502, undefined, 'CONNECTION_FAILED', true],
+    [503, 'ServerBusy', 'RATE_LIMITED', true],
+  ];
+  test.each(ANSWERS)('%i %s is %s', async (status, name, code, retryable) => {
+    await using azure = await open({ retry: { maxRetries: 0 } });
+    const headers = name === undefined ? {} : { 'x-ms-error-code': name };
+    azure.proxy.fail({ with: { status, headers } });
+    const error = await rejected(azure.driver.info('key', { signal }));
+    expect([error.code, error.retryable]).toEqual([code, retryable]);
+    expect(error.cause).toMatchObject({ httpStatus: status, name: name ?? 'RestError' });
+  });
+
+  test('tell how long to wait', async () => {
+    await using azure = await open({ retry: { maxRetries: 0 } });
+    azure.proxy.fail({ with: { status: 503, headers: { 'retry-after': '7' } } });
+    const error = await rejected(azure.driver.info('key', { signal }));
+    expect((error as StorageRateLimitedError).retryAfter).toBe(7000);
+  });
+});
+
+test('nobody who listens is a failed connection', async () => {
+  const driver = await openDriver({
+    container: 'files',
+    accountUrl: 'http://127.0.0.1:1/ann',
+    accountName: 'ann',
+    accountKey: 'a2V5',
+    retry: { maxRetries: 0 },
+  });
+  expect((await rejected(driver.info('key', { signal }))).code).toBe('CONNECTION_FAILED');
+  await driver.close();
+});
+
+test('an abort keeps its reason', () => {
+  const reason = new Error('enough');
+  const error = toStorageError(new DOMException('', 'AbortError'), AbortSignal.abort(reason));
+  expect(error).toBeInstanceOf(StorageAbortedError);
+  expect(error.cause).toBe(reason);
+});
+
+test('errors hold nothing secret, however they are shown', async () => {
+  await using azure = await open({ retry: { maxRetries: 0 } });
+  const { accountKey, endpoint, accountName } = fixture.azurite;
+  const wrongKey = await openDriver({
+    container: azure.container,
+    accountUrl: endpoint,
+    accountName,
+    accountKey: Buffer.from('a secret of 32 bytes, which is wrong').toString('base64'),
+  });
+  const wrongSas = await openDriver({
+    container: azure.container,
+    accountUrl: endpoint,
+    sasToken: 'sv=2024-11-04&sp=r&sr=c&se=2099-01-01T00:00:00Z&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D',
+  });
+  azure.proxy.fail({ times: Infinity, with: 'reset' });
+  const errors: StorageError[] = [];
+  for (const driver of [wrongKey, wrongSas, azure.driver]) {
+    errors.push(await rejected(driver.put('key', Buffer.from('a'), putOptions())));
+    errors.push(await rejected(driver.info('key', { signal })));
+    // Azurite judges only what is in a batch.
+    const { failed } = await driver
+      .deleteMany(['a', 'b'], { signal })
+      .catch((error: StorageError) => ({ failed: [{ error }] }));
+    errors.push(...failed.map(({ error }) => error));
+  }
+  const secrets = [
+    accountKey,
+    'c2VjcmV0LXNpZ25hdHVyZQ',
+    'sig=',
+    'SharedKey',
+    'authorization:',
+    'string to sign',
+    'a secret of',
+  ];
+  for (const error of errors) {
+    const shown = [
+      inspect(error, { showHidden: true, depth: Infinity }),
+      JSON.stringify(error),
+      JSON.stringify(error.cause, Object.getOwnPropertyNames(error.cause)),
+    ].join('\n');
+    for (const secret of secrets) expect(shown.toLowerCase()).not.toContain(secret.toLowerCase());
+  }
+  await wrongKey.close();
+  await wrongSas.close();
+});
+
+describe('retries', () => {
+  test('come as often as the options say, and then tell the last error', async () => {
+    await using azure = await open({ retry: { maxRetries: 2 } });
+    azure.proxy.fail({ times: Infinity, with: { status: 500 } });
+    await rejected(azure.driver.get('key', { signal }));
+    expect(azure.proxy.requests).toHaveLength(3);
+  });
+
+  test('are not made of what will fail again', async () => {
+    await using azure = await open();
+    azure.proxy.fail({ times: Infinity, with: { status: 403 } });
+    await rejected(azure.driver.get('key', { signal }));
+    expect(azure.proxy.requests).toHaveLength(1);
+  });
+
+  test('start no later than the total time allows', async () => {
+    await using azure = await open({
+      retry: { baseDelay: 1000, jitter: false, totalTimeout: 500 },
+    });
+    azure.proxy.fail({ times: Infinity, with: { status: 500 } });
+    await rejected(azure.driver.get('key', { signal }));
+    expect(azure.proxy.requests).toHaveLength(1);
+  });
+
+  test('wait as long as the service asks', async () => {
+    await using azure = await open();
+    await azure.other.put('key', Buffer.from('a'), putOptions());
+    azure.proxy.fail({ with: { status: 503, headers: { 'retry-after': '1' } } });
+    const start = performance.now();
+    await azure.driver.info('key', { signal });
+    expect(performance.now() - start).toBeGreaterThan(900);
+  });
+
+  test('end with an abort, at once', async () => {
+    await using azure = await open({ retry: { baseDelay: 60_000, jitter: false } });
+    azure.proxy.fail({ times: Infinity, with: { status: 500 } });
+    const abort = new AbortController();
+    const info = rejected(azure.driver.info('key', { signal: abort.signal }));
+    await until(() => azure.proxy.requests.length === 1 && azure.proxy.inFlight === 0);
+    abort.abort();
+    expect(await info).toBeInstanceOf(StorageAbortedError);
+    expect(azure.proxy.requests).toHaveLength(1);
+  });
+});

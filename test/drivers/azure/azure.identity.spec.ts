@@ -1,0 +1,14 @@
+import { jest } from '@jest/globals';
+
+test.each(['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'])(
+  'without the package that finds credentials (%s) a storage says what to install',
+  async (code) => {
+    jest.resetModules();
+    jest.unstable_mockModule('@azure/identity', () => {
+      throw Object.assign(new Error("Cannot find package '@azure/identity'"), { code });
+    });
+    const { openStorage } = await import('../../../lib/drivers/open-storage.js');
+    const opened = openStorage('docs', { driver: 'azure', container: 'files', accountName: 'ann' });
+    await expect(opened).rejects.toThrow('npm install @azure/identity');
+  },
+);

@@ -1,0 +1,182 @@
+import { compareKeys } from '../../../lib/core/key.js';
+import { StorageInvalidArgumentError } from '../../../lib/core/errors.js';
+import { KeyOrder } from '../../../lib/drivers/azure/azure.key-order.js';
+import { listAll, type OpenAzure, putOptions, signal, useAzurite } from './open-azure.js';
+
+const { open } = useAzurite();
+
+async function fill({ other }: OpenAzure, keys: readonly string[]): Promise<void> {
+  await Promise.all(keys.map((key) => other.put(key, Buffer.from(key), putOptions())));
+}
+
+describe('a listing', () => {
+  test('tells all that info tells, without a request for each file', async () => {
+    await using azure = await open();
+    const options = {
+      contentType: 'text/css',
+      cacheControl: 'no-store',
+      contentEncoding: 'br',
+      contentLanguage: 'de',
+      contentDisposition: 'attachment',
+      metadata: { title: 'Grüße', '0-a': '' },
+    };
+    await azure.other.put('a', Buffer.from('hello'), putOptions(options));
+    const { pages } = await listAll(azure.driver);
+    expect(azure.proxy.requests).toHaveLength(1);
+    expect(pages[0]!.files).toEqual([await azure.driver.info('a', { signal })]);
+  });
+
+  test('of many pages has each key once, in the order of their UTF-8 bytes', async () => {
+    await using azure = await open();
+    const keys = [
+      'a',
+      'a/1',
+      'a/2',
+      'b\uFF5E',
+      'b😀',
+      'c',
+      '\uFF5E',
+      '\uFF5Ez',
+      '😀',
+      '😀/1',
+      '😁',
+    ];
+    await fill(azure, keys);
+    for (const pageSize of [1, 2, 3, 4, 100]) {
+      const { keys: listed, pages } = await listAll(azure.driver, { pageSize });
+      expect(listed).toEqual(keys);
+      for (const { files } of pages.slice(0, -1)) expect(files).toHaveLength(pageSize);
+    }
+  });
+
+  test('goes on in another process from a cursor that is safe in URLs', async () => {
+    await using azure = await open();
+    const keys = ['a', 'b\uFF5E', 'b😀', 'c', '\uFF5E', '😀', '😁'];
+    await fill(azure, keys);
+    for (const pageSize of [1, 2, 3]) {
+      const listed: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const options = { prefix: '', pageSize, signal, ...(cursor !== undefined && { cursor }) };
+        for await (const page of azure.driver.list(options)) {
+          listed.push(...page.files.map(({ key }) => key));
+          cursor = page.cursor;
+          break;
+        }
+        expect(cursor ?? '').toMatch(/^[\w-]*$/);
+      } while (cursor !== undefined);
+      expect(listed).toEqual(keys);
+    }
+  });
+
+  test('refuses a cursor that is none', async () => {
+    await using azure = await open();
+    for (const cursor of ['nonsense', Buffer.from('{}').toString('base64url'), '%']) {
+      const listing = listAll(azure.driver, { cursor });
+      await expect(listing).rejects.toThrow(StorageInvalidArgumentError);
+    }
+    expect(azure.proxy.requests).toEqual([]);
+  });
+
+  test.each(['/', '--', '日'])(
+    'gathers prefixes by %j, in pages of any size',
+    async (delimiter) => {
+      await using azure = await open();
+      const names = ['a', 'b|1', 'b|2|3', 'c', 'd|', 'd|4', 'e|5'];
+      const keys = names
+        .map((name) => `x-${name.replaceAll('|', delimiter)}`)
+        .filter((key) => !key.endsWith('/'));
+      await fill(azure, keys);
+      const prefixes = ['b', 'd', 'e'].map((name) => `x-${name}${delimiter}`);
+      for (const pageSize of [1, 2, 3, 100]) {
+        const listed = await listAll(azure.driver, { prefix: 'x-', delimiter, pageSize });
+        expect(listed.keys).toEqual(['x-a', 'x-c']);
+        expect(listed.prefixes).toEqual(prefixes);
+      }
+    },
+  );
+
+  test.each(['/', '--'])(
+    'by %j lists a prefix as long as one of its keys is after the one to start after',
+    async (delimiter) => {
+      await using azure = await open();
+      await fill(
+        azure,
+        ['a|1', 'b|1', 'b|2', 'c|1'].map((name) => name.replaceAll('|', delimiter)),
+      );
+      const after = async (name: string): Promise<string[]> => {
+        const startAfter = name.replaceAll('|', delimiter);
+        const { prefixes } = await listAll(azure.driver, { delimiter, startAfter });
+        return prefixes.map((prefix) => prefix.slice(0, 1));
+      };
+      expect(await after('a|1')).toEqual(['b', 'c']);
+      expect(await after('b|1')).toEqual(['b', 'c']);
+      expect(await after('b|2')).toEqual(['c']);
+      expect(await after('b')).toEqual(['b', 'c']);
+    },
+  );
+
+  test('reads on where the service answers without a file and yet has more', async () => {
+    await using azure = await open();
+    await fill(azure, ['a', 'b']);
+    azure.proxy.fail({
+      method: 'GET',
+      with: {
+        status: 200,
+        headers: { 'content-type': 'application/xml' },
+        body: '<?xml version="1.0"?><EnumerationResults><Blobs/><NextMarker>a</NextMarker></EnumerationResults>',
+      },
+    });
+    const { pages } = await listAll(azure.driver);
+    expect(pages).toHaveLength(1);
+    expect(pages[0]!.files.map(({ key }) => key)).toEqual(['b']);
+  });
+
+  test('asks for no page that nobody wants', async () => {
+    await using azure = await open();
+    await fill(azure, ['a', 'b', 'c']);
+    for await (const page of azure.driver.list({ prefix: '', pageSize: 1, signal })) {
+      expect(page.files).toHaveLength(1);
+      break;
+    }
+    expect(azure.proxy.requests).toHaveLength(1);
+  });
+});
+
+describe('the order of keys', () => {
+  const NAMES = ['', 'a', '\uE000', '\uFFFD', '😀', '😁'].flatMap((one) =>
+    ['', 'b', '\uFF5E', '😀'].map((two) => `p${one}${two}`),
+  );
+
+  test.each([
+    ['UTF-16 units', (left: string, right: string) => (left < right ? -1 : 1)],
+    ['UTF-8 bytes', compareKeys],
+  ])('is that of UTF-8 bytes when they come in that of %s, in pieces of any size', (_, order) => {
+    const names = [...new Set(NAMES)];
+    const sent = names.toSorted(order);
+    const expected = names.toSorted(compareKeys);
+    for (let size = 1; size <= sent.length; size++) {
+      const keys = new KeyOrder<{ name: string }>(1);
+      const taken: string[] = [];
+      for (let start = 0; start < sent.length; start += size) {
+        const part = sent.slice(start, start + size);
+        keys.add(
+          part.map((name) => ({ name })),
+          part.slice(-1),
+        );
+        taken.push(...keys.take(3, false).map(({ name }) => name));
+      }
+      taken.push(...keys.take(Infinity, true).map(({ name }) => name));
+      expect(taken).toEqual(expected);
+    }
+  });
+
+  test('holds nothing back that is certain', () => {
+    const keys = new KeyOrder<{ name: string }>(0);
+    keys.add([{ name: 'a' }, { name: 'a😀' }, { name: 'b' }], ['b']);
+    expect(keys.take(Infinity, false)).toHaveLength(3);
+    keys.add([{ name: 'c😀' }], ['c😀']);
+    expect(keys.take(Infinity, false)).toEqual([]);
+    expect(keys.first).toEqual({ name: 'c😀' });
+  });
+});

@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { StorageInvalidArgumentError } from '../../../lib/core/errors.js';
+import { decodeMetadata, encodeMetadata } from '../../../lib/drivers/azure/azure.metadata.js';
+import { putOptions, signal, useAzurite, readKey, listAll } from './open-azure.js';
+
+const { open } = useAzurite();
+
+const METADATA = {
+  plain: 'Plain text, with (some) marks: 100 %',
+  'user-id': '42',
+  '0-digit': 'a',
+  '9': 'b',
+  'a-': 'trailing',
+  'a--b': 'two',
+  constructor: 'of objects',
+  empty: '',
+  spaces: '  a   b  ',
+  unicode: 'Grüße, 日本語 😀',
+  encoded: "UTF-8''%41",
+  tab: 'a\tb',
+};
+
+/** Keys that something on the way might decode, encode, fold or split. */
+const ODD_KEYS = [
+  'with space.txt',
+  'plus+plus.txt',
+  'percent%20literal%.txt',
+  'question?mark=1&b=2',
+  'hash#tag',
+  'quote\'and"double',
+  'semi;colon,comma:at@',
+  'brackets[1](2){3}<4>',
+  'star*bang!dollar$tilde~',
+  'pipe|caret^back`tick',
+  'ünïcödé/日本語/🙂.png',
+  '...dots/..x/.y',
+  ' leading and trailing ',
+];
+
+describe('metadata', () => {
+  test('comes back as it was, through the wire', async () => {
+    await using azure = await open();
+    await azure.driver.put('key', Buffer.from('a'), putOptions({ metadata: METADATA }));
+    expect((await azure.driver.info('key', { signal })).metadata).toEqual(METADATA);
+  });
+
+  test('has names that are identifiers of C#, one for each of ours', () => {
+    const encoded = encodeMetadata(METADATA);
+    expect(Object.keys(encoded)).toHaveLength(Object.keys(METADATA).length);
+    for (const name of Object.keys(encoded)) expect(name).toMatch(/^[a-z_][a-z0-9_]*$/);
+    expect(decodeMetadata(encoded)).toEqual(METADATA);
+  });
+
+  test('has ASCII values without spaces that could be lost, and plain ones as they are', () => {
+    const encoded = encodeMetadata(METADATA);
+    for (const value of Object.values(encoded)) {
+      expect(value).toMatch(/^[\x21-\x7E]+(?: [\x21-\x7E]+)*$/);
+    }
+    expect(encoded['plain']).toBe(METADATA.plain);
+  });
+
+  test('of other programs is read as if it were ours', async () => {
+    await using azure = await open();
+    const metadata = { Author_Name: 'Ann', title: 'x', percent: "utf-8''%zz" };
+    await azure.direct.getBlockBlobClient('key').upload('a', 1, { metadata });
+    const expected = { 'author-name': 'Ann', title: 'x', percent: "utf-8''%zz" };
+    expect((await azure.driver.info('key', { signal })).metadata).toEqual(expected);
+    expect((await listAll(azure.driver)).pages[0]!.files[0]!.metadata).toEqual(expected);
+  });
+
+  test('of two kilobytes of Unicode text fits', async () => {
+    await using azure = await open();
+    const metadata = { name: 'ä'.repeat(1022) };
+    await azure.driver.put('key', Buffer.from('a'), putOptions({ metadata, ifNoneMatch: '*' }));
+    expect((await azure.driver.info('key', { signal })).metadata).toEqual(metadata);
+  });
+
+  test('must not have the name that the driver needs for itself', async () => {
+    await using azure = await open();
+    const metadata = { 'nestjs-storages-write': 'x' };
+    const put = azure.driver.put('key', Buffer.from('a'), putOptions({ metadata }));
+    await expect(put).rejects.toThrow(StorageInvalidArgumentError);
+    expect(azure.proxy.requests).toEqual([]);
+  });
+});
+
+test.each(ODD_KEYS)('the key %j round-trips', async (key) => {
+  await using azure = await open();
+  const bytes = randomBytes(100);
+  await azure.driver.put(key, bytes, putOptions());
+  expect((await readKey(azure.driver, key)).equals(bytes)).toBe(true);
+  expect((await listAll(azure.driver)).keys).toEqual([key]);
+  await azure.driver.copy(key, `copy of ${key}`, { signal });
+  expect((await readKey(azure.driver, `copy of ${key}`)).equals(bytes)).toBe(true);
+  expect(await azure.driver.deleteMany([key, `copy of ${key}`], { signal })).toEqual({
+    failed: [],
+  });
+  expect((await listAll(azure.driver)).keys).toEqual([]);
+});

@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { Readable } from 'node:stream';
+import { ContainerClient } from '@azure/storage-blob';
+import { parseAttributes } from '../../../lib/core/attributes.js';
+import { StorageError } from '../../../lib/core/errors.js';
+import { parseRetryOptions, type RetryOptions } from '../../../lib/core/retry.js';
+import type {
+  DriverDownload,
+  DriverListOptions,
+  DriverPutOptions,
+  ListPage,
+  StorageDriver,
+} from '../../../lib/core/storage-driver.js';
+import type { FileAttributes } from '../../../lib/core/stored-file.js';
+import { createAzureDriver } from '../../../lib/drivers/azure/azure.driver.js';
+import type { AzureStorageOptions } from '../../../lib/drivers/azure/azure.options.js';
+import { type Azurite, connectionString, startAzurite } from './azurite.js';
+import { FaultProxy } from './fault-proxy.js';
+
+export const MIB = 1024 ** 2;
+
+export interface DriverOptions extends Partial<AzureStorageOptions> {
+  retry?: RetryOptions;
+  timeout?: number;
+  concurrency?: number;
+}
+
+export interface OpenAzure extends AsyncDisposable {
+  readonly proxy: FaultProxy;
+  readonly driver: StorageDriver<ContainerClient>;
+  readonly container: string;
+  /** Past the proxy, for what is to be seen or done behind the driver's back. */
+  readonly direct: ContainerClient;
+  /** Somebody else with the same library. */
+  readonly other: StorageDriver<ContainerClient>;
+}
+
+/** One emulator for the tests of a file; each of them opens a container of its own. */
+export function useAzurite(): {
+  readonly azurite: Azurite;
+  readonly open: (options?: DriverOptions) => Promise<OpenAzure>;
+} {
+  let azurite: Azurite;
+  beforeAll(async () => {
+    azurite = await startAzurite();
+  }, 60_000);
+  afterAll(() => azurite[Symbol.asyncDispose]());
+  return {
+    get azurite() {
+      return azurite;
+    },
+    open: (options) => openAzure(azurite, options),
+  };
+}
+
+/** A driver behind a proxy; retries come at once. */
+async function openAzure(azurite: Azurite, options: DriverOptions = {}): Promise<OpenAzure> {
+  const proxy = await FaultProxy.start(new URL(azurite.endpoint).origin);
+  const container = randomUUID();
+  const direct = new ContainerClient(azurite.connectionString, container);
+  await direct.create();
+  const driver = await openDriver(
+    options.client || options.accountUrl
+      ? { container, ...options }
+      : { container, connectionString: proxied(azurite, proxy), ...options },
+  );
+  const { connectionString } = azurite;
+  const other = await openDriver({ container, connectionString });
+  return {
+    proxy,
+    driver,
+    container,
+    direct,
+    other,
+    async [Symbol.asyncDispose]() {
+      await driver.close();
+      await other.close();
+      await proxy[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export function openDriver({
+  retry,
+  timeout,
+  concurrency = 4,
+  ...options
+}: DriverOptions): Promise<StorageDriver<ContainerClient>> {
+  return createAzureDriver(options as AzureStorageOptions, {
+    storage: 'files',
+    retry: parseRetryOptions({ baseDelay: 1, ...retry }),
+    concurrency,
+    ...(timeout !== undefined && { timeout }),
+  });
+}
+
+/** The emulator's account as it is behind the proxy. */
+export function proxied(azurite: Azurite, proxy: FaultProxy): string {
+  return connectionString(proxy.origin + new URL(azurite.endpoint).pathname);
+}
+
+/** A signal that is never aborted. */
+export const signal = new AbortController().signal;
+setMaxListeners(0, signal);
+
+export function putOptions(
+  options: Partial<DriverPutOptions> & FileAttributes = {},
+): DriverPutOptions {
+  const { contentType, metadata, ...rest } = options;
+  return {
+    signal,
+    ...rest,
+    ...parseAttributes('x', {
+      ...(contentType !== undefined && { contentType }),
+      ...(metadata !== undefined && { metadata }),
+    }),
+  };
+}
+
+/** So many bytes, in chunks, without saying how many. */
+export async function* chunks(
+  bytes: Uint8Array,
+  size = 64 * 1024,
+): AsyncGenerator<Uint8Array, void> {
+  for (let start = 0; start < bytes.byteLength; start += size) {
+    yield bytes.subarray(start, start + size);
+  }
+}
+
+export async function read({ body }: DriverDownload): Promise<Buffer> {
+  if (!(body instanceof Readable)) return Buffer.from(body);
+  return Buffer.concat(await body.toArray());
+}
+
+/** Compared as a whole: Jest would look at megabytes one by one. */
+export async function expectStored(
+  driver: StorageDriver,
+  key: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  const stored = await readKey(driver, key);
+  expect(stored.byteLength).toBe(bytes.byteLength);
+  expect(stored.equals(bytes)).toBe(true);
+}
+
+export async function readKey(driver: StorageDriver, key: string): Promise<Buffer> {
+  return read(await driver.get(key, { signal }));
+}
+
+export async function listAll(
+  driver: StorageDriver,
+  options: Partial<DriverListOptions> = {},
+): Promise<{ keys: string[]; prefixes: string[]; pages: ListPage[] }> {
+  const pages: ListPage[] = [];
+  for await (const page of driver.list({ prefix: '', pageSize: 1000, signal, ...options })) {
+    pages.push(page);
+  }
+  return {
+    keys: pages.flatMap(({ files }) => files.map(({ key }) => key)),
+    prefixes: pages.flatMap(({ prefixes }) => prefixes),
+    pages,
+  };
+}
+
+/** The error with which it rejects, as it must. */
+export async function rejected(promise: Promise<unknown>): Promise<StorageError> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(StorageError);
+  return error as StorageError;
+}
+
+/** Resolves when it is so. Each look is a turn of the event loop later. */
+export async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
+}
