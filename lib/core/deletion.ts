@@ -1,3 +1,4 @@
+import type { StorageError } from './errors.js';
 import type { Operation } from './operations.js';
 import type { DeleteFailure, DeletePrefixResult } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
@@ -17,7 +18,10 @@ export async function deleteOne(
   });
 }
 
-/** Deletes keys of the driver's, as many at a time as the backend allows. Answers those that are still there. */
+/**
+ * Deletes keys of the driver's, as many at a time as the backend allows. Answers those that are still there; when a later batch
+ * fails as a whole, its keys and those behind them are such, so that what the earlier ones did is told.
+ */
 export async function deleteBatches(
   view: StorageView,
   fullKeys: readonly string[],
@@ -25,13 +29,23 @@ export async function deleteBatches(
 ): Promise<DeleteFailure[]> {
   const { deleteBatch } = view.capabilities.limits;
   const failures: DeleteFailure[] = [];
+  const fail = (key: string, error: StorageError): void => {
+    failures.push(view.ownFailure(key, error, operation.name));
+  };
   for (let start = 0; start < fullKeys.length; start += deleteBatch) {
     const batch = fullKeys.slice(start, start + deleteBatch);
-    const { failed } = await operation.repeat(() =>
-      view.driver.deleteMany(batch, { signal: operation.signal }),
-    );
+    try {
+      const { failed } = await operation.repeat(() =>
+        view.driver.deleteMany(batch, { signal: operation.signal }),
+      );
+      for (const { key, error } of failed) fail(key, error);
+    } catch (error) {
+      if (start === 0 || operation.signal.aborted) throw error;
+      const failure = operation.failure(error);
+      for (const key of fullKeys.slice(start)) fail(key, repeatError(failure));
+      return failures;
+    }
     operation.driverStarts();
-    failures.push(...failed.map(({ key, error }) => view.ownFailure(key, error)));
   }
   return failures;
 }
@@ -55,4 +69,12 @@ export async function deleteListed(
     failed.push(...(await deleteBatches(view, keys, operation)));
   }
   return { deleted: found - failed.length, failed };
+}
+
+/** The same error once more, for another key: each tells its own. */
+function repeatError(error: StorageError): StorageError {
+  const { reason, code, storage, driver, operation, cause, retryable, retryAfter } = error;
+  const SameError = error.constructor as typeof StorageError;
+  const context = { storage, driver, operation, cause, retryable, retryAfter };
+  return new SameError(reason, context, code);
 }

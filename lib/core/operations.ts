@@ -91,6 +91,11 @@ export class Operation {
     this.#startDeadline();
   }
 
+  /** The method that was called. */
+  get name(): string {
+    return this.context.operation;
+  }
+
   /** Aborted by the caller's signal, by the deadline and by the storage's end; its reason is a StorageError. */
   get signal(): AbortSignal {
     return this.#controller.signal;

@@ -12,10 +12,10 @@ export interface SigningKey {
   readonly secret: string | Uint8Array;
 }
 
-/** What a signed URL allows; every field is bound by the signature. */
+/** What a signed URL, or a signed form, allows; every field is bound by the signature. */
 export interface SignedRequest {
   /** `GET` also allows HEAD. */
-  readonly method: 'GET' | 'PUT';
+  readonly method: 'GET' | 'PUT' | 'POST';
   readonly key: string;
   /** Seconds since 1970. */
   readonly expires: number;
@@ -28,6 +28,14 @@ export interface SignedRequest {
   readonly createOnly?: boolean;
 }
 
+/** Where signed URLs lead to, and what they are signed with. */
+export interface SignedUrlOptions {
+  /** URL below which the files are served; as a function, asked for each URL. */
+  baseUrl?: string | (() => string);
+  /** The first signs, all verify. */
+  signingKeys?: readonly SigningKey[];
+}
+
 const PARAMETERS = {
   contentDisposition: 'disposition',
   contentType: 'type',
@@ -36,6 +44,9 @@ const PARAMETERS = {
   checksum: 'checksum',
   createOnly: 'create-only',
 } as const satisfies Partial<Record<keyof SignedRequest, string>>;
+
+/** The type's name among the fields of a form, as in forms for S3. */
+const FORM_TYPE = 'Content-Type';
 
 /** What an upload URL of a `UrlSigner` is bound to; for `capabilities.signedUploads`. */
 export const SIGNED_UPLOAD_CONSTRAINTS = [
@@ -46,19 +57,22 @@ export const SIGNED_UPLOAD_CONSTRAINTS = [
   'createOnly',
 ] as const satisfies readonly UploadConstraint[];
 
+interface DerivedKey {
+  readonly id: string;
+  readonly key: Buffer;
+}
+
 /** Signs and verifies URLs for backends that have no signatures of their own (HMAC-SHA-256 over every field). */
 export class UrlSigner {
-  readonly #keys: readonly { readonly id: string; readonly key: Buffer }[];
+  readonly #baseUrl: () => string;
+  readonly #keys: readonly DerivedKey[];
 
   /**
    * The signer of a driver with these options, or none without them.
    *
    * @throws StorageConfigurationError as the constructor does, and when one option is given without the other
    */
-  static of(
-    storage: string,
-    { baseUrl, signingKeys }: { baseUrl?: string; signingKeys?: readonly SigningKey[] },
-  ): UrlSigner | undefined {
+  static of(storage: string, { baseUrl, signingKeys }: SignedUrlOptions): UrlSigner | undefined {
     if (baseUrl === undefined && signingKeys === undefined) return undefined;
     if (baseUrl === undefined || signingKeys === undefined) {
       throw new StorageConfigurationError(
@@ -74,56 +88,21 @@ export class UrlSigner {
    */
   constructor(
     private readonly storage: string,
-    private readonly baseUrl: string,
+    baseUrl: string | (() => string),
     signingKeys: readonly SigningKey[],
   ) {
-    assertBaseUrl(baseUrl);
-    if (!Array.isArray(signingKeys)) {
-      throw new StorageConfigurationError('signingKeys must be a list of { id, secret }');
+    if (typeof baseUrl === 'function') {
+      this.#baseUrl = () => parseBaseUrl(baseUrl());
+    } else {
+      const parsed = parseBaseUrl(baseUrl);
+      this.#baseUrl = () => parsed;
     }
-    const ids = new Set<string>();
-    this.#keys = (signingKeys as readonly SigningKey[]).map((signingKey) => {
-      // Never shown, whatever they are: one that is misplaced may be the secret.
-      const { id, secret } = signingKey ?? {};
-      if (typeof id !== 'string' || !/^[\w-]+$/.test(id) || ids.has(id)) {
-        throw new StorageConfigurationError(
-          'signingKeys: each needs an id of its own, of [A-Za-z0-9_-]',
-        );
-      }
-      ids.add(id);
-      if (typeof secret !== 'string' && !(secret instanceof Uint8Array)) {
-        throw new StorageConfigurationError(
-          `signingKeys: the secret of "${id}" must be a string or a Uint8Array`,
-        );
-      }
-      const bytes = Buffer.from(secret);
-      if (bytes.length < 32) {
-        throw new StorageConfigurationError(
-          `signingKeys: the secret of "${id}" has ${bytes.length} bytes, at least 32 are needed`,
-        );
-      }
-      // A key of its own for each storage: a URL of one never opens another.
-      const derived = hkdfSync('sha256', bytes, '', `nestjs-storages signed url\n${storage}`, 32);
-      return { id, key: Buffer.from(derived) };
-    });
-    if (this.#keys.length === 0) {
-      throw new StorageConfigurationError('signingKeys must hold at least one key');
-    }
+    this.#keys = deriveKeys(storage, signingKeys);
   }
 
   sign(request: SignedRequest): string {
-    const { id, key } = this.#keys[0]!;
-    const query = new URLSearchParams({
-      method: request.method,
-      expires: String(request.expires),
-      kid: id,
-    });
-    for (const [field, parameter] of Object.entries(PARAMETERS)) {
-      const value = request[field as keyof typeof PARAMETERS];
-      if (value !== undefined && value !== false) query.set(parameter, String(value));
-    }
-    query.set('signature', this.#signature(key, request.key, query));
-    return `${this.baseUrl.replace(/\/+$/, '')}/${encodeKey(request.key)}?${query.toString()}`;
+    const query = this.#parameters(this.#keys[0]!, request);
+    return `${this.#baseUrl()}/${encodeKey(request.key)}?${query.toString()}`;
   }
 
   /** A URL as `StorageDriver.url` answers it. */
@@ -137,64 +116,91 @@ export class UrlSigner {
     });
   }
 
-  /** A request as `StorageDriver.uploadUrl` answers it; PUT only. */
+  /** A request as `StorageDriver.uploadUrl` answers it. */
   uploadUrl(key: string, options: DriverUploadUrlOptions): UploadUrl {
-    const { expiresIn, contentType, size, maxSize, checksum, ifNoneMatch } = options;
-    const expires = Math.floor(Date.now() / 1000) + expiresIn;
-    const url = this.sign({
-      method: 'PUT',
+    const { method, expiresIn, contentType, size, maxSize, checksum, ifNoneMatch } = options;
+    const request: SignedRequest = {
+      method,
       key,
-      expires,
+      expires: Math.floor(Date.now() / 1000) + expiresIn,
       ...(contentType !== undefined && { contentType }),
       ...(size !== undefined && { size }),
       ...(maxSize !== undefined && { maxSize }),
       ...(checksum && { checksum: `${checksum.algorithm}:${checksum.value}` }),
       ...(ifNoneMatch && { createOnly: true }),
-    });
-    return {
-      method: 'PUT',
-      url,
-      headers: contentType === undefined ? {} : { 'content-type': contentType },
-      expiresAt: new Date(expires * 1000),
     };
+    const expiresAt = new Date(request.expires * 1000);
+    if (method === 'POST') {
+      const fields = this.#formFields(this.#keys[0]!, request);
+      return { method, url: this.#baseUrl(), headers: {}, fields, expiresAt };
+    }
+    const headers: Record<string, string> =
+      contentType === undefined ? {} : { 'content-type': contentType };
+    return { method, url: this.sign(request), headers, expiresAt };
   }
 
   /**
    * What the URL allows, or `undefined` when anything about it is not as it was signed, or its time is over: one
    * answer for all, in constant time, so that nothing can be learned from it.
    *
-   * @param key the decoded key of the request, @param query its whole query string
+   * @param key the decoded key of the request
+   * @param query its whole query string, without the question mark
    */
   verify(method: string, key: string, query: string, now = Date.now()): SignedRequest | undefined {
-    const parameters = new URLSearchParams(query);
-    const names = [...parameters.keys()];
-    // Compared as text: decoding base64 would overlook characters that are none, and spare bits.
-    const given = Buffer.from(parameters.get('signature') ?? '');
-    parameters.delete('signature');
-    const kid = parameters.get('kid');
-    const signer = this.#keys.find(({ id }) => id === kid) ?? this.#keys[0]!;
-    const expected = Buffer.from(this.#signature(signer.key, key, parameters));
-    const genuine = given.length === expected.length && timingSafeEqual(given, expected);
-    const allowed = parameters.get('method');
-    const expires = Number(parameters.get('expires'));
-    if (!genuine || signer.id !== kid || new Set(names).size !== names.length) return undefined;
-    if (method !== allowed && !(method === 'HEAD' && allowed === 'GET')) return undefined;
-    if (!(expires * 1000 > now)) return undefined;
-    const number = (name: string): number | undefined =>
-      parameters.has(name) ? Number(parameters.get(name)) : undefined;
-    return Object.fromEntries(
-      Object.entries({
-        method: allowed,
-        key,
-        expires,
-        contentDisposition: parameters.get(PARAMETERS.contentDisposition) ?? undefined,
-        contentType: parameters.get(PARAMETERS.contentType) ?? undefined,
-        size: number(PARAMETERS.size),
-        maxSize: number(PARAMETERS.maxSize),
-        checksum: parameters.get(PARAMETERS.checksum) ?? undefined,
-        createOnly: parameters.has(PARAMETERS.createOnly) || undefined,
-      }).filter(([, value]) => value !== undefined),
-    ) as unknown as SignedRequest;
+    const given = new URLSearchParams(query);
+    const signer = this.#signerOf(given.get('kid'));
+    const request = parseRequest(key, given);
+    // Signed once more and compared as a whole: nothing can be missing, repeated, in another order or spelt otherwise.
+    const isGenuine = isSameText(query, this.#parameters(signer, request).toString());
+    const isAllowed = method === request.method || (method === 'HEAD' && request.method === 'GET');
+    return isGenuine && isAllowed && request.expires * 1000 > now ? request : undefined;
+  }
+
+  /** The same for the fields of a form. */
+  verifyForm(
+    fields: Readonly<Record<string, string>>,
+    now = Date.now(),
+  ): SignedRequest | undefined {
+    const { key = '', [FORM_TYPE]: type, ...others } = fields;
+    const given = new URLSearchParams({ method: 'POST', ...others });
+    if (type !== undefined) given.set(PARAMETERS.contentType, type);
+    const signer = this.#signerOf(given.get('kid'));
+    const request = parseRequest(key, given);
+    const isGenuine = isSameText(
+      sortedQuery(fields),
+      sortedQuery(this.#formFields(signer, request)),
+    );
+    return isGenuine && request.expires * 1000 > now ? request : undefined;
+  }
+
+  #signerOf(kid: string | null): DerivedKey {
+    // An unknown one takes as long.
+    return this.#keys.find(({ id }) => id === kid) ?? this.#keys[0]!;
+  }
+
+  /** The whole query of the URL that allows the request. */
+  #parameters(signer: DerivedKey, request: SignedRequest): URLSearchParams {
+    const query = new URLSearchParams({
+      method: request.method,
+      expires: String(request.expires),
+      kid: signer.id,
+    });
+    for (const [field, parameter] of Object.entries(PARAMETERS)) {
+      const value = request[field as keyof typeof PARAMETERS];
+      if (value !== undefined && value !== false) query.set(parameter, String(value));
+    }
+    query.set('signature', this.#signature(signer.key, request.key, query));
+    return query;
+  }
+
+  /** The fields of the form that allows the request. */
+  #formFields(signer: DerivedKey, request: SignedRequest): Record<string, string> {
+    const {
+      method: _method,
+      [PARAMETERS.contentType]: type,
+      ...others
+    } = Object.fromEntries(this.#parameters(signer, request));
+    return { key: request.key, ...(type !== undefined && { [FORM_TYPE]: type }), ...others };
   }
 
   #signature(signingKey: Buffer, key: string, query: URLSearchParams): string {
@@ -206,11 +212,77 @@ export class UrlSigner {
   }
 }
 
-function assertBaseUrl(baseUrl: string): void {
+/** A request as parameters tell it, whatever they tell: only its signature makes it a permission. */
+function parseRequest(key: string, parameters: URLSearchParams): SignedRequest {
+  const text = (name: string): string | undefined => parameters.get(name) ?? undefined;
+  const number = (name: string): number | undefined =>
+    parameters.has(name) ? Number(parameters.get(name)) : undefined;
+  return Object.fromEntries(
+    Object.entries({
+      method: text('method'),
+      key,
+      expires: Number(parameters.get('expires')),
+      contentDisposition: text(PARAMETERS.contentDisposition),
+      contentType: text(PARAMETERS.contentType),
+      size: number(PARAMETERS.size),
+      maxSize: number(PARAMETERS.maxSize),
+      checksum: text(PARAMETERS.checksum),
+      createOnly: parameters.has(PARAMETERS.createOnly) || undefined,
+    }).filter(([, value]) => value !== undefined),
+  ) as unknown as SignedRequest;
+}
+
+function deriveKeys(storage: string, signingKeys: readonly SigningKey[]): DerivedKey[] {
+  if (!Array.isArray(signingKeys)) {
+    throw new StorageConfigurationError('signingKeys must be a list of { id, secret }');
+  }
+  const ids = new Set<string>();
+  const keys = (signingKeys as readonly SigningKey[]).map((signingKey) => {
+    // Never shown, whatever they are: one that is misplaced may be the secret.
+    const { id, secret } = signingKey ?? {};
+    if (typeof id !== 'string' || !/^[\w-]+$/.test(id) || ids.has(id)) {
+      throw new StorageConfigurationError(
+        'signingKeys: each needs an id of its own, of [A-Za-z0-9_-]',
+      );
+    }
+    ids.add(id);
+    if (typeof secret !== 'string' && !(secret instanceof Uint8Array)) {
+      throw new StorageConfigurationError(
+        `signingKeys: the secret of "${id}" must be a string or a Uint8Array`,
+      );
+    }
+    const bytes = Buffer.from(secret);
+    if (bytes.length < 32) {
+      throw new StorageConfigurationError(
+        `signingKeys: the secret of "${id}" has ${bytes.length} bytes, at least 32 are needed`,
+      );
+    }
+    // A key of its own for each storage: a URL of one never opens another.
+    const derived = hkdfSync('sha256', bytes, '', `nestjs-storages signed url\n${storage}`, 32);
+    return { id, key: Buffer.from(derived) };
+  });
+  if (keys.length > 0) return keys;
+  throw new StorageConfigurationError('signingKeys must hold at least one key');
+}
+
+/** Without slashes at its end. */
+function parseBaseUrl(baseUrl: string): string {
   const isWeb = typeof baseUrl === 'string' && /^https?:\/\//i.test(baseUrl);
   // The key is put behind it: in a query or a fragment it would never arrive.
-  if (isWeb && URL.canParse(baseUrl) && !/[?#]/.test(baseUrl)) return;
+  if (isWeb && URL.canParse(baseUrl) && !/[?#]/.test(baseUrl)) return baseUrl.replace(/\/+$/, '');
   throw new StorageConfigurationError(
     'baseUrl must be an absolute http(s) URL without query and fragment',
   );
+}
+
+function sortedQuery(fields: Readonly<Record<string, string>>): string {
+  const query = new URLSearchParams(fields);
+  query.sort();
+  return query.toString();
+}
+
+/** In a time that tells nothing of where they differ. */
+function isSameText(left: string, right: string): boolean {
+  const [one, other] = [Buffer.from(left), Buffer.from(right)];
+  return one.length === other.length && timingSafeEqual(one, other);
 }

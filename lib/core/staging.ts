@@ -49,7 +49,7 @@ export async function sweepStaged(
  * @publicApi
  */
 export class StagedFile implements AsyncDisposable {
-  #state: 'staged' | 'committed' | 'discarded' = 'staged';
+  #state: 'staged' | 'being committed' | 'committed' | 'being discarded' | 'discarded' = 'staged';
 
   /** @internal */
   constructor(
@@ -79,42 +79,62 @@ export class StagedFile implements AsyncDisposable {
   async commit(key: string, options: CommitOptions = {}): Promise<StoredFile> {
     const { view, staging } = this;
     return view.runKey('commit', key, options, async (operation, fullKey) => {
-      this.#assertStaged();
       view.assertWritable();
       view.assertAttributes(options);
       const { atomicMove } = view.capabilities;
       const from = staging.fullKey(this.staged.key);
-      const copied = await view.driver.copy(from, fullKey, {
-        // The staging name tells no type, but the key may.
-        ...(this.isUntyped && { contentType: contentTypeOf(key) }),
-        ...parseGivenAttributes(options),
-        ...view.copyCondition(options.ifNoneMatch),
-        signal: operation.signal,
-        ...(atomicMove && { move: true }),
-      });
-      this.#state = 'committed';
+      const copied = await this.#once('being committed', 'committed', () =>
+        view.driver.copy(from, fullKey, {
+          // The staging name tells no type, but the key may.
+          ...(this.isUntyped && { contentType: contentTypeOf(key) }),
+          ...parseGivenAttributes(options),
+          ...view.copyCondition(options.ifNoneMatch),
+          signal: operation.signal,
+          ...(atomicMove && { move: true }),
+        }),
+      );
       // The file is published, whatever becomes of this: the next sweep finds what stays.
       if (!atomicMove) await deleteOne(staging, from, operation).catch(() => {});
       return view.own(copied);
     });
   }
 
-  /** Removes the file. Does nothing when it was committed or discarded already. */
+  /**
+   * Removes the file. Does nothing when it was committed or discarded already.
+   *
+   * @throws StorageInvalidArgumentError while it is being committed
+   */
   async discard(): Promise<void> {
     const { staging, staged } = this;
-    if (this.#state !== 'staged') return;
-    await staging.runKey('discard', staged.key, {}, (operation, fullKey) =>
-      deleteOne(staging, fullKey, operation),
+    if (this.#state === 'committed' || this.#state === 'discarded') return;
+    await this.#once('being discarded', 'discarded', () =>
+      staging.runKey('discard', staged.key, {}, (operation, fullKey) =>
+        deleteOne(staging, fullKey, operation),
+      ),
     );
-    this.#state = 'discarded';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.discard();
   }
 
-  #assertStaged(): void {
-    if (this.#state === 'staged') return;
-    throw new StorageInvalidArgumentError(`The staged file was ${this.#state} already`);
+  /** What becomes of the file is decided once; when that fails, it can be decided anew. */
+  async #once<Result>(
+    meanwhile: 'being committed' | 'being discarded',
+    then: 'committed' | 'discarded',
+    act: () => Promise<Result>,
+  ): Promise<Result> {
+    if (this.#state !== 'staged') {
+      throw new StorageInvalidArgumentError(`The staged file is ${this.#state} already`);
+    }
+    this.#state = meanwhile;
+    try {
+      const result = await act();
+      this.#state = then;
+      return result;
+    } catch (error) {
+      this.#state = 'staged';
+      throw error;
+    }
   }
 }

@@ -193,6 +193,8 @@ export interface DriverSettings {
   readonly timeout?: number;
   /** Parts, or other requests of one call, in flight at once. */
   readonly concurrency: number;
+  /** Bytes of bodies in memory that all uploads hold together; absent: the driver's own default. */
+  readonly uploadMemory?: number;
 }
 
 /**

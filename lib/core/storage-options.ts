@@ -30,6 +30,11 @@ export interface StorageOptions {
   timeout?: number | string;
   /** Parts of one call in flight at once. Default 4. */
   concurrency?: number;
+  /**
+   * Memory that the uploads of bodies above 256 KiB take together on drivers that send parts; further ones wait. Bytes, or
+   * text such as `'1gb'`. Default 256 MiB.
+   */
+  uploadMemory?: ByteSize;
   /** Larger files are refused with `StorageTooLargeError`: bytes, or text such as `'5gb'`. Default: the backend's limit. */
   maxObjectSize?: ByteSize;
 }
@@ -44,6 +49,8 @@ export interface ParsedStorageOptions {
   readonly timeout: number | undefined;
   readonly concurrency: number;
   /** Bytes. */
+  readonly uploadMemory: number | undefined;
+  /** Bytes. */
   readonly maxObjectSize: number;
 }
 
@@ -57,9 +64,12 @@ export function parseStorageOptions(options: StorageOptions): ParsedStorageOptio
   if (
     publicUrl !== undefined &&
     typeof publicUrl !== 'function' &&
-    !(typeof publicUrl === 'string' && URL.canParse(publicUrl))
+    // The key is put behind it: in a query or a fragment it would never arrive.
+    !(typeof publicUrl === 'string' && URL.canParse(publicUrl) && !/[?#]/.test(publicUrl))
   ) {
-    throw new StorageInvalidArgumentError('publicUrl must be an absolute URL or a function');
+    throw new StorageInvalidArgumentError(
+      'publicUrl must be an absolute URL without query and fragment, or a function',
+    );
   }
   return {
     prefix: parsePrefix(prefix),
@@ -69,6 +79,10 @@ export function parseStorageOptions(options: StorageOptions): ParsedStorageOptio
     timeout:
       options.timeout === undefined ? undefined : parseMilliseconds(options.timeout, 'timeout'),
     concurrency: assertCount(concurrency, 'concurrency', 1),
+    uploadMemory:
+      options.uploadMemory === undefined
+        ? undefined
+        : parseByteSize(options.uploadMemory, 'uploadMemory'),
     maxObjectSize:
       options.maxObjectSize === undefined
         ? Number.MAX_SAFE_INTEGER

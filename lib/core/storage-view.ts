@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { assertOptions, shown } from './arguments.js';
 import { openBody, type OpenBody, type StorageBody } from './body.js';
 import { type Capabilities, type UploadConstraint } from './capabilities.js';
@@ -111,10 +112,17 @@ export class StorageView {
     return this.#derive(this.prefix, true);
   }
 
-  /** Where files lie that are stored but not published yet: below the storage's prefix, and in no listing of it. */
+  /**
+   * Where files lie that are stored but not published yet: below the storage's prefix, and in no listing of it. Each scope has a
+   * folder of its own there.
+   */
   staging(): StorageView {
     const { prefix } = this.shared.options;
-    return this.#derive(`${prefix}${RESERVED_FOLDER}/staged/`, this.isReadonly);
+    const folder =
+      this.prefix === prefix
+        ? ''
+        : `${createHash('sha256').update(this.prefix).digest('hex').slice(0, 32)}/`;
+    return this.#derive(`${prefix}${RESERVED_FOLDER}/staged/${folder}`, this.isReadonly);
   }
 
   close(timeout: number): Promise<void> {
@@ -223,10 +231,14 @@ export class StorageView {
     };
   }
 
-  ownFailure(fullKey: string, error: StorageError): { key: string; error: StorageError } {
+  ownFailure(
+    fullKey: string,
+    error: StorageError,
+    operation: string,
+  ): { key: string; error: StorageError } {
     const key = this.ownKey(fullKey);
     const { name: storage, driverName: driver } = this;
-    return { key, error: addErrorContext(error, { storage, driver, key }) };
+    return { key, error: addErrorContext(error, { storage, driver, operation, key }) };
   }
 
   assertWritable(): void {
@@ -391,13 +403,24 @@ export class StorageView {
   /** The view's prefix and what comes behind it, both of which the parser takes. */
   #joined(text: string, parse: typeof parseKey | typeof parsePrefix): string {
     const joined = this.prefix + parse(text, this.#prefixBytes);
-    // Where the prefix ends within a segment, that segment is only known now.
-    return this.prefix === '' || this.prefix.endsWith('/') ? joined : parse(joined);
+    if (this.prefix === '' || this.prefix.endsWith('/')) return joined;
+    // The prefix ends within a segment, which is only known now.
+    if (this.#isReserved(joined) && !this.#isReserved(this.prefix)) {
+      throw new StorageInvalidKeyError(`Invalid key: "${RESERVED_FOLDER}" is reserved`, {
+        key: text,
+      });
+    }
+    return parse(joined);
   }
 
+  /** Whether the driver's key, or prefix, lies in a reserved folder: the backend's, or that of this storage below its prefix. */
+  #isReserved(fullKey: string): boolean {
+    return isReserved(fullKey) || isReserved(fullKey.slice(this.shared.options.prefix.length));
+  }
+
+  /** The staging area is seen by its own view only. */
   #isVisible(fullKey: string): boolean {
-    // The staging area is seen by its own view only.
-    return !isReserved(this.ownKey(fullKey)) && (isReserved(this.prefix) || !isReserved(fullKey));
+    return this.#isReserved(this.prefix) || !this.#isReserved(fullKey);
   }
 
   #located(error: unknown, operation: string, key: string | undefined): unknown {
@@ -418,7 +441,9 @@ export class StorageView {
   }
 
   #unsupported(what: string): StorageUnsupportedError {
-    return new StorageUnsupportedError(`The ${this.driverName} driver does not support ${what}`);
+    return new StorageUnsupportedError(
+      `The ${this.driverName} driver, as configured, does not support ${what}`,
+    );
   }
 }
 

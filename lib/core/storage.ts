@@ -88,6 +88,11 @@ export class Storage<Name extends string = string> {
     return this.#view.name;
   }
 
+  /** What stands before each key where the backend keeps it: the configured prefix, and those of `scope()`. */
+  get prefix(): string {
+    return this.#view.prefix;
+  }
+
   /** What the driver can do, as configured. @throws StorageConfigurationError before the storage is open */
   get capabilities(): Capabilities {
     return this.#driver.capabilities;
@@ -140,7 +145,7 @@ export class Storage<Name extends string = string> {
 
   /**
    * Removes files that were staged at least `olderThan` ago and neither committed nor discarded, because their process
-   * was killed. Choose it longer than any process takes from `stage()` to `commit()`.
+   * was killed; on a scope, only those staged through it. Choose it longer than any process takes from `stage()` to `commit()`.
    */
   sweepStaged(options: SweepOptions = {}): Promise<DeletePrefixResult> {
     return sweepStaged(this.#view, options);

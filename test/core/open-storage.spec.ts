@@ -106,11 +106,17 @@ describe('openStorage', () => {
     [{ retry: { maxRetries: null } }, 'retry.maxRetries'],
     [{ retry: { baseDelay: true } }, 'retry.baseDelay'],
     [{ retry: { jitter: 5 } }, 'retry.jitter'],
-    [{ maxSize: 'much' }, 'maxSize'],
   ])('refuses %j by the name of the option and of the storage', async (options, name) => {
     const error = await failure({ driver: 'memory', ...options });
     expect(error).toBeInstanceOf(StorageInvalidArgumentError);
     expect(error.message).toContain(name);
+    expect(error.storage).toBe('uploads');
+  });
+
+  it("calls a driver's option that is not well-formed a matter of configuration, as no caller can mend it", async () => {
+    const error = await failure({ driver: 'memory', maxSize: 'much' });
+    expect(error).toBeInstanceOf(StorageConfigurationError);
+    expect(error.message).toContain('maxSize');
     expect(error.storage).toBe('uploads');
   });
 

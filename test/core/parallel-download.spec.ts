@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers';
+import { startChecksum } from '../../lib/core/checksum.js';
 import { StorageIntegrityError } from '../../lib/core/errors.js';
 import { parallelDownload } from '../../lib/core/parallel-download.js';
 import type { DriverDownload } from '../../lib/core/storage-driver.js';
@@ -57,6 +58,24 @@ describe('parallelDownload', () => {
     const range = { start: 3, end: 20, size: 26 };
     const stream = parallelDownload(range, 4, 2, async (each) => part(each));
     expect((await buffer(stream)).toString()).toBe(FILE.subarray(3, 21).toString());
+  });
+
+  it('does not deliver the end of a file whose checksum is another one', async () => {
+    const running = startChecksum('sha256');
+    running.update(FILE);
+    const checksum = running.digest();
+    const open = async (range: { start: number; end: number }) => part(range);
+    const good = parallelDownload(whole, 4, 3, open, checksum);
+    expect((await buffer(good)).toString()).toBe(FILE.toString());
+    const swapped = async ({ start, end }: { start: number; end: number }) =>
+      part({ start: start === 4 ? 8 : start, end: start === 4 ? 11 : end });
+    const delivered: Buffer[] = [];
+    const bad = parallelDownload(whole, 4, 3, swapped, checksum);
+    const reading = (async () => {
+      for await (const chunk of bad) delivered.push(chunk as Buffer);
+    })();
+    await expect(reading).rejects.toThrow(StorageIntegrityError);
+    expect(Buffer.concat(delivered).byteLength).toBeLessThan(26);
   });
 
   it('delivers in order, whatever order the parts come in', async () => {

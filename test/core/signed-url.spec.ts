@@ -207,4 +207,113 @@ describe('UrlSigner', () => {
       expires: upload.expiresAt.getTime() / 1000,
     });
   });
+
+  it('refuses a URL whose parameters stand in another order, or are spelt otherwise', () => {
+    const [key, query] = request(signer().sign(FULL));
+    const parameters = query.split('&');
+    for (let index = 0; index + 1 < parameters.length; index++) {
+      const [one, next] = parameters.slice(index) as [string, string];
+      const changed = parameters.toSpliced(index, 2, next, one).join('&');
+      expect(signer().verify('PUT', key, changed, NOW)).toBeUndefined();
+    }
+    for (const changed of [query.replaceAll('+', '%20'), `?${query}`, query.replace('m', '%6D')]) {
+      expect(changed).not.toBe(query);
+      expect(signer().verify('PUT', key, changed, NOW)).toBeUndefined();
+    }
+  });
+
+  it('asks for the base URL when it signs, where that is a function', () => {
+    let base = 'http://127.0.0.1:1/files/';
+    const lazy = new UrlSigner('uploads', () => base, [{ id: 'one', secret: SECRET }]);
+    expect(lazy.sign(FULL)).toMatch(/^http:\/\/127\.0\.0\.1:1\/files\/folder\//);
+    base = 'https://example.com';
+    expect(lazy.sign(FULL)).toMatch(/^https:\/\/example\.com\/folder\//);
+    base = 'not a URL';
+    expect(() => lazy.sign(FULL)).toThrow(StorageConfigurationError);
+  });
+
+  describe('of a form', () => {
+    const { signal } = new AbortController();
+    const makeForm = (): Record<string, string> => ({
+      ...signer().uploadUrl(KEY, {
+        signal,
+        method: 'POST',
+        expiresIn: 60,
+        contentType: 'image/png',
+        maxSize: 1000,
+        checksum: { algorithm: 'md5', value: '1B2M2Y8AsgTpgAmY7PhCfg==' },
+        ifNoneMatch: '*',
+      }).fields,
+    });
+
+    it('tells what its fields allow, in whatever order they come', () => {
+      const form = makeForm();
+      expect(Object.keys(form).slice(0, 2)).toEqual(['key', 'Content-Type']);
+      const allowed = {
+        method: 'POST',
+        key: KEY,
+        contentType: 'image/png',
+        maxSize: 1000,
+        checksum: 'md5:1B2M2Y8AsgTpgAmY7PhCfg==',
+        createOnly: true,
+      };
+      expect(signer().verifyForm(form)).toMatchObject(allowed);
+      const reversed = Object.fromEntries(Object.entries(form).toReversed());
+      expect(signer().verifyForm(reversed)).toMatchObject(allowed);
+    });
+
+    it('is sent to the base URL', () => {
+      const { url, headers } = signer().uploadUrl(KEY, { signal, method: 'POST', expiresIn: 60 });
+      expect([url, headers]).toEqual(['https://example.com/files', {}]);
+    });
+
+    it('refuses fields of which one was changed, taken away, renamed or added', () => {
+      const form = makeForm();
+      const accepted: Record<string, string>[] = [];
+      const attempt = (fields: Record<string, string>): void => {
+        if (signer().verifyForm(fields)) accepted.push(fields);
+      };
+      for (const [name, value] of Object.entries(form)) {
+        const { [name]: _, ...less } = form;
+        attempt(less);
+        attempt({ ...less, [name.toUpperCase() === name ? 'x' : name.toUpperCase()]: value });
+        for (const other of [
+          '',
+          `${value}1`,
+          `1${value}`,
+          ` ${value}`,
+          value.slice(1),
+          `${value}\n`,
+        ]) {
+          attempt({ ...form, [name]: other });
+        }
+      }
+      for (const added of ['method', 'type', 'disposition', 'size', 'x', '', '__proto__x']) {
+        attempt({ ...form, [added]: '1' });
+        attempt({ ...form, [added]: added === 'method' ? 'POST' : 'image/png' });
+      }
+      const { 'Content-Type': type, ...untyped } = form;
+      attempt({ ...untyped, type: type! });
+      expect(accepted).toEqual([]);
+    });
+
+    it('refuses the parameters of a URL, and a URL the fields of a form', () => {
+      const [key, query] = request(signer().sign(FULL));
+      const fields = Object.fromEntries(new URLSearchParams(query));
+      expect(signer().verifyForm({ key, ...fields }, NOW)).toBeUndefined();
+      const { method: _, ...rest } = fields;
+      expect(signer().verifyForm({ key, ...rest }, NOW)).toBeUndefined();
+      const { key: formKey, ...form } = makeForm();
+      const asQuery = new URLSearchParams({ method: 'POST', ...form }).toString();
+      expect(signer().verify('POST', formKey!, asQuery)).toBeUndefined();
+    });
+
+    it('ends with its second, and opens nothing of another storage', () => {
+      const form = makeForm();
+      const expires = Number(form['expires']) * 1000;
+      expect(signer().verifyForm(form, expires - 1)).toBeDefined();
+      expect(signer().verifyForm(form, expires)).toBeUndefined();
+      expect(signer('other').verifyForm(form)).toBeUndefined();
+    });
+  });
 });

@@ -81,6 +81,7 @@ export function describeStorageDriver(
         beforeAll(async () => {
           results = new GroupResults(name, run, group);
           opened = await open();
+          await opened.storage.open();
         }, timeout);
         afterAll(async () => {
           results.write(opened !== undefined);
@@ -115,12 +116,14 @@ export async function checkBehaviour(
       ...context,
       async open() {
         const other = await open();
+        await other.storage.open();
         endings.push(() => other.destroy());
         return other.storage;
       },
       async reopen() {
         if (!reopen) return storage;
         const again = await reopen();
+        await again.open();
         endings.push(() => again.close());
         return again;
       },

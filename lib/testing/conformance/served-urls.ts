@@ -30,13 +30,13 @@ export const servedUrls: readonly Behaviour[] = [
       await storage.put(`${folder}a`, BYTES, {
         contentType: 'image/png',
         cacheControl: 'no-cache',
-        contentDisposition: 'attachment',
+        contentDisposition: 'attachment; filename="x.png"',
       });
       const { headers, ...response } = await fetched(await storage.url(`${folder}a`));
       assertBytes(response.bytes, BYTES);
       assert.equal(headers.get('content-type'), 'image/png');
       assert.equal(headers.get('cache-control'), 'no-cache');
-      assert.equal(headers.get('content-disposition'), 'attachment');
+      assert.equal(headers.get('content-disposition'), 'attachment; filename="x.png"');
     },
   },
   {

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import {
+  StorageError,
   StorageFileExistsError,
   StorageInvalidArgumentError,
+  StorageInvalidKeyError,
   StoragePermissionError,
 } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
 import { someBytes } from './bodies.js';
-import { assertHolds, assertMissing, listKeys, rejection } from './expectations.js';
+import { assertHolds, assertMissing, assertOneWins, listKeys, rejection } from './expectations.js';
 
 export const staging: readonly Behaviour[] = [
   {
@@ -93,12 +95,37 @@ export const staging: readonly Behaviour[] = [
     },
   },
   {
-    name: 'stage: a scope commits below its prefix',
+    name: 'stage: of two commits at once, one publishes and one is refused',
+    async run(storage, { folder }) {
+      const staged = await storage.stage('text');
+      const keys = [`${folder}one`, `${folder}two`];
+      const winner = await assertOneWins(
+        keys.map((key) => staged.commit(key)),
+        StorageInvalidArgumentError,
+      );
+      await assertHolds(storage, keys[winner]!, 'text');
+      await assertMissing(storage, keys[1 - winner]!);
+    },
+  },
+  {
+    name: 'stage: no scope reaches what is staged',
+    async run(storage) {
+      await using _ = await storage.stage('secret');
+      assert.deepEqual(await listKeys(storage.scope('.n'), ''), []);
+      assert.deepEqual(await listKeys(storage.scope('.nestjs-stor'), ''), []);
+      await assert.rejects(storage.scope('.nestjs-stor').info('ages/staged/x'), StorageError);
+      await rejection(storage.info('.nestjs-storages/staged/x'), StorageInvalidKeyError);
+    },
+  },
+  {
+    name: 'stage: a scope commits below its prefix, and sweeps nothing of the others',
     async run(storage, { folder }) {
       const scope = storage.scope(`${folder}scope/`);
       const file = await (await scope.stage('text')).commit('file');
       assert.equal(file.key, 'file');
       await assertHolds(storage, `${folder}scope/file`, 'text');
+      await using _ = await storage.stage('of another');
+      assert.deepEqual(await scope.sweepStaged({ olderThan: 1 }), { deleted: 0, failed: [] });
     },
   },
   {

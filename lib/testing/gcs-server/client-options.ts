@@ -50,7 +50,7 @@ export function clientOptions(
 export function workloadIdentity(
   endpoint: string,
   { client_email: email }: GcsServiceAccount,
-): Readonly<Record<string, unknown>> {
+): { type: string; [field: string]: unknown } {
   return {
     type: 'external_account',
     audience:

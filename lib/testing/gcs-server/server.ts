@@ -69,7 +69,7 @@ export interface GcsTestServer extends AsyncDisposable {
   /** For `signingEndpoint` of the SDK's signed URLs, to sign without a private key. */
   readonly signingEndpoint: string;
   /** Credentials of a workload identity (`type: 'external_account'`), which need no key and no option but this. */
-  readonly workloadIdentity: Readonly<Record<string, unknown>>;
+  readonly workloadIdentity: { type: string; [field: string]: unknown };
   /** Requests in the order they came, those under way included. */
   readonly requests: readonly GcsRecordedRequest[];
   /** Sockets open. */
@@ -221,7 +221,7 @@ class RunningServer implements GcsTestServer {
     return `${this.endpoint}/v1/projects/-/serviceAccounts/`;
   }
 
-  get workloadIdentity(): Readonly<Record<string, unknown>> {
+  get workloadIdentity(): { type: string; [field: string]: unknown } {
     return workloadIdentity(this.endpoint, this.credentials);
   }
 
