@@ -49,8 +49,13 @@ const logger = new Logger('Storage');
 /** The same, with an entry in the log when the client is not to blame: Nest logs no HTTP exception. */
 export function toLoggedHttpException(error: StorageError): HttpException {
   const exception = toHttpException(error);
-  if (exception.getStatus() >= 500) logger.error(error);
+  if (exception.getStatus() >= 500 || isRefusedByBackend(error)) logger.error(error);
   return exception;
+}
+
+/** Credentials that are wrong or allow too little, and requests that a service refuses, are the app's affair. */
+function isRefusedByBackend({ code, cause }: StorageError): boolean {
+  return (code === 'PERMISSION_DENIED' || code === 'INVALID_ARGUMENT') && cause !== undefined;
 }
 
 /**

@@ -8,17 +8,24 @@ import type {
   StorageModuleAsyncOptions,
   StorageModuleOptions,
 } from './interfaces/storage-module-options.interface.js';
+import { SignedRoutesModule } from './routes/signed-routes.module.js';
 import { ServedFileInterceptor } from './serving/served-file.interceptor.js';
+import { assertOptions } from './module-options.js';
 import { MissingStoragesModule, registerStorageName, requestStorage } from './missing-storages.js';
 import { defaultStorageProvider, featureProvider, storageProvider } from './storage.providers.js';
 import { StorageRegistry } from './storage.registry.js';
 import { getStorageToken } from './storage.tokens.js';
+import { UploadProgress } from './uploads/upload-progress.js';
 
-/** What the app has once: the registry with its shutdown hook, and the interceptor that sends served files. */
+/** What the app has once: the registry with its shutdown hook, the progress of uploads, and the interceptor that sends served files. */
 @Global()
 @Module({
-  providers: [StorageRegistry, { provide: APP_INTERCEPTOR, useClass: ServedFileInterceptor }],
-  exports: [StorageRegistry],
+  providers: [
+    StorageRegistry,
+    UploadProgress,
+    { provide: APP_INTERCEPTOR, useClass: ServedFileInterceptor },
+  ],
+  exports: [StorageRegistry, UploadProgress],
 })
 export class StorageCoreModule {}
 
@@ -41,7 +48,7 @@ export class StorageModule {
   /** As `forRoot`, with configurations that are made by factories, from other providers, while the app starts. */
   static forRootAsync(options: StorageModuleAsyncOptions): DynamicModule {
     assertOptions('StorageModule.forRoot()', options, MODULE_OPTIONS);
-    const { storages, imports = [], isGlobal = true } = options;
+    const { storages, imports = [], isGlobal = true, routes } = options;
     const names = Object.keys(storages ?? {});
     if (names.length === 0) {
       throw new StorageConfigurationError(
@@ -74,6 +81,7 @@ export class StorageModule {
       imports: [
         StorageCoreModule,
         MissingStoragesModule.create(),
+        ...(routes === undefined ? [] : [SignedRoutesModule.create(routes)]),
         ...imports,
         ...Object.values(storages).flatMap(
           (storage) => (storage as AsyncStorageConfiguration | undefined)?.imports ?? [],
@@ -114,6 +122,7 @@ const MODULE_OPTIONS: Readonly<Record<keyof StorageModuleAsyncOptions, true>> = 
   eager: true,
   isGlobal: true,
   shutdownTimeout: true,
+  routes: true,
   imports: true,
 };
 
@@ -132,16 +141,4 @@ function assertFeature(name: string, feature: StorageFeature): void {
     throw new StorageConfigurationError(`${where}: ${(cause as Error).message}`, { cause });
   }
   throw new StorageConfigurationError(`${where} needs a prefix, such as "avatars/"`);
-}
-
-function assertOptions(where: string, options: object, known: Record<string, true>): void {
-  if (typeof options !== 'object' || options === null) {
-    throw new StorageConfigurationError(`${where} needs an object with its options`);
-  }
-  for (const name of Object.keys(options)) {
-    if (Object.hasOwn(known, name)) continue;
-    throw new StorageConfigurationError(
-      `${where}: unknown option "${name}"; known are ${Object.keys(known).sort().join(', ')}`,
-    );
-  }
 }

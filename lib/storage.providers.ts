@@ -9,6 +9,7 @@ import type {
   StorageFeature,
   StorageModuleSettings,
 } from './interfaces/storage-module-options.interface.js';
+import { SignedRoutes } from './routes/signed-routes.js';
 import { StorageRegistry } from './storage.registry.js';
 import { getStorageToken } from './storage.tokens.js';
 
@@ -18,28 +19,40 @@ export function storageProvider(
   configuration: StorageConfiguration | AsyncStorageConfiguration,
   { eager, shutdownTimeout, isDefault }: StorageModuleSettings & { isDefault: boolean },
 ): Provider[] {
-  const register = (registry: StorageRegistry, ready: StorageConfiguration): Storage =>
-    registry.register(createStorage(name, ready), {
+  const register = (
+    registry: StorageRegistry,
+    routes: SignedRoutes | undefined,
+    given: StorageConfiguration,
+  ): Storage => {
+    const ready = routes ? routes.complete(name, given) : given;
+    const storage = registry.register(createStorage(name, ready), {
       isDefault,
       ...(eager !== undefined && { eager }),
       ...(shutdownTimeout !== undefined && { shutdownTimeout }),
     });
+    routes?.serve(storage, ready);
+    return storage;
+  };
+  const inject = [StorageRegistry, { token: SignedRoutes, optional: true }];
   const storage: FactoryProvider<Storage> = {
     provide: getStorageToken(name),
-    inject: [StorageRegistry],
-    useFactory: (registry: StorageRegistry) =>
-      register(registry, configuration as StorageConfiguration),
+    inject,
+    useFactory: (registry: StorageRegistry, routes?: SignedRoutes) =>
+      register(registry, routes, configuration as StorageConfiguration),
   };
   if (!isAsync(configuration)) return [storage];
-  const { useFactory, inject = [], useClass, useExisting } = configuration;
+  const { useFactory, inject: injected = [], useClass, useExisting } = configuration;
   if (useFactory) {
     const make = useFactory as (...args: unknown[]) => Promise<StorageConfiguration>;
     return [
       {
         ...storage,
-        inject: [StorageRegistry, ...inject],
-        useFactory: async (registry: StorageRegistry, ...args: unknown[]) =>
-          register(registry, await make(...args)),
+        inject: [...inject, ...injected],
+        useFactory: async (
+          registry: StorageRegistry,
+          routes: SignedRoutes | undefined,
+          ...args: unknown[]
+        ) => register(registry, routes, await make(...args)),
       },
     ];
   }
@@ -53,9 +66,12 @@ export function storageProvider(
     ...(useClass ? [useClass] : []),
     {
       ...storage,
-      inject: [StorageRegistry, factory],
-      useFactory: async (registry: StorageRegistry, maker: StorageConfigurationFactory) =>
-        register(registry, await maker.createStorageConfiguration(name)),
+      inject: [...inject, factory],
+      useFactory: async (
+        registry: StorageRegistry,
+        routes: SignedRoutes | undefined,
+        maker: StorageConfigurationFactory,
+      ) => register(registry, routes, await maker.createStorageConfiguration(name)),
     },
   ];
 }

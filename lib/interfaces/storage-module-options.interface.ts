@@ -5,6 +5,10 @@ import type {
   Type,
 } from '@nestjs/common';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
+import type {
+  AsyncStorageRoutesOptions,
+  StorageRoutesOptions,
+} from './storage-routes-options.interface.js';
 
 /** What `forRoot` and `forRootAsync` have in common. */
 export interface StorageModuleSettings {
@@ -21,6 +25,8 @@ export interface StorageModuleSettings {
 /** @publicApi */
 export interface StorageModuleOptions extends StorageModuleSettings {
   storages: Record<string, StorageConfiguration>;
+  /** Serves the signed URLs of the `memory` and `local` storages, which get them by this. Default: no routes. */
+  routes?: StorageRoutesOptions;
 }
 
 /** Makes the configurations of storages, for `useClass` and `useExisting`. @publicApi */
@@ -40,6 +46,8 @@ export interface AsyncStorageConfiguration extends Pick<ModuleMetadata, 'imports
 export interface StorageModuleAsyncOptions
   extends StorageModuleSettings, Pick<ModuleMetadata, 'imports'> {
   storages: Record<string, AsyncStorageConfiguration | StorageConfiguration>;
+  /** As in `StorageModuleOptions`. */
+  routes?: StorageRoutesOptions | AsyncStorageRoutesOptions;
 }
 
 /** A part of a storage under a name of its own. @publicApi */

@@ -93,6 +93,14 @@ describe('StorageExceptionFilter', () => {
     unchanged(): never {
       throw new StorageNotModifiedError(reason, context);
     }
+    @Get('read-only')
+    readOnly(): never {
+      throw new StoragePermissionError('This view of the storage is read-only');
+    }
+    @Get('wrong-credentials')
+    wrongCredentials(): never {
+      throw new StoragePermissionError('check the secret', { cause: new Error('denied') });
+    }
     @Get('other')
     other(): never {
       throw new RangeError('none of its business');
@@ -135,6 +143,14 @@ describe('StorageExceptionFilter', () => {
     expect(log.entries).toEqual([]);
     await send(port, '/later');
     expect(log.text).toContain('StorageConnectionError: about /srv/vault');
+  });
+
+  test('logs what the backend refuses to the app itself, though the client is only told 403', async () => {
+    const { port, log } = await startApp({ controllers: [FilteredController] });
+    expect((await send(port, '/read-only')).status).toBe(403);
+    expect(log.entries).toEqual([]);
+    expect((await send(port, '/wrong-credentials')).status).toBe(403);
+    expect(log.text).toContain('check the secret');
   });
 
   test('lets the error itself pass outside HTTP', () => {

@@ -61,8 +61,7 @@ export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = 
   { storage },
 ) => {
   const parsed = parseLocalOptions(options);
-  const signer =
-    parsed.signing && new UrlSigner(storage, parsed.signing.baseUrl, parsed.signing.keys);
+  const signer = UrlSigner.of(storage, options);
   const root = await openRoot(parsed);
   const metadata = new MetadataFolder(
     join(root.reserved, 'meta'),
@@ -291,7 +290,7 @@ function capabilitiesOf(signs: boolean): Capabilities {
     signedUrls: signs,
     signedUploads: {
       PUT: signs && SIGNED_UPLOAD_CONSTRAINTS,
-      POST: false,
+      POST: signs && SIGNED_UPLOAD_CONSTRAINTS,
     },
     checksums: ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'],
     retries: false,

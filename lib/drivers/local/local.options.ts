@@ -1,5 +1,5 @@
 import { StorageConfigurationError } from '../../core/errors.js';
-import type { SigningKey } from '../../core/signed-url.js';
+import type { SignedUrlOptions } from '../../core/signed-url.js';
 
 /**
  * A folder on a disk of this machine.
@@ -18,7 +18,7 @@ import type { SigningKey } from '../../core/signed-url.js';
  *
  * @publicApi
  */
-export interface LocalStorageOptions {
+export interface LocalStorageOptions extends SignedUrlOptions {
   /** Absolute, or relative to the working directory of the process. */
   root: string;
   /** Create `root` when it is missing. Default true. */
@@ -34,10 +34,6 @@ export interface LocalStorageOptions {
    * whatever is cheaper still. Readers never see half a file with any of them.
    */
   durability?: 'full' | 'rename' | 'none';
-  /** Where the application serves the signed URLs of this storage, e.g. `https://example.com/files/uploads`. */
-  baseUrl?: string;
-  /** Together with `baseUrl`: makes `url()` and `uploadUrl()` work. */
-  signingKeys?: readonly SigningKey[];
   /**
    * `'deny'` (default): a symbolic link below the root is never followed, and not listed. `'follow-inside'`: links are
    * followed as long as they end inside the root; writing or deleting a key that is a link is about the link itself.
@@ -45,18 +41,13 @@ export interface LocalStorageOptions {
   symlinks?: 'deny' | 'follow-inside';
 }
 
-export type ParsedLocalOptions = Required<Omit<LocalStorageOptions, 'baseUrl' | 'signingKeys'>> & {
-  readonly signing: { readonly baseUrl: string; readonly keys: readonly SigningKey[] } | undefined;
-};
+export type ParsedLocalOptions = Required<Omit<LocalStorageOptions, keyof SignedUrlOptions>>;
 
 /** @throws StorageConfigurationError naming the option. */
 export function parseLocalOptions(options: LocalStorageOptions): ParsedLocalOptions {
-  const { root, baseUrl, signingKeys } = options;
+  const { root } = options;
   if (typeof root !== 'string' || root === '' || root.includes('\0')) {
     refuse('root must be the path of a folder');
-  }
-  if ((baseUrl === undefined) !== (signingKeys === undefined)) {
-    refuse('baseUrl and signingKeys belong together: signed URLs need both');
   }
   return {
     root,
@@ -69,10 +60,6 @@ export function parseLocalOptions(options: LocalStorageOptions): ParsedLocalOpti
     ),
     durability: oneOf('durability', options.durability ?? 'full', ['full', 'rename', 'none']),
     symlinks: oneOf('symlinks', options.symlinks ?? 'deny', ['deny', 'follow-inside']),
-    signing:
-      baseUrl === undefined || signingKeys === undefined
-        ? undefined
-        : { baseUrl, keys: signingKeys },
   };
 }
 

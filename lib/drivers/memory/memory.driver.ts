@@ -87,7 +87,10 @@ class MemoryDriver implements StorageDriver<undefined> {
       atomicMove: true,
       multipart: true,
       signedUrls: canSign,
-      signedUploads: { PUT: canSign && SIGNED_UPLOAD_CONSTRAINTS, POST: false },
+      signedUploads: {
+        PUT: canSign && SIGNED_UPLOAD_CONSTRAINTS,
+        POST: canSign && SIGNED_UPLOAD_CONSTRAINTS,
+      },
       checksums: ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'],
       retries: true,
       limits: {

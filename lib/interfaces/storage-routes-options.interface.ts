@@ -1,0 +1,71 @@
+import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency } from '@nestjs/common';
+import type { SigningKey } from '../core/signed-url.js';
+import type { ServedFileOptions } from '../serving/served-file.js';
+
+/** Where the app serves a storage, and what stands before it. */
+export interface StorageRouteSettings {
+  /** Path of the routes, below the global prefix if there is one; without a version. */
+  path?: string;
+  /**
+   * Class decorators of the routes' controller, such as `UseGuards(…)`, or the app's own `Public()` that its global guard
+   * looks for.
+   */
+  decorators?: readonly ClassDecorator[];
+}
+
+/** How the URLs of `memory` and `local` storages are signed, and where they lead to. @publicApi */
+export interface StorageSigningOptions {
+  /**
+   * URL under which clients reach the app, such as `https://app.example.com`; path and global prefix are put behind it.
+   * Required in production; elsewhere the default is the address that the app listens on.
+   */
+  baseUrl?: string;
+  /**
+   * The first signs, all verify. Each storage derives a key of its own. Required in production; elsewhere the default is
+   * a random one, with which no URL outlives the process.
+   */
+  signingKeys?: readonly SigningKey[];
+}
+
+/** @publicApi */
+export interface StorageRoutesOptions extends StorageRouteSettings, StorageSigningOptions {
+  /** Default `'/storage'`. */
+  path?: string;
+}
+
+/** The path is static, what signs is made when the app starts. @publicApi */
+export interface AsyncStorageRoutesOptions
+  extends StorageRouteSettings, Pick<ModuleMetadata, 'imports'> {
+  /** Default `'/storage'`. */
+  path?: string;
+  useFactory: (...args: never[]) => StorageSigningOptions | Promise<StorageSigningOptions>;
+  inject?: (InjectionToken | OptionalFactoryDependency)[];
+}
+
+/** Who may read which file: true lets the request in, false answers it with 403. @publicApi */
+export type AuthorizeRead<Request = unknown> = (
+  request: Request,
+  key: string,
+) => boolean | Promise<boolean>;
+
+/** One storage to read below a path: for whom `authorize` lets in, or for everybody. @publicApi */
+export type ServeStorageOptions<Request = unknown> = StorageRouteSettings & {
+  /** For what guards among the decorators need, and for storages that are not global. */
+  imports?: ModuleMetadata['imports'];
+  /** Name of the storage. Default: the default storage. */
+  storage?: string;
+  path: string;
+  /** How the files are sent. */
+  serving?: ServedFileOptions;
+} & (
+    | {
+        /** Asked before the storage is, with the very key that the storage is asked for. */
+        authorize: AuthorizeRead<Request>;
+        public?: never;
+      }
+    | {
+        /** Everybody may read every file. */
+        public: true;
+        authorize?: never;
+      }
+  );

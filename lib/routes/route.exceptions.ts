@@ -1,0 +1,46 @@
+import { HttpException, HttpStatus } from '@nestjs/common';
+import { StorageError, StorageIntegrityError, StorageTooLargeError } from '../core/errors.js';
+import { toLoggedHttpException } from '../storage.exceptions.js';
+
+/** The one answer to every signed URL that does not allow the request, whatever is wrong with it. */
+export function urlRefused(): HttpException {
+  return refusal(
+    HttpStatus.FORBIDDEN,
+    'URL_REFUSED',
+    'The URL is not valid, or not any more; ask for a new one',
+  );
+}
+
+/** The answer for a file that is not there, and for what could never be one. */
+export function fileNotFound(): HttpException {
+  return refusal(HttpStatus.NOT_FOUND, 'FILE_NOT_FOUND', 'File not found');
+}
+
+export function readDenied(): HttpException {
+  return refusal(HttpStatus.FORBIDDEN, 'PERMISSION_DENIED', 'Access to the file is denied');
+}
+
+export function wrongType(signed: string): HttpException {
+  return refusal(
+    HttpStatus.UNSUPPORTED_MEDIA_TYPE,
+    'UNSUPPORTED_MEDIA_TYPE',
+    `The upload must be sent with Content-Type: ${signed}`,
+  );
+}
+
+export function tooLarge(maxSize: number): StorageTooLargeError {
+  return new StorageTooLargeError(`The upload is larger than the signed ${maxSize} bytes`);
+}
+
+export function wrongSize(size: number): StorageIntegrityError {
+  return new StorageIntegrityError(`The upload must have exactly ${size} bytes, as signed`);
+}
+
+/** What the client is told of a failure. */
+export function toRouteException(error: unknown): unknown {
+  return error instanceof StorageError ? toLoggedHttpException(error) : error;
+}
+
+function refusal(statusCode: HttpStatus, code: string, message: string): HttpException {
+  return new HttpException({ statusCode, message, code }, statusCode);
+}

@@ -1,0 +1,25 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
+import { openServed } from './routes.js';
+
+async function open(adapter: string): Promise<OpenedStorage> {
+  const root = await mkdtemp(join(tmpdir(), 'conformance-'));
+  const { storage, destroy } = await openServed(adapter, {
+    driver: 'local',
+    root,
+    durability: 'none',
+  });
+  return {
+    storage,
+    async destroy() {
+      await destroy();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+describeStorageDriver('local, served by Express', () => open('Express'), { servesUrls: true });
+
+describeStorageDriver('local, served by Fastify', () => open('Fastify'), { servesUrls: true });
