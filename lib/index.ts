@@ -46,11 +46,19 @@ export { InjectStorage } from './decorators/inject-storage.decorator.js';
 export type * from './drivers/driver-options.js';
 export { createStorage, openStorage } from './drivers/open-storage.js';
 export type * from './interfaces/storage-module-options.interface.js';
+export type * from './interfaces/storage-routes-options.interface.js';
+export { ServeStorageModule } from './routes/serve-storage.module.js';
 export { ServedFile, type ServedFileOptions } from './serving/served-file.js';
 export { StorageExceptionFilter, toHttpException } from './storage.exceptions.js';
 export { StorageModule } from './storage.module.js';
 export { StorageRegistry } from './storage.registry.js';
 export { getStorageToken } from './storage.tokens.js';
+export {
+  ApiUpload,
+  type ApiUploadOptions,
+  type UploadFields,
+} from './uploads/api-upload.decorator.js';
+export type { ImageLimits } from './uploads/image-limits.js';
 export { KeepUploads } from './uploads/keep-uploads.decorator.js';
 export {
   contentHashKey,
@@ -67,5 +75,9 @@ export {
   StorageFilesInterceptor,
   type UploadField,
 } from './uploads/storage.interceptors.js';
+export { StoredSizeValidator, StoredTypeValidator } from './uploads/stored-upload.validators.js';
 export type { HashedFile, IncomingFile, StoredUpload, TypedFile } from './uploads/stored-upload.js';
 export type { UploadInterceptorOptions, UploadOptions } from './uploads/upload-options.js';
+export type { UploadOptionsSource, UploadPolicy } from './uploads/upload-policy.js';
+export { UploadProgress, type UploadStatus } from './uploads/upload-progress.js';
+export type { ScanContext, ScanVerdict, UploadScan } from './uploads/upload-scan.js';

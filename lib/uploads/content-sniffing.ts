@@ -1,6 +1,11 @@
 /** Bytes from the start of a file that decide about its type. */
 export const SNIFF_LENGTH = 4096;
 
+/** A zip archive, whatever it is the container of. */
+export const ZIP = 'application/zip';
+/** A compound file: the formats of Office up to 2003 are such. */
+export const OLE = 'application/x-ole-storage';
+
 interface Signature {
   readonly type: string;
   readonly offset?: number;
@@ -21,23 +26,39 @@ const SIGNATURES: readonly Signature[] = [
   { type: 'image/avif', offset: 4, bytes: 'ftypavis' },
   { type: 'image/heic', offset: 4, bytes: 'ftypheic' },
   { type: 'image/heic', offset: 4, bytes: 'ftypheix' },
+  { type: 'image/heic', offset: 4, bytes: 'ftypheim' },
+  { type: 'image/heic', offset: 4, bytes: 'ftypheis' },
+  { type: 'image/heic-sequence', offset: 4, bytes: 'ftyphevc' },
+  { type: 'image/heic-sequence', offset: 4, bytes: 'ftyphevx' },
   { type: 'image/heif', offset: 4, bytes: 'ftypmif1' },
+  { type: 'image/heif-sequence', offset: 4, bytes: 'ftypmsf1' },
   { type: 'video/quicktime', offset: 4, bytes: 'ftypqt  ' },
   { type: 'audio/mp4', offset: 4, bytes: 'ftypM4A ' },
+  { type: 'audio/mp4', offset: 4, bytes: 'ftypM4B ' },
+  { type: 'video/3gpp', offset: 4, bytes: 'ftyp3gp' },
+  { type: 'video/3gpp2', offset: 4, bytes: 'ftyp3g2' },
+  { type: 'image/x-canon-cr3', offset: 4, bytes: 'ftypcrx ' },
   { type: 'video/mp4', offset: 4, bytes: 'ftyp' },
   { type: 'image/bmp', bytes: 'BM????\0\0\0\0' },
   { type: 'image/tiff', bytes: 'II*\0' },
   { type: 'image/tiff', bytes: 'MM\0*' },
   { type: 'image/vnd.microsoft.icon', bytes: '\0\0\x01\0' },
+  { type: 'image/jxl', bytes: '\0\0\0\x0CJXL \r\n\x87\n' },
+  { type: 'image/jxl', bytes: '\xFF\x0A' },
+  { type: 'image/jp2', bytes: '\0\0\0\x0CjP  \r\n\x87\n' },
   { type: 'application/pdf', bytes: '%PDF-' },
-  { type: 'application/zip', bytes: 'PK\x03\x04' },
-  { type: 'application/zip', bytes: 'PK\x05\x06' },
+  { type: 'application/postscript', bytes: '%!PS-Adobe-' },
+  { type: 'application/rtf', bytes: '{\\rtf' },
+  { type: ZIP, bytes: 'PK\x03\x04' },
+  { type: ZIP, bytes: 'PK\x05\x06' },
   { type: 'application/gzip', bytes: '\x1F\x8B\x08' },
   { type: 'application/x-7z-compressed', bytes: "7z\xBC\xAF'\x1C" },
   { type: 'application/vnd.rar', bytes: 'Rar!\x1A\x07' },
   { type: 'application/x-bzip2', bytes: 'BZh' },
   { type: 'application/x-xz', bytes: '\xFD7zXZ\0' },
   { type: 'application/zstd', bytes: '\x28\xB5\x2F\xFD' },
+  { type: 'application/x-tar', offset: 257, bytes: 'ustar' },
+  { type: OLE, bytes: '\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1' },
   { type: 'video/webm', bytes: '\x1A\x45\xDF\xA3' },
   { type: 'audio/mpeg', bytes: 'ID3' },
   { type: 'audio/mpeg', bytes: '\xFF\xFB' },
@@ -48,6 +69,7 @@ const SIGNATURES: readonly Signature[] = [
   { type: 'audio/aiff', bytes: 'FORM????AIFF' },
   { type: 'audio/midi', bytes: 'MThd\0\0\0\x06' },
   { type: 'audio/flac', bytes: 'fLaC' },
+  { type: 'video/ogg', bytes: `OggS${'?'.repeat(24)}\x80theora` },
   { type: 'audio/ogg', bytes: 'OggS' },
   { type: 'font/woff', bytes: 'wOFF' },
   { type: 'font/woff2', bytes: 'wOF2' },
@@ -56,10 +78,22 @@ const SIGNATURES: readonly Signature[] = [
   { type: 'application/wasm', bytes: '\0asm' },
   { type: 'application/vnd.microsoft.portable-executable', bytes: 'MZ' },
   { type: 'application/x-elf', bytes: '\x7FELF' },
+  { type: 'application/x-mach-binary', bytes: '\xFE\xED\xFA\xCE' },
+  { type: 'application/x-mach-binary', bytes: '\xFE\xED\xFA\xCF' },
+  { type: 'application/x-mach-binary', bytes: '\xCE\xFA\xED\xFE' },
+  { type: 'application/x-mach-binary', bytes: '\xCF\xFA\xED\xFE' },
+  // A Java class; programs of macOS for several processors begin alike.
+  { type: 'application/java-vm', bytes: '\xCA\xFE\xBA\xBE' },
+  { type: 'application/x-shockwave-flash', bytes: 'FWS' },
+  { type: 'application/x-shockwave-flash', bytes: 'CWS' },
+  { type: 'application/x-shockwave-flash', bytes: 'ZWS' },
 ];
 
+/** Comments and declarations that markup may stand behind; more of them are markup in any case. */
+const MOST_PROLOG = 64;
+
 const HTML_ELEMENTS = new Set(
-  'html head body script iframe title style table meta a br p div h1 font img object embed form link base'.split(
+  'html head body script iframe frameset title style table meta a br p div span h1 font img object embed form input button video audio math link base template'.split(
     ' ',
   ),
 );
@@ -72,15 +106,14 @@ const HTML_ELEMENTS = new Set(
 export function sniffContentType(head: Uint8Array): string | undefined {
   const bytes = head.subarray(0, SNIFF_LENGTH);
   const text = decodeText(bytes);
-  if (text !== undefined) {
-    const markup = markupType(text);
-    if (markup) return markup;
-  }
+  // Browsers take markup for such whatever else is in it, stray control characters and other encodings included.
+  const markup = markupType(text ?? Buffer.from(bytes).toString('latin1'));
+  if (markup) return markup;
   // Up to four letters may just as well begin a text; the formats with so short a signature are binary throughout.
   const found = SIGNATURES.find(
     (signature) => matches(bytes, signature) && (text === undefined || signature.bytes.length > 4),
   );
-  if (found) return found.type;
+  if (found) return found.type === 'video/webm' ? matroskaType(bytes) : found.type;
   return text === undefined || text === '' ? undefined : 'text/plain';
 }
 
@@ -89,27 +122,33 @@ export function hasSignature(type: string): boolean {
   return SIGNATURES.some((signature) => signature.type === type);
 }
 
+/** Both have the same signature; the type of the document is named soon after it. */
+function matroskaType(bytes: Uint8Array): string {
+  const start = Buffer.from(bytes.subarray(0, 64)).toString('latin1');
+  return start.includes('matroska') ? 'video/x-matroska' : 'video/webm';
+}
+
 /** What a browser would run or render as a document. White space, comments and declarations before it do not hide it. */
 function markupType(text: string): string | undefined {
   let declared: string | undefined;
   let position = 0;
+  const end = (terminator: string): number => {
+    const found = text.indexOf(terminator, position);
+    return found === -1 ? text.length : found + terminator.length;
+  };
   // Every turn moves on, by indexOf: linear, where a pattern that backtracks could be made slow on purpose.
-  for (;;) {
+  for (let turn = 0; turn < MOST_PROLOG; turn++) {
     while (/\s/.test(text[position] ?? '')) position++;
-    const end = (terminator: string): number => {
-      const found = text.indexOf(terminator, position);
-      return found === -1 ? text.length : found + terminator.length;
-    };
-    if (text.startsWith('<!--', position)) {
+    const start = text.slice(position, position + 32);
+    if (start.startsWith('<!--')) {
       declared ??= 'text/html';
       position = end('-->');
-    } else if (text.startsWith('<?xml', position)) {
+    } else if (/^<\?[a-z_]/i.test(start)) {
       declared = 'text/xml';
       position = end('?>');
-    } else if (/^<!doctype\s/i.test(text.slice(position, position + 10))) {
-      declared = /^\s+svg/i.test(text.slice(position + 9, position + 32))
-        ? 'image/svg+xml'
-        : 'text/html';
+    } else if (/^<![a-z[]/i.test(start)) {
+      // Anything but a comment that begins so is a doctype, or what HTML takes for a comment.
+      declared = /^<!doctype\s+svg/i.test(start) ? 'image/svg+xml' : 'text/html';
       position = end('>');
     } else {
       break;

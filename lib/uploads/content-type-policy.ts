@@ -1,4 +1,4 @@
-import { hasSignature, sniffContentType } from './content-sniffing.js';
+import { hasSignature, OLE, sniffContentType, ZIP } from './content-sniffing.js';
 
 // Types that run script or restyle the page when a browser opens them, or that hold such. They are stored as such only
 // when the bytes show it, never because the client says so.
@@ -11,7 +11,7 @@ const ACTIVE_TYPES =
  */
 export function contentTypeByBytes(head: Uint8Array, declared: string): string {
   const found = sniffContentType(head);
-  if (found !== undefined && found !== 'text/plain' && found !== 'application/zip') return found;
+  if (found !== undefined && found !== 'text/plain' && !isContainer(found)) return found;
   const type = declared.split(';')[0]!.trim().toLowerCase();
   const isMediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(type);
   const plausible = isMediaType && !ACTIVE_TYPES.test(type) && agrees(type, found);
@@ -31,6 +31,17 @@ export function isAccepted(type: string, accept: readonly string[]): boolean {
   });
 }
 
+// Formats inside of a container, which must have shown it.
+const INSIDE: Readonly<Record<string, RegExp>> = {
+  [ZIP]:
+    /^application\/(?:vnd\.openxmlformats-|vnd\.oasis\.opendocument\.|vnd\.ms-[\w.-]+\.macroenabled|epub\+zip$|java-archive$|vnd\.android\.package-archive$)/,
+  [OLE]: /^application\/(?:msword|x-msi|vnd\.ms-(?:excel|powerpoint|outlook|project|works))$/,
+};
+
+function isContainer(found: string): boolean {
+  return Object.hasOwn(INSIDE, found);
+}
+
 // A declared type that has a signature must have shown it: a "PNG" of text is text.
 function agrees(declared: string, found: string | undefined): boolean {
   if (hasSignature(declared)) return false;
@@ -39,6 +50,8 @@ function agrees(declared: string, found: string | undefined): boolean {
       declared,
     );
   }
-  // Zip files may be the formats of office suites, e-books and packages; what shows nothing may be any application's.
+  const container = Object.keys(INSIDE).find((type) => INSIDE[type]!.test(declared));
+  if (container !== undefined) return container === found;
+  // Other formats may use the containers as well; what shows nothing may be any application's.
   return declared.startsWith('application/');
 }

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { ReceiveRate } from './receive-rate.js';
 import { formTooLarge, tookTooLong, tooSlow } from './upload.exceptions.js';
-import type { FormLimits } from './upload-options.js';
+import type { FormLimits } from './upload-plan.js';
 
 /**
  * The body of a request, for the parser. It stands before the request itself, which must live until it is answered:
@@ -18,7 +18,11 @@ export class FormBody extends Readable {
   readonly #timer: NodeJS.Timeout | undefined;
   #size = 0;
 
-  constructor(request: IncomingMessage, limits: FormLimits) {
+  constructor(
+    request: IncomingMessage,
+    limits: FormLimits,
+    private readonly onReceived: (bytes: number) => void = () => {},
+  ) {
     super();
     const { minRate, minRateWindow, timeout } = limits;
     this.headers = request.headers;
@@ -54,6 +58,7 @@ export class FormBody extends Readable {
   readonly #onData = (chunk: Buffer): void => {
     this.#size += chunk.byteLength;
     this.#rate?.received(chunk.byteLength);
+    this.onReceived(chunk.byteLength);
     if (this.#size > this.#limits.maxTotalSize) {
       this.destroy(formTooLarge(this.#limits.maxTotalSize));
     } else if (!this.push(chunk)) {

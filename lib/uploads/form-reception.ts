@@ -1,4 +1,5 @@
 import multer from 'multer';
+import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
 import { StorageConfigurationError, StorageError } from '../core/errors.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
@@ -7,8 +8,8 @@ import { FormBody } from './form-body.js';
 import type { HttpExchange } from './http-exchange.js';
 import { discardLeftover } from './leftover-body.js';
 import { toUploadException } from './multer-errors.js';
-import { formTooLarge } from './upload.exceptions.js';
-import type { FormLimits } from './upload-options.js';
+import { formTooLarge, malformedType } from './upload.exceptions.js';
+import type { FormLimits } from './upload-plan.js';
 import type { UploadTransaction } from './upload-transaction.js';
 import type { WrittenUpload } from './written-upload.js';
 
@@ -20,24 +21,33 @@ export type FieldSelection = (parser: Multer) => ReturnType<Multer['single']>;
 export interface FormSpecification {
   readonly limits: FormLimits;
   readonly fields: FieldSelection;
-  /** Writes a file of the form into its storage. */
-  readonly write: (file: MulterFile, signal: AbortSignal) => Promise<WrittenUpload>;
+  /** Told of the bytes of the form as they arrive. */
+  readonly onReceived?: (bytes: number) => void;
+  /** Writes a file of the form into its storage. `textFields` are those that came before it. */
+  readonly write: (
+    file: MulterFile,
+    signal: AbortSignal,
+    textFields: unknown,
+  ) => Promise<WrittenUpload>;
+}
+
+export function isForm({ headers }: IncomingMessage): boolean {
+  return /^multipart\//i.test(headers['content-type'] ?? '');
 }
 
 /**
- * Reads the form of a request: its files become part of the transaction, its text fields the request's body. Answers
- * whether there was a form.
+ * Reads the form of a request: its files become part of the transaction, its text fields the request's body.
  *
  * @throws HttpException with a stable `code` for what the client did wrong; any other error is not the client's
  */
 export async function receiveForm(
   exchange: HttpExchange,
   transaction: UploadTransaction,
-  { limits, fields, write }: FormSpecification,
-): Promise<boolean> {
+  { limits, fields, onReceived, write }: FormSpecification,
+): Promise<void> {
   const { framework, request, response } = exchange;
-  if (!/^multipart\//i.test(request.headers['content-type'] ?? '')) return false;
-  const body = announcedSize(exchange) <= limits.maxTotalSize && new FormBody(request, limits);
+  const body =
+    announcedSize(exchange) <= limits.maxTotalSize && new FormBody(request, limits, onReceived);
   const stop = (): void => void (body && body.destroy(transaction.signal.reason as Error));
   transaction.signal.addEventListener('abort', stop);
   try {
@@ -45,9 +55,9 @@ export async function receiveForm(
     if (request.readableEnded) throw alreadyRead();
     const parser = multer({
       storage: {
-        _handleFile(_request: unknown, file: MulterFile, callback: (error?: unknown) => void) {
+        _handleFile(form: FormBody, file: MulterFile, callback: (error?: unknown) => void) {
           transaction
-            .write((signal) => write(file, signal))
+            .write((signal) => write(file, signal, form.body))
             .then(
               () => callback(null),
               (error: unknown) => {
@@ -76,8 +86,9 @@ export async function receiveForm(
         else resolve();
       });
     });
-    if (body.body !== undefined) framework.body = body.body;
-    return true;
+    // The parser passes over what it does not take for a form.
+    if (body.body === undefined) throw malformedType();
+    framework.body = body.body;
   } finally {
     transaction.signal.removeEventListener('abort', stop);
     if (body) body.destroy();

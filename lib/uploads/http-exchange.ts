@@ -18,11 +18,15 @@ export interface HttpExchange {
 /** Express hands on Node's own objects; Fastify's have them as `raw`. */
 export function httpExchange(context: ExecutionContext): HttpExchange {
   const http = context.switchToHttp();
-  const framework = http.getRequest<FrameworkRequest>();
+  return httpExchangeOf(http.getRequest<FrameworkRequest>(), http.getResponse<object>());
+}
+
+/** The same of what a handler gets by `@Req()` and `@Res()`. */
+export function httpExchangeOf(framework: FrameworkRequest, response: object): HttpExchange {
   return {
     framework,
     request: rawOf<IncomingMessage>(framework, 'pipe'),
-    response: rawOf<ServerResponse>(http.getResponse<object>(), 'writeHead'),
+    response: rawOf<ServerResponse>(response, 'writeHead'),
   };
 }
 

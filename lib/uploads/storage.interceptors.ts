@@ -1,14 +1,10 @@
 import type { NestInterceptor, Type } from '@nestjs/common';
 import type { StoredUpload } from './stored-upload.js';
 import { uploadInterceptor } from './upload.interceptor.js';
-import type { UploadInterceptorOptions } from './upload-options.js';
+import type { UploadField } from './upload-plan.js';
+import type { UploadOptionsSource } from './upload-policy.js';
 
-/** A field with files, and how many it may have. */
-export interface UploadField {
-  name: string;
-  /** Default: as many as `maxFiles` allows. */
-  maxCount?: number;
-}
+export type { UploadField } from './upload-plan.js';
 
 /**
  * Stores the one file of a field; the handler gets it by `@UploadedFile()` as a `StoredUpload`.
@@ -20,12 +16,13 @@ export interface UploadField {
  */
 export function StorageFileInterceptor<Request = unknown>(
   fieldName: string,
-  options: UploadInterceptorOptions<Request> = {},
+  options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {
   return uploadInterceptor(options, {
     name: `StorageFileInterceptor(${fieldName})`,
     fields: (parser) => parser.single(fieldName),
     expectedFiles: 1,
+    described: { [fieldName]: 'file' },
     handOn: (request, [upload]) => {
       request.file = upload;
       // Where a plugin of Fastify has methods of these names, they are not what `@UploadedFile()` is to get.
@@ -38,28 +35,34 @@ export function StorageFileInterceptor<Request = unknown>(
 export function StorageFilesInterceptor<Request = unknown>(
   fieldName: string,
   maxCount?: number,
-  options: UploadInterceptorOptions<Request> = {},
+  options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {
-  return uploadInterceptor(
-    { maxFiles: maxCount ?? 10, ...options },
-    {
-      name: `StorageFilesInterceptor(${fieldName})`,
-      fields: (parser) => parser.array(fieldName, maxCount),
-      ...(maxCount !== undefined && { expectedFiles: maxCount }),
-      handOn: handOnList,
-    },
-  );
+  return uploadInterceptor(options, {
+    name: `StorageFilesInterceptor(${fieldName})`,
+    fields: (parser) => parser.array(fieldName, maxCount),
+    ...(maxCount !== undefined && { expectedFiles: maxCount, defaultMaxFiles: maxCount }),
+    described: { [fieldName]: 'files' },
+    handOn: handOnList,
+  });
 }
 
-/** Stores the files of several fields; the handler gets `{ [field]: StoredUpload[] }` by `@UploadedFiles()`. @publicApi */
+/**
+ * Stores the files of several fields, each by options of its own where it has such, even in another storage; the
+ * handler gets `{ [field]: StoredUpload[] }` by `@UploadedFiles()`.
+ *
+ * @publicApi
+ */
 export function StorageFileFieldsInterceptor<Request = unknown>(
-  uploadFields: readonly UploadField[],
-  options: UploadInterceptorOptions<Request> = {},
+  uploadFields: readonly UploadField<Request>[],
+  options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {
   return uploadInterceptor(options, {
     name: 'StorageFileFieldsInterceptor',
     fields: (parser) => parser.fields(uploadFields),
-    expectedFiles: uploadFields.reduce((sum, { maxCount = Infinity }) => sum + maxCount, 0),
+    uploadFields,
+    described: Object.fromEntries(
+      uploadFields.map((field) => [field.name, field.maxCount === 1 ? 'file' : 'files']),
+    ),
     handOn: (request, uploads) => {
       const byField = Object.create(null) as Record<string, StoredUpload[]>;
       for (const upload of uploads) (byField[upload.fieldname] ??= []).push(upload);
@@ -71,11 +74,12 @@ export function StorageFileFieldsInterceptor<Request = unknown>(
 
 /** Stores every file of the form, whatever its field; the handler gets a list by `@UploadedFiles()`. @publicApi */
 export function StorageAnyFilesInterceptor<Request = unknown>(
-  options: UploadInterceptorOptions<Request> = {},
+  options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {
   return uploadInterceptor(options, {
     name: 'StorageAnyFilesInterceptor',
     fields: (parser) => parser.any(),
+    described: 'any',
     handOn: handOnList,
   });
 }

@@ -1,8 +1,11 @@
 import { shown } from '../core/arguments.js';
 import { StorageInvalidArgumentError } from '../core/errors.js';
-import { assertCount, type ByteSize, parseByteSize, parseMilliseconds } from '../core/units.js';
+import type { Checksum } from '../core/checksum.js';
+import { type ByteSize, parseByteSize, parseMilliseconds } from '../core/units.js';
+import { type ImageLimits, parseImageLimits } from './image-limits.js';
 import { isUniqueKey, randomKey, type UploadContentKey, type UploadKey } from './key-strategies.js';
 import type { TypedFile } from './stored-upload.js';
+import type { UploadScan } from './upload-scan.js';
 
 /** How uploaded files are checked, named and stored. `Request` is the type of the HTTP framework's request. */
 export interface UploadOptions<Request = unknown> {
@@ -15,6 +18,22 @@ export interface UploadOptions<Request = unknown> {
   accept?: readonly string[];
   /** Largest file: bytes, or text such as `'10mb'`. Default 10 MiB. */
   maxSize?: ByteSize;
+  /** Smallest file; 1 refuses empty ones. Default 0. */
+  minSize?: ByteSize;
+  /** Limits for the dimensions of images. One whose first 256 KiB do not tell them is refused. Default: none. */
+  image?: ImageLimits;
+  /**
+   * The checksum that the client announces for the file, as such or in the form of RFC 9530 (`sha-256=:…:`). A file with
+   * any other is refused, 422 `INTEGRITY`. Text fields that came before the file are in the request's `body`.
+   */
+  checksum?: (
+    file: TypedFile,
+    request: Request,
+  ) => Checksum | string | undefined | Promise<Checksum | string | undefined>;
+  /** Examines the bytes before the file is kept. */
+  scan?: UploadScan<Request>;
+  /** Longest time that `scan` has from the file's last byte on: milliseconds, or text such as `'30s'`. Default 1 minute. */
+  scanTimeout?: number | string;
   /**
    * Chooses the key. Default: 128 random bits and the extension of the found type. A key of one's own that is in use is
    * refused, 409 `FILE_EXISTS`; see `overwrite`.
@@ -63,6 +82,16 @@ export interface ParsedUploadOptions {
   readonly accept: readonly string[] | undefined;
   /** Bytes. */
   readonly maxSize: number;
+  /** Bytes. */
+  readonly minSize: number;
+  readonly image: ImageLimits | undefined;
+  readonly checksum: (
+    file: TypedFile,
+    request: unknown,
+  ) => Checksum | string | undefined | Promise<Checksum | string | undefined>;
+  readonly scan: UploadScan | undefined;
+  /** Milliseconds. */
+  readonly scanTimeout: number;
   readonly key: UploadKey | UploadContentKey;
   /** What becomes of a file that is under the key already: there is none, it stays, or it gives way at the end. */
   readonly publication: 'unique' | 'create' | 'replace';
@@ -73,80 +102,22 @@ export interface ParsedUploadOptions {
   readonly cacheControl: string | undefined;
 }
 
-export interface ParsedInterceptorOptions<Request> {
-  /** What the writer parses. */
-  readonly upload: UploadOptions<Request>;
-  readonly limits: FormLimits;
-}
-
-/** Sizes are bytes, times milliseconds. */
-export interface FormLimits {
-  readonly maxSize: number;
-  readonly maxFiles: number;
-  readonly maxFields: number;
-  readonly maxFieldSize: number;
-  readonly maxTotalSize: number;
-  /** Bytes per second; 0 is no limit. */
-  readonly minRate: number;
-  readonly minRateWindow: number;
-  readonly timeout: number | undefined;
-}
-
 const DEFAULT_MAX_SIZE = 10 * 1024 * 1024;
-
-/** Bytes that the head of a part takes, usually. */
-const PART_HEADERS = 1024;
 
 const UPLOAD_OPTIONS: Readonly<Record<keyof UploadOptions, true>> = {
   storage: true,
   accept: true,
   maxSize: true,
+  minSize: true,
+  image: true,
+  checksum: true,
+  scan: true,
+  scanTimeout: true,
   key: true,
   overwrite: true,
   metadata: true,
   cacheControl: true,
 };
-
-/**
- * @param expectedFiles files that the form has at most, where its fields tell
- * @throws StorageInvalidArgumentError naming the option
- */
-export function parseInterceptorOptions<Request>(
-  options: UploadInterceptorOptions<Request>,
-  expectedFiles = Infinity,
-): ParsedInterceptorOptions<Request> {
-  const {
-    maxFiles = 10,
-    maxFields = 100,
-    maxFieldSize = '1mb',
-    maxTotalSize,
-    minRate = '1kb',
-    minRateWindow = '30s',
-    timeout,
-    ...upload
-  } = options;
-  const { maxSize } = parseUploadOptions(upload);
-  const files = assertCount(maxFiles, 'maxFiles');
-  const fields = assertCount(maxFields, 'maxFields');
-  const fieldSize = parseByteSize(maxFieldSize, 'maxFieldSize');
-  const room = Math.min(fields, 4) * fieldSize + PART_HEADERS * (files + fields);
-  return {
-    upload,
-    limits: {
-      maxSize,
-      maxFiles: files,
-      maxFields: fields,
-      maxFieldSize: fieldSize,
-      maxTotalSize:
-        maxTotalSize === undefined
-          ? Math.min(files, expectedFiles) * maxSize + room
-          : parseByteSize(maxTotalSize, 'maxTotalSize'),
-      minRate: parseByteSize(minRate, 'minRate'),
-      minRateWindow: parseMilliseconds(minRateWindow, 'minRateWindow'),
-      timeout: timeout === undefined ? undefined : parseMilliseconds(timeout, 'timeout'),
-    },
-  };
-}
 
 /** @throws StorageInvalidArgumentError naming the option */
 export function parseUploadOptions<Request>(options: UploadOptions<Request>): ParsedUploadOptions {
@@ -156,6 +127,7 @@ export function parseUploadOptions<Request>(options: UploadOptions<Request>): Pa
     throw new StorageInvalidArgumentError(`There is no upload option "${unknown}"`);
   }
   const { accept, metadata = {}, cacheControl, key = randomKey, overwrite = false } = options;
+  const { minSize = 0, image, checksum = () => undefined, scan, scanTimeout = '1m' } = options;
   if (accept !== undefined && !(Array.isArray(accept) && accept.every(isTypePattern))) {
     throw new StorageInvalidArgumentError(
       `accept must be a list of media types such as "image/png" or "image/*", not ${JSON.stringify(accept)}`,
@@ -169,16 +141,30 @@ export function parseUploadOptions<Request>(options: UploadOptions<Request>): Pa
   if (typeof overwrite !== 'boolean') {
     throw new StorageInvalidArgumentError(`overwrite must be a boolean, not ${shown(overwrite)}`);
   }
+  assertFunction(checksum, 'checksum');
+  if (scan !== undefined) assertFunction(scan, 'scan');
   // A framework's request type is the user's choice; here it is only handed on.
-  type AnyRequest = ParsedUploadOptions['metadata'];
   return {
     accept,
     maxSize: parseByteSize(options.maxSize ?? DEFAULT_MAX_SIZE, 'maxSize'),
+    minSize: parseByteSize(minSize, 'minSize'),
+    image: image === undefined ? undefined : parseImageLimits(image),
+    checksum: checksum as ParsedUploadOptions['checksum'],
+    scan: scan as UploadScan | undefined,
+    scanTimeout: parseMilliseconds(scanTimeout, 'scanTimeout'),
     key: key as UploadKey | UploadContentKey,
     publication: overwrite ? 'replace' : isUniqueKey(key as UploadKey) ? 'unique' : 'create',
-    metadata: typeof metadata === 'function' ? (metadata as AnyRequest) : () => metadata,
+    metadata:
+      typeof metadata === 'function'
+        ? (metadata as ParsedUploadOptions['metadata'])
+        : () => metadata,
     cacheControl,
   };
+}
+
+function assertFunction(given: unknown, name: string): void {
+  if (typeof given === 'function') return;
+  throw new StorageInvalidArgumentError(`${name} must be a function, not ${shown(given)}`);
 }
 
 function isTypePattern(pattern: unknown): boolean {

@@ -3,11 +3,17 @@ import type { Readable } from 'node:stream';
 import { safeFileName } from '../core/content-disposition.js';
 import { parseKey } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
+import { announcedChecksum } from './announced-checksum.js';
+import { type BodyInspection, BodyInspector, LeastSize } from './body-inspection.js';
 import { SNIFF_LENGTH } from './content-sniffing.js';
 import { contentTypeByBytes, isAccepted } from './content-type-policy.js';
 import { leaveFile, type MulterFile, openFileBody, peek } from './file-body.js';
+import { IMAGE_HEADER_LENGTH } from './image-dimensions.js';
+import { assertImageWithin } from './image-limits.js';
+import type { TypedFile } from './stored-upload.js';
 import { notAccepted } from './upload.exceptions.js';
 import type { ParsedUploadOptions } from './upload-options.js';
+import { ScanInspection } from './upload-scan.js';
 import {
   type CheckedFile,
   stageByContent,
@@ -34,10 +40,12 @@ export class UploadWriter {
    * Writes the file. When it rejects, nothing of the file is in the storage, and the form goes on without it. Nothing
    * is stored of a file that is cut off: the storage never sees an end of it.
    */
-  async write(file: MulterFile, { request, signal }: WriteContext): Promise<WrittenUpload> {
+  async write(file: MulterFile, context: WriteContext): Promise<WrittenUpload> {
+    const { request, signal } = context;
     // Before anything is awaited: the stream's events do not come twice.
     const body = openFileBody(file, this.options.maxSize);
     const stop = new AbortController();
+    const inspector = new BodyInspector();
     const abort = (): void => {
       // The storage may be about to commit what it has read to its end: only by waiting is it certain what became of it.
       if (body.readableEnded) return;
@@ -47,13 +55,17 @@ export class UploadWriter {
     signal.addEventListener('abort', abort);
     try {
       signal.throwIfAborted();
-      const checked = await this.#check(file, body, request);
-      return await this.#store({ ...checked, signal: stop.signal }, request);
+      const checked = await this.#check(file, body, context);
+      const inspected = await inspector.inspect(
+        checked.body,
+        this.#inspections(checked.file, context),
+      );
+      return await this.#store({ ...checked, body: inspected, signal: stop.signal }, request);
     } catch (error) {
       const { errored } = body;
       leaveFile(file, body);
       // What ended the body says more than that it ended.
-      throw errored instanceof HttpException ? errored : error;
+      throw inspector.refusal ?? (errored instanceof HttpException ? errored : error);
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -62,15 +74,17 @@ export class UploadWriter {
   async #check(
     { fieldname, originalname, encoding, mimetype }: MulterFile,
     body: Readable,
-    request: unknown,
+    { request }: WriteContext,
   ): Promise<Omit<CheckedFile, 'signal'>> {
-    const { accept, metadata, cacheControl } = this.options;
-    const { head, whole } = await peek(body, SNIFF_LENGTH);
+    const { accept, image, metadata, cacheControl } = this.options;
+    const { head, whole } = await peek(body, image ? IMAGE_HEADER_LENGTH : SNIFF_LENGTH);
     const contentType = contentTypeByBytes(head, mimetype);
     if (accept && !isAccepted(contentType, accept)) {
       throw notAccepted(contentType, accept, fieldname);
     }
     const file = { fieldname, originalname, encoding, mimetype, contentType };
+    if (image) assertImageWithin(image, file, head);
+    const checksum = announcedChecksum(await this.options.checksum(file, request), fieldname);
     return {
       file,
       body: whole,
@@ -78,8 +92,18 @@ export class UploadWriter {
         contentType,
         metadata: { filename: safeFileName(originalname), ...(await metadata(file, request)) },
         ...(cacheControl !== undefined && { cacheControl }),
+        ...(checksum && { checksum }),
       },
     };
+  }
+
+  /** What only the last byte decides. */
+  #inspections(file: TypedFile, { request, signal }: WriteContext): BodyInspection[] {
+    const { minSize, scan, scanTimeout: timeout } = this.options;
+    return [
+      ...(minSize > 0 ? [new LeastSize(minSize, file.fieldname)] : []),
+      ...(scan ? [new ScanInspection(scan, file, { request, signal, timeout })] : []),
+    ];
   }
 
   async #store(checked: CheckedFile, request: unknown): Promise<WrittenUpload> {

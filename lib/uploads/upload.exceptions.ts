@@ -91,15 +91,6 @@ export function imageRefused(code: string, message: string, field: string): Uplo
   return new UploadException(HttpStatus.UNPROCESSABLE_ENTITY, code, message, { field });
 }
 
-export function wrongChecksum(field: string, cause: unknown): UploadException {
-  return new UploadException(
-    HttpStatus.UNPROCESSABLE_ENTITY,
-    'INTEGRITY',
-    'The bytes of the file are not what was announced',
-    { field, cause },
-  );
-}
-
 export function malformedChecksum(field: string, cause: unknown): UploadException {
   return new UploadException(
     HttpStatus.BAD_REQUEST,
@@ -125,5 +116,21 @@ export function scanFailed(field: string, cause: unknown): UploadException {
     'SCAN_FAILED',
     'The file could not be examined',
     { field, cause },
+  );
+}
+
+export function invalidUploadId(): UploadException {
+  return new UploadException(
+    HttpStatus.BAD_REQUEST,
+    'INVALID_UPLOAD_ID',
+    'An upload id has 22 to 64 characters of A to Z, a to z, 0 to 9, - and _',
+  );
+}
+
+export function malformedType(): UploadException {
+  return new UploadException(
+    HttpStatus.BAD_REQUEST,
+    'MALFORMED_FORM',
+    'The Content-Type of the form is not well-formed',
   );
 }

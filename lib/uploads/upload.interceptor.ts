@@ -9,91 +9,155 @@ import {
   Optional,
   type Type,
 } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { catchError, concat, defer, finalize, ignoreElements, type Observable, tap } from 'rxjs';
-import { StorageError } from '../core/errors.js';
+import { StorageConfigurationError, StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { InjectStorage } from '../decorators/inject-storage.decorator.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
 import { StorageRegistry } from '../storage.registry.js';
+import { getStorageToken } from '../storage.tokens.js';
+import { describeUploads, type UploadFields } from './api-upload.decorator.js';
 import { letFormsPass } from './fastify-forms.js';
-import { type FieldSelection, receiveForm } from './form-reception.js';
+import { type FieldSelection, isForm, receiveForm } from './form-reception.js';
 import { type FrameworkRequest, httpExchange } from './http-exchange.js';
 import { keepsUploads } from './keep-uploads.decorator.js';
 import { RequestOutcome } from './request-outcome.js';
 import type { StoredUpload } from './stored-upload.js';
 import { requestClosed } from './upload.exceptions.js';
 import {
-  parseInterceptorOptions,
-  parseUploadOptions,
-  type UploadInterceptorOptions,
-} from './upload-options.js';
+  type FieldPlan,
+  type FormOutline,
+  planUploads,
+  storagesOf,
+  type UploadPlan,
+} from './upload-plan.js';
+import { RequestOptions, type UploadOptionsSource } from './upload-policy.js';
+import { UploadProgress } from './upload-progress.js';
 import { UploadTransaction } from './upload-transaction.js';
 import { UploadWriter } from './upload-writer.js';
 
 /** How one kind of upload interceptor differs from the others. */
-interface FormShape {
+interface FormShape<Request> extends FormOutline<Request> {
   /** What Nest's errors call the interceptor. */
   readonly name: string;
   readonly fields: FieldSelection;
-  /** Files that the form has at most, where its fields tell. */
-  readonly expectedFiles?: number;
+  /** The fields with files, for descriptions of the API. */
+  readonly described: UploadFields;
   /** Puts the uploads where the handler's decorators look for them. */
   readonly handOn: (request: FrameworkRequest, uploads: readonly StoredUpload[]) => void;
 }
 
 /** An interceptor that stores the files of a form and keeps them only when the request succeeds. */
 export function uploadInterceptor<Request>(
-  options: UploadInterceptorOptions<Request>,
-  { name, fields, expectedFiles, handOn }: FormShape,
+  source: UploadOptionsSource<Request>,
+  shape: FormShape<Request>,
 ): Type<NestInterceptor> {
-  const { upload, limits } = parseInterceptorOptions(options, expectedFiles);
-  const uploadOptions = parseUploadOptions(upload);
+  const { name, fields, handOn } = shape;
+  // What can be checked before any request is.
+  const plan = typeof source === 'function' ? undefined : planUploads(source, shape);
+  const perRequest = typeof source === 'function' ? new RequestOptions(source) : undefined;
 
   @Injectable()
   class StorageUploadInterceptor implements NestInterceptor, OnModuleInit {
-    readonly #writer: UploadWriter;
+    /** Injected: one for each storage that the options name. */
+    readonly [storage: `storage:${string}`]: Storage;
+    readonly #writers = new WeakMap<FieldPlan, UploadWriter>();
 
     constructor(
-      @InjectStorage(options.storage) storage: Storage,
       @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
+      @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
+      @Inject(ModulesContainer) modules: ModulesContainer,
       // Not there when a test provides the storage by itself.
       @Optional() @Inject(StorageRegistry) private readonly registry?: StorageRegistry,
+      @Optional() @Inject(UploadProgress) private readonly progress?: UploadProgress,
     ) {
-      this.#writer = new UploadWriter(storage, uploadOptions);
+      // Not later: the description of the API is usually made before the app's modules are initialised.
+      describeUploads(modules, StorageUploadInterceptor, shape.described);
     }
 
-    onModuleInit(): void {
+    async onModuleInit(): Promise<void> {
       letFormsPass(this.adapterHost);
+      await perRequest?.prepare(this.moduleRef);
     }
 
     async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
       const exchange = httpExchange(context);
-      const { framework, response } = exchange;
+      const { framework, request, response } = exchange;
+      if (!isForm(request)) return next.handle();
+      const tracking = this.progress?.track(request);
       const transaction = new UploadTransaction();
       const outcome = new RequestOutcome(response, {
-        failure: () => void transaction.rollback(),
-        success: () => transaction.settle(),
+        failure() {
+          void transaction.rollback();
+          tracking?.failed();
+        },
+        success() {
+          transaction.settle();
+          tracking?.stored();
+        },
       });
       this.registry?.holdOpen(transaction);
       try {
-        const isForm = await receiveForm(exchange, transaction, {
+        const { limits, fields: plans, others } = await this.#planFor(context);
+        if (outcome.hasFailed) throw requestClosed();
+        await receiveForm(exchange, transaction, {
           limits,
           fields,
-          write: (file, signal) => this.#writer.write(file, { request: framework, signal }),
+          onReceived: (bytes) => tracking?.received(bytes),
+          write: (file, signal, textFields) => {
+            // For the functions among the options: as it is now, since the form goes on while the file is written.
+            framework.body = Object.assign(Object.create(null) as object, textFields);
+            const writer = this.#writerFor(plans.get(file.fieldname) ?? others);
+            return writer.write(file, { request: framework, signal });
+          },
         });
         if (outcome.hasFailed) throw requestClosed();
         transaction.received();
-        if (isForm) handOn(framework, transaction.uploads);
+        handOn(framework, transaction.uploads);
       } catch (error) {
+        tracking?.failed(error);
         await transaction.rollback();
         throw error;
       }
       if (keepsUploads(context)) transaction.keepAll();
       return handled(next, transaction, outcome);
     }
+
+    async #planFor(context: ExecutionContext): Promise<UploadPlan> {
+      return plan ?? planUploads(await perRequest!.optionsFor(context, this.moduleRef), shape);
+    }
+
+    #writerFor(field: FieldPlan): UploadWriter {
+      const known = this.#writers.get(field);
+      if (known) return known;
+      const writer = new UploadWriter(this.#storage(field.storage), field.options);
+      this.#writers.set(field, writer);
+      return writer;
+    }
+
+    /** @throws StorageConfigurationError when options that were made for the request name one that is not there */
+    #storage(storage: string | undefined): Storage {
+      if (plan) return this[propertyOf(storage)]!;
+      try {
+        return this.moduleRef.get<Storage>(getStorageToken(storage), { strict: false });
+      } catch (cause) {
+        const which = storage === undefined ? 'a default storage' : `the storage "${storage}"`;
+        throw new StorageConfigurationError(
+          `${name} was told for a request to use ${which}, which no module registers`,
+          { cause },
+        );
+      }
+    }
+  }
+  for (const storage of plan ? storagesOf(plan) : []) {
+    InjectStorage(storage)(StorageUploadInterceptor.prototype, propertyOf(storage));
   }
   return Object.defineProperty(mixin(StorageUploadInterceptor), 'name', { value: name });
+}
+
+function propertyOf(storage: string | undefined): `storage:${string}` {
+  return `storage:${storage ?? ''}`;
 }
 
 /** What the handler gives, after the uploads were published; when it fails, after they were removed. */

@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import type { Checksum } from '../core/checksum.js';
 import { StorageFileExistsError, StorageUnsupportedError } from '../core/errors.js';
 import { parseKey } from '../core/key.js';
 import type { StagedFile } from '../core/staging.js';
@@ -26,6 +27,8 @@ export interface CheckedFile {
     readonly contentType: string;
     readonly metadata: Record<string, string>;
     readonly cacheControl?: string;
+    /** What the client announces: the storage refuses any other bytes. */
+    readonly checksum?: Checksum;
   };
   readonly signal: AbortSignal;
 }
@@ -115,7 +118,7 @@ async function assertCreateOnly(storage: Storage): Promise<void> {
   await storage.open();
   if (storage.capabilities.createOnly) return;
   throw new StorageUnsupportedError(
-    `Storage "${storage.name}" cannot refuse a key that is in use, as uploads under keys of one's own need; set overwrite: true, or use randomKey or datedKey`,
+    `Storage "${storage.name}" cannot refuse a key that is in use, as uploads under keys of one's own need; set overwrite: true, use randomKey or datedKey, or, on S3, name the provider of the service`,
   );
 }
 

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { seededRandom } from './seeded-random.js';
 import { sniffContentType } from '../../lib/uploads/content-sniffing.js';
 
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -52,6 +53,38 @@ const samples: [what: string, bytes: Buffer, type: string | undefined][] = [
     'application/vnd.microsoft.portable-executable',
   ],
   ['ELF', latin1('\x7FELF\x02\x01\x01\0'), 'application/x-elf'],
+  ['Mach-O, 32 bits', latin1('\xCE\xFA\xED\xFE\x07\0\0\0'), 'application/x-mach-binary'],
+  ['Mach-O, 64 bits', latin1('\xCF\xFA\xED\xFE\x07\0\0\x01'), 'application/x-mach-binary'],
+  ['Mach-O for PowerPC', latin1('\xFE\xED\xFA\xCE\0\0\0\x12'), 'application/x-mach-binary'],
+  ['Java class', latin1('\xCA\xFE\xBA\xBE\0\0\0\x34'), 'application/java-vm'],
+  ['Flash', latin1('FWS\x06\x10\0\0\0'), 'application/x-shockwave-flash'],
+  ['HEIC of several images', latin1('\0\0\0\x18ftyphevc\0\0\0\0'), 'image/heic-sequence'],
+  ['AVIF that moves', latin1('\0\0\0\x20ftypavis\0\0\0\0'), 'image/avif'],
+  ['HEIF that moves', latin1('\0\0\0\x18ftypmsf1\0\0\0\0'), 'image/heif-sequence'],
+  ['3GP', latin1('\0\0\0\x18ftyp3gp4\0\0\0\0'), 'video/3gpp'],
+  ['raw photograph', latin1('\0\0\0\x18ftypcrx \0\0\0\0'), 'image/x-canon-cr3'],
+  ['audio book', latin1('\0\0\0\x20ftypM4B \0\0\0\0'), 'audio/mp4'],
+  ['MP4 of a brand that is not known', latin1('\0\0\0\x20ftypxxxx\0\0\x02\0'), 'video/mp4'],
+  [
+    'Matroska',
+    latin1('\x1A\x45\xDF\xA3\x01\0\0\0\0\0\0\x23\x42\x82\x88matroska'),
+    'video/x-matroska',
+  ],
+  ['WebM by its name', latin1('\x1A\x45\xDF\xA3\x9F\x42\x82\x84webm'), 'video/webm'],
+  ['Ogg with Theora', latin1(`OggS\0\x02${'\0'.repeat(22)}\x80theora`), 'video/ogg'],
+  ['JPEG XL', latin1('\0\0\0\x0CJXL \r\n\x87\n'), 'image/jxl'],
+  ['JPEG XL without its box', latin1('\xFF\x0A\xFA\x1F\0'), 'image/jxl'],
+  ['JPEG 2000', latin1('\0\0\0\x0CjP  \r\n\x87\n'), 'image/jp2'],
+  ['PostScript', utf8('%!PS-Adobe-3.0\n'), 'application/postscript'],
+  ['RTF', utf8('{\\rtf1\\ansi hello}'), 'application/rtf'],
+  ['tar', latin1(`a.txt${'\0'.repeat(252)}ustar\x0000`), 'application/x-tar'],
+  [
+    'Word up to 2003',
+    latin1('\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\0\0\0\0'),
+    'application/x-ole-storage',
+  ],
+  ['Word', latin1('PK\x03\x04\x14\0\x06\0[Content_Types].xml'), 'application/zip'],
+  ['OpenDocument', latin1('PK\x03\x04\x14\0\0\x08mimetypeapplication/'), 'application/zip'],
   // Markup, however it is dressed
   ['HTML', utf8('<html><body>'), 'text/html'],
   ['HTML by its doctype', utf8('<!DOCTYPE html><title>x</title>'), 'text/html'],
@@ -87,7 +120,33 @@ const samples: [what: string, bytes: Buffer, type: string | undefined][] = [
   ['SVG behind a BOM', utf8('\uFEFF<svg >'), 'image/svg+xml'],
   ['XML', utf8('<?xml version="1.0"?><feed>'), 'text/xml'],
   ['XML with a stylesheet', utf8('<?xml-stylesheet href="x.xsl"?><feed>'), 'text/xml'],
+  ['XML with some other declaration', utf8('<?x-sheet a?><feed>'), 'text/xml'],
+  ['PHP', utf8('<?php system($_GET[0]); ?>'), 'text/xml'],
+  ['SVG behind some other declaration', utf8('<?x-sheet a?><svg >'), 'image/svg+xml'],
+  ['SVG behind two BOMs', utf8('\uFEFF\uFEFF<svg >'), 'image/svg+xml'],
+  ['SVG in UTF-16BE', utf16be('<?xml version="1.0"?><svg >'), 'image/svg+xml'],
+  ['SVG in capitals', utf8('<SVG ONLOAD=alert(1)>'), 'image/svg+xml'],
+  ['SVG behind a comment', utf8('<!-- \u0089PNG --><svg/onload=alert(1)>'), 'image/svg+xml'],
+  ['SVG behind CDATA', utf8('<![CDATA[x]]><svg >'), 'image/svg+xml'],
+  [
+    'SVG behind a doctype of something else',
+    utf8('<!DOCTYPE x [<!ENTITY a "b">]><svg >'),
+    'text/html',
+  ],
+  ['HTML in Latin-1', latin1('<html><p>caf\xE9'), 'text/html'],
+  ['HTML with a NUL', latin1('<script>\0alert(1)</script>'), 'text/html'],
+  ['HTML by a doctype without a blank', utf8('<!doctype><script>alert(1)</script>'), 'text/html'],
+  ['HTML behind what it takes for a comment', utf8('<!x><script>alert(1)</script>'), 'text/html'],
+  ['HTML behind sixty-four comments', utf8(`${'<!---->'.repeat(64)}<script>`), 'text/html'],
+  ['HTML behind more comments', utf8(`${'<!---->'.repeat(400)}<script>`), 'text/html'],
+  ['a form', utf8('<form action=//x>'), 'text/html'],
+  ['MathML', utf8('<math href="javascript:alert(1)">'), 'text/html'],
+  ['XHTML with a prefix', utf8('<x:html xmlns:x="http://www.w3.org/1999/xhtml">'), 'text/html'],
   // Two things at once: what it begins with
+  ['HTML that ends as a PNG', latin1('<html>\x89PNG\r\n\x1A\n'), 'text/html'],
+  ['PDF behind HTML', utf8('<html>\n%PDF-1.4\n'), 'text/html'],
+  ['zip behind a GIF', latin1('GIF89a\x01\0\x01\0PK\x03\x04'), 'image/gif'],
+  ['PDF behind a line of text', utf8('hello\n%PDF-1.4\n'), 'text/plain'],
   ['GIF with a script', latin1('GIF89a/*<script>alert(1)</script>*/=1;'), 'image/gif'],
   ['PNG with a script', latin1('\x89PNG\r\n\x1A\n<script>alert(1)</script>'), 'image/png'],
   ['JPEG with HTML', latin1('\xFF\xD8\xFF\xE0<html>'), 'image/jpeg'],
@@ -116,9 +175,10 @@ const samples: [what: string, bytes: Buffer, type: string | undefined][] = [
   ['a PNG cut inside its signature', latin1('\x89PN'), undefined],
   ['a RIFF of nothing known', latin1('RIFF\x24\0\0\0XXXX'), undefined],
   ['a RIFF cut short', latin1('RIFF\x24\0\0'), undefined],
-  ['text with a NUL', latin1('<html>\0'), undefined],
+  ['text with a NUL', latin1('hello\0'), undefined],
   ['text that is no UTF-8', latin1('caf\xE9 au lait'), undefined],
-  ['UTF-16 without a BOM', Buffer.from('<html>', 'utf16le'), undefined],
+  ['a PDF behind junk', latin1('\0\x01junk%PDF-1.7\n'), undefined],
+  ['markup in UTF-16 without a BOM', Buffer.from('<html>', 'utf16le'), undefined],
 ];
 
 test.each(samples)('%s', (_what, bytes, type) => {
@@ -126,7 +186,7 @@ test.each(samples)('%s', (_what, bytes, type) => {
 });
 
 test('the table has its samples', () => {
-  expect(samples.length).toBeGreaterThanOrEqual(50);
+  expect(samples.length).toBeGreaterThanOrEqual(120);
 });
 
 test('only the first 4096 bytes count', () => {
@@ -213,4 +273,28 @@ test('any part of a sample is sniffed without a throw', () => {
       expect(() => sniffContentType(bytes.subarray(0, length))).not.toThrow();
     }
   }
+});
+
+test('two hundred thousand random and truncated files are sniffed without a throw', () => {
+  const random = seededRandom(20261125);
+  const starts = samples.map(([, bytes]) => bytes);
+  const found = new Set<string | undefined>();
+  for (let index = 0; index < 200_000; index++) {
+    const start = starts[index % starts.length]!;
+    const bytes = Buffer.concat([
+      start.subarray(0, Math.floor(random() * (start.length + 1))),
+      Buffer.from(Array.from({ length: Math.floor(random() * 24) }, () => random() * 256)),
+    ]);
+    found.add(sniffContentType(bytes));
+  }
+  found.delete(undefined);
+  expect(found.size).toBeGreaterThan(50);
+  expect([...found].filter((type) => !/^[a-z]+\/[\w.+-]+$/.test(type!))).toEqual([]);
+}, 60_000);
+
+test('work ends after sixty-four comments: what comes then is not looked at', () => {
+  const behind = (comments: number): string | undefined =>
+    sniffContentType(utf8(`${'<!---->'.repeat(comments)}<svg >`));
+  expect(behind(64)).toBe('image/svg+xml');
+  expect(behind(65)).toBe('text/html');
 });

@@ -4,6 +4,7 @@ import { png } from './forms.js';
 const text = Buffer.from('just, text\n');
 const junk = Buffer.from([0x93, 0x00, 0x11, 0xfe, 0x80, 0x42, 0x00, 0x07]);
 const zip = Buffer.from('PK\x03\x04\x14\0\0\0', 'latin1');
+const ole = Buffer.from('\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1\0\0', 'latin1');
 const html = Buffer.from('<html><script>');
 const svg = Buffer.from('<svg xmlns="x">');
 
@@ -27,7 +28,7 @@ test.each([
   [text, 'application/pdf', 'text/plain'],
   [text, 'application/octet-stream', 'text/plain'],
   // What shows nothing.
-  [junk, 'application/msword', 'application/msword'],
+  [junk, 'application/x-own-format', 'application/x-own-format'],
   [junk, 'application/octet-stream', 'application/octet-stream'],
   [junk, 'image/png', 'application/octet-stream'],
   [junk, 'video/mp4', 'application/octet-stream'],
@@ -47,6 +48,21 @@ test.each([
   [zip, 'application/pdf', 'application/zip'],
   [zip, 'application/gzip', 'application/zip'],
   [zip, 'image/png', 'application/zip'],
+  [zip, 'application/msword', 'application/zip'],
+  [zip, 'application/x-own-format', 'application/x-own-format'],
+  // A compound file: what is one inside.
+  [ole, 'application/msword', 'application/msword'],
+  [ole, 'application/vnd.ms-excel', 'application/vnd.ms-excel'],
+  [ole, 'image/png', 'application/x-ole-storage'],
+  [ole, 'application/epub+zip', 'application/x-ole-storage'],
+  // A format inside of a container without the container.
+  [junk, 'application/msword', 'application/octet-stream'],
+  [junk, 'application/epub+zip', 'application/octet-stream'],
+  [
+    junk,
+    'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+    'application/octet-stream',
+  ],
   // No type at all.
   [text, '', 'text/plain'],
   [text, 'text', 'text/plain'],

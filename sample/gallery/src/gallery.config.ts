@@ -27,10 +27,19 @@ const places: Readonly<Record<string, (environment: Environment) => Place>> = {
   },
 
   // Credentials come from where Google's SDK looks for them: GOOGLE_APPLICATION_CREDENTIALS, gcloud, the machine's role, …
-  gcs({ GCS_BUCKET: bucket, GCS_ENDPOINT: apiEndpoint }) {
+  gcs({
+    GCS_BUCKET: bucket,
+    GCS_ENDPOINT: apiEndpoint,
+    GOOGLE_APPLICATION_CREDENTIALS: keyFilename,
+  }) {
     if (!bucket) return fail('STORAGE_DRIVER=gcs needs the name of a bucket in GCS_BUCKET.');
     return {
-      storage: { driver: 'gcs', bucket, ...(apiEndpoint && { apiEndpoint }) },
+      // Another endpoint gets credentials only when they are meant for it.
+      storage: {
+        driver: 'gcs',
+        bucket,
+        ...(apiEndpoint && { apiEndpoint, ...(keyFilename && { keyFilename }) }),
+      },
       description: `the bucket ${bucket} at Google Cloud Storage`,
     };
   },

@@ -1,0 +1,134 @@
+import { RequestMethod, type Type } from '@nestjs/common';
+import { INTERCEPTORS_METADATA, METHOD_METADATA } from '@nestjs/common/constants.js';
+import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import { describedTextFields } from './api-text-fields.js';
+
+/** The fields of a form that have files, one or several each; `'any'`: they have any name. */
+export type UploadFields = Readonly<Record<string, 'file' | 'files'>> | 'any';
+
+export interface ApiUploadOptions {
+  /** Fields with files. Default: those of the upload interceptor. */
+  files?: UploadFields;
+  /** Text fields, by OpenAPI schemas such as `{ type: 'string' }`; those of `@Body()` are described without. */
+  fields?: Readonly<Record<string, object>>;
+  /** Fields that the form must have. */
+  required?: readonly string[];
+  description?: string;
+}
+
+// The metadata that @nestjs/swagger reads. To write it needs no import, so the package may be there or not.
+const API_PARAMETERS = 'swagger/apiParameters';
+const API_CONSUMES = 'swagger/apiConsumes';
+const API_EXTRA_MODELS = 'swagger/apiExtraModels';
+
+/** Methods of requests that come with forms. */
+const WITH_BODY: ReadonlySet<RequestMethod> = new Set([
+  RequestMethod.POST,
+  RequestMethod.PUT,
+  RequestMethod.PATCH,
+  RequestMethod.ALL,
+]);
+
+const API_UPLOAD = 'nestjs-storages:api-upload';
+
+type Handler = (...args: never[]) => unknown;
+
+/** Descriptions that were written here, and may be replaced by better ones. */
+const own = new WeakSet<object>();
+
+/**
+ * Describes the form of a handler for `@nestjs/swagger`. Handlers with an upload interceptor are described without it; it
+ * adds to what they say, and is for `StorageEngine` in Nest's own interceptors.
+ *
+ * @publicApi
+ */
+export function ApiUpload(options: ApiUploadOptions = {}): MethodDecorator {
+  return (target, property, descriptor) => {
+    const handler = descriptor.value as Handler;
+    Reflect.defineMetadata(API_UPLOAD, options, handler);
+    describe(target, property as string, options.files ?? {});
+  };
+}
+
+/** Describes the form of every handler that has the interceptor, unless `@ApiBody()` does. */
+export function describeUploads(
+  modules: ModulesContainer,
+  interceptor: Type,
+  files: UploadFields,
+): void {
+  for (const { metatype } of [...modules.values()].flatMap(({ controllers }) => [
+    ...controllers.values(),
+  ])) {
+    const prototype = (metatype as Type | null)?.prototype as object | undefined;
+    if (!prototype) continue;
+    const isOnClass = uses(metatype!, interceptor);
+    for (const name of new MetadataScanner().getAllMethodNames(prototype)) {
+      const handler = handlerOf(prototype, name);
+      if (!WITH_BODY.has(Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod)) continue;
+      if (isOnClass || uses(handler, interceptor)) describe(prototype, name, files);
+    }
+  }
+}
+
+function uses(target: object, interceptor: Type): boolean {
+  const interceptors = Reflect.getMetadata(INTERCEPTORS_METADATA, target) as unknown[] | undefined;
+  return interceptors?.includes(interceptor) ?? false;
+}
+
+function describe(prototype: object, name: string, files: UploadFields): void {
+  const handler = handlerOf(prototype, name);
+  const parameters = listOf<{ in?: string }>(API_PARAMETERS, handler);
+  const others = parameters.filter((parameter) => !own.has(parameter));
+  if (others.some((parameter) => parameter.in === 'body')) return;
+  const { description, ...options } =
+    (Reflect.getMetadata(API_UPLOAD, handler) as ApiUploadOptions | undefined) ?? {};
+  const { properties, required, models } = describedTextFields(prototype, name);
+  const form = formSchema(options.files ?? files, { ...properties, ...options.fields }, [
+    ...required,
+    ...(options.required ?? []),
+  ]);
+  const references = models.map((model) => ({ $ref: `#/components/schemas/${model.name}` }));
+  const body = {
+    in: 'body',
+    type: String,
+    required: true,
+    schema: references.length > 0 ? { allOf: [...references, form] } : form,
+    ...(description !== undefined && { description }),
+  };
+  own.add(body);
+  Reflect.defineMetadata(API_PARAMETERS, [...others, body], handler);
+  Reflect.defineMetadata(
+    API_CONSUMES,
+    union(API_CONSUMES, handler, 'multipart/form-data'),
+    handler,
+  );
+  if (models.length > 0) {
+    Reflect.defineMetadata(API_EXTRA_MODELS, union(API_EXTRA_MODELS, handler, ...models), handler);
+  }
+}
+
+function formSchema(files: UploadFields, fields: object, required: readonly string[]): object {
+  const file = { type: 'string', format: 'binary' };
+  const list = { type: 'array', items: file };
+  const named = Object.entries(files === 'any' ? {} : files).map(
+    ([name, count]) => [name, count === 'file' ? file : list] as const,
+  );
+  return {
+    type: 'object',
+    properties: { ...fields, ...Object.fromEntries(named) },
+    ...(files === 'any' && { additionalProperties: list }),
+    ...(required.length > 0 && { required }),
+  };
+}
+
+function handlerOf(prototype: object, name: string): Handler {
+  return (prototype as Record<string, Handler>)[name]!;
+}
+
+function listOf<Item>(key: string, handler: Handler): Item[] {
+  return (Reflect.getMetadata(key, handler) as Item[] | undefined) ?? [];
+}
+
+function union(key: string, handler: Handler, ...more: unknown[]): unknown[] {
+  return [...new Set([...listOf<unknown>(key, handler), ...more])];
+}

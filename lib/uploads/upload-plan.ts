@@ -1,0 +1,117 @@
+import { assertOptions } from '../core/arguments.js';
+import { assertCount, parseByteSize, parseMilliseconds } from '../core/units.js';
+import {
+  type ParsedUploadOptions,
+  parseUploadOptions,
+  type UploadInterceptorOptions,
+  type UploadOptions,
+} from './upload-options.js';
+
+/** A field with files, how many it may have, and options of its own, which go before those of the interceptor. */
+export interface UploadField<Request = unknown> extends UploadOptions<Request> {
+  name: string;
+  /** Default: as many as `maxFiles` allows. */
+  maxCount?: number;
+}
+
+/** What an interceptor says of its form beside the options. */
+export interface FormOutline<Request> {
+  /** The fields that may have files; absent: not told one by one. */
+  readonly uploadFields?: readonly UploadField<Request>[];
+  /** Files that the form has at most, where that is known. */
+  readonly expectedFiles?: number;
+  /** Default of `maxFiles`. */
+  readonly defaultMaxFiles?: number;
+}
+
+/** Sizes are bytes, times milliseconds. */
+export interface FormLimits {
+  /** Of the largest file of any field. */
+  readonly maxSize: number;
+  readonly maxFiles: number;
+  readonly maxFields: number;
+  readonly maxFieldSize: number;
+  readonly maxTotalSize: number;
+  /** Bytes per second; 0 is no limit. */
+  readonly minRate: number;
+  readonly minRateWindow: number;
+  readonly timeout: number | undefined;
+}
+
+/** Where and how the files of a field are stored. */
+export interface FieldPlan {
+  /** Name of the storage; `undefined` is the default one. */
+  readonly storage: string | undefined;
+  readonly options: ParsedUploadOptions;
+}
+
+/** What a form is held to, and what becomes of its files. */
+export interface UploadPlan {
+  readonly limits: FormLimits;
+  readonly fields: ReadonlyMap<string, FieldPlan>;
+  /** For the files of fields that are not told one by one. */
+  readonly others: FieldPlan;
+}
+
+/** Bytes that the head of a part takes, usually. */
+const PART_HEADERS = 1024;
+
+/** @throws StorageInvalidArgumentError naming the option */
+export function planUploads<Request>(
+  options: UploadInterceptorOptions<Request>,
+  { uploadFields, expectedFiles = Infinity, defaultMaxFiles = 10 }: FormOutline<Request> = {},
+): UploadPlan {
+  assertOptions(options);
+  const {
+    maxFiles = defaultMaxFiles,
+    maxFields = 100,
+    maxFieldSize = '1mb',
+    maxTotalSize,
+    minRate = '1kb',
+    minRateWindow = '30s',
+    timeout,
+    ...upload
+  } = options;
+  const others = planField(upload);
+  const fields = new Map<string, FieldPlan>();
+  const files = assertCount(maxFiles, 'maxFiles');
+  let bytes = uploadFields ? 0 : Math.min(files, expectedFiles) * others.options.maxSize;
+  for (const { name, maxCount = files, ...own } of uploadFields ?? []) {
+    const field = planField({ ...upload, ...own });
+    fields.set(name, field);
+    bytes += Math.min(files, maxCount) * field.options.maxSize;
+  }
+  const sizes = [...fields.values()].map((field) => field.options.maxSize);
+  const maxSize = uploadFields ? Math.max(0, ...sizes) : others.options.maxSize;
+  const textFields = assertCount(maxFields, 'maxFields');
+  const fieldSize = parseByteSize(maxFieldSize, 'maxFieldSize');
+  const room = Math.min(textFields, 4) * fieldSize + PART_HEADERS * (files + textFields);
+  return {
+    others,
+    fields,
+    limits: {
+      maxSize,
+      maxFiles: files,
+      maxFields: textFields,
+      maxFieldSize: fieldSize,
+      maxTotalSize:
+        maxTotalSize === undefined
+          ? Math.min(bytes, files * maxSize) + room
+          : parseByteSize(maxTotalSize, 'maxTotalSize'),
+      minRate: parseByteSize(minRate, 'minRate'),
+      minRateWindow: parseMilliseconds(minRateWindow, 'minRateWindow'),
+      timeout: timeout === undefined ? undefined : parseMilliseconds(timeout, 'timeout'),
+    },
+  };
+}
+
+/** The names of all storages that the plan needs. */
+export function storagesOf({ fields, others }: UploadPlan): Set<string | undefined> {
+  // Where the fields are told one by one, no other file is stored.
+  const plans = fields.size > 0 ? [...fields.values()] : [others];
+  return new Set(plans.map(({ storage }) => storage));
+}
+
+function planField<Request>(upload: UploadOptions<Request>): FieldPlan {
+  return { storage: upload.storage, options: parseUploadOptions(upload) };
+}

@@ -1,0 +1,185 @@
+import { Body, Controller, Get, Post, Put, UseInterceptors } from '@nestjs/common';
+import { FileInterceptor } from '@nestjs/platform-express';
+import { ApiBody, ApiProperty, DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { Test } from '@nestjs/testing';
+import {
+  StorageAnyFilesInterceptor,
+  StorageFileFieldsInterceptor,
+  StorageFileInterceptor,
+  StorageFilesInterceptor,
+  StorageModule,
+} from '../../lib/index.js';
+import { ApiUpload } from '../../lib/uploads/api-upload.decorator.js';
+
+const file = { type: 'string', format: 'binary' };
+const files = { type: 'array', items: file };
+
+class Caption {
+  @ApiProperty()
+  title!: string;
+
+  @ApiProperty({ required: false })
+  author?: string;
+}
+
+class Base {
+  @Post('inherited')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  inherited(): void {}
+}
+
+@Controller()
+class PhotosController extends Base {
+  @Post('one')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  one(): void {}
+
+  @Post('several')
+  @UseInterceptors(StorageFilesInterceptor('photo', 3))
+  several(): void {}
+
+  @Put('fields')
+  @UseInterceptors(StorageFileFieldsInterceptor([{ name: 'avatar', maxCount: 1 }, { name: 'cv' }]))
+  fields(): void {}
+
+  @Post('any')
+  @UseInterceptors(StorageAnyFilesInterceptor())
+  any(): void {}
+
+  @Post('with-policy')
+  @UseInterceptors(StorageFileInterceptor('photo', () => ({})))
+  withPolicy(): void {}
+
+  @Post('with-text')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  withText(@Body('title') _title: string, @Body('rank') _rank: number): void {}
+
+  @Post('with-model')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  withModel(@Body() _caption: Caption): void {}
+
+  @Post('with-record')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  withRecord(@Body() _caption: Record<string, string>): void {}
+
+  @Post('described')
+  @ApiUpload({
+    description: 'A photo with a caption',
+    fields: { caption: { type: 'string', maxLength: 80 } },
+    required: ['photo'],
+  })
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  described(): void {}
+
+  @Post('by-hand')
+  @ApiBody({ description: 'by hand', schema: { type: 'object' } })
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  byHand(): void {}
+
+  @Post('engine')
+  @ApiUpload({ files: { photo: 'file' } })
+  @UseInterceptors(FileInterceptor('photo'))
+  engine(): void {}
+
+  @Post('no-form')
+  noForm(@Body() _caption: Caption): void {}
+}
+
+@Controller('all')
+@UseInterceptors(StorageFileInterceptor('document'))
+class DocumentsController {
+  @Post()
+  add(): void {}
+
+  @Get()
+  list(): void {}
+}
+
+async function paths(): Promise<any> {
+  const module = await Test.createTestingModule({
+    imports: [StorageModule.forRoot({ storages: { photos: { driver: 'memory' } } })],
+    controllers: [PhotosController, DocumentsController],
+  }).compile();
+  const app = module.createNestApplication();
+  // As apps do: before the app is initialised.
+  const document = SwaggerModule.createDocument(app, new DocumentBuilder().build());
+  await app.close();
+  return document;
+}
+
+describe('the description of the API', () => {
+  let document: any;
+
+  beforeAll(async () => {
+    document = await paths();
+  });
+
+  const bodyOf = (path: string, method = 'post'): any => document.paths[path][method].requestBody;
+  const schemaOf = (path: string, method?: string): any =>
+    bodyOf(path, method).content['multipart/form-data'].schema;
+
+  test.each([
+    ['/one', 'post', { photo: file }],
+    ['/several', 'post', { photo: files }],
+    ['/fields', 'put', { avatar: file, cv: files }],
+    ['/with-policy', 'post', { photo: file }],
+    ['/with-record', 'post', { photo: file }],
+    ['/inherited', 'post', { photo: file }],
+    ['/engine', 'post', { photo: file }],
+    ['/all', 'post', { document: file }],
+  ])('%s has the fields of its form, as binary', (path, method, properties) => {
+    expect(Object.keys(bodyOf(path, method).content)).toEqual(['multipart/form-data']);
+    expect(schemaOf(path, method)).toEqual({ type: 'object', properties });
+  });
+
+  test('fields of any name are described as such', () => {
+    expect(schemaOf('/any')).toEqual({
+      type: 'object',
+      properties: {},
+      additionalProperties: files,
+    });
+  });
+
+  test('text fields that are parameters of the handler are there', () => {
+    expect(schemaOf('/with-text')).toEqual({
+      type: 'object',
+      properties: { title: { type: 'string' }, rank: { type: 'number' }, photo: file },
+      required: ['title', 'rank'],
+    });
+  });
+
+  test('the class of the body is referred to, and described', () => {
+    expect(schemaOf('/with-model')).toEqual({
+      allOf: [
+        { $ref: '#/components/schemas/Caption' },
+        { type: 'object', properties: { photo: file } },
+      ],
+    });
+    expect(document.components.schemas.Caption.required).toEqual(['title']);
+  });
+
+  test('@ApiUpload() adds to what the interceptor says', () => {
+    expect(bodyOf('/described').description).toBe('A photo with a caption');
+    expect(schemaOf('/described')).toEqual({
+      type: 'object',
+      properties: { caption: { type: 'string', maxLength: 80 }, photo: file },
+      required: ['photo'],
+    });
+  });
+
+  test('@ApiBody() goes before', () => {
+    expect(bodyOf('/by-hand').description).toBe('by hand');
+    expect(document.paths['/by-hand'].post.requestBody.content).not.toHaveProperty(
+      'multipart/form-data.schema.properties',
+    );
+  });
+
+  test('handlers without a form are left alone', () => {
+    expect(Object.keys(bodyOf('/no-form').content)).toEqual(['application/json']);
+    expect(document.paths['/all'].get).not.toHaveProperty('requestBody');
+  });
+
+  test('a second app with the same controllers is described alike', async () => {
+    expect(await paths()).toEqual(document);
+  });
+});
