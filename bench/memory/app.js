@@ -13,9 +13,10 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { InjectStorage, ServedFile, StorageFileInterceptor, StorageModule } from 'nestjs-storages';
 
-const { storage, maxSize } = JSON.parse(process.argv[2]);
+const { storage, maxSize, adapter } = JSON.parse(process.argv[2]);
 
 class FilesController {
   constructor(files) {
@@ -60,7 +61,11 @@ Module({
   controllers: [FilesController],
 })(AppModule);
 
-const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
+const options = { logger: ['error', 'warn'] };
+const app =
+  adapter === 'fastify'
+    ? await NestFactory.create(AppModule, new FastifyAdapter(), options)
+    : await NestFactory.create(AppModule, options);
 await app.listen(0, '127.0.0.1');
 process.send({ url: await app.getUrl() });
 process.once('disconnect', () => void app.close());

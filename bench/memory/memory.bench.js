@@ -25,7 +25,9 @@ export async function run() {
     for (const driver of ['s3', 'gcs', 'azure']) {
       const server = await startProcess(`${driver}-server.js`, { folder: join(folder, driver) });
       try {
-        results.push(await measure(driver, { driver, ...server.ready }));
+        const storage = { driver, ...server.ready };
+        results.push(await measure(driver, storage));
+        if (driver === 's3') results.push(await measure('s3, Fastify', storage, 'fastify'));
       } finally {
         await server.stop();
       }
@@ -37,8 +39,8 @@ export async function run() {
   return results.every(Boolean);
 }
 
-async function measure(name, storage) {
-  const app = await startProcess('app.js', { storage, maxSize: SIZE });
+async function measure(name, storage, adapter = 'express') {
+  const app = await startProcess('app.js', { storage, maxSize: SIZE, adapter });
   try {
     return await measureApp(name, app);
   } finally {
@@ -56,7 +58,7 @@ async function measureApp(name, { ready: { url }, pid }) {
   const passed = result.equal && growth < LIMIT;
   console.log(
     [
-      `${passed ? 'ok  ' : 'FAIL'} ${name.padEnd(5)}`,
+      `${passed ? 'ok  ' : 'FAIL'} ${name.padEnd(11)}`,
       `sha256 ${result.equal ? 'equal' : 'DIFFERS'} (${result.sha256.slice(0, 16)}…)`,
       `resident memory ${mebibytes(before)} + ${mebibytes(growth)} at the peak (limit ${mebibytes(LIMIT)})`,
       `in ${result.upload.toFixed(1)} s, out ${result.download.toFixed(1)} s`,
