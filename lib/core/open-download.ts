@@ -61,12 +61,18 @@ async function openInParts(
     return view.driver.get(fullKey, read);
   }
   const { etag } = file;
-  const body = parallelDownload(whole, partSize, concurrency, (part, stopped) =>
-    view.driver.get(fullKey, {
-      range: part,
-      ifMatch: etag,
-      signal: AbortSignal.any([read.signal, stopped]),
-    }),
+  const isWholeFile = whole.start === 0 && whole.end === file.size - 1;
+  const body = parallelDownload(
+    whole,
+    partSize,
+    concurrency,
+    (part, stopped) =>
+      view.driver.get(fullKey, {
+        range: part,
+        ifMatch: etag,
+        signal: AbortSignal.any([read.signal, stopped]),
+      }),
+    isWholeFile ? file.checksum : undefined,
   );
   return { file, body, ...(range && { range }) };
 }

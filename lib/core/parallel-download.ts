@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { readBody } from './body.js';
+import { assertChecksum, type Checksum, startChecksum } from './checksum.js';
 import { StorageIntegrityError } from './errors.js';
 import type { ByteRange } from './range.js';
 import type { DriverDownload } from './storage-driver.js';
@@ -8,12 +9,14 @@ import type { DriverDownload } from './storage-driver.js';
  * Reads a range in parts, several at once, and delivers them in order. Never holds more than `concurrency` parts.
  *
  * @param openPart reads one part of the pinned version; its signal ends with the stream.
+ * @param checksum of the whole range, where it is known: the last part is delivered only when all bytes match it.
  */
 export function parallelDownload(
   range: ByteRange,
   partSize: number,
   concurrency: number,
   openPart: (part: { start: number; end: number }, signal: AbortSignal) => Promise<DriverDownload>,
+  checksum?: Checksum,
 ): Readable {
   const stopped = new AbortController();
   async function readPart(start: number): Promise<Uint8Array> {
@@ -28,6 +31,7 @@ export function parallelDownload(
     return bytes;
   }
   async function* inOrder(): AsyncGenerator<Uint8Array, void> {
+    const running = checksum && startChecksum(checksum.algorithm);
     const window: Promise<Uint8Array>[] = [];
     let next = range.start;
     try {
@@ -39,7 +43,11 @@ export function parallelDownload(
           window.push(part);
           next += partSize;
         }
-        yield await window.shift()!;
+        const bytes = await window.shift()!;
+        running?.update(bytes);
+        const isLast = next > range.end && window.length === 0;
+        if (checksum && running && isLast) assertChecksum(checksum, running.digest());
+        yield bytes;
       }
     } finally {
       stopped.abort();

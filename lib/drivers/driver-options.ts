@@ -46,6 +46,7 @@ const COMMON_OPTIONS: OptionNames<StorageOptions> = {
   retry: true,
   timeout: true,
   concurrency: true,
+  uploadMemory: true,
   maxObjectSize: true,
 };
 

@@ -1,4 +1,9 @@
-import { addErrorContext, StorageConfigurationError, StorageError } from '../core/errors.js';
+import {
+  addErrorContext,
+  StorageConfigurationError,
+  StorageError,
+  StorageInvalidArgumentError,
+} from '../core/errors.js';
 import { Storage } from '../core/storage.js';
 import { DriverSource } from '../core/driver-source.js';
 import type { DriverFactory, DriverSettings, StorageDriver } from '../core/storage-driver.js';
@@ -47,12 +52,13 @@ export function createStorage<const Configuration extends StorageConfiguration>(
   parseStorageName(name);
   try {
     assertConfiguration(name, configuration);
-    const { retry, timeout, concurrency } = parseStorageOptions(configuration);
+    const { retry, timeout, concurrency, uploadMemory } = parseStorageOptions(configuration);
     const settings: DriverSettings = {
       storage: name,
       retry,
       ...(timeout !== undefined && { timeout }),
       concurrency,
+      ...(uploadMemory !== undefined && { uploadMemory }),
     };
     const { driver } = configuration;
     const source =
@@ -86,7 +92,13 @@ async function openDriver(
   settings: DriverSettings,
 ): Promise<StorageDriver> {
   const create = (await load(settings.storage, name)) as DriverFactory<StorageConfiguration>;
-  return create(configuration, settings);
+  try {
+    return await create(configuration, settings);
+  } catch (error) {
+    // Whoever calls the storage has given nothing wrong: whoever configured it has.
+    if (!(error instanceof StorageInvalidArgumentError)) throw error;
+    throw new StorageConfigurationError(error.reason, { cause: error });
+  }
 }
 
 async function load(storage: string, name: DriverName): Promise<unknown> {

@@ -1,5 +1,8 @@
 import type { Storage as GcsClient } from '@google-cloud/storage';
+import { StorageTimeoutError } from '../../core/errors.js';
 import { toText } from '../remote/answer-fields.js';
+import type { GcsBucket } from './gcs.client.js';
+import { authorizationError } from './gcs.errors.js';
 
 /** Some kinds of credentials give plain objects, some the headers of `fetch`, depending on the version of the SDK. */
 type SdkHeaders = Record<string, string> | Iterable<[string, string]>;
@@ -33,6 +36,40 @@ export class Authorization {
     if (!toText(credentials.access_token)) return;
     // All kinds look at the time only: this is the one way to have a new token from each of them.
     credential.setCredentials({ ...credentials, expiry_date: 1 });
+  }
+}
+
+/**
+ * What the SDK does about credentials and signatures follows no signal, and may hang for as long as its service is silent: the
+ * wait for it ends with the signal and with the idle time.
+ *
+ * @param purpose of the credentials: `'for the bucket'`
+ * @throws StorageTimeoutError
+ */
+export async function authorizing<Result>(
+  { idleTimeout }: Pick<GcsBucket, 'idleTimeout'>,
+  purpose: string,
+  signal: AbortSignal,
+  call: () => Promise<Result>,
+): Promise<Result> {
+  signal.throwIfAborted();
+  let onAbort: (() => void) | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const givenUp = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    timer = setTimeout(() => {
+      const silent = `Google did not answer for ${idleTimeout} ms to the credentials ${purpose}`;
+      reject(new StorageTimeoutError(silent));
+    }, idleTimeout);
+  });
+  try {
+    return await Promise.race([call(), givenUp]);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : authorizationError(error, purpose);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort) signal.removeEventListener('abort', onAbort);
   }
 }
 

@@ -1,5 +1,6 @@
 import { Storage, type Storage as GcsClient } from '@google-cloud/storage';
 import type { DriverSettings } from '../../core/storage-driver.js';
+import { BufferPool } from '../remote/buffer-pool.js';
 import { type ConnectionAgents, openAgents } from '../remote/connecting-agents.js';
 import { Authorization } from './gcs.authorization.js';
 import { assertOptions, readCredentials } from './gcs.option-checks.js';
@@ -16,6 +17,8 @@ export interface GcsBucket {
   readonly authorization: Authorization;
   readonly agents: ConnectionAgents;
   readonly settings: DriverSettings;
+  /** Memory of bodies that are read from streams. */
+  readonly pool: BufferPool;
   /** Milliseconds without a byte after which a request is given up. */
   readonly idleTimeout: number;
   /** Frees the sockets. */
@@ -28,7 +31,8 @@ export async function openBucket(
   settings: DriverSettings,
 ): Promise<GcsBucket> {
   assertOptions(options);
-  const client = options.client ?? (await createClient(options));
+  const idleTimeout = settings.timeout ?? IDLE_TIMEOUT;
+  const client = options.client ?? (await createClient(options, idleTimeout));
   const agents = openAgents(Math.max(256, 4 * settings.concurrency));
   return {
     client,
@@ -37,7 +41,8 @@ export async function openBucket(
     authorization: new Authorization(client),
     agents,
     settings,
-    idleTimeout: settings.timeout ?? IDLE_TIMEOUT,
+    pool: new BufferPool(settings.uploadMemory),
+    idleTimeout,
     close() {
       agents.httpAgent.destroy();
       agents.httpsAgent.destroy();
@@ -45,7 +50,7 @@ export async function openBucket(
   };
 }
 
-async function createClient(options: GcsStorageOptions): Promise<GcsClient> {
+async function createClient(options: GcsStorageOptions, idleTimeout: number): Promise<GcsClient> {
   const { projectId, apiEndpoint } = options;
   const credentials = await readCredentials(options);
   const client = new Storage({
@@ -55,6 +60,8 @@ async function createClient(options: GcsStorageOptions): Promise<GcsClient> {
       useAuthWithCustomEndpoint: credentials !== undefined || apiEndpoint.startsWith('https:'),
     }),
     retryOptions: { autoRetry: false },
+    // Whoever needs a token waits for the request that is under way for one: it must not hang for ever.
+    clientOptions: { transporterOptions: { timeout: idleTimeout } },
   });
   // Not by the SDK's own option: its newer versions write a warning to the console for each client that is given one.
   if (credentials) client.authClient.jsonContent = credentials;

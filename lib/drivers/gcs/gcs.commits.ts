@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteConditions } from '../../core/conditions.js';
-import { StorageIntegrityError, StorageRateLimitedError } from '../../core/errors.js';
+import {
+  StorageConnectionError,
+  StorageIntegrityError,
+  StorageRateLimitedError,
+} from '../../core/errors.js';
 import type { GcsBucket } from './gcs.client.js';
-import { conditionError } from './gcs.errors.js';
+import { MAX_WRITE_ROUNDS, pauseAfter } from './gcs.contention.js';
+import { conditionError, headerOf } from './gcs.errors.js';
 import { generationOf, type GcsObject, parseObject } from './gcs.metadata.js';
 import { deleteObject, findObject } from './gcs.objects.js';
 import { expectOk, jsonOf, mayHaveHappened, type SentAnswer } from './gcs.requests.js';
@@ -11,9 +15,9 @@ import { expectOk, jsonOf, mayHaveHappened, type SentAnswer } from './gcs.reques
 /** The generation of what is not there. */
 export const ABSENT = '0';
 
-const MAX_ROUNDS = 40;
-const MAX_PAUSE = 500;
 const CHECK_TIMEOUT = 5000;
+/** By which clocks within the service may differ, in milliseconds. */
+const CLOCK_TOLERANCE = 2000;
 
 /** A write that is committed by one request, which can be made again. */
 export interface Commit extends WriteConditions {
@@ -43,12 +47,15 @@ export function newWriteToken(): string {
  * up after forty rounds.
  *
  * @returns the object as it was stored, also when only the answer was lost
- * @throws StorageFileExistsError, StoragePreconditionFailedError
+ * @throws StorageFileExistsError, StoragePreconditionFailedError; StorageConnectionError that is not to be retried, when a
+ * conditional write may have taken place although something else is there now
  */
 export async function commit(bucket: GcsBucket, write: Commit): Promise<GcsObject> {
   const { key, token, signal } = write;
   const fixed = fixedGeneration(write);
+  const start = performance.now();
   let expected = fixed ?? (await firstGuess(bucket, write));
+  let uncertain = false;
   for (let round = 1; ; round++) {
     let answer: SentAnswer;
     try {
@@ -61,14 +68,46 @@ export async function commit(bucket: GcsBucket, write: Commit): Promise<GcsObjec
     if (answer.status !== 412) {
       return parseObject(jsonOf(await expectOk(bucket, answer, signal)));
     }
-    if (fixed !== undefined && !answer.uncertain) throw conditionError(write);
-    const current = await findObject(bucket, key, signal);
+    uncertain ||= answer.uncertain;
+    if (fixed !== undefined && !uncertain) throw conditionError(write);
+    // What has become of one's own write is to be known, abort or not.
+    const lookSignal = uncertain ? AbortSignal.timeout(CHECK_TIMEOUT) : signal;
+    const looking = findObject(bucket, key, lookSignal);
+    const current = await (fixed === undefined ? looking : looking.catch(() => undefined));
     if (current?.writeToken === token) return current;
-    if (fixed !== undefined) throw conditionError(write);
-    if (round === MAX_ROUNDS) throw tooManyWriters();
+    if (fixed !== undefined) {
+      throw wasThereBefore(current, start, answer) ? conditionError(write) : unknownOutcome();
+    }
+    if (!current && write.ifMatch !== undefined && uncertain) throw unknownOutcome();
+    if (round === MAX_WRITE_ROUNDS) throw tooManyWriters();
     expected = expectedOf(current, write);
-    await sleep(Math.random() * Math.min(MAX_PAUSE, 10 * 2 ** round), undefined, { signal });
+    await pauseAfter(round, signal);
   }
+}
+
+/**
+ * Whether the object was stored before the write began, so that the write cannot have taken place. Both times are the
+ * service's own, so it does not matter whose clock is wrong.
+ *
+ * @param start of the write, by `performance.now()`
+ */
+export function wasThereBefore(
+  current: GcsObject | undefined,
+  start: number,
+  answer: SentAnswer,
+): boolean {
+  const now = Date.parse(headerOf(answer.headers, 'date') ?? '');
+  const age = now - (current?.updated?.getTime() ?? Number.NaN);
+  return age > performance.now() - start + CLOCK_TOLERANCE;
+}
+
+/** Not that its condition did not hold: whoever is told so takes it for certain that nothing was written. */
+export function unknownOutcome(): StorageConnectionError {
+  return new StorageConnectionError(
+    'An answer was lost, and what is stored now is not the file that was sent: that may have been stored before, and replaced ' +
+      'since. Read the file to decide whether to write again',
+    { retryable: false },
+  );
 }
 
 /**

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   StorageConnectionError,
   StorageFileExistsError,
@@ -9,7 +8,14 @@ import type { StoredFile } from '../../core/stored-file.js';
 import { toNumber, toText } from '../remote/answer-fields.js';
 import { attributesOf } from '../remote/file-attributes.js';
 import type { GcsBucket } from './gcs.client.js';
-import { ABSENT, findWritten, newWriteToken } from './gcs.commits.js';
+import {
+  ABSENT,
+  findWritten,
+  newWriteToken,
+  unknownOutcome,
+  wasThereBefore,
+} from './gcs.commits.js';
+import { MAX_WRITE_ROUNDS, pauseAfter } from './gcs.contention.js';
 import { answerError } from './gcs.errors.js';
 import {
   assertMetadata,
@@ -31,8 +37,6 @@ import {
   type SentAnswer,
 } from './gcs.requests.js';
 
-const MAX_ROUNDS = 40;
-const MAX_PAUSE = 500;
 const MAX_IDLE_CALLS = 10;
 /** Bytes that one call copies where it has to move them: to another class or place. Constant within a copy. */
 const BYTES_PER_CALL = 1024 ** 3;
@@ -62,12 +66,12 @@ export async function copy(
     const current = await findObject(bucket, to, signal);
     if (current?.writeToken === token) return fileOf(current);
     if (current && options.ifNoneMatch !== undefined) throw new StorageFileExistsError();
-    if (round === MAX_ROUNDS) {
+    if (round === MAX_WRITE_ROUNDS) {
       throw new StorageConnectionError(
         'The files were replaced again and again while they were copied',
       );
     }
-    await sleep(Math.random() * Math.min(MAX_PAUSE, 10 * 2 ** round), undefined, { signal });
+    await pauseAfter(round, signal);
   }
 }
 
@@ -104,6 +108,7 @@ async function rewrite(
       ...jsonBody(resource),
       signal,
     });
+  const start = performance.now();
   let rewriteToken: string | undefined;
   let rewritten = 0;
   for (let idle = 0; idle <= MAX_IDLE_CALLS;) {
@@ -115,7 +120,18 @@ async function rewrite(
       if (stored) return stored;
       throw error;
     }
-    if (answer.status === 412 || isStale(answer, rewriteToken)) return undefined;
+    if (answer.status === 412 || isStale(answer, rewriteToken)) {
+      if (!answer.uncertain) return undefined;
+      const stored = await findWritten(bucket, to, token);
+      if (stored || options.ifNoneMatch === undefined) return stored;
+      const current = await findObject(bucket, to, signal).catch(() => {
+        throw unknownOutcome();
+      });
+      if (!current) return undefined;
+      throw wasThereBefore(current, start, answer)
+        ? new StorageFileExistsError()
+        : unknownOutcome();
+    }
     if (answer.status === 404) throw answerError(answer);
     const progress = jsonOf(await expectOk(bucket, answer, signal));
     if (progress['done'] === true) return parseObject(progress['resource']);

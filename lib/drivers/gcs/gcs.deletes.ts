@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StorageError } from '../../core/errors.js';
+import { StorageError } from '../../core/errors.js';
 import { retryDelay } from '../../core/retry.js';
 import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
 import { deleteBatch, MAX_CALLS } from './gcs.batches.js';
@@ -11,18 +11,15 @@ import { refusal } from './gcs.requests.js';
 type Failure = DriverDeleteResult['failed'][number];
 
 /**
- * Deletes in batches of a hundred, several at once: a thousand keys are ten requests. A batch that fails as a whole rejects.
- * Keys that fail in passing are tried again.
+ * Deletes in batches of a hundred, several at once: a thousand keys are ten requests. A batch that fails as a whole rejects,
+ * and so does a bucket that cannot be used. Keys that fail in passing are tried again.
  */
 export async function deleteMany(
   bucket: GcsBucket,
   keys: readonly string[],
   { signal }: DriverOptions,
 ): Promise<DriverDeleteResult> {
-  if (keys.length === 1) {
-    await deleteObject(bucket, keys[0]!, signal);
-    return { failed: [] };
-  }
+  if (keys.length === 1) return deleteOne(bucket, keys[0]!, signal);
   const { retry } = bucket.settings;
   const failed: Failure[] = [];
   let left = keys;
@@ -37,6 +34,25 @@ export async function deleteMany(
     await sleep(retryDelay(attempt, retry, asked), undefined, { signal });
   }
   return { failed };
+}
+
+async function deleteOne(
+  bucket: GcsBucket,
+  key: string,
+  signal: AbortSignal,
+): Promise<DriverDeleteResult> {
+  try {
+    await deleteObject(bucket, key, signal);
+    return { failed: [] };
+  } catch (error) {
+    if (signal.aborted || !(error instanceof StorageError) || !isOfKey(error)) throw error;
+    return { failed: [{ key, error }] };
+  }
+}
+
+/** The service refuses to delete this very key, which says nothing about others. */
+function isOfKey({ code, retryable }: StorageError): boolean {
+  return code !== 'CONFIGURATION' && !retryable;
 }
 
 async function deleteBatches(
@@ -54,7 +70,8 @@ async function deleteBatches(
     const failures: Failure[] = [];
     for (const [index, answer] of answers.entries()) {
       if (answer.status < 300) continue;
-      const error: StorageError = await refusal(bucket, answer, stopped);
+      const error = await refusal(bucket, answer, stopped);
+      if (error.code === 'CONFIGURATION') throw error;
       if (error.code !== 'FILE_NOT_FOUND') failures.push({ key: batch[index]!, error });
     }
     return failures;

@@ -4,6 +4,7 @@ import { StorageConnectionError, StorageUnsupportedError } from '../../core/erro
 import { type ByteRange, formatRange, resolveRange } from '../../core/range.js';
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { GcsBucket } from './gcs.client.js';
+import { pauseAfter } from './gcs.contention.js';
 import { answerError, type GcsAnswer, headerOf } from './gcs.errors.js';
 import { fileOf, generationOf } from './gcs.metadata.js';
 import { MediaBody } from './gcs.media-body.js';
@@ -11,7 +12,7 @@ import { readObject } from './gcs.objects.js';
 import { objectPath, open } from './gcs.requests.js';
 import { readAll } from './gcs.wire.js';
 
-const MAX_ROUNDS = 5;
+const MAX_ROUNDS = 20;
 
 /** Which version of the media is asked for; any when both are absent. */
 interface MediaConditions {
@@ -39,6 +40,7 @@ export async function get(
         'The file was replaced, or its connection broke, each time it was opened',
       );
     }
+    await pauseAfter(round, options.signal);
   }
 }
 

@@ -172,10 +172,7 @@ class GcsDriver implements StorageDriver<GcsClient> {
 }
 
 function failure(thrown: unknown, signal: AbortSignal): unknown {
-  const error = thrown instanceof BodyFailure ? thrown.error : thrown;
-  // What a signal is aborted with may itself be a StorageError: it is the cause all the same.
-  if (signal.aborted && error === signal.reason) {
-    return new StorageAbortedError(undefined, { cause: signal.reason });
-  }
-  return thrown instanceof BodyFailure ? error : toStorageError(error, signal);
+  // Whatever an aborted call broke by.
+  if (signal.aborted) return new StorageAbortedError(undefined, { cause: signal.reason });
+  return thrown instanceof BodyFailure ? thrown.error : toStorageError(thrown, signal);
 }

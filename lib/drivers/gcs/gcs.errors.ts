@@ -177,6 +177,13 @@ export function authorizationError(error: unknown, purpose: string): StorageErro
       context,
     );
   }
+  if (
+    /\bDECODER\b|\bPEM\b|\basn1\b|unsupported PKCS|secretOrPrivateKey|asymmetric key/i.test(text)
+  ) {
+    return new StorageConfigurationError(
+      'private_key cannot be read: it must be the PEM text of the key file, with real line breaks rather than "\\n"',
+    );
+  }
   // The SDK's error of a signature keeps nothing but the words.
   const failure = code ?? text.match(/\bE[A-Z_]+\b/g)?.find((word) => CONNECTION_CODES.has(word));
   if (name === 'SigningError' && failure === undefined) {
@@ -199,11 +206,17 @@ function readRefusal({ status, headers, body }: GcsAnswer): Refusal {
     toText(message) ?? xmlElement(text, 'Details') ?? xmlElement(text, 'Message') ?? text;
   return {
     status,
-    reason: toText(first['reason']) ?? xmlElement(text, 'Code') ?? '',
+    reason: toText(first['reason']) ?? xmlElement(text, 'Code') ?? reasonInWords(text),
     message: redact(told.slice(0, 500)) || `status ${status}`,
     retryAfter: retryAfterOf(headerOf(headers, 'retry-after')),
     size: toNumber(/\/(\d+)$/.exec(headerOf(headers, 'content-range') ?? '')?.[1]),
   };
+}
+
+/** Downloads are refused in plain text, which has no place for the reason. */
+function reasonInWords(text: string): string {
+  const throttled = /rate ?limit ?exceeded|exceed\w* .{0,40}rate limit/i.test(text);
+  return throttled ? 'rateLimitExceeded' : '';
 }
 
 export function headerOf(headers: GcsAnswer['headers'], name: string): string | undefined {

@@ -77,8 +77,10 @@ export async function uploadPart(
   const folder = folderOf(upload);
   const name = folder.parts + String(partNumber).padStart(5, '0');
   const part = await putBytes(bucket, name, body, { signal }, ABSENT);
-  if (!(await findObject(bucket, folder.manifest, signal))) {
-    await deleteObject(bucket, name, signal, part.generation);
+  // The part is stored, and an abort now comes too late.
+  const ending = AbortSignal.timeout(CLEANUP_TIMEOUT);
+  if (!(await findObject(bucket, folder.manifest, ending))) {
+    await deleteObject(bucket, name, ending, part.generation);
     throw noSuchUpload();
   }
   return partOf(part, folder);
@@ -101,13 +103,35 @@ export async function completeMultipartUpload(
   parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
   options: DriverOptions & WriteConditions,
 ): Promise<StoredFile> {
-  const { signal, ifNoneMatch, ifMatch } = options;
+  const { signal } = options;
   const folder = folderOf(upload);
-  const { attributes } = await readManifest(bucket, folder, signal);
+  const manifest = await readManifest(bucket, folder, signal);
+  let object: GcsObject;
+  try {
+    object = await join(bucket, upload, parts, manifest, options);
+  } catch (error) {
+    // Parts are missing, too, when another call has completed or aborted the upload meanwhile.
+    if (error instanceof StorageInvalidArgumentError) await readManifest(bucket, folder, signal);
+    throw error;
+  }
+  await removeFolder(bucket, folder, AbortSignal.timeout(CLEANUP_TIMEOUT)).catch(() => {
+    // The file is there. What could not be removed is for the bucket's lifecycle rule.
+  });
+  return fileOf(object);
+}
+
+async function join(
+  bucket: GcsBucket,
+  upload: DriverUpload,
+  parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+  { attributes }: GcsObject,
+  { signal, ifNoneMatch, ifMatch }: DriverOptions & WriteConditions,
+): Promise<GcsObject> {
+  const folder = folderOf(upload);
   const sources = chosenParts(await listAll(bucket, folder.parts, signal), parts, folder);
   const joined = await joinBeforehand(bucket, sources, folder, signal);
   const token = newWriteToken();
-  const object = await commit(bucket, {
+  return commit(bucket, {
     key: upload.key,
     token,
     signal,
@@ -117,10 +141,6 @@ export async function completeMultipartUpload(
     write: (generation) =>
       compose(bucket, upload.key, joined, toResource(attributes, token), generation, signal),
   });
-  await removeFolder(bucket, folder, AbortSignal.timeout(CLEANUP_TIMEOUT)).catch(() => {
-    // The file is there. What could not be removed is for the bucket's lifecycle rule.
-  });
-  return fileOf(object);
 }
 
 export async function abortMultipartUpload(

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { StorageConfigurationError } from '../../core/errors.js';
 import { toRecord } from '../remote/answer-fields.js';
+import { isMetadataHost } from '../remote/endpoint-check.js';
 import type { GcsCredentials, GcsStorageOptions } from './gcs.options.js';
 
 type Check = readonly [expected: string, isRight: (value: unknown) => boolean];
@@ -94,6 +95,11 @@ function assertEndpoint(endpoint: string): void {
   if (url.username || url.password || url.search || url.hash || url.pathname !== '/') {
     throw new StorageConfigurationError(
       'apiEndpoint must be a scheme, a host and a port: no credentials, path, query or fragment',
+    );
+  }
+  if (isMetadataHost(url)) {
+    throw new StorageConfigurationError(
+      'apiEndpoint is a link-local or metadata address, which no storage service has',
     );
   }
 }

@@ -4,10 +4,11 @@ import { StorageConnectionError } from '../../core/errors.js';
 import { withRetry } from '../../core/retry.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import { UNREACHED_CODES } from '../remote/connection-codes.js';
+import { wasCutShort, withSettledAbort } from '../remote/settled-abort.js';
+import { authorizing } from './gcs.authorization.js';
 import type { GcsBucket } from './gcs.client.js';
 import {
   answerError,
-  authorizationError,
   type GcsAnswer,
   isMissingObject,
   noSuchBucket,
@@ -25,8 +26,8 @@ export interface GcsRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: readonly Uint8Array[];
   readonly signal: AbortSignal;
-  /** An abort keeps a further attempt from starting, but lets the one under way have its answer. */
-  readonly uncut?: boolean;
+  /** Nothing is stored by it, whatever its method: an abort cuts it at once. */
+  readonly storesNothing?: boolean;
 }
 
 /** An answer of whatever status, but for those that are worth another attempt. */
@@ -35,12 +36,13 @@ export interface SentAnswer extends GcsAnswer {
   readonly uncertain: boolean;
 }
 
-const NEVER = new AbortController().signal;
+/** Of the credentials. */
+const PURPOSE = 'for the bucket';
+
 const uncertainFailures = new WeakSet<object>();
 
 /**
- * Sends the request, again and again as the storage's retry options say, and answers what the service says to it. An abort
- * cuts it at once.
+ * Sends the request, again and again as the storage's retry options say, and answers what the service says to it.
  */
 export async function send(bucket: GcsBucket, request: GcsRequest): Promise<SentAnswer> {
   let uncertain = false;
@@ -61,22 +63,34 @@ export async function send(bucket: GcsBucket, request: GcsRequest): Promise<Sent
   }
 }
 
-/** Sends the request and answers the head of the response; the body is left to be read. Of any status, too. */
+/** Sends the request and answers the head of the response, whose body is left to be read. @throws StorageError for a 403 */
 export function open(bucket: GcsBucket, request: GcsRequest): Promise<IncomingMessage> {
   return repeat(bucket, request.signal, async () => {
     const message = await authorized(bucket, request);
-    if (!isPassing(message.statusCode ?? 0)) return message;
+    const { statusCode = 0 } = message;
+    // A 403 has to be read to be told from throttling.
+    if (!isPassing(statusCode) && statusCode !== 403) return message;
     throw answerError(await wholeAnswer(message, request.signal));
   });
 }
 
-/** The request once, without another attempt: for those whose repetition depends on what has become of it. */
+/**
+ * The request once, without another attempt: for those whose repetition depends on what has become of it. An abort cuts it at
+ * once, unless it changes what is stored and has gone out whole: then it has its answer.
+ */
 export async function sendOnce(bucket: GcsBucket, request: GcsRequest): Promise<GcsAnswer> {
-  const { signal, uncut } = request;
+  const { signal, method, storesNothing = method === 'GET' } = request;
   signal.throwIfAborted();
-  const lifetime = uncut ? NEVER : signal;
-  const message = await authorized(bucket, { ...request, signal: lifetime });
-  const answer = await wholeAnswer(message, lifetime);
+  if (storesNothing) return exchangeWhole(bucket, request);
+  const options = { idleTimeout: bucket.idleTimeout, blind: false };
+  return withSettledAbort(signal, options, (cut) =>
+    exchangeWhole(bucket, { ...request, signal: cut }),
+  );
+}
+
+async function exchangeWhole(bucket: GcsBucket, request: GcsRequest): Promise<GcsAnswer> {
+  const message = await authorized(bucket, request);
+  const answer = await wholeAnswer(message, request.signal);
   if (!isPassing(answer.status) && !isThrottling(answer)) return answer;
   const error = answerError(answer);
   if (answer.status >= 500) markUncertain(error);
@@ -164,43 +178,17 @@ function repeat<Result>(
 /** One exchange; a token that is not taken any more is renewed once. */
 async function authorized(bucket: GcsBucket, request: GcsRequest): Promise<IncomingMessage> {
   const { authorization } = bucket;
-  const identity = await authorizationHeaders(bucket, request.signal);
+  const call = (): Promise<Record<string, string>> => authorization.headers();
+  const identity = await authorizing(bucket, PURPOSE, request.signal, call);
   const message = await exchangeWith(bucket, request, identity);
   if (message.statusCode !== 401 || authorization.isAnonymous) return message;
   const refused = await wholeAnswer(message, request.signal);
-  const renewed = await authorizing(request.signal, async () => {
+  const renewed = await authorizing(bucket, PURPOSE, request.signal, async () => {
     await authorization.renew(identity);
-    return authorization.headers();
+    return call();
   });
   if (renewed['authorization'] === identity['authorization']) throw answerError(refused);
   return exchangeWith(bucket, request, renewed);
-}
-
-function authorizationHeaders(
-  { authorization }: GcsBucket,
-  signal: AbortSignal,
-): Promise<Record<string, string>> {
-  return authorizing(signal, () => authorization.headers());
-}
-
-/** What the SDK does about credentials follows no signal; the wait for it does. */
-async function authorizing<Result>(
-  signal: AbortSignal,
-  call: () => Promise<Result>,
-): Promise<Result> {
-  signal.throwIfAborted();
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([call(), aborted]);
-  } catch (error) {
-    throw signal.aborted ? signal.reason : authorizationError(error, 'for the bucket');
-  } finally {
-    if (onAbort) signal.removeEventListener('abort', onAbort);
-  }
 }
 
 async function exchangeWith(
@@ -237,7 +225,8 @@ async function wholeAnswer(message: IncomingMessage, signal: AbortSignal): Promi
 function wireError(error: unknown, signal: AbortSignal): StorageError {
   const mapped = toStorageError(error, signal);
   const code = toText(toRecord(error)['code']);
-  if (code === undefined || !UNREACHED_CODES.has(code)) markUncertain(mapped);
+  const reached = code === undefined || !UNREACHED_CODES.has(code);
+  if (reached && !wasCutShort(signal)) markUncertain(mapped);
   return mapped;
 }
 

@@ -5,7 +5,9 @@ import { StorageConnectionError, StorageError } from '../../core/errors.js';
 import { retryDelay } from '../../core/retry.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import type { BodyBeginning } from '../remote/body-beginning.js';
 import { nextChunk } from '../remote/body-failure.js';
+import type { BufferPool } from '../remote/buffer-pool.js';
 import type { GcsBucket } from './gcs.client.js';
 import {
   ABSENT,
@@ -13,6 +15,7 @@ import {
   findWritten,
   fixedGeneration,
   newWriteToken,
+  unknownOutcome,
 } from './gcs.commits.js';
 import { conditionError, type GcsAnswer, headerOf } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject, toResource } from './gcs.metadata.js';
@@ -21,6 +24,7 @@ import {
   type GcsRequest,
   jsonBody,
   jsonOf,
+  mayHaveHappened,
   refusal,
   send,
   sendOnce,
@@ -28,11 +32,14 @@ import {
 } from './gcs.requests.js';
 
 const CANCEL_TIMEOUT = 30_000;
+const CANCEL_ATTEMPTS = 4;
 
-/** A stretch of the body. Its bytes hold until the one after the next is asked for. */
+/** A stretch of the body. */
 interface Chunk {
   readonly bytes: Uint8Array;
   readonly last: boolean;
+  /** Gives the memory of the bytes back. To be called when they have arrived, and before the one after the next is due. */
+  readonly release: () => void;
 }
 
 /** How far the service is: it has so many bytes, or the object is stored. */
@@ -45,42 +52,51 @@ export async function* bytesInChunks(
 ): AsyncGenerator<Chunk, void> {
   for (let start = 0; start < bytes.byteLength; start += chunkSize) {
     const end = start + chunkSize;
-    yield { bytes: bytes.subarray(start, end), last: end >= bytes.byteLength };
+    yield { bytes: bytes.subarray(start, end), last: end >= bytes.byteLength, release() {} };
   }
 }
 
 /**
- * A body that arrives, gathered into chunks in two buffers that take turns: one is filled while the other is sent. That of
- * the beginning is one of them.
+ * A body that arrives, gathered into chunks: one is filled while the one before is sent.
  *
- * @param beginning more than a chunk, which was read of it already
+ * @param beginning a chunk and more, which was read of it already
  * @throws BodyFailure
  */
 export async function* streamInChunks(
   body: AsyncIterator<Uint8Array>,
-  beginning: Uint8Array,
+  beginning: BodyBeginning,
   chunkSize: number,
+  pool: BufferPool,
+  signal: AbortSignal,
 ): AsyncGenerator<Chunk, void> {
-  let other = beginning.subarray(0, chunkSize);
-  yield { bytes: other, last: false };
-  let filling: Uint8Array = Buffer.allocUnsafeSlow(chunkSize);
+  let filling: Uint8Array | undefined;
   let filled = 0;
-  let next: IteratorResult<Uint8Array> = { value: beginning.subarray(chunkSize) };
-  for (; !next.done; next = await nextChunk(body)) {
-    for (let rest = next.value; rest.byteLength > 0;) {
-      // Full, and more to come, so it is not the last.
-      if (filled === chunkSize) {
-        yield { bytes: filling, last: false };
-        [filling, other] = [other, filling];
-        filled = 0;
+  const chunk = (full: Uint8Array, last: boolean): Chunk => {
+    filling = undefined;
+    return { bytes: full.subarray(0, filled), last, release: () => pool.give(full) };
+  };
+  yield { bytes: beginning.bytes, last: false, release: beginning.release };
+  try {
+    let next: IteratorResult<Uint8Array> = { value: beginning.rest };
+    for (; !next.done; next = await nextChunk(body)) {
+      for (let rest = next.value; rest.byteLength > 0;) {
+        // Full, and more to come, so it is not the last.
+        if (filling && filled === chunkSize) yield chunk(filling, false);
+        if (!filling) {
+          filling = await pool.take(chunkSize, signal);
+          filled = 0;
+        }
+        const taken = rest.subarray(0, chunkSize - filled);
+        filling.set(taken, filled);
+        filled += taken.byteLength;
+        rest = rest.subarray(taken.byteLength);
       }
-      const taken = rest.subarray(0, chunkSize - filled);
-      filling.set(taken, filled);
-      filled += taken.byteLength;
-      rest = rest.subarray(taken.byteLength);
     }
+    // There is one: the beginning was not all of the body.
+    yield chunk(filling!, true);
+  } finally {
+    if (filling) pool.give(filling);
   }
-  yield { bytes: filling.subarray(0, filled), last: true };
 }
 
 /**
@@ -99,6 +115,8 @@ export class ResumableUpload {
   /** Where the next chunk begins. */
   #start = 0;
   #lastSent = false;
+  /** The last chunk may have been taken without an answer that says so. */
+  #uncertain = false;
   #failed: { readonly error: unknown } | undefined;
 
   constructor(
@@ -131,7 +149,6 @@ export class ResumableUpload {
     return fileOf(stored);
   }
 
-  /** Never cut short: a session whose address did not arrive could not be cancelled. */
   async #open(): Promise<void> {
     const { bucket, key, options } = this;
     const { contentType, size, checksum } = options;
@@ -156,11 +173,14 @@ export class ResumableUpload {
       },
       ...body,
       signal: this.#signal,
-      uncut: true,
     });
     if (answer.status === 412) throw conditionError(options);
     const { headers: answered } = await expectOk(bucket, answer, this.#signal);
     this.#session = sessionQuery(headerOf(answered, 'location'));
+  }
+
+  get #isConditional(): boolean {
+    return this.options.ifNoneMatch !== undefined || this.options.ifMatch !== undefined;
   }
 
   #precondition(): GcsRequest['query'] {
@@ -171,18 +191,30 @@ export class ResumableUpload {
 
   async #sendAll(chunks: AsyncGenerator<Chunk, void>): Promise<GcsObject> {
     let next = chunks.next();
-    for (;;) {
-      const { value: chunk } = await next;
-      if (!chunk) throw new StorageError('The body ended without a last chunk');
-      this.#crc32c.update(chunk.bytes);
-      if (!chunk.last) {
-        // Read ahead while this one is sent. What the body throws ends the request at once.
-        next = chunks.next();
-        next.catch((error: unknown) => this.#fail(error));
+    try {
+      for (;;) {
+        const { value: chunk } = await next;
+        if (!chunk) throw new StorageError('The body ended without a last chunk');
+        this.#crc32c.update(chunk.bytes);
+        if (!chunk.last) {
+          // Read ahead while this one is sent. What the body throws ends the request at once.
+          next = chunks.next();
+          next.catch((error: unknown) => this.#fail(error));
+        }
+        let stored: GcsObject | undefined;
+        try {
+          stored = await this.#sendChunk(chunk);
+        } finally {
+          chunk.release();
+        }
+        if (stored) return stored;
+        this.#start += chunk.bytes.byteLength;
       }
-      const stored = await this.#sendChunk(chunk);
-      if (stored) return stored;
-      this.#start += chunk.bytes.byteLength;
+    } catch (error) {
+      this.#fail(error);
+      // What was read ahead is not sent any more.
+      void next.then(({ value }) => value?.release()).catch(() => {});
+      throw error;
     }
   }
 
@@ -200,6 +232,7 @@ export class ResumableUpload {
         const rest = bytes.subarray(persisted - this.#start);
         progress = await this.#progressOf(await this.#sendBytes(rest, persisted, last));
       } catch (error) {
+        this.#uncertain ||= last && mayHaveHappened(error);
         if (this.isLost || !isPassing(error) || ++failures > maxRetries) throw error;
         const delay = retryDelay(failures, this.bucket.settings.retry, error.retryAfter);
         if (performance.now() + delay > deadline) throw error;
@@ -228,6 +261,7 @@ export class ResumableUpload {
       },
       body: [bytes],
       signal: this.#signal,
+      storesNothing: !last,
     });
   }
 
@@ -242,6 +276,7 @@ export class ResumableUpload {
         ...(total !== undefined && { 'x-goog-hash': `crc32c=${this.#crc32c.digest().value}` }),
       },
       signal: this.#signal,
+      storesNothing: total === undefined,
     });
     return this.#progressOf(answer);
   }
@@ -255,6 +290,8 @@ export class ResumableUpload {
     }
     if (status === 412) throw conditionError(this.options);
     if (status === 404 || status === 410) {
+      // A repetition of a conditional write would be refused because of its own first one.
+      if (this.#uncertain && this.#isConditional) throw unknownOutcome();
       this.isLost = true;
       throw new StorageConnectionError('The service has lost the upload; start it again');
     }
@@ -269,7 +306,8 @@ export class ResumableUpload {
   async #giveUp(): Promise<GcsObject | undefined> {
     if (!this.#session) return undefined;
     if (!this.isLost) {
-      await send(this.bucket, {
+      // Also where the caller wants no attempts but one: nobody else can take the session away.
+      await send(withAttempts(this.bucket, CANCEL_ATTEMPTS), {
         method: 'DELETE',
         path: uploadPath(this.bucket),
         query: this.#session,
@@ -298,6 +336,13 @@ function sessionQuery(location: string | undefined): Record<string, string> {
     throw new StorageConnectionError('The service started an upload without an address');
   }
   return Object.fromEntries(address.searchParams);
+}
+
+/** The bucket, with so many attempts for each request at least. */
+function withAttempts(bucket: GcsBucket, attempts: number): GcsBucket {
+  const { settings } = bucket;
+  const maxRetries = Math.max(settings.retry.maxRetries, attempts - 1);
+  return { ...bucket, settings: { ...settings, retry: { ...settings.retry, maxRetries } } };
 }
 
 /** Worth another attempt. */

@@ -5,7 +5,7 @@ import type {
   UploadUrl,
 } from '../../core/storage-driver.js';
 import type { GcsBucket } from './gcs.client.js';
-import { authorizationError } from './gcs.errors.js';
+import { authorizing } from './gcs.authorization.js';
 
 /** The SDK signs with the private key or, where there is none, lets Google's IAM sign (`signBlob`): that is a request. */
 export async function url(
@@ -14,7 +14,7 @@ export async function url(
   options: DriverUrlOptions,
 ): Promise<string> {
   const { contentDisposition, contentType, signal } = options;
-  const [signed] = await signing(signal, () =>
+  const [signed] = await signing(bucket, signal, () =>
     bucket.client
       .bucket(bucket.name)
       .file(key)
@@ -55,7 +55,7 @@ async function signedPut(
   };
   const { 'content-type': _, ...extensionHeaders } = headers;
   const times = lifetime(expiresIn);
-  const [signed] = await signing(signal, () =>
+  const [signed] = await signing(bucket, signal, () =>
     bucket.client
       .bucket(bucket.name)
       .file(key)
@@ -82,9 +82,15 @@ async function signedPost(
       'A signed GCS form can be bound to type and size only; take PUT to bind it to more',
     );
   }
+  // https://cloud.google.com/storage/docs/xml-api/post-object-forms
+  if (key.includes('${filename}')) {
+    throw new StorageUnsupportedError(
+      'A form cannot be bound to a key with ${filename}, which GCS replaces by the name of the file; use method PUT',
+    );
+  }
   const sizes = sizeRange(options);
   const expiresAt = new Date(Date.now() + expiresIn * 1000);
-  const [{ fields }] = await signing(signal, () =>
+  const [{ fields }] = await signing(bucket, signal, () =>
     bucket.client
       .bucket(bucket.name)
       .file(key)
@@ -122,12 +128,10 @@ function lifetime(expiresIn: number): { accessibleAt: number; expires: number } 
   return { accessibleAt, expires: accessibleAt + expiresIn * 1000 };
 }
 
-/** What the SDK throws here may hold the request to IAM, token and all. */
-async function signing<Result>(signal: AbortSignal, sign: () => Promise<Result>): Promise<Result> {
-  signal.throwIfAborted();
-  try {
-    return await sign();
-  } catch (error) {
-    throw authorizationError(error, 'to sign with');
-  }
+function signing<Result>(
+  bucket: GcsBucket,
+  signal: AbortSignal,
+  sign: () => Promise<Result>,
+): Promise<Result> {
+  return authorizing(bucket, 'to sign with', signal, sign);
 }

@@ -4,7 +4,7 @@ import { startChecksum } from '../../core/checksum.js';
 import type { WriteConditions } from '../../core/conditions.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import type { FileAttributes, StoredFile } from '../../core/stored-file.js';
-import { readBeginning } from '../remote/body-beginning.js';
+import { type BodyBeginning, readBeginning } from '../remote/body-beginning.js';
 import type { GcsBucket } from './gcs.client.js';
 import { ABSENT, assertStored, commit, newWriteToken } from './gcs.commits.js';
 import {
@@ -48,12 +48,14 @@ export async function put(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const chunks = readChunks(body, signal, () => {});
+  let beginning: BodyBeginning | undefined;
   try {
-    const beginning = await readBeginning(chunks, limit);
+    beginning = await readBeginning(chunks, limit, bucket.pool, signal);
     if (beginning.whole) return fileOf(await putBytes(bucket, key, beginning.bytes, options));
     const upload = new ResumableUpload(bucket, key, options, stop);
-    return await upload.run(streamInChunks(chunks, beginning.bytes, limit));
+    return await upload.run(streamInChunks(chunks, beginning, limit, bucket.pool, signal));
   } finally {
+    beginning?.release();
     await chunks.return();
   }
 }

@@ -3,6 +3,7 @@ interface Waiting {
   readonly resolve: (buffer: Uint8Array) => void;
 }
 
+const DEFAULT_LIMIT = 256 * 1024 * 1024;
 /** Bytes that are kept for the next upload when none is under way. */
 const KEPT_WHEN_IDLE = 32 * 1024 * 1024;
 
@@ -19,7 +20,7 @@ export class BufferPool {
   readonly #waiting: Waiting[] = [];
 
   /** @param limit bytes held at once, at most; a single larger buffer is given when no other is held */
-  constructor(private readonly limit: number) {}
+  constructor(private readonly limit = DEFAULT_LIMIT) {}
 
   /** Bytes that are taken and not given back. */
   get held(): number {

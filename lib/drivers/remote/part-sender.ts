@@ -1,6 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { StorageTooLargeError } from '../../core/errors.js';
+import type { BodyBeginning } from './body-beginning.js';
 import { nextChunk } from './body-failure.js';
+import type { BufferPool } from './buffer-pool.js';
 
 const GROWTH_STEPS = 11;
 
@@ -16,6 +18,8 @@ export interface PartSenderOptions<Part> {
   readonly growTo?: number;
   /** Parts in flight at once; fewer when they have grown, so that they take no more memory together. */
   readonly concurrency: number;
+  /** Where the memory of parts comes from that are read from a stream. */
+  readonly pool: BufferPool;
   /** Ends everything. */
   readonly signal: AbortSignal;
   /** Aborted with the first failure, so that whatever reads the body ends, too. */
@@ -25,16 +29,14 @@ export interface PartSenderOptions<Part> {
 }
 
 /**
- * Sends a body in parts, several at once. Never holds more than `concurrency` of them: their buffers are filled again and
- * again, because the engine frees large ones late. The first failure stops the others, and it rejects when no request is
- * under way any more.
+ * Sends a body in parts, several at once. Never holds more than `concurrency` of them, and no more than the pool gives. The
+ * first failure stops the others, and it rejects when no request is under way any more.
  */
 export class PartSender<Part> {
   /** Aborted with the caller's signal, and with the first failure. */
   readonly signal: AbortSignal;
   readonly #underWay = new Set<Promise<void>>();
   readonly #parts: Part[] = [];
-  readonly #freeBuffers: Uint8Array[] = [];
   #count = 0;
   #size = 0;
   #failed: { readonly error: unknown } | undefined;
@@ -54,12 +56,12 @@ export class PartSender<Part> {
    * Answers what `send` answered, by part number.
    *
    * @param body bytes, or chunks that end as soon as `signal` is aborted
-   * @param beginning more than a part, which was read of the chunks already; it is filled again, too
+   * @param beginning a part and more, which was read of the chunks already; its memory is given back when it has arrived
    * @throws StorageTooLargeError when there would be too many parts; BodyFailure; whatever `send` throws
    */
   async run(
     body: Uint8Array | AsyncIterator<Uint8Array>,
-    beginning: Uint8Array = new Uint8Array(0),
+    beginning?: BodyBeginning,
   ): Promise<Part[]> {
     try {
       if (body instanceof Uint8Array) await this.#sendBytes(body);
@@ -80,30 +82,35 @@ export class PartSender<Part> {
     }
   }
 
-  async #sendChunks(chunks: AsyncIterator<Uint8Array>, beginning: Uint8Array): Promise<void> {
-    let size = this.options.partSize;
+  async #sendChunks(
+    chunks: AsyncIterator<Uint8Array>,
+    beginning: BodyBeginning | undefined,
+  ): Promise<void> {
+    const { pool } = this.options;
     let buffer: Uint8Array | undefined;
     let filled = 0;
-    const first = beginning.subarray(0, size);
-    if (first.byteLength > 0) this.#send(first, first);
-    let next: IteratorResult<Uint8Array> = { value: beginning.subarray(size) };
-    for (; !next.done; next = await nextChunk(chunks)) {
-      for (let chunk = next.value; chunk.byteLength > 0;) {
-        if (!buffer) {
-          size = this.#nextPartSize();
-          buffer = await this.#takeBuffer(size);
+    const send = (full: Uint8Array): void => {
+      buffer = undefined;
+      this.#send(full.subarray(0, filled), () => pool.give(full));
+      filled = 0;
+    };
+    if (beginning) this.#send(beginning.bytes, beginning.release);
+    try {
+      let next: IteratorResult<Uint8Array> = { value: beginning?.rest ?? new Uint8Array(0) };
+      for (; !next.done; next = await nextChunk(chunks)) {
+        for (let chunk = next.value; chunk.byteLength > 0;) {
+          buffer ??= await this.#takeBuffer();
+          const taken = chunk.subarray(0, buffer.byteLength - filled);
+          buffer.set(taken, filled);
+          filled += taken.byteLength;
+          chunk = chunk.subarray(taken.byteLength);
+          if (filled === buffer.byteLength) send(buffer);
         }
-        const taken = chunk.subarray(0, size - filled);
-        buffer.set(taken, filled);
-        filled += taken.byteLength;
-        chunk = chunk.subarray(taken.byteLength);
-        if (filled < size) continue;
-        this.#send(buffer, buffer);
-        buffer = undefined;
-        filled = 0;
       }
+      if (buffer) send(buffer);
+    } finally {
+      if (buffer) pool.give(buffer);
     }
-    if (buffer) this.#send(buffer.subarray(0, filled), buffer);
   }
 
   /** Doubles again and again, so that the allowed number of parts holds 2,047 times as much as without. */
@@ -113,12 +120,10 @@ export class PartSender<Part> {
     return Math.max(partSize, Math.min(growTo, partSize * 2 ** Math.floor(this.#count / step)));
   }
 
-  async #takeBuffer(size: number): Promise<Uint8Array> {
+  async #takeBuffer(): Promise<Uint8Array> {
+    const size = this.#nextPartSize();
     await this.#turn(size);
-    const free = this.#freeBuffers.pop();
-    if (free && free.byteLength >= size) return free.subarray(0, size);
-    this.#freeBuffers.length = 0;
-    return Buffer.allocUnsafeSlow(size);
+    return this.options.pool.take(size, this.signal);
   }
 
   /** Waits until a part of the size may be sent. */
@@ -129,21 +134,24 @@ export class PartSender<Part> {
     this.#throwIfFailed();
   }
 
-  /** @param buffer is filled again when the part has arrived. */
-  #send(bytes: Uint8Array, buffer?: Uint8Array): void {
+  /** @param release gives the memory of the bytes back */
+  #send(bytes: Uint8Array, release: () => void = () => {}): void {
     const { maxParts, partSize, send } = this.options;
-    if (this.#count === maxParts) throw tooManyParts(maxParts, partSize);
+    if (this.#count === maxParts) {
+      release();
+      throw tooManyParts(maxParts, partSize);
+    }
     const index = this.#count++;
     this.#size += bytes.byteLength;
     const request = send(index + 1, bytes, this.signal)
       .then(
-        (part) => {
-          this.#parts[index] = part;
-          if (buffer) this.#freeBuffers.push(buffer);
-        },
+        (part) => void (this.#parts[index] = part),
         (error: unknown) => this.#fail(error),
       )
-      .finally(() => this.#underWay.delete(request));
+      .finally(() => {
+        release();
+        this.#underWay.delete(request);
+      });
     this.#underWay.add(request);
   }
 

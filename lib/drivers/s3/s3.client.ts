@@ -1,6 +1,7 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { StorageConfigurationError } from '../../core/errors.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
+import { BufferPool } from '../remote/buffer-pool.js';
 import { openAgents } from '../remote/connecting-agents.js';
 import { locate, type S3Location } from './s3.endpoints.js';
 import { assertOptions, parseCredentials } from './s3.option-checks.js';
@@ -16,6 +17,8 @@ export interface S3Bucket {
   readonly bucket: string;
   readonly profile: S3Profile;
   readonly settings: DriverSettings;
+  /** Memory of bodies that are read from streams. */
+  readonly pool: BufferPool;
   /** Milliseconds without a byte after which a connection of ours is given up; none on a client that was given. */
   readonly idleTimeout: number | undefined;
   /** Bytes above which a copy goes in parts. */
@@ -38,6 +41,7 @@ export async function openBucket(
     bucket,
     profile,
     settings,
+    pool: new BufferPool(settings.uploadMemory),
     copyThreshold: profile.multipartCopy
       ? Math.min(multipartCopyThreshold ?? copyLimit, copyLimit)
       : Number.POSITIVE_INFINITY,

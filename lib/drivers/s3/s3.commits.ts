@@ -3,10 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { Checksum } from '../../core/checksum.js';
 import type { WriteConditions } from '../../core/conditions.js';
+import { StorageConnectionError } from '../../core/errors.js';
 import type { FileAttributes } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
 import { headCommand } from './s3.downloads.js';
-import { conditionError, isConflict, isNoSuchUpload } from './s3.errors.js';
+import {
+  conditionError,
+  isConflict,
+  isNoSuchUpload,
+  readFailure,
+  toStorageError,
+} from './s3.errors.js';
 import { sameAttributes } from '../remote/file-attributes.js';
 import { fileOf, toEtag, writeTokenOf } from './s3.metadata.js';
 import { dateOf, mayHaveHappened, onAnswer, send, type WireAnswer } from './s3.requests.js';
@@ -20,12 +27,16 @@ const CHECK_TIMEOUT = 5000;
  * good as one's own.
  */
 export type WrittenFile =
-  | { readonly token: string }
+  | {
+      readonly token: string;
+      /** `Date.now()` at the start of the write. */
+      readonly since: number | undefined;
+    }
   | {
       readonly token?: undefined;
       /** What the service makes of the bytes; absent where it cannot be computed. */
       readonly etag: string | undefined;
-      /** Bytes; compared where there is no etag, and then only together with `since`. */
+      /** Bytes; compared where they are known and there is no etag, and then only together with `since`. */
       readonly size: number | undefined;
       /** `Date.now()` at the start of the write; absent when another process started it. */
       readonly since: number | undefined;
@@ -45,9 +56,12 @@ export function newWriteToken({ ifNoneMatch, ifMatch }: WriteConditions): string
  * Makes the request that commits a write, and finds out what became of it when its answer is lost. Conditional writes
  * that met another one are tried again, as the service asks.
  *
+ * @param written how to recognise the file, whether an answer was lost or the upload was gone from the beginning
  * @param settle called before the look at an uncertain outcome: afterwards the commit can no longer happen. `false`: it
- * has not happened, either.
+ * has not happened, either; `undefined`: nothing could be learnt.
  * @returns what the request answered, or what is stored when only the answer was lost.
+ * @throws StorageConnectionError that is not retryable when a conditional write may have taken place or not: a verdict on
+ * the condition could be about the write itself.
  */
 export async function commit<Output>(
   bucket: S3Bucket,
@@ -55,38 +69,49 @@ export async function commit<Output>(
   request: () => Promise<Output>,
   options: WriteConditions & {
     readonly signal: AbortSignal;
-    readonly written: () => WrittenFile;
-    readonly settle?: () => Promise<boolean>;
+    readonly written: (answerLost: boolean) => WrittenFile;
+    readonly settle?: () => Promise<boolean | undefined>;
   },
 ): Promise<Output | HeadObjectCommandOutput> {
   const { signal, ifNoneMatch, ifMatch, written, settle } = options;
   const conditional = ifNoneMatch !== undefined || ifMatch !== undefined;
-  let uncertain = false;
+  let answerLost = false;
   for (let attempt = 1; ; attempt++) {
     try {
       return await request();
     } catch (error) {
-      // An upload that is not there may have been completed before, by whomever. Whoever sets a condition wants to know.
-      uncertain ||= mayHaveHappened(error) || (!conditional && isNoSuchUpload(error));
+      answerLost ||= mayHaveHappened(error);
       if (isConflict(error) && attempt < MAX_CONFLICTS) {
-        await sleep(50 * 2 ** attempt * Math.random(), undefined, { signal });
+        // An abort ends the wait, and the next request is not made.
+        await sleep(50 * 2 ** attempt * Math.random(), undefined, { signal }).catch(() => {});
         continue;
       }
-      if (uncertain && (!settle || (await settle()))) {
-        const stored = await findWritten(bucket, key, written());
-        if (stored) return stored;
-      }
-      throw conditionError(error, options) ?? error;
+      const verdict = conditionError(error, options) ?? error;
+      // An upload that is not there may have been completed before, by whomever. Whoever sets a condition wants to know.
+      const gone = isNoSuchUpload(error);
+      if (!answerLost && (conditional || !gone)) throw verdict;
+      const settled = settle ? await settle() : true;
+      if (settled === false) throw verdict;
+      const sought = written(answerLost);
+      const found = settled ? await findWritten(bucket, key, sought, ifMatch) : 'unknown';
+      if (typeof found === 'object') return found;
+      const uncertain = found === 'unknown' || (found === 'absent' && verdict !== error);
+      const repeatable = !conditional && sought.token === undefined && !gone;
+      throw answerLost && uncertain && !repeatable ? mayBeWritten(error) : verdict;
     }
   }
 }
 
-/** The file under the key, if it is the one that was written. It never fails: not to know is not to have it. */
+/**
+ * The file under the key, if it is the one that was written, or why it is not: nothing is there, what was there before still
+ * is, or nobody knows, since another write may have replaced it. It never fails.
+ */
 async function findWritten(
   bucket: S3Bucket,
   key: string,
   written: WrittenFile,
-): Promise<HeadObjectCommandOutput | undefined> {
+  ifMatch: string | undefined,
+): Promise<HeadObjectCommandOutput | 'absent' | 'unchanged' | 'unknown'> {
   let answer: WireAnswer | undefined;
   const command = onAnswer(headCommand(bucket, key), (seen) => {
     answer = seen;
@@ -94,25 +119,55 @@ async function findWritten(
   let head: HeadObjectCommandOutput;
   try {
     head = await send(bucket, command, AbortSignal.timeout(CHECK_TIMEOUT));
-  } catch {
-    return undefined;
+  } catch (error) {
+    const absent = readFailure(error).status === 404 && ifMatch === undefined;
+    return absent ? 'absent' : 'unknown';
   }
-  if (written.token !== undefined) return writeTokenOf(head) === written.token ? head : undefined;
+  const etag = toEtag(head.ETag);
+  const age = ageOf(head, answer);
+  if (isWritten(key, written, head, age)) return head;
+  if (ifMatch !== undefined && etag === ifMatch) return 'unchanged';
+  // A file that was joined from parts is as old as the beginning of its upload, on AWS: it may have replaced ours later.
+  const joined = etag === undefined || etag.includes('-');
+  const older = age !== undefined && written.since !== undefined && age > since(written.since);
+  return older && !joined ? 'unchanged' : 'unknown';
+}
 
-  const { etag, size, since, attributes, checksum } = written;
-  if (etag === undefined && since === undefined) return undefined;
-  if (etag === undefined ? size !== head.ContentLength : etag !== toEtag(head.ETag)) {
-    return undefined;
-  }
+function isWritten(
+  key: string,
+  written: WrittenFile,
+  head: HeadObjectCommandOutput,
+  age: number | undefined,
+): boolean {
+  if (written.token !== undefined) return writeTokenOf(head) === written.token;
+  const { etag, size, attributes, checksum } = written;
+  if (etag === undefined && written.since === undefined) return false;
+  if (etag !== undefined && etag !== toEtag(head.ETag)) return false;
+  if (etag === undefined && size !== undefined && size !== head.ContentLength) return false;
   const stored = fileOf(key, 0, head);
-  if (attributes && !sameAttributes(attributes, stored)) return undefined;
+  if (attributes && !sameAttributes(attributes, stored)) return false;
   if (checksum && stored.checksum?.algorithm === checksum.algorithm) {
-    if (stored.checksum.value !== checksum.value) return undefined;
+    if (stored.checksum.value !== checksum.value) return false;
   }
-  if (since === undefined) return head;
-  // Both times are the service's, so it does not matter whose clock is wrong. Last-Modified has whole seconds.
-  const age = (dateOf(answer)?.getTime() ?? 0) - (head.LastModified?.getTime() ?? 0);
-  return age <= Date.now() - since + 2000 ? head : undefined;
+  return written.since === undefined || (age ?? 0) <= since(written.since);
+}
+
+/** Milliseconds since the file was stored. Both times are the service's, so it does not matter whose clock is wrong. */
+function ageOf(head: HeadObjectCommandOutput, answer: WireAnswer | undefined): number | undefined {
+  const now = dateOf(answer);
+  return now && head.LastModified && now.getTime() - head.LastModified.getTime();
+}
+
+/** The greatest age of a file that was stored after the time. Last-Modified has whole seconds. */
+function since(time: number): number {
+  return Date.now() - time + 2000;
+}
+
+function mayBeWritten(error: unknown): StorageConnectionError {
+  return new StorageConnectionError(
+    'The answer of the service was lost, and the write may have taken place or not: read the file before you repeat it',
+    { cause: toStorageError(error).cause, retryable: false },
+  );
 }
 
 /** The etag that services which hash plainly give to a file sent in one request. */

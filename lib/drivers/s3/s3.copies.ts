@@ -6,18 +6,14 @@ import {
   type HeadObjectCommandOutput,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
-import {
-  StorageConnectionError,
-  StorageFileExistsError,
-  StoragePreconditionFailedError,
-} from '../../core/errors.js';
+import { StorageFileExistsError, StoragePreconditionFailedError } from '../../core/errors.js';
 import { encodeKey } from '../../core/key.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, newWriteToken } from './s3.commits.js';
 import { readFile, readHead } from './s3.downloads.js';
-import { isConflict, readFailure, toStorageError } from './s3.errors.js';
+import { isConflict, readFailure, toStorageError, unconfirmed } from './s3.errors.js';
 import { attributesOf } from '../remote/file-attributes.js';
 import {
   encodeMetadata,
@@ -30,7 +26,7 @@ import {
   toVersion,
 } from './s3.metadata.js';
 import { abandonUpload, completedFile, completeUpload, createUpload } from './s3.multipart.js';
-import { onlyCreating, send } from './s3.requests.js';
+import { onlyCreating, send, sendWrite } from './s3.requests.js';
 
 const PART_SIZE = 256 * 1024 ** 2;
 const MAX_ATTEMPTS = 3;
@@ -48,7 +44,7 @@ export async function copy(
   if (options.metadata) encodeMetadata(options.metadata);
   for (let attempt = 1; ; attempt++) {
     const head = await readHead(bucket, from, options.signal);
-    const source = fileOf(from, head.ContentLength ?? 0, head);
+    const source = fileOf(from, head.ContentLength, head);
     const file: StoredFile = { ...source, ...attributesOf(options), key: to };
     const expires = new Date(head.ExpiresString ?? '');
     const token = newWriteToken(options);
@@ -107,8 +103,8 @@ async function copyWhole(
   const request = async (): Promise<Pick<HeadObjectCommandOutput, WrittenField>> => {
     const command = new CopyObjectCommand({ ...input });
     if (createOnly) onlyCreating(command, createOnly);
-    const { CopyObjectResult: result, VersionId } = await send(bucket, command, signal);
-    if (!result?.ETag) throw new StorageConnectionError('The service did not confirm the copy');
+    const { CopyObjectResult: result, VersionId } = await sendWrite(bucket, command, signal);
+    if (!result?.ETag) throw unconfirmed('the copy');
     return { ETag: result.ETag, LastModified: result.LastModified, VersionId };
   };
   // The etag of a source that was joined from parts is not that of its copy.
@@ -119,7 +115,7 @@ async function copyWhole(
     written: () =>
       token === undefined
         ? { etag, size: file.size, since, attributes: file, checksum: source.checksum }
-        : { token },
+        : { token, since },
   });
   return storedFile({
     ...file,
@@ -225,7 +221,7 @@ class PartCopy {
     });
     const { CopyPartResult } = await send(bucket, command, this.#signal);
     const etag = CopyPartResult?.ETag;
-    if (!etag) throw new StorageConnectionError('The service did not confirm a part of the copy');
+    if (!etag) throw unconfirmed('a part of the copy');
     this.#parts[index] = { PartNumber: index + 1, ETag: etag };
   }
 }

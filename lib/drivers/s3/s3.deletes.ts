@@ -4,8 +4,10 @@ import type { StorageError } from '../../core/errors.js';
 import { retryDelay } from '../../core/retry.js';
 import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
 import type { S3Bucket } from './s3.client.js';
-import { toStorageError } from './s3.errors.js';
-import { send, withContentMd5 } from './s3.requests.js';
+import { isAboutKey, toStorageError, unconfirmed } from './s3.errors.js';
+import { onAnswer, sendWrite, type WireAnswer, withContentMd5 } from './s3.requests.js';
+
+type Failures = DriverDeleteResult['failed'][number][];
 
 /** A call that fails as a whole rejects. Keys that fail in passing are tried again, for the SDK only repeats whole calls. */
 export async function deleteMany(
@@ -14,12 +16,9 @@ export async function deleteMany(
   { signal }: DriverOptions,
 ): Promise<DriverDeleteResult> {
   if (keys.length === 0) return { failed: [] };
-  if (keys.length === 1) {
-    await deleteOne(bucket, keys[0]!, signal);
-    return { failed: [] };
-  }
+  if (keys.length === 1) return { failed: await deleteOne(bucket, keys[0]!, signal) };
   const { retry } = bucket.settings;
-  const failed: { key: string; error: StorageError }[] = [];
+  const failed: Failures = [];
   let left = [...keys];
   for (let attempt = 1; ; attempt++) {
     const failures = await deleteBatch(bucket, left, signal);
@@ -33,28 +32,50 @@ export async function deleteMany(
   }
 }
 
-async function deleteOne(bucket: S3Bucket, key: string, signal: AbortSignal): Promise<void> {
+/** Answers the refusal that is about the key. */
+async function deleteOne(bucket: S3Bucket, key: string, signal: AbortSignal): Promise<Failures> {
+  let answer: WireAnswer | undefined;
+  const command = onAnswer(new DeleteObjectCommand({ Bucket: bucket.bucket, Key: key }), (seen) => {
+    answer = seen;
+  });
   try {
-    await send(bucket, new DeleteObjectCommand({ Bucket: bucket.bucket, Key: key }), signal);
+    await sendWrite(bucket, command, signal);
+    // The answer of S3 is empty.
+    if (answer?.headers['content-type']?.startsWith('text/html')) throw unconfirmed('the deletion');
   } catch (error) {
     const mapped = toStorageError(error, signal);
-    if (mapped.code !== 'FILE_NOT_FOUND') throw mapped;
+    if (mapped.code === 'FILE_NOT_FOUND') return [];
+    if (signal.aborted || !isAboutKey(error)) throw mapped;
+    return [{ key, error: mapped }];
   }
+  return [];
 }
 
 async function deleteBatch(
   bucket: S3Bucket,
   keys: readonly string[],
   signal: AbortSignal,
-): Promise<{ key: string; error: StorageError }[]> {
+): Promise<Failures> {
   const command = new DeleteObjectsCommand({
     Bucket: bucket.bucket,
-    Delete: { Objects: keys.map((Key) => ({ Key })), Quiet: true },
+    // Not quiet: that a key is not among the errors says nothing of an answer that is none of S3's.
+    Delete: { Objects: keys.map((Key) => ({ Key })) },
   });
   if (bucket.profile.contentMd5) withContentMd5(command);
-  const { Errors = [] } = await send(bucket, command, signal);
-  return Errors.flatMap(({ Key, Code = 'InternalError', Message = '' }) => {
-    if (Key === undefined || Code === 'NoSuchKey') return [];
-    return [{ key: Key, error: toStorageError({ name: Code, message: Message }) }];
-  });
+  const { Deleted, Errors = [] } = await sendWrite(bucket, command, signal);
+  if (!Deleted && Errors.length === 0) throw unconfirmed('the deletion');
+  const left = new Set(keys);
+  for (const { Key = '' } of Deleted ?? []) left.delete(Key);
+  const failures: Failures = [];
+  let stray: StorageError | undefined;
+  for (const { Key = '', Code = 'InternalError', Message = '' } of Errors) {
+    const known = left.delete(Key);
+    if (Code === 'NoSuchKey') continue;
+    const error = toStorageError({ name: Code, message: Message });
+    if (known) failures.push({ key: Key, error });
+    else stray ??= error;
+  }
+  // Of keys that the answer leaves out nobody knows that they are deleted. An error of no such key is likely theirs.
+  const error = stray ?? unconfirmed('the deletion of the key');
+  return [...failures, ...Array.from(left, (key) => ({ key, error }))];
 }

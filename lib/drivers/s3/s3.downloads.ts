@@ -12,8 +12,10 @@ import type { ReadConditions } from '../../core/conditions.js';
 import {
   StorageAbortedError,
   StorageConnectionError,
+  StorageFileNotFoundError,
   StorageIntegrityError,
   StorageNotModifiedError,
+  StoragePreconditionFailedError,
   StorageRangeNotSatisfiableError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
@@ -21,8 +23,8 @@ import { type ByteRange, formatRange, type RangeOption, resolveRange } from '../
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
-import { noSuchBucket, readFailure, toStorageError } from './s3.errors.js';
-import { fileOf } from './s3.metadata.js';
+import { noSuchBucket, readFailure, toStorageError, unconfirmed } from './s3.errors.js';
+import { fileOf, toEtag } from './s3.metadata.js';
 import { onAnswer, send } from './s3.requests.js';
 
 /** The file as HeadObject describes it. */
@@ -32,20 +34,33 @@ export async function readFile(
   signal: AbortSignal,
 ): Promise<StoredFile> {
   const head = await readHead(bucket, key, signal);
-  return fileOf(key, head.ContentLength ?? 0, head);
+  return fileOf(key, head.ContentLength, head);
+}
+
+/** HeadObject with what a file cannot be without. */
+export interface S3Head extends HeadObjectCommandOutput {
+  ContentLength: number;
 }
 
 export async function readHead(
   bucket: S3Bucket,
   key: string,
   signal: AbortSignal,
-): Promise<HeadObjectCommandOutput> {
+): Promise<S3Head> {
   try {
-    return await send(bucket, headCommand(bucket, key), signal);
+    const head = await send(bucket, headCommand(bucket, key), signal);
+    return { ...head, ContentLength: lengthOf(head) };
   } catch (error) {
-    if (readFailure(error).status === 404) await assertBucket(bucket, signal);
-    throw error;
+    if (readFailure(error).status !== 404) throw error;
+    await assertBucket(bucket, signal);
+    throw new StorageFileNotFoundError(undefined, { cause: toStorageError(error).cause });
   }
+}
+
+/** Content-Length of an answer that describes a file. @throws StorageConnectionError when it describes none */
+function lengthOf({ ETag, ContentLength }: HeadObjectCommandOutput): number {
+  if (ETag && ContentLength !== undefined) return ContentLength;
+  throw unconfirmed(ETag ? 'the size of the file' : 'that this is a file');
 }
 
 const existingBuckets = new WeakSet<S3Bucket>();
@@ -59,8 +74,10 @@ async function assertBucket(bucket: S3Bucket, signal: AbortSignal): Promise<void
   try {
     await send(bucket, new HeadBucketCommand({ Bucket: bucket.bucket }), signal);
   } catch (error) {
-    if (readFailure(error).status === 404) throw noSuchBucket(bucket.bucket);
+    const { status } = readFailure(error);
+    if (status === 404) throw noSuchBucket(bucket.bucket);
     // Whoever may not ask for the bucket may still use it.
+    if (status !== 403) throw error;
   }
   existingBuckets.add(bucket);
 }
@@ -108,8 +125,8 @@ export async function get(
   }
   if (range && 'suffix' in range && range.suffix === 0) {
     // `bytes=-0` is no range for some services, which then answer the whole file.
-    const { ContentLength = 0 } = await send(bucket, new HeadObjectCommand(conditions), signal);
-    resolveRange(range, ContentLength);
+    const head = await send(bucket, new HeadObjectCommand(conditions), signal);
+    resolveRange(range, lengthOf(head));
   }
   let wire: unknown;
   const command = onAnswer(
@@ -130,8 +147,9 @@ export async function get(
     throw new StorageConnectionError('The service answered without a body');
   }
   try {
+    assertVersion(output, options.ifMatch);
     const resolved = range && deliveredRange(range, output);
-    const size = resolved?.size ?? output.ContentLength ?? 0;
+    const size = resolved?.size ?? lengthOf(output);
     keepWhilePaused(body, wire, bucket.idleTimeout);
     return {
       file: fileOf(key, size, output),
@@ -145,11 +163,24 @@ export async function get(
   }
 }
 
-/** @throws StorageRangeNotSatisfiableError, StorageUnsupportedError when the service answered something else. */
+/** For services that ignore If-Match: what reads a file range by range must not get two versions of it. */
+function assertVersion({ ETag }: GetObjectCommandOutput, ifMatch: string | undefined): void {
+  if (!ETag) throw unconfirmed('that this is a file');
+  if (ifMatch === undefined || ifMatch === '*' || ifMatch === toEtag(ETag)) return;
+  throw new StoragePreconditionFailedError();
+}
+
+/** @throws StorageRangeNotSatisfiableError, StorageConnectionError, StorageUnsupportedError when it is not what was asked for */
 function deliveredRange(range: RangeOption, output: GetObjectCommandOutput): ByteRange {
-  const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(output.ContentRange ?? '') ?? [];
-  if (size !== undefined) return { start: Number(start), end: Number(end), size: Number(size) };
-  const length = output.ContentLength ?? 0;
+  const [, ...numbers] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(output.ContentRange ?? '') ?? [];
+  const [start, end, size] = numbers.map(Number);
+  if (start !== undefined && end !== undefined && size !== undefined) {
+    const asked = resolveRange(range, size);
+    if (start === asked.start && end === asked.end) return asked;
+    throw new StorageConnectionError('The service answered another range than was asked for');
+  }
+  if (output.ContentRange) throw unconfirmed('which bytes of how large a file it sends');
+  const length = lengthOf(output);
   if (length === 0) throw new StorageRangeNotSatisfiableError(undefined, { size: 0 });
   const whole = resolveRange(range, length);
   if (whole.start === 0 && whole.end === length - 1) return whole;

@@ -3,6 +3,7 @@ import {
   StorageConfigurationError,
   StorageConnectionError,
   StorageError,
+  type StorageErrorCode,
   type StorageErrorContext,
   StorageFileExistsError,
   StorageFileNotFoundError,
@@ -106,6 +107,26 @@ export function noSuchUpload(context?: Context): StorageFileNotFoundError {
 }
 const notFound: MakeError = (_, context) => new StorageFileNotFoundError(undefined, context);
 
+/** A success that lacks what every S3 service answers. Something else answers at the endpoint: a portal, a proxy. */
+export function unconfirmed(what: string): StorageConnectionError {
+  return new StorageConnectionError(
+    `The service did not confirm ${what}: check that endpoint is that of an S3 service`,
+    { retryable: false },
+  );
+}
+
+/** A web page says that nothing is there: it is not S3 that says so, and nobody knows of the file. */
+const webPage: MakeError = (_, context) =>
+  new StorageConfigurationError(
+    'A web page was answered instead of a file: check that endpoint is that of an S3 service',
+    context,
+  );
+const unreadable: MakeError = ({ status }, context) =>
+  new StorageConnectionError(
+    `The service answered ${status} and something that is not the XML of S3: check endpoint`,
+    context,
+  );
+
 const BY_NAME: Readonly<Record<string, MakeError>> = {
   NoSuchKey: notFound,
   NotFound: notFound,
@@ -203,7 +224,10 @@ export function toStorageError(
 }
 
 function makeError(failure: S3Failure): MakeError {
-  const { name, status, code } = failure;
+  const { name, status, code, headers } = failure;
+  // HTML has no error code, so that the name is the SDK's.
+  const html = headers['content-type']?.startsWith('text/html');
+  if (status === 404 && html && (name === 'NotFound' || isUnnamed(name))) return webPage;
   // Before the name: the SDK calls a connection that was reset a TimeoutError.
   if (status === undefined && code !== undefined && CONNECTION_CODES.has(code)) {
     return (_, context) => new StorageConnectionError(undefined, context);
@@ -213,6 +237,7 @@ function makeError(failure: S3Failure): MakeError {
   if (status !== undefined) {
     if (BY_STATUS[status]) return BY_STATUS[status];
     if (status >= 500) return broken;
+    if (status < 300) return unreadable;
     return ({ message }, context) =>
       new StorageError(`The service answered ${label(failure)}: ${message}`, context);
   }
@@ -243,6 +268,28 @@ export function conditionError(
   return undefined;
 }
 
+/** Whether the service refused this one key, and may take others of the same caller. */
+export function isAboutKey(error: unknown): boolean {
+  const failure = readFailure(error);
+  const { status = 0 } = failure;
+  const make = makeError(failure);
+  return (
+    status >= 400 &&
+    status < 500 &&
+    !OF_THE_CALLER.has(make) &&
+    ABOUT_KEY.has(toStorageError(error).code)
+  );
+}
+
+const OF_THE_CALLER: ReadonlySet<MakeError> = new Set([credentials, skewed, signature]);
+const ABOUT_KEY: ReadonlySet<StorageErrorCode> = new Set([
+  'PERMISSION_DENIED',
+  'INVALID_KEY',
+  'INVALID_ARGUMENT',
+  'PRECONDITION_FAILED',
+  'UNKNOWN',
+]);
+
 /** Two conditional writes met; the service asks to try again. */
 export function isConflict(error: unknown): boolean {
   return readFailure(error).name === 'ConditionalRequestConflict';
@@ -270,10 +317,12 @@ export function readFailure(error: unknown): S3Failure {
   const headers = toRecord(response['headers']) as S3Failure['headers'];
   const status = toNumber(metadata['httpStatusCode']) ?? toNumber(response['statusCode']);
   const name = toText(fields['Code']) ?? nameOf(error);
+  // The SDK's parser gave up: an error of the service has a name.
+  const unparsed = status !== undefined && (name === 'Error' || name === 'SyntaxError');
   const wholeSize = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
   return {
     name,
-    message: redact(messageOf(error)),
+    message: unparsed ? 'The answer is not the XML of S3' : redact(messageOf(error)),
     status,
     code: toText(fields['code']) ?? toText(toRecord(fields['cause'])['code']),
     requestId: toText(metadata['requestId']),
@@ -297,12 +346,19 @@ function causeOf(failure: S3Failure): Error {
 }
 
 function label({ status, name }: S3Failure): string {
-  const named = name === 'Error' || name === 'Unknown' || name === String(status) ? '' : name;
+  const named = isUnnamed(name) || name === String(status) ? '' : name;
   return [status, named].filter(Boolean).join(' ') || 'no answer';
 }
 
+/** Whether the answer told no error code. */
+function isUnnamed(name: string): boolean {
+  return name === 'Error' || name === 'SyntaxError' || name === 'Unknown';
+}
+
 function redact(message: string): string {
-  return message.replace(/(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s"']+/gi, '$1…');
+  return message
+    .replace(/((?:Signature|Credential|X-Amz-Security-Token)=)[^&\s"',<]+/gi, '$1…')
+    .replace(/((?:Authorization|X-Amz-Security-Token)["']?\s*[:>]\s*["']?)[^"'\r\n<]+/gi, '$1…');
 }
 
 function messageOf(error: unknown): string {

@@ -1,9 +1,9 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { StorageInvalidArgumentError } from '../../core/errors.js';
+import { StorageConnectionError, StorageInvalidArgumentError } from '../../core/errors.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
-import { readFailure } from './s3.errors.js';
+import { readFailure, unconfirmed } from './s3.errors.js';
 import { toEtag, toLastModified } from './s3.metadata.js';
 import { send } from './s3.requests.js';
 
@@ -52,6 +52,9 @@ async function listPage(
     }
     throw error;
   }
+  if (output.Name === undefined && output.IsTruncated === undefined) {
+    throw unconfirmed('the listing');
+  }
   const decode = output.EncodingType === 'url' ? decodeListed : (text: string): string => text;
   return {
     files: (output.Contents ?? []).map(({ Key = '', Size = 0, ETag, LastModified }) =>
@@ -63,8 +66,26 @@ async function listPage(
       }),
     ),
     prefixes: (output.CommonPrefixes ?? []).map(({ Prefix = '' }) => decode(Prefix)),
-    token: output.IsTruncated ? output.NextContinuationToken : undefined,
+    token: output.IsTruncated
+      ? nextMarker(output.NextContinuationToken, token, 'the listing')
+      : undefined,
   };
+}
+
+/**
+ * Where the next page begins. @throws StorageConnectionError when the service does not tell, or would answer the same page
+ * for ever: a listing that ends early passes for whole.
+ */
+export function nextMarker(
+  next: string | undefined,
+  previous: string | undefined,
+  what: string,
+): string {
+  if (next && next !== previous) return next;
+  throw new StorageConnectionError(
+    `The service announced more of ${what} but not where it begins; it does not list as S3 does`,
+    { retryable: false },
+  );
 }
 
 function decodeListed(text: string): string {

@@ -11,7 +11,6 @@ import {
   type UploadPartCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { WriteConditions } from '../../core/conditions.js';
-import { StorageConnectionError } from '../../core/errors.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
   DriverMultipartOptions,
@@ -19,13 +18,20 @@ import type {
   DriverUpload,
 } from '../../core/storage-driver.js';
 import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
-import { type ChecksumInput, partChecksum } from './s3.checksums.js';
+import { type ChecksumInput, type PartChecksum, partChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, joinedEtag, type WrittenFile } from './s3.commits.js';
-import { isNoSuchUpload, noSuchUpload, readFailure, toStorageError } from './s3.errors.js';
+import {
+  isNoSuchUpload,
+  noSuchUpload,
+  readFailure,
+  toStorageError,
+  unconfirmed,
+} from './s3.errors.js';
 import { readFile } from './s3.downloads.js';
+import { nextMarker } from './s3.listing.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
-import { onlyCreating, send, sendUncut, withUnsignedPayload } from './s3.requests.js';
+import { onlyCreating, send, sendWrite, withUnsignedPayload } from './s3.requests.js';
 
 const DESCRIBE_TIMEOUT = 30_000;
 const ABANDON_TIMEOUT = 30_000;
@@ -40,7 +46,7 @@ export async function startMultipartUpload(
 }
 
 /**
- * Never cut short: an upload whose id did not arrive could not be aborted. One whose answer is lost on the way stays
+ * An abort waits for the answer: an upload whose id did not arrive could not be aborted. One whose answer is lost stays
  * until the bucket's lifecycle rule removes it, for nothing tells it from an upload of somebody else.
  */
 export async function createUpload(
@@ -56,8 +62,8 @@ export async function createUpload(
     ...attributes,
     ...(algorithm && { ChecksumAlgorithm: algorithm, ChecksumType: 'FULL_OBJECT' }),
   });
-  const { UploadId } = await sendUncut(bucket, command, signal);
-  if (!UploadId) throw new StorageConnectionError('The service started an upload without an id');
+  const { UploadId } = await sendWrite(bucket, command, signal);
+  if (!UploadId) throw unconfirmed('the start of the upload');
   return UploadId;
 }
 
@@ -68,18 +74,34 @@ export async function uploadPart(
   body: Uint8Array,
   { signal }: DriverOptions,
 ): Promise<MultipartPart> {
-  const { ETag } = await sendPart(bucket, upload, partNumber, body, signal);
+  const command = partCommand(bucket, upload, partNumber, body);
+  // One that arrived after its abort would take the place of the one that is sent again.
+  const { ETag } = await sendWrite(bucket, command, signal);
   return { partNumber, etag: partEtag(partNumber, ETag), size: body.byteLength };
 }
 
-export function sendPart(
+/** A part of an upload that is given up as a whole: an abort cuts it at once. */
+export async function sendPart(
+  bucket: S3Bucket,
+  upload: DriverUpload,
+  partNumber: number,
+  body: Uint8Array,
+  signal: AbortSignal,
+  algorithm: PartChecksum | undefined,
+): Promise<UploadPartCommandOutput> {
+  const command = partCommand(bucket, upload, partNumber, body, algorithm);
+  const sent = await send(bucket, command, signal);
+  if (!sent.ETag) throw unconfirmed(`part ${partNumber}`);
+  return sent;
+}
+
+function partCommand(
   bucket: S3Bucket,
   { key, uploadId }: DriverUpload,
   partNumber: number,
   body: Uint8Array,
-  signal: AbortSignal,
   algorithm = partChecksum(bucket),
-): Promise<UploadPartCommandOutput> {
+): UploadPartCommand {
   const command = new UploadPartCommand({
     Bucket: bucket.bucket,
     Key: key,
@@ -89,7 +111,8 @@ export function sendPart(
     ContentLength: body.byteLength,
     ...(algorithm && { ChecksumAlgorithm: algorithm }),
   });
-  return send(bucket, algorithm ? withUnsignedPayload(command) : command, signal);
+  if (algorithm) withUnsignedPayload(command);
+  return command;
 }
 
 export async function listParts(
@@ -107,11 +130,14 @@ export async function listParts(
       ...(marker !== undefined && { PartNumberMarker: marker }),
     });
     const page = await send(bucket, command, signal);
+    if (page.UploadId === undefined && page.IsTruncated === undefined) {
+      throw unconfirmed('the list of parts');
+    }
     for (const { PartNumber = 0, ETag, Size = 0 } of page.Parts ?? []) {
       parts.push({ partNumber: PartNumber, etag: partEtag(PartNumber, ETag), size: Size });
     }
-    if (!page.IsTruncated || page.NextPartNumberMarker === undefined) return parts;
-    marker = page.NextPartNumberMarker;
+    if (!page.IsTruncated) return parts;
+    marker = nextMarker(page.NextPartNumberMarker, marker, 'the list of parts');
   }
 }
 
@@ -146,8 +172,7 @@ interface CompleteOptions extends DriverOptions, WriteConditions {
   /** Of the whole file, for the service to compare with what it has joined from the parts. */
   readonly checksum?: ChecksumInput | undefined;
   /**
-   * Makes sure that an uncertain commit can no longer happen, by giving the upload up. With it an abort cuts the
-   * request; without it the request gets its answer.
+   * Makes sure that an uncertain commit can no longer happen, by giving the upload up.
    */
   readonly fence?: () => Promise<void>;
 }
@@ -163,24 +188,22 @@ export function completeUpload(
 ): Promise<CompletedUpload> {
   const { signal, ifNoneMatch, ifMatch, token, checksum, fence } = options;
   const { size, since, attributes } = options;
-  const { createOnly } = bucket.profile;
-  const written = (): WrittenFile =>
-    token === undefined
-      ? {
-          etag: bucket.profile.md5OfParts
-            ? joinedEtag(parts.map(({ ETag }) => ETag ?? ''))
-            : undefined,
-          size,
-          since,
-          attributes,
-        }
-      : { token };
-  const settle = async (): Promise<boolean> => {
+  const { createOnly, md5OfParts } = bucket.profile;
+  const begun = Date.now();
+  const written = (answerLost: boolean): WrittenFile => {
+    if (token !== undefined) return { token, since };
+    const etag = md5OfParts ? joinedEtag(parts.map(({ ETag }) => ETag ?? '')) : undefined;
+    // Where no etag tells: the upload is gone since it was asked for, and what was stored since then is its file. Whoever
+    // sets a condition wants to know for certain.
+    const recent = etag === undefined && answerLost && ifNoneMatch === undefined && !ifMatch;
+    return { etag, size, since: since ?? (recent ? begun : undefined), attributes };
+  };
+  const settle = async (): Promise<boolean | undefined> => {
     if (!fence) return isGone(bucket, { key, uploadId });
     await fence();
     return true;
   };
-  const request = (): Promise<CompleteMultipartUploadCommandOutput> => {
+  const request = async (): Promise<CompleteMultipartUploadCommandOutput> => {
     const command = new CompleteMultipartUploadCommand({
       Bucket: bucket.bucket,
       Key: key,
@@ -190,7 +213,9 @@ export function completeUpload(
       ...(checksum && { ChecksumType: 'FULL_OBJECT', ...checksum }),
     });
     if (ifNoneMatch !== undefined && createOnly) onlyCreating(command, createOnly);
-    return fence ? send(bucket, command, signal) : sendUncut(bucket, command, signal);
+    const completed = await sendWrite(bucket, command, signal);
+    if (!completed.ETag) throw unconfirmed('the completion of the upload');
+    return completed;
   };
   return commit(bucket, key, request, {
     signal,
@@ -201,14 +226,14 @@ export function completeUpload(
   });
 }
 
-/** An upload that was completed is gone. One of which nothing can be told is not known to be. */
-async function isGone(bucket: S3Bucket, upload: DriverUpload): Promise<boolean> {
+/** An upload that was completed is gone. `undefined`: nothing could be learnt. */
+async function isGone(bucket: S3Bucket, upload: DriverUpload): Promise<boolean | undefined> {
   try {
     await listParts(bucket, upload, { signal: AbortSignal.timeout(DESCRIBE_TIMEOUT) });
     return false;
   } catch (error) {
     // Of whatever kind: radosgw misses a key.
-    return readFailure(error).status === 404;
+    return readFailure(error).status === 404 ? true : undefined;
   }
 }
 
@@ -250,7 +275,7 @@ export async function abortMultipartUpload(
     UploadId: uploadId,
   });
   try {
-    await send(bucket, command, signal);
+    await sendWrite(bucket, command, signal);
   } catch (error) {
     if (!isNoSuchUpload(error)) throw error;
   }
@@ -278,7 +303,7 @@ export async function abandonUpload(bucket: S3Bucket, upload: DriverUpload): Pro
 function partEtag(partNumber: number, etag: string | undefined): string {
   const quoted = toEtag(etag);
   if (quoted === undefined) {
-    throw new StorageConnectionError(`The service gave no etag for part ${partNumber}`);
+    throw unconfirmed(`part ${partNumber}`);
   }
   return quoted;
 }

@@ -1,5 +1,5 @@
-import { BlockList, isIP } from 'node:net';
 import { StorageConfigurationError } from '../../core/errors.js';
+import { isMetadataHost } from '../remote/endpoint-check.js';
 import type { S3StorageOptions } from './s3.options.js';
 import { S3_PROFILES } from './s3.profiles.js';
 
@@ -41,6 +41,9 @@ export function assertOptions(options: S3StorageOptions): void {
   const { bucket, endpoint, provider } = options;
   if (typeof bucket !== 'string' || bucket === '') {
     throw new StorageConfigurationError('bucket is missing: set it to the name of the S3 bucket');
+  }
+  if (bucket === '.' || bucket === '..') {
+    throw new StorageConfigurationError('bucket must be a name: as a path "." and ".." are others');
   }
   if (endpoint !== undefined) assertEndpoint(endpoint);
   if (provider !== undefined && !Object.hasOwn(S3_PROFILES, provider)) {
@@ -92,20 +95,9 @@ function assertEndpoint(endpoint: string): void {
   if (url.search || url.hash) {
     throw new StorageConfigurationError('endpoint must not have a query or a fragment');
   }
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  const family = isIP(host);
-  const metadata =
-    host === 'metadata.google.internal' ||
-    (family !== 0 && METADATA_ADDRESSES.check(host, family === 6 ? 'ipv6' : 'ipv4'));
-  if (metadata) {
+  if (isMetadataHost(url)) {
     throw new StorageConfigurationError(
       'endpoint is a link-local or metadata address, which no S3 service has',
     );
   }
 }
-
-const METADATA_ADDRESSES = new BlockList();
-METADATA_ADDRESSES.addSubnet('169.254.0.0', 16);
-METADATA_ADDRESSES.addSubnet('fe80::', 10, 'ipv6');
-METADATA_ADDRESSES.addAddress('fd00:ec2::254', 'ipv6');
-METADATA_ADDRESSES.addAddress('100.100.100.200');

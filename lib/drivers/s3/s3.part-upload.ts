@@ -1,6 +1,7 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import type { BodyBeginning } from '../remote/body-beginning.js';
 import { PartSender } from '../remote/part-sender.js';
 import { joinedChecksum, type PartChecksum, partChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
@@ -45,6 +46,7 @@ export class PartUpload {
       // A body whose size is known fits as it is.
       ...(options.size === undefined && !equalParts && { growTo: maxPartSize }),
       concurrency: options.concurrency ?? bucket.settings.concurrency,
+      pool: bucket.pool,
       signal: options.signal,
       stop,
       send: (number, bytes, signal) => this.#send(number, bytes, signal),
@@ -53,11 +55,11 @@ export class PartUpload {
 
   /**
    * @param body bytes, or chunks that end as soon as `stop` is aborted
-   * @param beginning more than a part, which was read of the chunks already
+   * @param beginning a part and more, which was read of the chunks already
    */
   async run(
     body: Uint8Array | AsyncIterator<Uint8Array>,
-    beginning?: Uint8Array,
+    beginning?: BodyBeginning,
   ): Promise<StoredFile> {
     const { bucket, key, options } = this;
     let completed: CompletedUpload;

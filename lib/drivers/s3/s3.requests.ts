@@ -5,10 +5,12 @@ import type {
   ServiceInputTypes,
   ServiceOutputTypes,
 } from '@aws-sdk/client-s3';
+import { wasCutShort, withSettledAbort } from '../remote/settled-abort.js';
 import type { S3Bucket } from './s3.client.js';
 import { isRefusal } from './s3.errors.js';
 import type { CreateOnlyHeader } from './s3.profiles.js';
 import { callSignal } from './s3.retry.js';
+import { watchedBody } from './s3.watched-body.js';
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/;
 
@@ -33,14 +35,51 @@ export interface WireAnswer {
   readonly body?: unknown;
 }
 
+/** Sends the command. An abort cuts the request at once. */
+export function send<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  bucket: Pick<S3Bucket, 'client'>,
+  command: S3Command<Input, Output>,
+  signal: AbortSignal,
+): Promise<Output> {
+  return attempt(bucket, command, signal, signal);
+}
+
 /**
- * Sends the command. An abort cuts the request at once. What is thrown is what broke the last attempt: the SDK hides
- * errors of another realm, such as Node's own inside of a test runner, behind one that tells nothing.
+ * Sends a command that changes what is stored: an abort cuts a request that has not gone out whole, and waits for the answer
+ * to one that has.
  */
-export async function send<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+export function sendWrite<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  bucket: Pick<S3Bucket, 'client' | 'idleTimeout'>,
+  command: S3Command<Input, Output>,
+  signal: AbortSignal,
+): Promise<Output> {
+  const { idleTimeout } = bucket;
+  // Nobody knows how a client that was given sends its bodies.
+  const blind = idleTimeout === undefined;
+  return withSettledAbort(signal, { idleTimeout, blind }, (cut) => {
+    command.middlewareStack.add(
+      (next) => (args) => {
+        signal.throwIfAborted();
+        const request = args.request as WireRequest;
+        return next(blind ? args : { ...args, request: watchedBody(request, cut) });
+      },
+      { name: 'settledAbort', step: 'deserialize', priority: 'low' },
+    );
+    return attempt(bucket, command, signal, cut);
+  });
+}
+
+/**
+ * What is thrown is what broke the last attempt: the SDK hides errors of another realm, such as Node's own inside of a test
+ * runner, behind one that tells nothing.
+ *
+ * @param signal ends the attempts, `cut` the one that is under way
+ */
+async function attempt<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
   { client }: Pick<S3Bucket, 'client'>,
   command: S3Command<Input, Output>,
   signal: AbortSignal,
+  cut: AbortSignal,
 ): Promise<Output> {
   let uncertain = false;
   let failed: { readonly error: unknown } | undefined;
@@ -50,14 +89,14 @@ export async function send<Input extends ServiceInputTypes, Output extends Servi
         return await next(args);
       } catch (error) {
         failed = { error };
-        uncertain ||= !isRefusal(error);
+        uncertain ||= !isRefusal(error) && !wasCutShort(cut);
         throw error;
       }
     },
     { name: 'watchedAttempt', step: 'finalizeRequest', priority: 'low' },
   );
   try {
-    return await callSignal.run(signal, () => client.send(command, { abortSignal: signal }));
+    return await callSignal.run(signal, () => client.send(command, { abortSignal: cut }));
   } catch (error) {
     const thrown = signal.aborted
       ? // Whether it ended an attempt or the wait for the next one.
@@ -76,42 +115,6 @@ const uncertainFailures = new WeakSet<object>();
  */
 export function mayHaveHappened(error: unknown): boolean {
   return typeof error === 'object' && error !== null && uncertainFailures.has(error);
-}
-
-/**
- * Sends the command, but lets a request that is under way have its answer: an abort only keeps a further attempt from
- * starting. For requests whose effect must be known.
- */
-export async function sendUncut<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
-  bucket: Pick<S3Bucket, 'client'>,
-  command: S3Command<Input, Output>,
-  signal: AbortSignal,
-): Promise<Output> {
-  const stop = new AbortController();
-  let underWay = false;
-  const onAbort = (): void => {
-    if (!underWay) stop.abort(signal.reason);
-  };
-  command.middlewareStack.add(
-    (next) => async (args) => {
-      stop.signal.throwIfAborted();
-      underWay = true;
-      try {
-        return await next(args);
-      } finally {
-        underWay = false;
-        if (signal.aborted) stop.abort(signal.reason);
-      }
-    },
-    { name: 'uncutAttempt', step: 'finalizeRequest', priority: 'low' },
-  );
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    return await send(bucket, command, stop.signal);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** Changes the headers of the command's request before it is signed. */

@@ -87,7 +87,7 @@ async function signPost(
       : [['content-length-range', size ?? 0, greatest] satisfies PolicyCondition]),
   ];
   const { config } = bucket.client;
-  const signedAt = new Date(Date.now() + config.systemClockOffset);
+  const signedAt = signingTime(bucket);
   const signed = signPolicy(fields, conditions, {
     credentials: await config.credentials(),
     region: await config.region(),
@@ -108,6 +108,11 @@ function boundChecksum(bucket: S3Bucket, method: 'PUT' | 'POST', checksum: Check
   );
 }
 
+/** By the clock of the service, as far as its answers told it. */
+function signingTime({ client }: S3Bucket): Date {
+  return new Date(Date.now() + client.config.systemClockOffset);
+}
+
 /** Where forms are sent to: the bucket itself, in the style of the client's other requests. */
 async function bucketUrl(bucket: S3Bucket): Promise<string> {
   const signed = await presign(bucket, new HeadBucketCommand({ Bucket: bucket.bucket }), 1);
@@ -124,6 +129,7 @@ function presign<Input extends ServiceInputTypes, Output extends ServiceOutputTy
   const names = new Set(headers);
   return getSignedUrl(presigner(bucket.client), withoutExtras(command), {
     expiresIn,
+    signingDate: signingTime(bucket),
     // The presigner leaves Content-Type unsigned, and moves x-amz-* headers to the query, unless told otherwise.
     signableHeaders: names,
     unhoistableHeaders: names,

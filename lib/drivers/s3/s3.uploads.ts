@@ -6,10 +6,11 @@ import {
 import { type DriverBody, readChunks } from '../../core/body.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
-import { readBeginning } from '../remote/body-beginning.js';
+import { type BodyBeginning, readBeginning } from '../remote/body-beginning.js';
 import { bodyChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, etagOf, newWriteToken } from './s3.commits.js';
+import { unconfirmed } from './s3.errors.js';
 import { attributesOf } from '../remote/file-attributes.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { PartUpload } from './s3.part-upload.js';
@@ -17,7 +18,7 @@ import {
   dateOf,
   onAnswer,
   onlyCreating,
-  send,
+  sendWrite,
   type WireAnswer,
   withUnsignedPayload,
 } from './s3.requests.js';
@@ -44,12 +45,14 @@ export async function put(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const chunks = readChunks(body, signal, () => {});
+  let beginning: BodyBeginning | undefined;
   try {
-    const beginning = await readBeginning(chunks, partSize);
+    beginning = await readBeginning(chunks, partSize, bucket.pool, signal);
     if (beginning.whole) return await putBytes(bucket, key, beginning.bytes, options);
     const upload = new PartUpload(bucket, key, partSize, options, stop);
-    return await upload.run(chunks, beginning.bytes);
+    return await upload.run(chunks, beginning);
   } finally {
+    beginning?.release();
     await chunks.return();
   }
 }
@@ -84,13 +87,15 @@ async function putBytes(
   };
   const since = Date.now();
   let answer: WireAnswer | undefined;
-  const request = (): Promise<PutObjectCommandOutput> => {
+  const request = async (): Promise<PutObjectCommandOutput> => {
     const command = onAnswer(new PutObjectCommand({ ...input }), (seen) => {
       answer = seen;
     });
     if (ifNoneMatch !== undefined && createOnly) onlyCreating(command, createOnly);
     if (checksums.includes('crc32')) withUnsignedPayload(command);
-    return send(bucket, command, signal);
+    const stored = await sendWrite(bucket, command, signal);
+    if (!stored.ETag) throw unconfirmed('the upload');
+    return stored;
   };
   const output = await commit(bucket, key, request, {
     signal,
@@ -99,7 +104,7 @@ async function putBytes(
     written: () =>
       token === undefined
         ? { etag: etagOf(bytes), size: bytes.byteLength, since, attributes: options }
-        : { token },
+        : { token, since },
   });
   return storedFile({
     ...attributesOf(options),

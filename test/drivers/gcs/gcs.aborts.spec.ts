@@ -16,7 +16,8 @@ const CHUNKED = { partSize: CHUNK };
 
 describe('a put that is aborted', () => {
   test('during an insert leaves what was there', async () => {
-    await using gcs = await openGcs();
+    // So long is the answer awaited to what has gone out.
+    await using gcs = await openGcs({ timeout: 300 });
     await gcs.driver.put('key', Buffer.from('old'), putOptions());
     gcs.server.fail({ operation: 'objects.insert', with: 'stall' });
     const abort = new AbortController();
@@ -86,7 +87,8 @@ describe('a put that is aborted', () => {
   );
 
   test.each([1, 2, 3])('during chunk %i cuts it and cancels the session', async (count) => {
-    await using gcs = await openGcs();
+    // So long is the answer awaited to the last chunk.
+    await using gcs = await openGcs({ timeout: 300 });
     await gcs.driver.put('key', Buffer.from('old'), putOptions());
     gcs.server.fail({ operation: 'resumable.upload', after: count - 1, with: 'stall' });
     const abort = new AbortController();

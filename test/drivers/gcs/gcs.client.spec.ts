@@ -7,13 +7,16 @@ import { inspect } from 'node:util';
 import { Storage as GcsClient } from '@google-cloud/storage';
 import { jest } from '@jest/globals';
 import {
+  StorageAbortedError,
   StorageConfigurationError,
   StorageConnectionError,
   type StorageError,
   StoragePermissionError,
+  StorageTimeoutError,
 } from '../../../lib/core/errors.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
 import type { GcsStorageOptions } from '../../../lib/drivers/gcs/gcs.options.js';
+import type { GcsTestServer } from '../../../lib/testing/gcs-server/index.js';
 import {
   clientOf,
   openDriver,
@@ -22,6 +25,7 @@ import {
   putOptions,
   rejection,
   signal,
+  started,
 } from './open-gcs.js';
 
 const OWN = [
@@ -192,6 +196,90 @@ describe('credentials', () => {
   }, 20_000);
 });
 
+describe('a token service that is silent', () => {
+  test('is waited for as long as for any answer', async () => {
+    await using gcs = await openGcs({ timeout: 200, retry: { maxRetries: 0 } });
+    gcs.server.fail({ operation: 'auth.token', times: Infinity, with: 'stall' });
+    for (const call of [
+      gcs.driver.info('key', { signal }),
+      gcs.driver.get('key', { signal }),
+      gcs.driver.put('key', Buffer.from('x'), putOptions()),
+      gcs.driver.deleteMany(['a', 'b'], { signal }),
+    ]) {
+      await expect(call).rejects.toThrow(StorageTimeoutError);
+    }
+    expect(gcs.operations()).toEqual([]);
+  });
+
+  test('does not keep an abort waiting, nor the end of the storage', async () => {
+    await using gcs = await openGcs();
+    gcs.server.fail({ operation: 'auth.token', times: Infinity, with: 'stall' });
+    const storage = await openStorage('gcs', {
+      driver: 'gcs',
+      bucket: 'bucket',
+      client: clientOf(gcs.server),
+    });
+    const abort = new AbortController();
+    const aborted = rejection(storage.info('key', { signal: abort.signal }));
+    const closed = rejection(storage.info('key'));
+    await started(gcs.server, 'auth.token');
+    abort.abort();
+    expect(await aborted).toBeInstanceOf(StorageAbortedError);
+    await storage.close({ timeout: 0 });
+    expect(await closed).toBeInstanceOf(StorageAbortedError);
+  });
+
+  test('does not hold up the calls that come when it answers again', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', Buffer.from('x'), putOptions());
+    const { client_email, private_key } = gcs.server.credentials;
+    const driver = await openDriver(gcs.server, {
+      apiEndpoint: gcs.server.endpoint,
+      credentials: { client_email, private_key },
+      timeout: 300,
+      retry: { maxRetries: 0 },
+    });
+    // Leads to the server what the SDK asks of Google's hosts.
+    const { clientOptions } = driver.client.authClient as unknown as {
+      clientOptions: GcsTestServer['clientOptions']['clientOptions'];
+    };
+    Object.assign(
+      clientOptions.transporterOptions,
+      gcs.server.clientOptions.clientOptions.transporterOptions,
+    );
+    gcs.server.fail({ operation: 'auth.token', with: 'stall' });
+    await expect(driver.info('key', { signal })).rejects.toThrow(StorageTimeoutError);
+    await gcs.server.until(({ inFlight }) => inFlight === 0);
+    expect((await driver.info('key', { signal })).size).toBe(1);
+    await driver.close();
+  });
+
+  test('is waited for when it is to sign, too', async () => {
+    await using gcs = await openGcs();
+    const { credentials: _, ...options } = gcs.server.clientOptions;
+    const client = new GcsClient(options);
+    client.authClient.jsonContent = gcs.server.workloadIdentity as never;
+    const driver = await openDriver(gcs.server, { client, timeout: 300 });
+    gcs.server.fail({ operation: 'auth.signBlob', times: Infinity, with: 'stall' });
+    const put = { signal, method: 'PUT', expiresIn: 60 } as const;
+    for (const call of [
+      driver.url('key', { signal, expiresIn: 60 }),
+      driver.uploadUrl('key', put),
+      driver.uploadUrl('key', { ...put, method: 'POST' }),
+    ]) {
+      await expect(call).rejects.toThrow(StorageTimeoutError);
+    }
+    const abort = new AbortController();
+    const patient = await openDriver(gcs.server, { client });
+    const signing = rejection(patient.url('key', { signal: abort.signal, expiresIn: 60 }));
+    await started(gcs.server, 'auth.signBlob', 4);
+    abort.abort();
+    expect(await signing).toBeInstanceOf(StorageAbortedError);
+    await driver.close();
+    await patient.close();
+  });
+});
+
 describe('options', () => {
   const CLIENT = { authClient: { getRequestHeaders() {} }, apiEndpoint: 'https://x' } as never;
   test.each<[string, Partial<GcsStorageOptions>]>([
@@ -210,6 +298,12 @@ describe('options', () => {
     ['apiEndpoint', { apiEndpoint: 'ftp://storage.example.com' }],
     ['apiEndpoint', { apiEndpoint: 'https://u:p@storage.example.com' }],
     ['apiEndpoint', { apiEndpoint: 'https://storage.example.com/path' }],
+    ['apiEndpoint', { apiEndpoint: 'http://169.254.169.254' }],
+    ['apiEndpoint', { apiEndpoint: 'http://[::ffff:169.254.169.254]' }],
+    ['apiEndpoint', { apiEndpoint: 'http://[fe80::1]' }],
+    ['apiEndpoint', { apiEndpoint: 'http://[fd00:ec2::254]' }],
+    ['apiEndpoint', { apiEndpoint: 'http://0xa9fea9fe' }],
+    ['apiEndpoint', { apiEndpoint: 'http://metadata.google.internal.' }],
     ['client', { client: {} as never }],
     ['projectId has no effect', { client: CLIENT, projectId: 'p' }],
     ['apiEndpoint has no effect', { client: CLIENT, apiEndpoint: 'https://x.example.com' }],
@@ -231,6 +325,31 @@ describe('options', () => {
       expect(inspect(error, { depth: 10 })).not.toContain('secret');
     }
   });
+});
+
+test('a private key that cannot be read is told in plain words, and not shown', async () => {
+  await using gcs = await openGcs();
+  const { client_email, private_key } = gcs.server.credentials;
+  for (const broken of [
+    private_key.replaceAll('\n', '\\n'),
+    '-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n',
+    'SECRET',
+  ]) {
+    const driver = await openDriver(gcs.server, {
+      apiEndpoint: gcs.server.endpoint,
+      credentials: { client_email, private_key: broken },
+    });
+    for (const call of [
+      driver.info('key', { signal }),
+      driver.url('key', { signal, expiresIn: 60 }),
+    ]) {
+      const error = (await rejection(call)) as Error;
+      expect(error).toBeInstanceOf(StorageConfigurationError);
+      expect(error.message).toContain('private_key cannot be read');
+      expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('SECRET');
+    }
+    await driver.close();
+  }
 });
 
 test('close frees the connections, and opening made none', async () => {

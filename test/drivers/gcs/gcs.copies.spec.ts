@@ -4,7 +4,7 @@ import {
   StorageFileExistsError,
   StorageFileNotFoundError,
 } from '../../../lib/core/errors.js';
-import { MIB, openGcs, putOptions, randomBytes, signal, started } from './open-gcs.js';
+import { MIB, openGcs, putOptions, randomBytes, rejection, signal, started } from './open-gcs.js';
 
 const ATTRIBUTES = {
   ...putOptions({ contentType: 'text/html', metadata: { author: 'Zoë' } }),
@@ -98,6 +98,17 @@ describe('copy', () => {
     expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('theirs');
   });
 
+  test('that may have created the file before somebody replaced it is left open', async () => {
+    await using gcs = await openGcs({ retry: { baseDelay: 200, jitter: false } });
+    await gcs.driver.put('from', Buffer.from('new'), putOptions());
+    gcs.server.fail({ operation: 'objects.rewrite', with: 'reset-after-commit' });
+    const copying = rejection(gcs.driver.copy('from', 'to', { signal, ifNoneMatch: '*' }));
+    await gcs.server.until(() => gcs.server.object('bucket', 'to') !== undefined);
+    await gcs.server.putObject('bucket', 'to', 'theirs');
+    expect(await copying).toMatchObject({ name: StorageConnectionError.name, retryable: false });
+    expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('theirs');
+  });
+
   test('lets exactly one of ten create the file, and everyone replace it', async () => {
     await using gcs = await openGcs();
     for (let index = 0; index < 10; index++) {
@@ -150,7 +161,7 @@ describe('copy', () => {
   });
 
   test('ends between two calls when it is aborted', async () => {
-    await using gcs = await openGcs({ server: { rewriteChunk: MIB } });
+    await using gcs = await openGcs({ server: { rewriteChunk: MIB }, timeout: 300 });
     await gcs.driver.put('from', randomBytes(4 * MIB), putOptions());
     gcs.server.fail({ operation: 'objects.rewrite', after: 1, with: 'stall' });
     const abort = new AbortController();

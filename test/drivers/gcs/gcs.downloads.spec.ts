@@ -11,6 +11,7 @@ import {
   StoragePermissionError,
   StoragePreconditionFailedError,
   StorageRangeNotSatisfiableError,
+  StorageRateLimitedError,
   StorageTimeoutError,
 } from '../../../lib/core/errors.js';
 import type { DriverGetOptions } from '../../../lib/core/storage-driver.js';
@@ -145,8 +146,33 @@ describe('get', () => {
     });
     await expect(gcs.driver.get('key', { signal })).rejects.toThrow(StorageConnectionError);
     expect(gcs.operations().filter((operation) => operation === 'objects.download')).toHaveLength(
-      5,
+      20,
     );
+  }, 20_000);
+
+  test('gets through although the file is replaced many times while it is opened', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', TEN_BYTES, putOptions());
+    gcs.server.fail({
+      operation: 'objects.download',
+      times: 8,
+      with: { status: 412, reason: 'conditionNotMet' },
+    });
+    expect(await read(await gcs.driver.get('key', { signal }))).toEqual(TEN_BYTES);
+  }, 20_000);
+
+  test('is repeated when the service throttles by 403, and tells so in the end', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 1 } });
+    await gcs.driver.put('key', TEN_BYTES, putOptions());
+    const throttled = { status: 403, reason: 'rateLimitExceeded' };
+    gcs.server.fail({ operation: 'objects.download', with: throttled });
+    expect(await read(await gcs.driver.get('key', { signal }))).toEqual(TEN_BYTES);
+    gcs.server.fail({ operation: 'objects.download', times: 2, with: throttled });
+    await expect(gcs.driver.get('key', { signal })).rejects.toThrow(StorageRateLimitedError);
+    gcs.server.clearRequests();
+    gcs.server.fail({ operation: 'objects.download', with: { status: 403, reason: 'forbidden' } });
+    await expect(gcs.driver.get('key', { signal })).rejects.toThrow(StoragePermissionError);
+    expect(gcs.operations()).toHaveLength(2);
   });
 
   test('tells what info tells', async () => {

@@ -184,6 +184,23 @@ describe('an upload in parts', () => {
   });
 });
 
+describe('an upload that is completed by one call while another is at it', () => {
+  test.each([
+    ['finds its parts gone', 'objects.list'],
+    ['is to join them', 'objects.compose'],
+  ] as const)('is over for that one, which %s', async (_, operation) => {
+    await using gcs = await openGcs({ retry: { baseDelay: 300, jitter: false } });
+    const upload = await begin(gcs);
+    const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+    gcs.server.fail({ operation, with: 'reset' });
+    const late = rejection(gcs.driver.completeMultipartUpload(upload, [part], { signal }));
+    await started(gcs.server, operation);
+    await gcs.driver.completeMultipartUpload(upload, [part], { signal });
+    expect(await late).toBeInstanceOf(StorageFileNotFoundError);
+    expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('x');
+  });
+});
+
 describe('an upload that is aborted', () => {
   test('leaves nothing, and is not there any more', async () => {
     await using gcs = await openGcs();

@@ -270,6 +270,22 @@ describe('a session that the service has lost', () => {
   });
 });
 
+test('a conditional upload that may have been stored before its session was lost is left open', async () => {
+  await using gcs = await openGcs({ retry: { maxRetries: 1, baseDelay: 200, jitter: false } });
+  gcs.server.fail({ operation: 'resumable.upload', after: 1, with: 'reset-after-commit' });
+  gcs.server.fail({
+    operation: 'resumable.query',
+    with: { status: 410, reason: 'uploadSessionExpired' },
+  });
+  const put = rejection(
+    gcs.driver.put('key', randomBytes(2 * CHUNK), putOptions({ ...CHUNKED, ifNoneMatch: '*' })),
+  );
+  await gcs.server.until(() => gcs.server.object('bucket', 'key') !== undefined);
+  await gcs.server.putObject('bucket', 'key', 'theirs');
+  expect(await put).toMatchObject({ name: StorageConnectionError.name, retryable: false });
+  expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('theirs');
+});
+
 describe('a resumable upload', () => {
   test('whose bytes change on the way is refused by the service, and keeps what was there', async () => {
     await using gcs = await openGcs();
@@ -353,10 +369,19 @@ describe('a resumable upload', () => {
     await expectNothingLeft(gcs.server);
   });
 
+  test('is cancelled with several attempts, also where nothing else is repeated', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 0 } });
+    gcs.server.fail({ operation: 'resumable.upload', with: { status: 403, reason: 'forbidden' } });
+    gcs.server.fail({ operation: 'resumable.cancel', times: 3, with: 'reset' });
+    const put = gcs.driver.put('key', randomBytes(2 * CHUNK), putOptions(CHUNKED));
+    await expect(put).rejects.toThrow(StoragePermissionError);
+    await expectNothingLeft(gcs.server);
+  });
+
   test('tells why it failed even when its session cannot be cancelled', async () => {
     await using gcs = await openGcs({ retry: { maxRetries: 0 } });
     gcs.server.fail({ operation: 'resumable.upload', with: { status: 403, reason: 'forbidden' } });
-    gcs.server.fail({ operation: 'resumable.cancel', with: 'reset' });
+    gcs.server.fail({ operation: 'resumable.cancel', times: Infinity, with: 'reset' });
     const put = gcs.driver.put('key', randomBytes(2 * CHUNK), putOptions(CHUNKED));
     await expect(put).rejects.toThrow(StoragePermissionError);
   });

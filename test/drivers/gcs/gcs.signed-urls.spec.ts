@@ -158,6 +158,17 @@ describe('a signed form', () => {
   });
 });
 
+test('a form is not signed for a key that the service would fill in from the name of the file', async () => {
+  await using gcs = await openGcs();
+  const key = 'u/${filename}';
+  const base = { signal, expiresIn: 60 } as const;
+  const signing = gcs.driver.uploadUrl(key, { ...base, method: 'POST' });
+  await expect(signing).rejects.toThrow(StorageUnsupportedError);
+  const put = await gcs.driver.uploadUrl(key, { ...base, method: 'PUT' });
+  expect((await send(put, BYTES)).ok).toBe(true);
+  expect([...gcs.server.objects('bucket').keys()]).toEqual([key]);
+});
+
 test('without a private key IAM signs, and its refusal shows no token', async () => {
   await using gcs = await openGcs();
   const { credentials: _, ...options } = gcs.server.clientOptions;

@@ -1,4 +1,5 @@
 import {
+  StorageConnectionError,
   StorageFileExistsError,
   StorageIntegrityError,
   StorageInvalidArgumentError,
@@ -20,6 +21,15 @@ import {
 } from './open-gcs.js';
 
 const CREATE_ONLY = putOptions({ ifNoneMatch: '*' });
+/** What a conditional write is told that may have taken place. */
+const UNKNOWN = { name: StorageConnectionError.name, retryable: false };
+
+/** A server half a minute ago, until `grown` is called: what was stored before is old then. */
+async function openOld() {
+  let offset = -30_000;
+  const gcs = await openGcs({ server: { now: () => Date.now() + offset } });
+  return Object.assign(gcs, { grown: () => void (offset = 0) });
+}
 
 /** What each write was made conditional on, and how it ended. */
 function writes(
@@ -237,18 +247,20 @@ describe('a lost answer to an insert', () => {
   });
 
   test('of a create-only write is not made up for by an equal file of somebody else', async () => {
-    await using gcs = await openGcs();
+    await using gcs = await openOld();
     await gcs.driver.put('key', Buffer.from('same'), CREATE_ONLY);
+    gcs.grown();
     gcs.server.fail({ operation: 'objects.insert', with: 'reset' });
     const put = gcs.driver.put('key', Buffer.from('same'), CREATE_ONLY);
     await expect(put).rejects.toThrow(StorageFileExistsError);
   });
 
   test('of a replacement is not made up for when somebody else was faster with equal bytes', async () => {
-    await using gcs = await openGcs();
+    await using gcs = await openOld();
     const { etag } = await gcs.driver.put('key', Buffer.from('free'), putOptions());
     const take = putOptions({ ifMatch: etag! });
     await gcs.driver.put('key', Buffer.from('taken'), take);
+    gcs.grown();
     gcs.server.fail({
       operation: 'objects.insert',
       with: { status: 503, reason: 'backendError' },
@@ -263,8 +275,39 @@ describe('a lost answer to an insert', () => {
     const put = gcs.driver.put('key', Buffer.from('mine'), CREATE_ONLY);
     await gcs.server.until(() => gcs.server.objects('bucket').size === 1);
     await gcs.server.putObject('bucket', 'key', 'theirs');
-    await expect(put).rejects.toThrow(StorageFileExistsError);
+    expect(await rejection(put)).toMatchObject(UNKNOWN);
     expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('theirs');
+  });
+
+  test('of a replacement that somebody has replaced since is not called a conflict', async () => {
+    await using gcs = await openGcs({ retry: { baseDelay: 100, jitter: false } });
+    for (const ifMatch of ['etag', '*'] as const) {
+      const { etag } = await gcs.driver.put('key', Buffer.from('old'), putOptions());
+      gcs.server.fail({ operation: 'objects.insert', with: 'reset-after-commit' });
+      const put = rejection(
+        gcs.driver.put(
+          'key',
+          Buffer.from('mine'),
+          putOptions({ ifMatch: ifMatch === '*' ? '*' : etag! }),
+        ),
+      );
+      await gcs.server.until(() => gcs.server.object('bucket', 'key')!.body.toString() === 'mine');
+      const other = await openDriver(gcs.server);
+      await other.deleteMany(['key'], { signal });
+      await other.close();
+      expect(await put).toMatchObject(UNKNOWN);
+      expect(gcs.server.object('bucket', 'key')).toBeUndefined();
+    }
+  });
+
+  test('leaves a conditional write open when nobody may look at what is stored', async () => {
+    await using gcs = await openGcs();
+    const denied = { status: 403, reason: 'forbidden' };
+    gcs.server.fail({ operation: 'objects.get', times: Infinity, with: denied });
+    gcs.server.fail({ operation: 'objects.insert', with: 'reset-after-commit' });
+    const put = gcs.driver.put('key', Buffer.from('mine'), CREATE_ONLY);
+    expect(await rejection(put)).toMatchObject(UNKNOWN);
+    expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('mine');
   });
 });
 

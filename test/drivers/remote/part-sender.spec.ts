@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { StorageTooLargeError } from '../../../lib/core/errors.js';
+import { readBeginning } from '../../../lib/drivers/remote/body-beginning.js';
 import { BodyFailure } from '../../../lib/drivers/remote/body-failure.js';
+import { BufferPool } from '../../../lib/drivers/remote/buffer-pool.js';
 import { PartSender, type PartSenderOptions } from '../../../lib/drivers/remote/part-sender.js';
 
 interface Sent {
@@ -16,6 +18,7 @@ function sender(options: Options = {}): PartSender<Sent> {
     partSize: 10,
     maxParts: 1000,
     concurrency: 4,
+    pool: new BufferPool(),
     signal: new AbortController().signal,
     stop: new AbortController(),
     send: (partNumber, bytes) => Promise.resolve({ partNumber, bytes: Buffer.from(bytes) }),
@@ -96,12 +99,15 @@ describe('parts', () => {
     expect(parts.size).toBe(95);
   });
 
-  test.each([11, 19, 20, 21, 35])('begin with what was read already (%i bytes)', async (size) => {
+  test.each([1, 7, 10, 11, 47])('begin with what was read already (chunks of %i)', async (size) => {
     const bytes = randomBytes(95);
-    const rest = chunksOf(bytes.subarray(size), 7);
-    const sent = await sender().run(rest, Buffer.from(bytes.subarray(0, size)));
+    const pool = new BufferPool();
+    const chunks = chunksOf(bytes, size);
+    const beginning = await readBeginning(chunks, 10, pool, new AbortController().signal);
+    const sent = await sender({ pool }).run(chunks, beginning);
     expect(joined(sent).equals(bytes)).toBe(true);
     expect(sizes(sent)).toEqual([...Array<number>(9).fill(10), 5]);
+    expect(pool.held).toBe(0);
   });
 
   test('are none of an empty body', async () => {
@@ -209,6 +215,26 @@ describe('sending', () => {
     expect(new Set(wire.buffers).size).toBeLessThanOrEqual(3);
   });
 
+  test('holds no more memory than the pool gives, however many send at once', async () => {
+    const pool = new BufferPool(40);
+    const wire = new Wire();
+    let most = 0;
+    const send = (partNumber: number, bytes: Uint8Array): Promise<Sent> => {
+      most = Math.max(most, pool.held);
+      return wire.send(partNumber, bytes);
+    };
+    const bodies = Array.from({ length: 6 }, () => randomBytes(205));
+    const running = Promise.all(
+      bodies.map((body) => sender({ pool, send }).run(chunksOf(body, 7))),
+    );
+    await wire.arriveUntil(running);
+    for (const [index, sent] of (await running).entries()) {
+      expect(joined(sent).equals(bodies[index]!)).toBe(true);
+    }
+    expect(most).toBe(40);
+    expect(pool.held).toBe(0);
+  });
+
   test('keeps the order of the parts when they arrive in another', async () => {
     const arrivals: (() => void)[] = [];
     const parts = sender({
@@ -232,8 +258,10 @@ describe('a failure', () => {
   test('of a part stops the others, ends the body, and is told when nothing is in flight', async () => {
     let inFlight = 0;
     const stop = new AbortController();
+    const pool = new BufferPool();
     const parts = sender({
       stop,
+      pool,
       async send(partNumber, _, signal) {
         inFlight++;
         try {
@@ -250,6 +278,7 @@ describe('a failure', () => {
     });
     await expect(parts.run(chunksOf(Buffer.alloc(100), 10))).rejects.toBe(broken);
     expect(inFlight).toBe(0);
+    expect(pool.held).toBe(0);
     expect(stop.signal.aborted).toBe(true);
     expect(stop.signal.reason).toBe(broken);
   });
@@ -288,7 +317,8 @@ describe('a failure', () => {
       yield Buffer.alloc(15);
       throw broken;
     }
-    const running = sender({ send: wire.send }).run(body());
+    const pool = new BufferPool();
+    const running = sender({ pool, send: wire.send }).run(body());
     let settled = false;
     const result = running.catch((thrown: unknown) => {
       settled = true;
@@ -302,6 +332,7 @@ describe('a failure', () => {
     expect(error).toBeInstanceOf(BodyFailure);
     expect((error as BodyFailure).error).toBe(broken);
     expect(wire.underWay).toBe(0);
+    expect(pool.held).toBe(0);
   });
 
   test('an abort by the caller reaches every part', async () => {

@@ -2,30 +2,31 @@ import {
   StorageConnectionError,
   StorageFileExistsError,
   StorageFileNotFoundError,
-  StoragePreconditionFailedError,
   StorageRateLimitedError,
 } from '../../../lib/core/errors.js';
 import type { FaultEffect } from '../../../lib/testing/s3-server/index.js';
 import {
   chunks,
   expectSameFile,
+  openDriver,
+  type OpenS3,
   openS3,
   PART,
   putOptions,
   randomBytes,
+  read,
   signal,
 } from './open-s3.js';
 
 const SLOW_DOWN = { status: 503, code: 'SlowDown' } as const;
 const INTERNAL_ERROR = { status: 500, code: 'InternalError' } as const;
+const UNCERTAIN = { code: 'CONNECTION_FAILED', retryable: false };
 const CREATE_ONLY = putOptions({ ifNoneMatch: '*' });
 
 describe('a create-only put of bytes that somebody else has stored already', () => {
   test.each<[string, FaultEffect]>([
     ['the service was busy', SLOW_DOWN],
     ['the service had no room', { status: 503, code: 'ServiceUnavailable' }],
-    ['the service failed', INTERNAL_ERROR],
-    ['the connection broke', 'reset'],
   ])('is refused, also after %s', async (_, effect) => {
     await using s3 = await openS3();
     await s3.driver.put('lock', Buffer.from(''), CREATE_ONLY);
@@ -34,14 +35,27 @@ describe('a create-only put of bytes that somebody else has stored already', () 
     await expect(put).rejects.toThrow(StorageFileExistsError);
   });
 
-  test('is refused when it goes up in parts, too', async () => {
+  test.each<[string, FaultEffect]>([
+    ['the service failed', INTERNAL_ERROR],
+    ['the connection broke', 'reset'],
+  ])('is refused after %s, for theirs is older', async (_, effect) => {
+    let now = Date.now() - 60_000;
+    await using s3 = await openS3({ server: { now: () => now } });
+    await s3.driver.put('lock', Buffer.from(''), CREATE_ONLY);
+    now += 60_000;
+    s3.server.fail({ operation: 'PutObject', with: effect });
+    const put = s3.driver.put('lock', Buffer.from(''), CREATE_ONLY);
+    await expect(put).rejects.toThrow(StorageFileExistsError);
+  });
+
+  test('is told to be uncertain when it goes up in parts and its answer is lost', async () => {
     await using s3 = await openS3();
     const bytes = randomBytes(PART + 1);
     const options = putOptions({ ifNoneMatch: '*', partSize: PART });
     await s3.driver.put('lock', chunks(bytes), options);
     s3.server.fail({ operation: 'CompleteMultipartUpload', with: INTERNAL_ERROR });
     const put = s3.driver.put('lock', chunks(bytes), options);
-    await expect(put).rejects.toThrow(StorageFileExistsError);
+    await expect(put).rejects.toMatchObject(UNCERTAIN);
     expect(s3.server.multipartUploads('bucket')).toEqual([]);
   });
 
@@ -56,15 +70,103 @@ describe('a create-only put of bytes that somebody else has stored already', () 
   });
 });
 
-test('a conditional replacement is refused when somebody else was faster with equal bytes', async () => {
+test('a conditional replacement is not taken for that of somebody else with equal bytes', async () => {
   await using s3 = await openS3();
   const { etag } = await s3.driver.put('state', Buffer.from('free'), putOptions());
   const take = putOptions({ ifMatch: etag! });
   await s3.driver.put('state', Buffer.from('taken'), take);
   s3.server.fail({ operation: 'PutObject', with: INTERNAL_ERROR });
   const put = s3.driver.put('state', Buffer.from('taken'), take);
-  await expect(put).rejects.toThrow(StoragePreconditionFailedError);
+  await expect(put).rejects.toMatchObject(UNCERTAIN);
 });
+
+describe('a conditional write whose answer is lost', () => {
+  test('is not called refused when another one came after it', async () => {
+    await using s3 = await openS3();
+    const theirs = await openDriver(s3.server);
+    const { etag } = await theirs.put('n', Buffer.from('0'), putOptions());
+    s3.server.fail({ operation: 'PutObject', with: 'reset-after-commit' });
+    let attempts = 0;
+    s3.driver.client.middlewareStack.add(
+      (next) => async (args) => {
+        if (++attempts === 2) {
+          const mine = await theirs.info('n', { signal });
+          await theirs.put('n', Buffer.from('theirs'), putOptions({ ifMatch: mine.etag! }));
+        }
+        return next(args);
+      },
+      { step: 'finalizeRequest', priority: 'low' },
+    );
+    const put = s3.driver.put('n', Buffer.from('mine'), putOptions({ ifMatch: etag! }));
+    await expect(put).rejects.toMatchObject(UNCERTAIN);
+    expect(attempts).toBeGreaterThanOrEqual(2);
+    expect(String(await read(await theirs.get('n', { signal })))).toBe('theirs');
+    await theirs.close();
+  });
+
+  test.each([
+    ['ifNoneMatch', async () => ({ ifNoneMatch: '*' as const })],
+    [
+      'ifMatch',
+      async ({ driver }: OpenS3) => ({
+        ifMatch: (await driver.put('key', Buffer.from('0'), putOptions())).etag!,
+      }),
+    ],
+  ])('is not called refused when nobody may look at the file (%s)', async (_, condition) => {
+    await using s3 = await openS3();
+    const options = putOptions(await condition(s3));
+    s3.server.fail({
+      operation: 'HeadObject',
+      times: Infinity,
+      with: { status: 403, code: 'AccessDenied' },
+    });
+    s3.server.fail({ operation: 'PutObject', with: 'reset-after-commit' });
+    const put = s3.driver.put('key', Buffer.from('mine'), options);
+    await expect(put).rejects.toMatchObject(UNCERTAIN);
+  });
+
+  test('may be repeated while the version is there that it was to replace', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 0 } });
+    const { etag } = await s3.driver.put('n', Buffer.from('0'), putOptions());
+    s3.server.fail({ operation: 'PutObject', with: 'reset' });
+    const put = s3.driver.put('n', Buffer.from('1'), putOptions({ ifMatch: etag! }));
+    await expect(put).rejects.toMatchObject({ code: 'CONNECTION_FAILED', retryable: true });
+  });
+
+  test('is uncertain, too, when nobody may look for its upload', async () => {
+    await using s3 = await openS3();
+    const uploadId = await s3.driver.startMultipartUpload('key', putOptions());
+    const upload = { key: 'key', uploadId };
+    const part = await s3.driver.uploadPart(upload, 1, randomBytes(10), { signal });
+    s3.server.fail({
+      operation: 'ListParts',
+      times: Infinity,
+      with: { status: 403, code: 'AccessDenied' },
+    });
+    s3.server.fail({ operation: 'CompleteMultipartUpload', with: 'reset-after-commit' });
+    const completing = s3.driver.completeMultipartUpload(upload, [part], {
+      signal,
+      ifNoneMatch: '*',
+    });
+    await expect(completing).rejects.toMatchObject(UNCERTAIN);
+  });
+});
+
+test.each(['r2', 'generic', 'seaweedfs'] as const)(
+  'a completion whose answer is lost is made up for where no etag tells the file (%s)',
+  async (provider) => {
+    await using s3 = await openS3({ provider, server: { provider } });
+    const uploadId = await s3.driver.startMultipartUpload('key', putOptions());
+    const upload = { key: 'key', uploadId };
+    const part = await s3.driver.uploadPart(upload, 1, randomBytes(10), { signal });
+    s3.server.fail({ operation: 'CompleteMultipartUpload', with: 'reset-after-commit' });
+    const file = await s3.driver.completeMultipartUpload(upload, [part], { signal });
+    expect(file).toEqual(await s3.driver.info('key', { signal }));
+    // Who comes later does not learn from an older file that its upload was completed.
+    const again = s3.driver.completeMultipartUpload(upload, [part], { signal });
+    await expect(again).rejects.toThrow(StorageFileNotFoundError);
+  },
+);
 
 test.each([
   ['content type', putOptions({ contentType: 'text/html' })],

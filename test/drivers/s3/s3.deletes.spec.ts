@@ -86,11 +86,36 @@ describe('deleteMany', () => {
     await expect(s3.driver.deleteMany(['a', 'b'], { signal })).rejects.toThrow(
       StoragePermissionError,
     );
-    s3.server.fail({ operation: 'DeleteObject', with: { status: 403, code: 'AccessDenied' } });
-    await expect(s3.driver.deleteMany(['a'], { signal })).rejects.toThrow(StoragePermissionError);
     await expect(s3.driver.deleteMany(['a', 'b'], { signal: AbortSignal.abort() })).rejects.toThrow(
       StorageAbortedError,
     );
+  });
+
+  test('reports the refusal of a single key, and rejects what is wrong with all of them', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 0 } });
+    const deleting = (status: number, code: string) => {
+      s3.server.fail({ operation: 'DeleteObject', with: { status, code } });
+      return s3.driver.deleteMany(['a'], { signal });
+    };
+    for (const [status, code] of [
+      [403, 'AccessDenied'],
+      [400, 'KeyTooLongError'],
+      [409, 'ObjectLocked'],
+    ] as const) {
+      const { failed } = await deleting(status, code);
+      expect(failed.map(({ key }) => key)).toEqual(['a']);
+    }
+    for (const [status, name, code] of [
+      [404, 'NoSuchBucket', 'CONFIGURATION'],
+      [403, 'InvalidAccessKeyId', 'PERMISSION_DENIED'],
+      [403, 'SignatureDoesNotMatch', 'PERMISSION_DENIED'],
+      [403, 'RequestTimeTooSkewed', 'PERMISSION_DENIED'],
+      [503, 'SlowDown', 'RATE_LIMITED'],
+      [500, 'InternalError', 'CONNECTION_FAILED'],
+    ] as const) {
+      await expect(deleting(status, name)).rejects.toMatchObject({ code });
+    }
+    expect(await deleting(404, 'NoSuchKey')).toEqual({ failed: [] });
   });
 
   test('sends Content-MD5 and no x-amz-checksum header to services that are not AWS', async () => {

@@ -44,6 +44,22 @@ describe('errors', () => {
     expect(error.code).toBe(code);
   });
 
+  test('tell of a missing bucket after a check of it that failed in passing', async () => {
+    await using s3 = await openS3({ ...NO_RETRY, bucket: 'elsewhere' });
+    s3.server.fail({ operation: 'HeadBucket', with: { status: 500, code: 'InternalError' } });
+    const codes = [];
+    for (let call = 0; call < 2; call++) {
+      codes.push((await failure(() => s3.driver.info('key', { signal }))).code);
+    }
+    expect(codes).toEqual(['CONNECTION_FAILED', 'CONFIGURATION']);
+  });
+
+  test('tell of a missing file whoever may not look at the bucket', async () => {
+    await using s3 = await openS3(NO_RETRY);
+    s3.server.fail({ operation: 'HeadBucket', with: { status: 403, code: 'AccessDenied' } });
+    expect((await failure(() => s3.driver.info('key', { signal }))).code).toBe('FILE_NOT_FOUND');
+  });
+
   test('tell how long to wait', async () => {
     await using s3 = await openS3(NO_RETRY);
     s3.server.fail({

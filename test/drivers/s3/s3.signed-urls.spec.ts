@@ -60,6 +60,19 @@ describe('url', () => {
     expect(url.searchParams.get('X-Amz-Expires')).toBe('60');
   });
 
+  test('is dated by the clock of the service, which the client has learnt', async () => {
+    const ahead = 3600_000;
+    await using s3 = await openS3({ server: { now: () => Date.now() + ahead } });
+    await s3.driver.put('key', BODY, putOptions());
+    s3.driver.client.config.systemClockOffset = ahead;
+    const response = await fetch(await s3.driver.url('key', { expiresIn: 60, signal }));
+    await response.arrayBuffer();
+    expect(response.status).toBe(200);
+    const upload = await s3.driver.uploadUrl('key', { method: 'PUT', expiresIn: 60, signal });
+    const { status } = await fetch(upload.url, { method: 'PUT', body: 'x' });
+    expect(status).toBe(200);
+  });
+
   test('reads nothing else, and nothing later', async () => {
     let now = Date.now();
     await using s3 = await openS3({ server: { now: () => now } });

@@ -1,0 +1,227 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { parseRetryOptions } from '../../../lib/core/retry.js';
+import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
+import { chunks, listAll, PART, putOptions, randomBytes, read, signal } from './open-s3.js';
+
+interface Answer {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string | number>>;
+  readonly body?: string;
+}
+
+interface OpenAnswers extends AsyncDisposable {
+  readonly driver: StorageDriver<S3Client>;
+}
+
+/** A driver to whose requests something answers that need not be S3. */
+async function openAnswers(answer: (request: IncomingMessage) => Answer): Promise<OpenAnswers> {
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    request.resume().once('end', () => {
+      const { status = 200, headers = {}, body = '' } = answer(request);
+      response.writeHead(status, headers);
+      response.end(request.method === 'HEAD' ? undefined : body);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const driver = await createS3Driver(
+    {
+      bucket: 'bucket',
+      provider: 'aws',
+      endpoint: `http://127.0.0.1:${port}`,
+      region: 'us-east-1',
+      accessKeyId: 'key',
+      secretAccessKey: 'secret',
+      forcePathStyle: true,
+    },
+    { storage: 'files', retry: parseRetryOptions({ maxRetries: 0 }), concurrency: 2 },
+  );
+  return {
+    driver,
+    async [Symbol.asyncDispose]() {
+      await driver.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const UPLOAD = { key: 'key', uploadId: 'id' };
+const XML = { 'content-type': 'application/xml' };
+const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>>> = {
+  put: (driver) => driver.put('key', Buffer.from('x'), putOptions()),
+  'put in parts': (driver) => driver.put('key', chunks(randomBytes(PART + 1)), putOptions()),
+  get: (driver) => driver.get('key', { signal }),
+  info: (driver) => driver.info('key', { signal }),
+  list: (driver) => listAll(driver),
+  'deleteMany of one': (driver) => driver.deleteMany(['a'], { signal }),
+  deleteMany: (driver) => driver.deleteMany(['a', 'b'], { signal }),
+  copy: (driver) => driver.copy('from', 'to', { signal }),
+  startMultipartUpload: (driver) => driver.startMultipartUpload('key', putOptions()),
+  uploadPart: (driver) => driver.uploadPart(UPLOAD, 1, Buffer.from('x'), { signal }),
+  listParts: (driver) => driver.listParts(UPLOAD, { signal }),
+  completeMultipartUpload: (driver) =>
+    driver.completeMultipartUpload(UPLOAD, [{ partNumber: 1, etag: '"a"' }], { signal }),
+};
+
+describe('a page of HTML with status 200', () => {
+  const body = '<html><head><title>Login</title></head><body>Please log in</body></html>';
+  const page = { headers: { 'content-type': 'text/html', 'content-length': body.length }, body };
+
+  test.each(Object.entries(CALLS))('is no success of %s', async (_, call) => {
+    await using s3 = await openAnswers(() => page);
+    await expect(call(s3.driver)).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryable: false,
+      message: expect.stringMatching(/did not confirm .*endpoint/) as unknown,
+    });
+  });
+});
+
+test.each(['{"ok":true}', '<ListBucketResult><Name>bucket</Name><Cont'])(
+  'an answer that is not XML is told in plain words (%s)',
+  async (body) => {
+    await using s3 = await openAnswers(() => ({ headers: XML, body }));
+    await expect(listAll(s3.driver)).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'The service answered 200 and something that is not the XML of S3: check endpoint',
+    });
+  },
+);
+
+describe('a page of HTML with status 404', () => {
+  const page = (body: string): Answer => ({
+    status: 404,
+    headers: { 'content-type': 'text/html; charset=utf-8' },
+    body,
+  });
+
+  test.each(['<html><body>Not found</body></html>', '<!DOCTYPE html><html><br>not closed'])(
+    'does not say that there is no file (%s)',
+    async (body) => {
+      await using s3 = await openAnswers(() => page(body));
+      for (const name of ['get', 'put', 'list', 'deleteMany of one', 'info']) {
+        const calling = CALLS[name]!(s3.driver);
+        await expect(calling).rejects.toMatchObject({ code: 'CONFIGURATION' });
+      }
+    },
+  );
+
+  test('says so where a request has no other answer', async () => {
+    await using s3 = await openAnswers(({ url }) => (url === '/bucket/key' ? page('') : {}));
+    await expect(s3.driver.info('key', { signal })).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+    });
+  });
+});
+
+describe('an answer without Content-Length', () => {
+  test('is of no known size, which is not 0', async () => {
+    await using s3 = await openAnswers(() => ({ headers: { etag: '"x"' }, body: 'hello' }));
+    for (const name of ['get', 'info', 'copy']) {
+      await expect(CALLS[name]!(s3.driver)).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+    }
+  });
+
+  test('tells the size in its Content-Range', async () => {
+    await using s3 = await openAnswers(() => ({
+      status: 206,
+      headers: { etag: '"x"', 'content-range': 'bytes 1-3/5' },
+      body: 'ell',
+    }));
+    const download = await s3.driver.get('key', { signal, range: { start: 1, end: 3 } });
+    expect(download.file.size).toBe(5);
+    expect(String(await read(download))).toBe('ell');
+  });
+});
+
+test.each(['bytes 0-9/100', 'bytes 50-58/100', 'bytes 50-59/*'])(
+  'a range that was not asked for is refused (%s)',
+  async (contentRange) => {
+    await using s3 = await openAnswers(() => ({
+      status: 206,
+      headers: { etag: '"x"', 'content-range': contentRange, 'content-length': 10 },
+      body: '0123456789',
+    }));
+    const getting = s3.driver.get('key', { signal, range: { start: 50, end: 59 } });
+    await expect(getting).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+  },
+);
+
+test('another version than ifMatch names is refused where the service ignores the condition', async () => {
+  await using s3 = await openAnswers(() => ({
+    headers: { etag: '"other"', 'content-length': 5 },
+    body: 'hello',
+  }));
+  const getting = s3.driver.get('key', { signal, ifMatch: '"mine"' });
+  await expect(getting).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+  expect((await s3.driver.get('key', { signal, ifMatch: '"other"' })).file.size).toBe(5);
+});
+
+describe('a listing', () => {
+  const truncated = (token: string) =>
+    `<ListBucketResult><Name>bucket</Name><IsTruncated>true</IsTruncated>${token}</ListBucketResult>`;
+
+  test.each([
+    ['goes on without saying where', ''],
+    ['goes on where it began', '<NextContinuationToken>same</NextContinuationToken>'],
+  ])('that %s is not whole', async (_, token) => {
+    await using s3 = await openAnswers(() => ({ headers: XML, body: truncated(token) }));
+    await expect(listAll(s3.driver)).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryable: false,
+    });
+  });
+
+  test('of parts that goes on without saying where is not whole', async () => {
+    const body =
+      '<ListPartsResult><UploadId>id</UploadId><IsTruncated>true</IsTruncated></ListPartsResult>';
+    await using s3 = await openAnswers(() => ({ headers: XML, body }));
+    const listing = s3.driver.listParts(UPLOAD, { signal });
+    await expect(listing).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+  });
+});
+
+describe('a deletion of several keys', () => {
+  const failures = async (results: string): Promise<Record<string, string>> => {
+    const body = `<DeleteResult>${results}</DeleteResult>`;
+    await using s3 = await openAnswers(() => ({ headers: XML, body }));
+    const { failed } = await s3.driver.deleteMany(['a', 'b', 'c'], { signal });
+    return Object.fromEntries(failed.map(({ key, error }) => [key, error.code]));
+  };
+  const deleted = (key: string) => `<Deleted><Key>${key}</Key></Deleted>`;
+
+  test('counts those as failed that the answer leaves out', async () => {
+    expect(await failures(deleted('a') + deleted('c'))).toEqual({ b: 'CONNECTION_FAILED' });
+  });
+
+  test.each(['', '<Key>foreign</Key>'])(
+    'gives them the error that is of none of the keys (%s)',
+    async (key) => {
+      const error = `<Error>${key}<Code>AccessDenied</Code></Error>`;
+      expect(await failures(deleted('a') + error)).toEqual({
+        b: 'PERMISSION_DENIED',
+        c: 'PERMISSION_DENIED',
+      });
+    },
+  );
+});
+
+test.each([
+  'GET /?X-Amz-Signature=SECRET&X-Amz-Credential=SECRET&X-Amz-Security-Token=SECRET',
+  'authorization: AWS4-HMAC-SHA256 Credential=SECRET/20260101/r/s3/aws4_request, Signature=SECRET',
+  '{"authorization":"AWS4-HMAC-SHA256 Credential=SECRET, Signature=SECRET"}',
+  '{"x-amz-security-token":"SECRET"}',
+  'x-amz-security-token: SECRET',
+])('what a service echoes of the request is not shown (%s)', async (echo) => {
+  const text = echo.replaceAll('&', '&amp;');
+  const body = `<Error><Code>InvalidRequest</Code><Message>${text}</Message></Error>`;
+  await using s3 = await openAnswers(() => ({ status: 400, headers: XML, body }));
+  const error = await s3.driver.get('key', { signal }).catch((thrown: unknown) => thrown as Error);
+  const { message, cause } = error as Error;
+  expect(message).toContain('…');
+  expect(message + String(cause)).not.toContain('SECRET');
+});
