@@ -2,6 +2,7 @@ import type { BlockBlobClient } from '@azure/storage-blob';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
 import { attributesOf } from '../remote/file-attributes.js';
+import type { BodyBeginning } from '../remote/body-beginning.js';
 import { PartSender } from '../remote/part-sender.js';
 import {
   commitBlocks,
@@ -37,6 +38,7 @@ export class BlockUpload {
       maxParts: MAX_BLOCKS,
       ...(options.size === undefined && { growTo: MAX_BLOCK_SIZE }),
       concurrency: options.concurrency ?? container.settings.concurrency,
+      pool: container.pool,
       signal: options.signal,
       stop,
       send: async (number, bytes, signal) => {
@@ -49,11 +51,11 @@ export class BlockUpload {
 
   /**
    * @param body bytes, or chunks that end as soon as `stop` is aborted
-   * @param beginning more than a part, which was read of the chunks already
+   * @param beginning a part and more, which was read of the chunks already
    */
   async run(
     body: Uint8Array | AsyncIterator<Uint8Array>,
-    beginning?: Uint8Array,
+    beginning?: BodyBeginning,
   ): Promise<StoredFile> {
     const { container, key, options } = this;
     try {

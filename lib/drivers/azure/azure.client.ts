@@ -5,6 +5,7 @@ import {
 } from '@azure/storage-blob';
 import { StorageConfigurationError } from '../../core/errors.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
+import { BufferPool } from '../remote/buffer-pool.js';
 import { openAgents } from '../remote/connecting-agents.js';
 import { accountUrlOf, assertOptions } from './azure.option-checks.js';
 import type { AzureStorageOptions, AzureTokenCredential } from './azure.options.js';
@@ -16,8 +17,12 @@ const IDLE_TIMEOUT = 30_000;
 export interface AzureContainer {
   readonly client: ContainerClient;
   readonly settings: DriverSettings;
+  /** Memory of bodies that are read from streams. */
+  readonly pool: BufferPool;
   /** Attempts after the first one; none on a client that was given, which makes its own. */
   readonly maxRetries: number;
+  /** Whether requests go over connections of the driver's own; a client that was given has others. */
+  readonly ownsConnections: boolean;
   /** What signed URLs are signed with: the account's key, or one that the service gives to whoever has a token. */
   readonly signsWith: 'accountKey' | 'delegationKey' | undefined;
   /** Frees the sockets, unless the client was given. */
@@ -30,9 +35,11 @@ export async function openContainer(
   settings: DriverSettings,
 ): Promise<AzureContainer> {
   assertOptions(options);
+  const pool = new BufferPool(settings.uploadMemory);
   if (options.client) {
     const { client } = options;
-    return { client, settings, maxRetries: 0, signsWith: keyOf(client), close() {} };
+    const given = { maxRetries: 0, ownsConnections: false, close() {} };
+    return { client, settings, pool, signsWith: keyOf(client), ...given };
   }
   const agents = openAgents(Math.max(256, 4 * settings.concurrency));
   const close = (): void => {
@@ -46,8 +53,8 @@ export async function openContainer(
       retryOptions: { maxTries: 1 },
       userAgentOptions: { userAgentPrefix: 'nestjs-storages' },
     });
-    const { maxRetries } = settings.retry;
-    return { client, settings, maxRetries, signsWith: keyOf(client), close };
+    const own = { maxRetries: settings.retry.maxRetries, ownsConnections: true, close };
+    return { client, settings, pool, signsWith: keyOf(client), ...own };
   } catch (error) {
     close();
     throw error;

@@ -4,9 +4,9 @@ import type { WriteConditions } from '../../core/conditions.js';
 import type { FileAttributes } from '../../core/stored-file.js';
 import { sameAttributes } from '../remote/file-attributes.js';
 import type { AzureContainer } from './azure.client.js';
-import { conditionError } from './azure.errors.js';
+import { conditionError, unreadableAnswer } from './azure.errors.js';
 import { type BlobDescription, fileOf, toChecksum, writeTokenOf } from './azure.metadata.js';
-import { mayHaveHappened, send } from './azure.requests.js';
+import { mayHaveHappened, send, sendWrite } from './azure.requests.js';
 
 const CHECK_TIMEOUT = 5000;
 
@@ -45,7 +45,11 @@ export async function commit(
   options: WriteConditions & { readonly signal: AbortSignal; readonly evidence: Evidence },
 ): Promise<WrittenBlob> {
   try {
-    return await send(container, options.signal, request);
+    return await sendWrite(container, options.signal, async (abortSignal) => {
+      const answer = await request(abortSignal);
+      if (answer.etag === undefined) throw unreadableAnswer();
+      return answer;
+    });
   } catch (error) {
     if (mayHaveHappened(error)) {
       const written = await findWritten(container, blob, options.evidence);

@@ -88,7 +88,6 @@ export async function copyVersion(
   });
 }
 
-/** Never cut short: an abort would leave open what is stored. */
 async function copyWhole(
   container: AzureContainer,
   { key, properties }: BlobVersion,
@@ -103,9 +102,10 @@ async function copyWhole(
     : withToken(properties.metadata, token);
   const tier = tierOf(properties);
   const conditions = conditionsOf(options);
-  const request = async (): Promise<WrittenBlob> => {
-    const { url, authorization } = await readableSource(container, key, signal);
+  const request = async (abortSignal: AbortSignal): Promise<WrittenBlob> => {
+    const { url, authorization } = await readableSource(container, key, abortSignal);
     const { contentMD5: _, ...answer } = await blob.syncCopyFromURL(url, {
+      abortSignal,
       metadata,
       conditions: { ...conditions },
       sourceConditions: { ifMatch: properties.etag! },

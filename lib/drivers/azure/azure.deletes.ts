@@ -5,7 +5,7 @@ import { retryDelay } from '../../core/retry.js';
 import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
 import type { AzureContainer } from './azure.client.js';
 import { codeOf, toStorageError } from './azure.errors.js';
-import { send } from './azure.requests.js';
+import { sendWrite } from './azure.requests.js';
 
 export const DELETE_BATCH = 256;
 // Without it a blob that has snapshots stays, and the call fails.
@@ -58,7 +58,9 @@ export async function deleteOne(
 ): Promise<void> {
   const blob = container.client.getBlobClient(key);
   try {
-    await send(container, signal, (abortSignal) => blob.delete({ abortSignal, ...WITH_SNAPSHOTS }));
+    await sendWrite(container, signal, (abortSignal) =>
+      blob.delete({ abortSignal, ...WITH_SNAPSHOTS }),
+    );
   } catch (error) {
     if (!(error instanceof StorageFileNotFoundError)) throw error;
   }
@@ -70,7 +72,7 @@ async function deleteBatch(
   signal: AbortSignal,
 ): Promise<Failure[]> {
   const { client } = container;
-  const { subResponses } = await send(container, signal, async (abortSignal) => {
+  const { subResponses } = await sendWrite(container, signal, async (abortSignal) => {
     const batches = client.getBlobBatchClient();
     const batch = batches.createBatch();
     for (const key of keys) await batch.deleteBlob(client.getBlobClient(key), WITH_SNAPSHOTS);

@@ -14,6 +14,7 @@ import { type ByteRange, type RangeOption, resolveRange } from '../../core/range
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { AzureContainer } from './azure.client.js';
+import { unreadableAnswer } from './azure.errors.js';
 import { fileOf, toEtag } from './azure.metadata.js';
 import { send } from './azure.requests.js';
 import { ResumedBody } from './azure.resumed-body.js';
@@ -36,7 +37,11 @@ export function readProperties(
   signal: AbortSignal,
 ): Promise<BlobGetPropertiesResponse> {
   const blob = container.client.getBlobClient(key);
-  return send(container, signal, (abortSignal) => blob.getProperties({ abortSignal }));
+  return send(container, signal, async (abortSignal) => {
+    const properties = await blob.getProperties({ abortSignal });
+    if (properties.etag === undefined) throw unreadableAnswer();
+    return properties;
+  });
 }
 
 export async function get(
@@ -120,13 +125,14 @@ async function download(
   const answer = await request(container, key, range, conditions, signal);
   const body = answer.readableStreamBody as Readable;
   try {
+    const etag = toEtag(answer.etag);
+    if (etag === undefined) throw unreadableAnswer();
     const delivered = deliveredRange(answer);
     // Azurite answers with an empty range where the service refuses.
     if (range && delivered.start > delivered.end) resolveRange(range, delivered.size);
     // Of a range, the other field has an MD5 of its own.
     const md5 = answer.blobContentMD5 ?? (range ? undefined : answer.contentMD5);
     const file = fileOf(key, delivered.size, answer, md5);
-    const etag = toEtag(answer.etag)!;
     const resume = async (start: number, resumeSignal: AbortSignal): Promise<Readable> => {
       const rest = { start, end: delivered.end };
       const { readableStreamBody } = await requestRest(container, key, rest, etag, resumeSignal);

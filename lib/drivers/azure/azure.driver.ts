@@ -56,13 +56,16 @@ export const createAzureDriver: DriverFactory<AzureStorageOptions, ContainerClie
 class AzureDriver implements StorageDriver<ContainerClient> {
   readonly name = 'azure';
   readonly capabilities: Capabilities;
-  readonly client: ContainerClient;
   readonly #container: AzureContainer;
 
   constructor(container: AzureContainer) {
     this.#container = container;
-    this.client = container.client;
     this.capabilities = capabilitiesOf(container);
+  }
+
+  /** No field: whoever looks at the driver must not see the key or signature that the SDK's client has in its own. */
+  get client(): ContainerClient {
+    return this.#container.client;
   }
 
   put(key: string, body: DriverBody, options: DriverPutOptions): Promise<StoredFile> {
@@ -145,12 +148,9 @@ class AzureDriver implements StorageDriver<ContainerClient> {
   }
 
   #failure(thrown: unknown, signal: AbortSignal): unknown {
-    const error = thrown instanceof BodyFailure ? thrown.error : thrown;
-    // What a signal is aborted with may itself be a StorageError: it is the cause all the same.
-    if (signal.aborted && error === signal.reason) {
-      return new StorageAbortedError(undefined, { cause: signal.reason });
-    }
-    return thrown instanceof BodyFailure ? error : toStorageError(error, signal);
+    // Whatever an aborted call broke by.
+    if (signal.aborted) return new StorageAbortedError(undefined, { cause: signal.reason });
+    return thrown instanceof BodyFailure ? thrown.error : toStorageError(thrown, signal);
   }
 }
 

@@ -67,6 +67,11 @@ const slowDown: MakeError = (failure, context) =>
   });
 const broken: MakeError = (failure, context) =>
   new StorageConnectionError(`The service failed (${label(failure)})`, context);
+const unreadable: MakeError = ({ status }, context) =>
+  new StorageConnectionError(
+    `What came${status === undefined ? '' : ` with status ${status}`} is no answer of Azure Blob Storage: check the account's URL, and the proxies on the way`,
+    context,
+  );
 const timedOut: MakeError = (_, context) => new StorageTimeoutError(undefined, context);
 const corrupt: MakeError = (failure, context) =>
   new StorageIntegrityError(
@@ -179,6 +184,9 @@ const BY_STATUS: Readonly<Record<number, MakeError>> = {
   507: BY_NAME['AccountCapacityExceeded']!,
 };
 
+/** The SDK's code for an answer that is no document, such as a page of a proxy. Its message repeats all of that. */
+const UNPARSED = 'PARSE_ERROR';
+
 const failures = new WeakMap<object, AzureFailure>();
 
 /** The error that the caller gets, whatever was thrown. A StorageError is that very one. */
@@ -229,14 +237,23 @@ export function isRefusal(error: unknown): boolean {
   return status >= 300 && status < 500 && status !== 408;
 }
 
+/** The error of an answer that lacks what each of its kind has. */
+export function unreadableAnswer(): StorageError {
+  const failure = readFailure(new RangeError('The answer has no etag'));
+  return unreadable(failure, { cause: causeOf(failure) });
+}
+
 function makeError({ name, status, code }: AzureFailure): MakeError {
   if (status === undefined) {
+    // What the SDK trips over when it reads such an answer.
+    if (code === undefined && /^(?:Range|Type)Error$/.test(name)) return unreadable;
     if (code === 'ETIMEDOUT') return timedOut;
     if (code !== undefined && CONNECTION_CODES.has(code)) {
       return (_, context) => new StorageConnectionError(undefined, context);
     }
     return ({ message }, context) => new StorageError(message || name, context);
   }
+  if (status < 300) return unreadable;
   // The code of a 304 is that of a 412.
   if (status === 304) return BY_STATUS[304]!;
   const byName = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
@@ -244,7 +261,10 @@ function makeError({ name, status, code }: AzureFailure): MakeError {
   if (BY_STATUS[status]) return BY_STATUS[status];
   if (status >= 500) return broken;
   return (failure, context) =>
-    new StorageError(`The service answered ${label(failure)}: ${failure.message}`, context);
+    new StorageError(
+      `The service answered ${[label(failure), failure.message].filter(Boolean).join(': ')}`,
+      context,
+    );
 }
 
 function readFailure(error: unknown): AzureFailure {
@@ -252,7 +272,7 @@ function readFailure(error: unknown): AzureFailure {
   const response = toRecord(fields['response']);
   const header = headerReader(response['headers'] ?? fields['headers']);
   const status = toNumber(fields['statusCode'] ?? response['status'] ?? fields['status']);
-  const code = toText(fields['code']);
+  const code = fields['code'] === UNPARSED ? undefined : toText(fields['code']);
   const serviceCode =
     header('x-ms-error-code') ??
     toText(fields['errorCode']) ??
@@ -260,7 +280,7 @@ function readFailure(error: unknown): AzureFailure {
   const wholeSize = /\/(\d+)$/.exec(header('content-range') ?? '')?.[1];
   return {
     name: serviceCode ?? (status === undefined ? undefined : code) ?? nameOf(error),
-    message: firstLine(toText(fields['message']) ?? (error instanceof Error ? '' : String(error))),
+    message: fields['code'] === UNPARSED ? '' : firstLine(messageOf(error)),
     status,
     code: status === undefined ? code : undefined,
     requestId: header('x-ms-request-id'),
@@ -294,11 +314,17 @@ function label({ status, name }: AzureFailure): string {
 
 /** What follows the first line repeats the request: its id, its time, and of a wrong signature all that was signed. */
 function firstLine(message: string): string {
+  // A page, of whoever is on the way.
+  if (message.trimStart().startsWith('<')) return '';
   return message
     .split('\n', 1)[0]!
     .slice(0, 500)
     .replace(/(\bsig=)[^&\s"'<]+/gi, '$1…')
     .replace(/\b(SharedKey|Bearer)\s+\S+/gi, '$1 …');
+}
+
+function messageOf(error: unknown): string {
+  return toText(toRecord(error)['message']) ?? (error instanceof Error ? '' : String(error));
 }
 
 function nameOf(error: unknown): string {

@@ -1,11 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { BlobGetPropertiesResponse, BlockBlobClient } from '@azure/storage-blob';
 import type { WriteConditions } from '../../core/conditions.js';
-import {
-  StorageError,
-  StorageFileNotFoundError,
-  StorageInvalidArgumentError,
-} from '../../core/errors.js';
+import { StorageFileNotFoundError, StorageInvalidArgumentError } from '../../core/errors.js';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
@@ -20,8 +16,9 @@ import type { AzureContainer } from './azure.client.js';
 import { copyVersion } from './azure.copies.js';
 import { deleteOne } from './azure.deletes.js';
 import { readProperties } from './azure.downloads.js';
+import { areBlocksGone, isSourceChange } from './azure.errors.js';
 import { decodeMetadata, fileOf } from './azure.metadata.js';
-import { send } from './azure.requests.js';
+import { send, sendWrite } from './azure.requests.js';
 import { assertConditions, putBytes } from './azure.uploads.js';
 
 /*
@@ -35,6 +32,7 @@ const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Part number, time, chance, and whether the part is empty: a block cannot be. */
 const BLOCK_NAME = /^(\d{5})\.([0-9a-z]{9})\.([0-9a-f]{16})\.([01])$/;
 const CLEANUP_TIMEOUT = 10_000;
+const MAX_ATTEMPTS = 3;
 
 export async function startMultipartUpload(
   container: AzureContainer,
@@ -70,7 +68,7 @@ export async function uploadPart(
     empty ? '1' : '0',
   ].join('.');
   const id = Buffer.from(name).toString('base64');
-  await stageBlock(container, blob, id, empty ? new Uint8Array(1) : body, signal);
+  await stageBlock(container, blob, id, empty ? new Uint8Array(1) : body, signal, sendWrite);
   return { partNumber, etag: etagOf(name), size: body.byteLength };
 }
 
@@ -92,7 +90,7 @@ export async function listParts(
 
 /**
  * Parts are those whose etags are named, to the byte, even where another one came later under the number: only the
- * clocks of the senders say which was later.
+ * clocks of the senders say which was later. Of two who complete an upload at once, one may find that it is over.
  */
 export async function completeMultipartUpload(
   container: AzureContainer,
@@ -101,24 +99,37 @@ export async function completeMultipartUpload(
   options: DriverOptions & WriteConditions,
 ): Promise<StoredFile> {
   const { signal } = options;
-  const { blob, properties } = await openUpload(container, upload, signal);
-  const sent = new Map(
-    (await readBlocks(container, blob, signal)).map((part) => [etagOf(part.name), part]),
-  );
-  const named = parts.map(({ partNumber, etag }) => {
+  for (let attempt = 1; ; attempt++) {
+    const { blob, properties } = await openUpload(container, upload, signal);
+    const named = namedParts(await readBlocks(container, blob, signal), parts);
+    // Before the parts are joined, which drops the others: an upload that is refused stays as it was.
+    await assertConditions(container, upload.key, options);
+    const { [KEY_DIGEST]: _, ...metadata } = decodeMetadata(properties.metadata);
+    try {
+      const joined = await join(container, upload, named, properties, signal);
+      const file = await copyVersion(container, joined, upload.key, { ...options, metadata });
+      await removeQuietly(container, upload.uploadId);
+      return file;
+    } catch (error) {
+      const changed = isSourceChange(error) || areBlocksGone(error);
+      if (!changed || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** @throws StorageInvalidArgumentError when one of them was not sent */
+function namedParts(
+  blocks: readonly PartBlock[],
+  parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+): PartBlock[] {
+  const sent = new Map(blocks.map((part) => [etagOf(part.name), part]));
+  return parts.map(({ partNumber, etag }) => {
     const part = sent.get(etag);
     if (part?.partNumber === partNumber) return part;
     throw new StorageInvalidArgumentError(
       `Part ${partNumber} was not sent, or is another one than its etag says`,
     );
   });
-  // Before the parts are joined, which drops the others: an upload that is refused stays as it was.
-  await assertConditions(container, upload.key, options);
-  const joined = await join(container, upload, named, properties, signal);
-  const { [KEY_DIGEST]: _, ...metadata } = decodeMetadata(properties.metadata);
-  const file = await copyVersion(container, joined, upload.key, { ...options, metadata });
-  await removeQuietly(container, upload.uploadId);
-  return file;
 }
 
 /** Removes the blob of the upload. The service itself drops its blocks within a week. */
@@ -207,11 +218,8 @@ async function readBlocks(
 
 /** The file is stored: what is left of its upload must not make a failure of that. */
 async function removeQuietly(container: AzureContainer, uploadId: string): Promise<void> {
-  try {
-    await deleteOne(container, blobName(uploadId), AbortSignal.timeout(CLEANUP_TIMEOUT));
-  } catch (error) {
-    if (!(error instanceof StorageError)) throw error;
-  }
+  const signal = AbortSignal.timeout(CLEANUP_TIMEOUT);
+  await deleteOne(container, blobName(uploadId), signal).catch(() => {});
 }
 
 function blobName(uploadId: string): string {

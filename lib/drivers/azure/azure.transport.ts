@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { HttpOperationResponse, IHttpClient, WebResource } from '@azure/storage-blob';
 import type { ConnectionAgents } from '../remote/connecting-agents.js';
+import { watchRequest } from '../remote/settled-abort.js';
 
 /**
  * Sends the SDK's requests, one attempt each, by connections of the driver's own. An abort cuts the request and rejects
@@ -43,6 +44,7 @@ function send(
     // The SDK sets one where the environment names a proxy.
     agent: (request.agent as HttpAgent | undefined) ?? (secure ? httpsAgent : httpAgent),
   });
+  watchRequest(signal, wire);
   return new Promise((resolve, reject) => {
     let answer: IncomingMessage | undefined;
     let failure: Error | undefined;

@@ -4,7 +4,7 @@ import { checkWriteConditions, type WriteConditions } from '../../core/condition
 import { StorageConnectionError, StorageFileNotFoundError } from '../../core/errors.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
-import { readBeginning } from '../remote/body-beginning.js';
+import { type BodyBeginning, readBeginning } from '../remote/body-beginning.js';
 import { attributesOf } from '../remote/file-attributes.js';
 import { BlockUpload } from './azure.block-upload.js';
 import { conditionsOf, contentMd5, MAX_BLOCKS } from './azure.blocks.js';
@@ -40,12 +40,14 @@ export async function put(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const chunks = readChunks(body, signal, () => {});
+  let beginning: BodyBeginning | undefined;
   try {
-    const beginning = await readBeginning(chunks, partSize);
+    beginning = await readBeginning(chunks, partSize, container.pool, signal);
     if (beginning.whole) return await putBytes(container, key, beginning.bytes, options);
     const upload = new BlockUpload(container, key, partSize, options, stop);
-    return await withBlocks(container, key, options, 1, () => upload.run(chunks, beginning.bytes));
+    return await withBlocks(container, key, options, 1, () => upload.run(chunks, beginning));
   } finally {
+    beginning?.release();
     await chunks.return();
   }
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { StorageAbortedError } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
 import { someBytes, stallingSource } from './bodies.js';
@@ -82,6 +84,34 @@ export const abort: readonly Behaviour[] = [
       await assertMissing(storage, `${folder}new`);
     },
   })),
+  {
+    name: 'stores a put that is aborted at any moment or rejects it, and never both',
+    async run(storage, { folder }) {
+      const rejected: string[] = [];
+      for (let round = 0; round < 40; round++) {
+        const key = `${folder}${round}`;
+        const bytes = someBytes(100_000, round + 1);
+        await storage.put(key, 'before');
+        const controller = new AbortController();
+        const put = storage.put(key, bytes, { signal: controller.signal });
+        const outcome = put.then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        for (let turn = 0; turn < round; turn++) await setImmediate();
+        controller.abort();
+        const error = await outcome;
+        if (error === undefined) {
+          await assertHolds(storage, key, bytes);
+        } else {
+          assert.ok(error instanceof StorageAbortedError, inspect(error));
+          rejected.push(key);
+        }
+      }
+      // Long after: what was still under way would be there by now.
+      for (const key of rejected) await assertHolds(storage, key, 'before');
+    },
+  },
   {
     name: 'ends a part whose source hangs, and can send it again',
     needs: ({ multipart }) => multipart,

@@ -121,6 +121,27 @@ test('errors hold nothing secret, however they are shown', async () => {
   await wrongSas.close();
 });
 
+test('a driver shows no key and no signature, however it is shown', async () => {
+  await using azure = await open();
+  const { accountKey, accountName, endpoint } = fixture.azurite;
+  const sasToken =
+    'sv=2024-11-04&sp=r&sr=c&se=2099-01-01T00:00:00Z&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D';
+  const bytes = Buffer.from(accountKey, 'base64').toString('hex').match(/../g)!.slice(0, 8);
+  for (const options of [{ accountName, accountKey }, { sasToken }]) {
+    const driver = await openDriver({
+      container: azure.container,
+      accountUrl: endpoint,
+      ...options,
+    });
+    const shown = [
+      inspect(driver, { showHidden: true, depth: Infinity, maxArrayLength: Infinity }),
+      JSON.stringify(driver),
+    ].join('\n');
+    for (const secret of [accountKey, bytes.join(' '), 'sig=']) expect(shown).not.toContain(secret);
+    await driver.close();
+  }
+});
+
 describe('retries', () => {
   test('come as often as the options say, and then tell the last error', async () => {
     await using azure = await open({ retry: { maxRetries: 2 } });

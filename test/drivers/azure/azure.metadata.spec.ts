@@ -97,3 +97,34 @@ test.each(ODD_KEYS)('the key %j round-trips', async (key) => {
   });
   expect((await listAll(azure.driver)).keys).toEqual([]);
 });
+
+test.each([
+  ['ASCII', 'a'],
+  ['three bytes each', '日'],
+  ['four bytes each', '🙂'],
+])('a key of 1,024 bytes round-trips: %s', async (_, character) => {
+  await using azure = await open();
+  const size = Buffer.byteLength(character);
+  const segment = character.repeat(Math.floor(255 / size));
+  const rest = 1024 - 4 * (Buffer.byteLength(segment) + 1);
+  const key = `${`${segment}/`.repeat(4)}${character.repeat(Math.floor(rest / size))}`;
+  await azure.driver.put(key, Buffer.from('a'), putOptions());
+  expect((await listAll(azure.driver)).keys).toEqual([key]);
+  await azure.driver.copy(key, 'copy', { signal });
+  const { failed } = await azure.driver.deleteMany([key, 'other'], { signal });
+  expect(failed).toEqual([]);
+  expect((await listAll(azure.driver)).keys).toEqual(['copy']);
+});
+
+test('metadata with names of other programs survives reading and copying', async () => {
+  await using azure = await open();
+  const foreign = { __proto__x: 'a', Mixed_Case: 'b', _1: 'c', valueof: 'd', constructor_: 'e' };
+  await azure.direct.getBlockBlobClient('key').upload('a', 1, { metadata: foreign });
+  const { metadata } = await azure.driver.info('key', { signal });
+  expect(Object.keys(metadata).every((name) => name === name.toLowerCase())).toBe(true);
+  expect(metadata).toMatchObject({ 'mixed-case': 'b', '1': 'c', valueof: 'd' });
+  for (const attributes of [{}, { contentType: 'text/css' }]) {
+    await azure.driver.copy('key', 'copy', { signal, ...attributes });
+    expect((await azure.driver.info('copy', { signal })).metadata).toEqual(metadata);
+  }
+});

@@ -223,3 +223,50 @@ describe('a multipart upload', () => {
     expect(String(await readKey(azure.driver, 'victim'))).toBe('old');
   });
 });
+
+describe('an upload that two complete at once', () => {
+  test('is joined once or twice, and nobody is told of a condition that he has not set', async () => {
+    await using azure = await open();
+    for (let round = 0; round < 5; round++) {
+      const upload = await start(azure, `key-${round}`);
+      const parts = [
+        await azure.driver.uploadPart(upload, 1, Buffer.from('one'), options),
+        await azure.driver.uploadPart(upload, 2, Buffer.from('two'), options),
+      ];
+      const outcomes = await Promise.allSettled(
+        [azure.driver, azure.other].map((driver) =>
+          driver.completeMultipartUpload(upload, parts, options),
+        ),
+      );
+      const refused = outcomes.filter(({ status }) => status === 'rejected');
+      expect(refused.length).toBeLessThan(2);
+      for (const { reason } of refused as PromiseRejectedResult[]) {
+        expect(reason).toBeInstanceOf(StorageFileNotFoundError);
+      }
+      await expectStored(azure.driver, upload.key, Buffer.from('onetwo'));
+    }
+  });
+
+  test('is joined anew when the other one did so before the copy', async () => {
+    await using azure = await open();
+    const upload = await start(azure);
+    const parts = [await azure.driver.uploadPart(upload, 1, Buffer.from('one'), options)];
+    const id = Buffer.from(parts[0]!.etag.slice(1, -1)).toString('base64');
+    azure.proxy.fail({
+      method: 'PUT',
+      url: /\/key$/,
+      with: {
+        before: async () => {
+          const name = `.nestjs-storages/uploads/${upload.uploadId}`;
+          const { metadata } = await azure.direct.getBlobClient(name).getProperties();
+          await azure.direct
+            .getBlockBlobClient(name)
+            .commitBlockList([id], { metadata: metadata! });
+        },
+      },
+    });
+    const file = await azure.driver.completeMultipartUpload(upload, parts, options);
+    expect(file).toEqual(await azure.driver.info('key', options));
+    await expectStored(azure.driver, 'key', Buffer.from('one'));
+  });
+});

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
+import { createStorage } from '../../../lib/index.js';
 import { ContainerClient, type StoragePipelineOptions } from '@azure/storage-blob';
 import { StorageUnsupportedError } from '../../../lib/core/errors.js';
 import type { AzureTokenCredential } from '../../../lib/drivers/azure/azure.options.js';
@@ -38,6 +39,35 @@ describe('a signed URL', () => {
     expect(await response.text()).toBe('hello');
     expect(response.headers.get('content-type')).toBe('text/plain');
     expect(response.headers.get('content-disposition')).toContain('%C3%A4.txt');
+  });
+
+  test.each([
+    [
+      'a quote and a plus',
+      `attachment; filename="a+b & c.txt"; filename*=UTF-8''a%2Bb%20%26%20c.txt`,
+    ],
+    ['a percent sign', `attachment; filename="100 %.txt"`],
+    ['slashes and equals', 'attachment; filename="a=b;c/d?e#f.txt"'],
+  ])('keeps a disposition with %s to the byte', async (_, contentDisposition) => {
+    await using azure = await open();
+    const key = 'ü b/#100%25?&=+.txt';
+    await azure.driver.put(key, BYTES, putOptions());
+    const options = { signal, expiresIn: 60, contentDisposition, contentType: 'a/b; c="d+e"' };
+    const response = await fetch(await azure.driver.url(key, options));
+    expect(await response.text()).toBe('hello');
+    expect(response.headers.get('content-disposition')).toBe(contentDisposition);
+    expect(response.headers.get('content-type')).toBe('a/b; c="d+e"');
+  });
+
+  test('of a storage takes no line break from a file name into the answer', async () => {
+    await using azure = await open();
+    await azure.driver.put('key', BYTES, putOptions());
+    const storage = createStorage('files', { driver: azure.driver });
+    const disposition = { type: 'attachment', filename: 'a\r\nx-evil: 1.txt' } as const;
+    const response = await fetch(await storage.url('key', { disposition }));
+    expect(await response.text()).toBe('hello');
+    expect(response.headers.get('x-evil')).toBeNull();
+    expect(response.headers.get('content-disposition')).toMatch(/^attachment; filename="[^"]+"/);
   });
 
   test('is worth nothing once its time is over, or for anything else', async () => {

@@ -15,6 +15,10 @@ export type Fault =
   | 'reset'
   /** The service answers, and the answer is lost: the connection is reset. */
   | 'lose answer'
+  /** The service answers, and nothing more is heard of it. */
+  | 'keep answer'
+  /** Not a byte of it is taken from the socket. */
+  | 'unread'
   /** It never reaches the service, and nothing more is heard of it. */
   | 'stall'
   /** A bit of its body is another one when the service gets it. */
@@ -26,7 +30,9 @@ export type Fault =
   /** So many bytes of the answer's body pass, and nothing more comes. */
   | { readonly stallAfter: number }
   /** Done before it goes on to the service, which is kept waiting. */
-  | { readonly before: () => Promise<void> };
+  | { readonly before: () => Promise<void> }
+  /** Held back once all of it has come, and passed on then whether or not the client is still there. */
+  | { readonly hold: Promise<void> };
 
 /** Which requests a fault befalls: those that fit all that is given. */
 export interface FaultRule {
@@ -55,6 +61,8 @@ export class FaultProxy implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   readonly #rules: { rule: FaultRule; left: number; skip: number }[] = [];
   #inFlight = 0;
+  #held = 0;
+  #forwarding = 0;
 
   private constructor(private readonly target: URL) {
     this.#server.keepAliveTimeout = 60_000;
@@ -79,6 +87,16 @@ export class FaultProxy implements AsyncDisposable {
   /** Requests that have neither been answered nor given up. */
   get inFlight(): number {
     return this.#inFlight;
+  }
+
+  /** Requests that have come whole and are held back. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Requests that are with the service, for clients who may be gone. */
+  get forwarding(): number {
+    return this.#forwarding;
   }
 
   /** Connections that clients hold open. */
@@ -115,6 +133,7 @@ export class FaultProxy implements AsyncDisposable {
       request.resume();
       return;
     }
+    if (fault === 'unread') return;
     if (fault === 'reset') {
       request.socket.resetAndDestroy();
       return;
@@ -125,6 +144,10 @@ export class FaultProxy implements AsyncDisposable {
       return;
     }
     if (typeof fault === 'object' && 'before' in fault) await fault.before();
+    if (typeof fault === 'object' && 'hold' in fault) {
+      await this.#holdBack(request, response, fault.hold);
+      return;
+    }
     this.#forward(request, response, fault);
   }
 
@@ -143,6 +166,39 @@ export class FaultProxy implements AsyncDisposable {
     return undefined;
   }
 
+  /** What a service does that has all of a request and takes its time. One of which only a part came is dropped. */
+  async #holdBack(
+    request: IncomingMessage,
+    response: ServerResponse,
+    hold: Promise<void>,
+  ): Promise<void> {
+    request.on('error', () => {});
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    } catch {
+      return;
+    }
+    this.#held++;
+    await hold;
+    this.#held--;
+    const { method, url, headers } = request;
+    const { hostname, port } = this.target;
+    this.#forwarding++;
+    const forwarded = forwardTo({ hostname, port, method, path: url ?? '/', headers });
+    forwarded
+      .on('response', (answer) => {
+        answer.on('close', () => this.#forwarding--);
+        if (response.destroyed) answer.resume();
+        else answer.pipe(response.writeHead(answer.statusCode!, answer.rawHeaders));
+      })
+      .on('error', () => {
+        this.#forwarding--;
+        request.socket.resetAndDestroy();
+      })
+      .end(Buffer.concat(chunks));
+  }
+
   #forward(request: IncomingMessage, response: ServerResponse, fault: Fault | undefined): void {
     const { method, url, headers } = request;
     const { hostname, port } = this.target;
@@ -154,6 +210,10 @@ export class FaultProxy implements AsyncDisposable {
     forwarded.on('response', (answer) => {
       if (fault === 'lose answer') {
         answer.resume().on('end', () => request.socket.resetAndDestroy());
+        return;
+      }
+      if (fault === 'keep answer') {
+        answer.resume();
         return;
       }
       response.writeHead(answer.statusCode!, answer.rawHeaders);

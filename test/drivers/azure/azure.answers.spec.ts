@@ -1,0 +1,88 @@
+import { Readable } from 'node:stream';
+import { StorageConnectionError, StorageError } from '../../../lib/core/errors.js';
+import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { listAll, putOptions, read, readKey, rejected, signal, useAzurite } from './open-azure.js';
+
+const { open } = useAzurite();
+
+const XML = { 'content-type': 'application/xml' };
+const ANSWERS = {
+  'a page of a proxy': {
+    status: 200,
+    headers: { 'content-type': 'text/html' },
+    body: '<html>Please log in</html>',
+  },
+  'a document of another kind': { status: 200, headers: XML, body: '<A><B>b</B></A>' },
+  'a document that breaks off': { status: 200, headers: XML, body: '<?xml version="1.0"?><Enum' },
+  'nothing, with status 204': { status: 204 },
+  'a range that is none': { status: 206, headers: { 'content-range': 'bytes x-y/z' }, body: 'ab' },
+};
+
+const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>>> = {
+  put: (driver) => driver.put('key', Buffer.from('a'), putOptions()),
+  'conditional put': (driver) =>
+    driver.put('key', Buffer.from('a'), putOptions({ ifNoneMatch: '*' })),
+  'put in blocks': (driver) => driver.put('key', Buffer.alloc(20), putOptions({ partSize: 10 })),
+  get: async (driver) => read(await driver.get('key', { signal })),
+  'get of a range': async (driver) =>
+    read(await driver.get('key', { signal, range: { start: 0, end: 1 } })),
+  info: (driver) => driver.info('key', { signal }),
+  list: (driver) => listAll(driver),
+  'list by delimiter': (driver) => listAll(driver, { delimiter: '/' }),
+  delete: (driver) => driver.deleteMany(['key'], { signal }),
+  'delete of many': (driver) => driver.deleteMany(['key', 'other'], { signal }),
+  copy: (driver) => driver.copy('key', 'to', { signal }),
+  'start of an upload': (driver) => driver.startMultipartUpload('key', putOptions()),
+};
+
+describe.each(Object.entries(ANSWERS))('%s, in place of the service', (_, answer) => {
+  test.each(Object.entries(CALLS))(
+    'is no success of a %s, and tried again',
+    async (_call, call) => {
+      await using azure = await open({ retry: { maxRetries: 1 } });
+      azure.proxy.fail({ times: Infinity, with: answer });
+      const error = await rejected(call(azure.driver));
+      expect(error).toBeInstanceOf(StorageConnectionError);
+      expect(error.message).toContain('no answer of Azure');
+      expect(error.message).not.toContain('<');
+      expect(azure.proxy.requests.length).toBeGreaterThan(1);
+    },
+  );
+});
+
+test.each([
+  ['in one request', 10, /^[^?]*$/],
+  ['in blocks', 100, /comp=blocklist/],
+])('a write %s whose answer has no etag is looked up', async (_, size, url) => {
+  await using azure = await open({ retry: { maxRetries: 0 } });
+  const bytes = Buffer.alloc(size, 'a');
+  const old = await azure.driver.put('key', Buffer.from('old'), putOptions());
+  azure.proxy.fail({ method: 'PUT', url, with: { status: 201 } });
+  const put = azure.driver.put('key', bytes, putOptions({ partSize: 50, ifMatch: old.etag! }));
+  // The service never got it.
+  expect(await rejected(put)).toBeInstanceOf(StorageConnectionError);
+  expect(String(await readKey(azure.driver, 'key'))).toBe('old');
+});
+
+test('a page that refuses is not repeated in the message', async () => {
+  await using azure = await open({ retry: { maxRetries: 0 } });
+  azure.proxy.fail({ with: { status: 418, body: '<html><h1>Go away</h1></html>' } });
+  const download = azure.driver.get('key', { signal });
+  const error = await rejected(download);
+  expect(error).toBeInstanceOf(StorageError);
+  expect(error.message).toBe('The service answered 418');
+});
+
+test('a download whose answer has no etag frees its connection', async () => {
+  await using azure = await open({ retry: { maxRetries: 0 } });
+  azure.proxy.fail({
+    with: { status: 200, headers: { 'content-length': '3' }, body: 'abc' },
+  });
+  const error = await rejected(azure.driver.get('key', { signal }));
+  expect(error).toBeInstanceOf(StorageConnectionError);
+  const { body } = await azure.driver
+    .put('key', Buffer.from('abc'), putOptions())
+    .then(() => azure.driver.get('key', { signal }));
+  expect(body).toBeInstanceOf(Readable);
+  (body as Readable).destroy();
+});
