@@ -48,6 +48,7 @@ export { createStorage, openStorage } from './drivers/open-storage.js';
 export type * from './interfaces/storage-module-options.interface.js';
 export type * from './interfaces/storage-routes-options.interface.js';
 export { ServeStorageModule } from './routes/serve-storage.module.js';
+export type { AccelOptions, ServingMode } from './serving/serving-options.js';
 export { ServedFile, type ServedFileOptions } from './serving/served-file.js';
 export { StorageExceptionFilter, toHttpException } from './storage.exceptions.js';
 export { StorageModule } from './storage.module.js';

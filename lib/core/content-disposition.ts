@@ -2,8 +2,12 @@ import { shown } from './arguments.js';
 import { StorageInvalidArgumentError } from './errors.js';
 
 /** How a browser treats a file, and under which name it saves it. */
-export type Disposition =
-  'inline' | 'attachment' | { readonly type: 'inline' | 'attachment'; readonly filename: string };
+export interface NamedDisposition {
+  readonly type: 'inline' | 'attachment';
+  readonly filename: string;
+}
+
+export type Disposition = 'inline' | 'attachment' | NamedDisposition;
 
 // Of UTF-8, so that file systems and keys have room for it, and for what they put before it.
 const MAX_NAME_BYTES = 200;
@@ -29,6 +33,27 @@ export function contentDisposition(disposition: Disposition): string {
   const ascii = name.replace(/[^\x20-\x7E]/gu, '_').replace(/["%]/g, '_');
   const value = `${disposition.type}; filename="${ascii}"`;
   return ascii === name ? value : `${value}; filename*=UTF-8''${encodeExtendedValue(name)}`;
+}
+
+// RFC 6266 §4.1: a parameter is a token or a quoted string.
+const PARAMETER = /;\s*(filename\*?)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/gi;
+
+/**
+ * What a `Content-Disposition` value says, as far as it is one (RFC 6266): a type that is not known means `attachment`
+ * (§4.2), and `filename*` goes before `filename` (§4.3). Never throws.
+ */
+export function parseContentDisposition(value: string | undefined): Partial<NamedDisposition> {
+  if (value === undefined) return {};
+  const names = new Map<string, string>();
+  for (const [, parameter, quoted, token] of value.matchAll(PARAMETER)) {
+    names.set(parameter!.toLowerCase(), quoted?.replace(/\\(.)/g, '$1') ?? token ?? '');
+  }
+  const filename = decodeExtendedValue(names.get('filename*')) ?? names.get('filename');
+  const type = value.split(';')[0]!.trim().toLowerCase();
+  return {
+    type: type === 'inline' ? 'inline' : 'attachment',
+    ...(filename !== undefined && { filename }),
+  };
 }
 
 /**
@@ -78,4 +103,15 @@ function encodeExtendedValue(text: string): string {
     /['()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );
+}
+
+/** Text of a `UTF-8''…` value; undefined when it is none, or says another encoding. */
+function decodeExtendedValue(value: string | undefined): string | undefined {
+  const encoded = /^utf-8'[^']*'(.*)$/i.exec(value ?? '')?.[1];
+  if (encoded === undefined) return undefined;
+  try {
+    return decodeURIComponent(encoded);
+  } catch {
+    return undefined;
+  }
 }

@@ -6,11 +6,18 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { mergeMap, type Observable, of } from 'rxjs';
 import { StorageError } from '../core/errors.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
+import type { AnswerHead } from './answer.js';
+import { ClientConnection } from './client-connection.js';
+import { removeCacheHeaders } from './file-headers.js';
 import { sendFile, type ServedRequest } from './send-file.js';
 import { ServedFile } from './served-file.js';
+
+/** Express hands on Node's own objects; Fastify's have them as `raw`. */
+type Framework<Node> = Node | { readonly raw: Node };
 
 /** Sends every `ServedFile` that a handler returns. Interceptors of the app see the `ServedFile` itself. */
 @Injectable()
@@ -28,16 +35,14 @@ export class ServedFileInterceptor implements NestInterceptor {
 
   async #send(served: ServedFile, context: ExecutionContext): Promise<unknown> {
     const http = context.switchToHttp();
-    const request = http.getRequest<ServedRequest>();
-    const response: unknown = http.getResponse();
-    const adapter = this.adapterHost.httpAdapter;
+    const request = http.getRequest<ServedRequest & Framework<IncomingMessage>>();
+    const response = http.getResponse<Framework<ServerResponse>>();
+    const head = this.#headOf(response);
+    const client = new ClientConnection(rawOf(request), rawOf(response));
     try {
-      return await sendFile(served, request, {
-        status: (code) => void adapter.status(response, code),
-        header: (name, value) => void adapter.setHeader(response, name, value),
-        given: (name) => adapter.getHeader(response, name) as string | undefined,
-      });
+      return await sendFile(served, request, { head, client });
     } catch (error) {
+      removeCacheHeaders(head);
       if (!(error instanceof StorageError)) throw error;
       // A key comes from the URL here: one that could never be a file is no file.
       if (error.code !== 'INVALID_KEY') throw toLoggedHttpException(error);
@@ -45,4 +50,23 @@ export class ServedFileInterceptor implements NestInterceptor {
       throw new HttpException(response, 404, { cause: error });
     }
   }
+
+  #headOf(response: Framework<ServerResponse>): AnswerHead {
+    const adapter = this.adapterHost.httpAdapter;
+    // Express would add a charset of its own to media types; Fastify keeps its headers apart from Node's.
+    const headers = 'raw' in response ? undefined : response;
+    return {
+      status: (code) => void adapter.status(response, code),
+      header: (name, value) =>
+        void (headers ? headers.setHeader(name, value) : adapter.setHeader(response, name, value)),
+      remove: (name) => (response as ServerResponse).removeHeader(name),
+      given: (name) => adapter.getHeader(response, name) as string | undefined,
+    };
+  }
+}
+
+function rawOf<Node>(framework: Framework<Node>): Node {
+  return typeof framework === 'object' && framework !== null && 'raw' in framework
+    ? framework.raw
+    : framework;
 }

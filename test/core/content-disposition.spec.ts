@@ -1,5 +1,9 @@
 import fc from 'fast-check';
-import { contentDisposition, safeFileName } from '../../lib/core/content-disposition.js';
+import {
+  contentDisposition,
+  parseContentDisposition,
+  safeFileName,
+} from '../../lib/core/content-disposition.js';
 import { parseKey } from '../../lib/core/key.js';
 
 const anyUnits = fc
@@ -37,7 +41,7 @@ describe('contentDisposition', () => {
         );
         expect(value.split('"')).toHaveLength(3);
       }),
-      { numRuns: 1000 },
+      { numRuns: 20_000 },
     );
   });
 
@@ -91,5 +95,60 @@ describe('safeFileName', () => {
     expect(safeFileName(`${'a'.repeat(500)}.jpeg`)).toMatch(/^a+\.jpeg$/);
     expect(Buffer.byteLength(safeFileName(`${'😀'.repeat(500)}.jpeg`))).toBeLessThanOrEqual(255);
     expect(safeFileName(`${'😀'.repeat(500)}.jpeg`)).toMatch(/😀\.jpeg$/u);
+  });
+});
+
+describe('parseContentDisposition', () => {
+  it.each([
+    ['inline', { type: 'inline' }],
+    ['ATTACHMENT', { type: 'attachment' }],
+    ['form-data; name="a"', { type: 'attachment' }],
+    ['', { type: 'attachment' }],
+    ['inline; filename="a b.txt"', { type: 'inline', filename: 'a b.txt' }],
+    ['inline;filename=a.txt', { type: 'inline', filename: 'a.txt' }],
+    ['attachment; FileName = "a.txt" ; x=y', { type: 'attachment', filename: 'a.txt' }],
+    ['inline; filename="a\\"b\\\\c;d.txt"', { type: 'inline', filename: 'a"b\\c;d.txt' }],
+    [
+      `inline; filename="e.txt"; filename*=UTF-8''%E2%82%AC.txt`,
+      { type: 'inline', filename: '€.txt' },
+    ],
+    [
+      `inline; filename*=utf-8'en'%E2%82%AC.txt; filename="e.txt"`,
+      { type: 'inline', filename: '€.txt' },
+    ],
+    [`inline; filename="e.txt"; filename*=UTF-8''%FF`, { type: 'inline', filename: 'e.txt' }],
+    [`inline; filename="e.txt"; filename*=ISO-8859-1''%FC`, { type: 'inline', filename: 'e.txt' }],
+    ['inline; filename="not closed', { type: 'inline', filename: '' }],
+  ])('reads %j', (value, disposition) => {
+    expect(parseContentDisposition(value)).toEqual(disposition);
+  });
+
+  it('reads what was written, for any name whatever', () => {
+    fc.assert(
+      fc.property(anyUnits, (filename) => {
+        const written = contentDisposition({ type: 'inline', filename });
+        const read = parseContentDisposition(written);
+        expect(read).toEqual({ type: 'inline', filename: safeFileName(filename) });
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('never throws', () => {
+    fc.assert(
+      fc.property(anyUnits, (value) => {
+        expect(parseContentDisposition(value)).toHaveProperty('type');
+        parseContentDisposition(`inline; filename="${value}"; filename*=UTF-8''${value}`);
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it('takes no longer for megabytes', () => {
+    const started = performance.now();
+    for (const filling of [' ', ';', '"', '\\', ';filename', '; filename="', '=']) {
+      parseContentDisposition(`inline; filename=${filling.repeat(300_000)}`);
+    }
+    expect(performance.now() - started).toBeLessThan(1000);
   });
 });

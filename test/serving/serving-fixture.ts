@@ -8,18 +8,18 @@ import {
   StorageModule,
 } from '../../lib/index.js';
 import { getStorageToken, type PutOptions } from '../../lib/index.js';
-import { startApp, type TestApp } from '../nest/app-fixture.js';
+import { type AppSettings, startApp, type TestApp } from '../nest/app-fixture.js';
 import { recordingDriver, type RecordingDriver } from '../nest/recording-driver.js';
 
 @Controller('files')
 export class FilesController {
   constructor(@InjectStorage() private readonly files: Storage) {}
 
-  @Get('*key')
-  show(@Param('key') key: string | string[], @Query('save') save?: string): ServedFile {
+  @Get(':key')
+  show(@Param('key') key: string, @Query('save') save?: string): ServedFile {
     return new ServedFile(
       this.files,
-      Array.isArray(key) ? key.join('/') : key,
+      key,
       save === undefined ? {} : { disposition: 'attachment', filename: save },
     );
   }
@@ -74,4 +74,18 @@ export function endless(): Readable {
       this.push(chunk);
     },
   });
+}
+
+/** What every answer about a file has. */
+export const SAFE_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+};
+
+/** `serve()` on an adapter. */
+export function servingOn(adapter: () => AppSettings['adapter']): typeof serve {
+  return (replace, metadata, settings) =>
+    serve(replace, metadata, { adapter: adapter(), ...settings });
 }

@@ -1,0 +1,53 @@
+import type { StoredFile } from '../core/stored-file.js';
+import { headerValue } from './header-value.js';
+import type { ServedFileOptions } from './serving-options.js';
+
+/** How long whom an answer may serve again: the usual cases of RFC 9111 by name. */
+export type CachePreset = 'private' | 'immutable' | 'revalidate';
+
+// Only these say no-transform on their own: a file is sent as it is stored, and its etag names those bytes. Middleware
+// that compresses it would keep the etag, and a range of what is stored would be joined to what was compressed.
+const PRESETS: Readonly<Record<CachePreset | 'default', string>> = {
+  private: 'private, no-store, no-transform',
+  immutable: 'public, max-age=31536000, immutable, no-transform',
+  revalidate: 'no-cache, no-transform',
+  default: 'private, no-cache, no-transform',
+};
+
+/** @param given what the app itself set, as by `@Header()` */
+export function cacheControl(
+  { cache, cacheControl, maxAge }: ServedFileOptions,
+  given: string | undefined,
+  file: Pick<StoredFile, 'cacheControl'>,
+): string {
+  const value =
+    cacheControl ??
+    (cache && PRESETS[cache]) ??
+    given ??
+    headerValue(file.cacheControl) ??
+    PRESETS.default;
+  return maxAge === undefined ? value : atMost(maxAge, value);
+}
+
+/** The value, with no time in it longer than so many seconds. */
+function atMost(maxAge: number, value: string): string {
+  return value.replace(
+    /\b(max-age|s-maxage|stale-while-revalidate|stale-if-error)="?(\d+)"?/gi,
+    (_, name: string, seconds: string) => `${name}=${Math.min(Number(seconds), maxAge)}`,
+  );
+}
+
+/** The value for a part of a file, which nobody on the way may compress, whatever the app says of whole files. */
+export function cacheControlOfPart(value: string): string {
+  return /(?:^|,)\s*no-transform\s*(?:,|$)/i.test(value) ? value : `${value}, no-transform`;
+}
+
+// Seconds before a URL expires in which it is not handed out again: a browser has to get there, and clocks differ.
+const MARGIN = 30;
+const LONGEST = 300;
+
+/** For a redirect to a URL that lives so many seconds: the redirect is forgotten before the URL expires. */
+export function cacheControlOfRedirect(expiresIn: number): string {
+  const maxAge = Math.min(expiresIn - MARGIN, LONGEST);
+  return maxAge > 0 ? `private, max-age=${maxAge}` : 'private, no-store';
+}

@@ -1,0 +1,62 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { StorageAbortedError } from '../core/errors.js';
+
+/** Somebody who waits for an answer, and may leave at any time. */
+export class ClientConnection {
+  readonly #left = new AbortController();
+  #body: Readable | undefined;
+
+  constructor(
+    request: IncomingMessage,
+    readonly response: ServerResponse,
+  ) {
+    const { socket } = request;
+    const leave = (): void => {
+      forget();
+      this.#leave();
+    };
+    const forget = onceClosed(socket, leave);
+    // Also when the answer is complete, where nothing is left to free.
+    response.once('close', leave);
+    if (socket.destroyed || response.destroyed) leave();
+  }
+
+  /** Aborted when nobody waits any more: for calls that are under way. */
+  get signal(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  /** Frees the body as soon as nobody waits for it. */
+  holds(body: Readable): void {
+    this.#body = body;
+    if (this.signal.aborted) body.destroy();
+  }
+
+  #leave(): void {
+    // Without an error, and before the signal ends it with one: that a client leaves is none.
+    this.#body?.destroy();
+    this.#left.abort(new StorageAbortedError('The client went away'));
+  }
+}
+
+const listenersBySocket = new WeakMap<Socket, Set<() => void>>();
+
+/**
+ * Calls the listener when the connection closes. A response that waits for others on its connection (pipelining) is
+ * not told of it, and any number may wait: so they share one listener.
+ */
+function onceClosed(socket: Socket, listener: () => void): () => void {
+  const listeners = listenersBySocket.get(socket) ?? listenTo(socket);
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+// Apart from the first listener, which what is held by the connection would hold as long as that is open.
+function listenTo(socket: Socket): Set<() => void> {
+  const listeners = new Set<() => void>();
+  listenersBySocket.set(socket, listeners);
+  socket.once('close', () => listeners.forEach((each) => each()));
+  return listeners;
+}

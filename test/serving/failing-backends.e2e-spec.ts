@@ -1,0 +1,106 @@
+import { Readable } from 'node:stream';
+import {
+  StorageConnectionError,
+  type StorageDriver,
+  StorageTimeoutError,
+} from '../../lib/index.js';
+import { closeApps, failure, until } from '../nest/app-fixture.js';
+import { openSocket, send } from '../nest/http-client.js';
+import { ADAPTERS } from './adapters.js';
+import { SAFE_HEADERS, servingOn } from './serving-fixture.js';
+
+afterEach(closeApps);
+
+describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
+  const serve = servingOn(adapter);
+
+  describe('a backend that fails', () => {
+    test.each([
+      ['info', { Range: 'bytes=0-1' }],
+      ['get', {}],
+    ] as const)('in %s() is a proper status, and logged', async (method, headers) => {
+      const { port, log } = await serve(() => ({
+        [method]: () => Promise.reject(new StorageConnectionError('the disk is on fire')),
+      }));
+      const answer = await send(port, '/files/a.txt', { headers });
+      expect(answer.status).toBe(502);
+      expect(answer.json).toMatchObject({ code: 'CONNECTION_FAILED' });
+      expect(answer.text).not.toContain('fire');
+      expect(answer.headers).toMatchObject(SAFE_HEADERS);
+      expect(log.text).toContain('the disk is on fire');
+    });
+
+    function failingBody(
+      chunks: Buffer[],
+      error: Error,
+    ): (memory: StorageDriver) => Partial<StorageDriver> {
+      return (memory) => ({
+        get: async (key, options) => {
+          const { file } = await memory.get(key, options);
+          let index = 0;
+          const body = new Readable({
+            read() {
+              if (index < chunks.length) this.push(chunks[index++]);
+              else setImmediate(() => this.destroy(error));
+            },
+          });
+          return { file, body };
+        },
+      });
+    }
+
+    test('before the first byte is a proper status, without the headers of the file', async () => {
+      const { port, put, log } = await serve(
+        failingBody([], new StorageTimeoutError('no answer from bucket')),
+        undefined,
+        { configure: (app) => app.enableCors({ origin: 'http://friend.example' }) },
+      );
+      const { etag } = await put('a.png', 'x'.repeat(1000), {
+        cacheControl: 'public, max-age=1000',
+      });
+      const answer = await send(port, '/files/a.png');
+      expect(answer.status).toBe(504);
+      expect(answer.json).toEqual({
+        statusCode: 504,
+        message: 'The file storage did not answer in time',
+        code: 'TIMEOUT',
+      });
+      expect(answer.headers['content-type']).toContain('application/json');
+      for (const name of [
+        'last-modified',
+        'cache-control',
+        'content-disposition',
+        'accept-ranges',
+      ]) {
+        expect(answer.headers).not.toHaveProperty(name);
+      }
+      expect(answer.headers.etag).not.toBe(etag);
+      expect(answer.headers).toMatchObject(SAFE_HEADERS);
+      expect(answer.headers['access-control-allow-origin']).toBe('http://friend.example');
+      expect(log.text).toContain('no answer from bucket');
+    });
+
+    test('in mid-stream cuts the connection, and is logged', async () => {
+      const { port, put, log } = await serve(
+        failingBody([Buffer.alloc(100_000)], new Error('reset by backend')),
+      );
+      await put('a.png', Buffer.alloc(1_000_000));
+      expect(await failure(send(port, '/files/a.png'))).toMatchObject({ code: 'ECONNRESET' });
+      expect(log.text).toContain('reset by backend');
+    });
+
+    test('in mid-stream closes a connection that the client would keep', async () => {
+      const { port, put } = await serve(
+        failingBody([Buffer.alloc(100_000)], new Error('reset by backend')),
+      );
+      await put('a.png', Buffer.alloc(1_000_000));
+      const socket = await openSocket(port);
+      socket.write('GET /files/a.png HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n');
+      let received = 0;
+      socket.on('data', (chunk: Buffer) => (received += chunk.length));
+      // Long before an idle connection would be closed.
+      await until(() => socket.closed);
+      expect(received).toBeLessThan(1_000_000);
+    });
+  });
+});

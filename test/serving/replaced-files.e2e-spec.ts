@@ -1,0 +1,67 @@
+import { closeApps } from '../nest/app-fixture.js';
+import { send } from '../nest/http-client.js';
+import { ADAPTERS } from './adapters.js';
+import { servingOn } from './serving-fixture.js';
+
+afterEach(closeApps);
+
+describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
+  const serve = servingOn(adapter);
+
+  describe('a file that is replaced while it is served', () => {
+    test('never mixes the bytes of two versions', async () => {
+      let replaceOnce: (() => Promise<unknown>) | undefined;
+      const { port, put, storage } = await serve((memory) => ({
+        info: async (key, options) => {
+          const file = await memory.info(key, options);
+          await replaceOnce?.();
+          return file;
+        },
+      }));
+      const old = await put('a.txt', 'aaaaaaaaaa');
+      replaceOnce = async () => {
+        replaceOnce = undefined;
+        await storage.put('a.txt', 'bbbbbbbbbbbbbbbbbbbb');
+      };
+      const answer = await send(port, '/files/a.txt', { headers: { Range: 'bytes=5-' } });
+      expect(answer.status).toBe(206);
+      expect(answer.text).toBe('b'.repeat(15));
+      expect(answer.headers['content-range']).toBe('bytes 5-19/20');
+      expect(answer.headers['etag']).not.toBe(old.etag);
+    });
+
+    test('drops the range when it was asked for the old version', async () => {
+      let replaceOnce: (() => Promise<unknown>) | undefined;
+      const { port, put, storage } = await serve((memory) => ({
+        info: async (key, options) => {
+          const file = await memory.info(key, options);
+          await replaceOnce?.();
+          return file;
+        },
+      }));
+      const { etag } = await put('a.txt', 'aaaaaaaaaa');
+      replaceOnce = async () => {
+        replaceOnce = undefined;
+        await storage.put('a.txt', 'bbbbb');
+      };
+      const headers = { Range: 'bytes=8-', 'If-Range': etag };
+      expect(await send(port, '/files/a.txt', { headers })).toMatchObject({
+        status: 200,
+        text: 'bbbbb',
+      });
+    });
+
+    test('is given up when it is replaced again and again', async () => {
+      const { port, put, storage } = await serve((memory) => ({
+        info: async (key, options) => {
+          const file = await memory.info(key, options);
+          await storage.put('a.txt', 'bbbbbbbbbb');
+          return file;
+        },
+      }));
+      await put('a.txt', 'aaaaaaaaaa');
+      const answer = await send(port, '/files/a.txt', { headers: { Range: 'bytes=5-' } });
+      expect(answer.status).toBe(412);
+    });
+  });
+});
