@@ -214,7 +214,10 @@ export function completeUpload(
     });
     if (ifNoneMatch !== undefined && createOnly) onlyCreating(command, createOnly);
     const completed = await sendWrite(bucket, command, signal);
-    if (!completed.ETag) throw unconfirmed('the completion of the upload');
+    // radosgw names the file, but tells no etag.
+    if (!completed.ETag && !completed.Key && !completed.Location && !completed.Bucket) {
+      throw unconfirmed('the completion of the upload');
+    }
     return completed;
   };
   return commit(bucket, key, request, {
@@ -251,7 +254,7 @@ export async function completedFile(
   try {
     // The file is committed, and no abort undoes that: the caller's signal has no say here.
     const file = await readFile(bucket, key, AbortSignal.timeout(DESCRIBE_TIMEOUT));
-    if (file.etag === etag || !known) return file;
+    if (etag === undefined || file.etag === etag || !known) return file;
   } catch (error) {
     if (!known) throw error;
   }
