@@ -12,10 +12,9 @@ const azurite = createRequire(import.meta.url).resolve('azurite/dist/src/blob/ma
 const server = spawn(
   process.execPath,
   [
-    azurite,
-    ...['--location', folder, '--blobHost', '127.0.0.1', '--blobPort', '0'],
-    ...['--disableTelemetry', '--skipApiVersionCheck', '--blobKeepAliveTimeout', '60'],
-  ],
+    [azurite, '--location', folder, '--blobHost', '127.0.0.1', '--blobPort', '0'],
+    ['--disableTelemetry', '--skipApiVersionCheck', '--blobKeepAliveTimeout', '60'],
+  ].flat(),
   { stdio: ['ignore', 'pipe', 'inherit'] },
 );
 process.once('disconnect', () => server.kill());
