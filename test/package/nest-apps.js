@@ -71,6 +71,8 @@ export function esModuleApp(check, place) {
     type: 'module',
     dependencies: {
       '@aws-sdk/client-s3': '3.1169.0',
+      '@azure/storage-blob': '12.34.0',
+      '@google-cloud/storage': '8.4.0',
       '@nestjs/common': '12.5.1',
       '@nestjs/core': '12.5.1',
       '@nestjs/platform-express': '12.5.1',
