@@ -97,5 +97,5 @@ onEachAdapter(() => {
     let answer = '';
     for await (const chunk of socket) answer += String(chunk);
     expect(answer).toContain(`"size":${total + 16}`);
-  }, 30_000);
+  }, 120_000);
 });

@@ -328,7 +328,7 @@ onEachAdapter(() => {
       expect(await backend.unfinished()).toEqual([]);
       await backend.close();
     },
-    30_000,
+    120_000,
   );
 
   describe('clamd', () => {
