@@ -32,7 +32,7 @@ export type { MultipartPart, MultipartUpload } from './core/multipart.js';
 export type { ProgressCallback, ProgressInfo } from './core/progress.js';
 export type { ByteRange, RangeOption } from './core/range.js';
 export { type RetryOptions, withRetry, type WithRetryOptions } from './core/retry.js';
-export type { SigningKey } from './core/signed-url.js';
+export type { SigningKey } from './core/signing-keys.js';
 export type { ParsedAttributes } from './core/attributes.js';
 export type * from './core/storage-driver.js';
 export type * from './core/storage-methods.js';

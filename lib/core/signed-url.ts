@@ -1,16 +1,9 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { UploadConstraint } from './capabilities.js';
 import { StorageConfigurationError } from './errors.js';
 import { encodeKey } from './key.js';
+import { type DerivedKey, deriveKeys, type SigningKey } from './signing-keys.js';
 import type { DriverUploadUrlOptions, DriverUrlOptions, UploadUrl } from './storage-driver.js';
-
-/** A key that signs URLs. The first of a list signs, all of them verify: put a new one in front to rotate. */
-export interface SigningKey {
-  /** Travels in the URL, so that the right key verifies. `[A-Za-z0-9_-]`. */
-  readonly id: string;
-  /** At least 32 bytes. Each storage derives its own key from it. */
-  readonly secret: string | Uint8Array;
-}
 
 /** What a signed URL, or a signed form, allows; every field is bound by the signature. */
 export interface SignedRequest {
@@ -57,11 +50,6 @@ export const SIGNED_UPLOAD_CONSTRAINTS = [
   'createOnly',
 ] as const satisfies readonly UploadConstraint[];
 
-interface DerivedKey {
-  readonly id: string;
-  readonly key: Buffer;
-}
-
 /** Signs and verifies URLs for backends that have no signatures of their own (HMAC-SHA-256 over every field). */
 export class UrlSigner {
   readonly #baseUrl: () => string;
@@ -97,7 +85,8 @@ export class UrlSigner {
       const parsed = parseBaseUrl(baseUrl);
       this.#baseUrl = () => parsed;
     }
-    this.#keys = deriveKeys(storage, signingKeys);
+    // A key of its own for each storage: a URL of one never opens another.
+    this.#keys = deriveKeys(signingKeys, `signed url\n${storage}`);
   }
 
   sign(request: SignedRequest): string {
@@ -230,39 +219,6 @@ function parseRequest(key: string, parameters: URLSearchParams): SignedRequest {
       createOnly: parameters.has(PARAMETERS.createOnly) || undefined,
     }).filter(([, value]) => value !== undefined),
   ) as unknown as SignedRequest;
-}
-
-function deriveKeys(storage: string, signingKeys: readonly SigningKey[]): DerivedKey[] {
-  if (!Array.isArray(signingKeys)) {
-    throw new StorageConfigurationError('signingKeys must be a list of { id, secret }');
-  }
-  const ids = new Set<string>();
-  const keys = (signingKeys as readonly SigningKey[]).map((signingKey) => {
-    // Never shown, whatever they are: one that is misplaced may be the secret.
-    const { id, secret } = signingKey ?? {};
-    if (typeof id !== 'string' || !/^[\w-]+$/.test(id) || ids.has(id)) {
-      throw new StorageConfigurationError(
-        'signingKeys: each needs an id of its own, of [A-Za-z0-9_-]',
-      );
-    }
-    ids.add(id);
-    if (typeof secret !== 'string' && !(secret instanceof Uint8Array)) {
-      throw new StorageConfigurationError(
-        `signingKeys: the secret of "${id}" must be a string or a Uint8Array`,
-      );
-    }
-    const bytes = Buffer.from(secret);
-    if (bytes.length < 32) {
-      throw new StorageConfigurationError(
-        `signingKeys: the secret of "${id}" has ${bytes.length} bytes, at least 32 are needed`,
-      );
-    }
-    // A key of its own for each storage: a URL of one never opens another.
-    const derived = hkdfSync('sha256', bytes, '', `nestjs-storages signed url\n${storage}`, 32);
-    return { id, key: Buffer.from(derived) };
-  });
-  if (keys.length > 0) return keys;
-  throw new StorageConfigurationError('signingKeys must hold at least one key');
 }
 
 /** Without slashes at its end. */

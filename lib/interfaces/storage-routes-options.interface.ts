@@ -1,5 +1,5 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency } from '@nestjs/common';
-import type { SigningKey } from '../core/signed-url.js';
+import type { SigningKey } from '../core/signing-keys.js';
 import type { ServedFileOptions } from '../serving/served-file.js';
 
 /** Where the app serves a storage, and what stands before it. */

@@ -1,5 +1,6 @@
 import { StorageConfigurationError } from '../../lib/core/errors.js';
-import { type SignedRequest, type SigningKey, UrlSigner } from '../../lib/core/signed-url.js';
+import { type SignedRequest, UrlSigner } from '../../lib/core/signed-url.js';
+import type { SigningKey } from '../../lib/core/signing-keys.js';
 
 const SECRET = 'a secret of at least thirty-two bytes';
 const BASE = 'https://example.com/files/';

@@ -1,0 +1,59 @@
+import { hkdfSync } from 'node:crypto';
+import { StorageConfigurationError } from './errors.js';
+
+/** A key that signs URLs and seals tokens. The first of a list signs, all of them verify: put a new one in front to rotate. */
+export interface SigningKey {
+  /** Travels with what is signed, so that the right key verifies. `[A-Za-z0-9_-]`. */
+  readonly id: string;
+  /** At least 32 bytes. Each purpose derives a key of its own from it. */
+  readonly secret: string | Uint8Array;
+}
+
+/** A key for one purpose only. */
+export interface DerivedKey {
+  readonly id: string;
+  /** 32 bytes. */
+  readonly key: Buffer;
+}
+
+/**
+ * Derives a key from each (HKDF with SHA-256, RFC 5869), in the same order: what one purpose signs never passes for
+ * another's.
+ *
+ * @throws StorageConfigurationError when there is none, one is too short, or an id is not plain or not unique
+ */
+export function deriveKeys(
+  signingKeys: readonly SigningKey[],
+  purpose: string,
+): [DerivedKey, ...DerivedKey[]] {
+  if (!Array.isArray(signingKeys)) {
+    throw new StorageConfigurationError('signingKeys must be a list of { id, secret }');
+  }
+  const ids = new Set<string>();
+  const keys = (signingKeys as readonly SigningKey[]).map((signingKey) => {
+    // Never shown, whatever they are: one that is misplaced may be the secret.
+    const { id, secret } = signingKey ?? {};
+    if (typeof id !== 'string' || !/^[\w-]+$/.test(id) || ids.has(id)) {
+      throw new StorageConfigurationError(
+        'signingKeys: each needs an id of its own, of [A-Za-z0-9_-]',
+      );
+    }
+    ids.add(id);
+    if (typeof secret !== 'string' && !(secret instanceof Uint8Array)) {
+      throw new StorageConfigurationError(
+        `signingKeys: the secret of "${id}" must be a string or a Uint8Array`,
+      );
+    }
+    const bytes = Buffer.from(secret);
+    if (bytes.length < 32) {
+      throw new StorageConfigurationError(
+        `signingKeys: the secret of "${id}" has ${bytes.length} bytes, at least 32 are needed`,
+      );
+    }
+    const derived = hkdfSync('sha256', bytes, '', `nestjs-storages ${purpose}`, 32);
+    return { id, key: Buffer.from(derived) };
+  });
+  const [first, ...others] = keys;
+  if (first) return [first, ...others];
+  throw new StorageConfigurationError('signingKeys must hold at least one key');
+}
