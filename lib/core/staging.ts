@@ -7,6 +7,7 @@ import { put } from './put.js';
 import type {
   CommitOptions,
   DeletePrefixResult,
+  SignalOption,
   StageOptions,
   SweepOptions,
 } from './storage-methods.js';
@@ -24,6 +25,21 @@ export async function stage(
   const name = randomBytes(16).toString('hex');
   const file = await put(staging, 'stage', name, body, options);
   return new StagedFile(file, view, staging, options.contentType === undefined);
+}
+
+/** The file in the staging area of the storage that the view is of. */
+export async function findStaged(
+  view: StorageView,
+  name: string,
+  options: SignalOption,
+): Promise<StagedFile> {
+  const staging = view.staging();
+  return staging.runKey('staged', name, options, (operation, fullKey) =>
+    operation.repeat(async () => {
+      const file = staging.own(await staging.driver.info(fullKey, { signal: operation.signal }));
+      return new StagedFile(file, view, staging, false);
+    }),
+  );
 }
 
 /** Removes what lies in the staging area since before. */
@@ -58,6 +74,11 @@ export class StagedFile implements AsyncDisposable {
     private readonly staging: StorageView,
     private readonly isUntyped: boolean,
   ) {}
+
+  /** Its key in `storage.staging()`, by which `storage.staged()` finds it. */
+  get name(): string {
+    return this.staged.key;
+  }
 
   /** Bytes. */
   get size(): number {

@@ -22,7 +22,7 @@ import {
 } from './multipart.js';
 import type { Operation } from './operations.js';
 import { put } from './put.js';
-import { type StagedFile, stage, sweepStaged } from './staging.js';
+import { findStaged, type StagedFile, stage, sweepStaged } from './staging.js';
 import type { DriverClients, ListPage, StorageDriver, UploadUrl } from './storage-driver.js';
 import type {
   CompleteMultipartOptions,
@@ -141,6 +141,24 @@ export class Storage<Name extends string = string> {
    */
   stage(body: StorageBody, options: StageOptions = {}): Promise<StagedFile> {
     return stage(this.#view, body, options);
+  }
+
+  /**
+   * Where staged files lie, as a storage of its own: what others put there, by an upload URL or in parts, shows in no
+   * listing of this storage, until `staged()` finds it. Limits are as here.
+   */
+  staging(): Storage<Name> {
+    return new Storage(this.#view.staging());
+  }
+
+  /**
+   * The file that lies in `staging()` under the name, whoever put it there: to commit or discard it in another process
+   * than the one that staged it. It may have been replaced by the time of the commit, by whoever still can.
+   *
+   * @throws StorageFileNotFoundError
+   */
+  staged(name: string, options: SignalOption = {}): Promise<StagedFile> {
+    return findStaged(this.#view, name, options);
   }
 
   /**

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {
   StorageError,
   StorageFileExistsError,
+  StorageFileNotFoundError,
   StorageInvalidArgumentError,
   StorageInvalidKeyError,
   StoragePermissionError,
@@ -126,6 +127,29 @@ export const staging: readonly Behaviour[] = [
       await assertHolds(storage, `${folder}scope/file`, 'text');
       await using _ = await storage.stage('of another');
       assert.deepEqual(await scope.sweepStaged({ olderThan: 1 }), { deleted: 0, failed: [] });
+    },
+  },
+  {
+    name: 'staged: a file that was put into the staging area by its name is found and published, elsewhere, too',
+    async run(storage, { folder, reopen }) {
+      const before = await listKeys(storage, '');
+      const name = `${folder}by-name`;
+      await storage.staging().put(name, 'text', { contentType: 'text/csv' });
+      assert.deepEqual(await listKeys(storage, ''), before);
+      const staged = await (await reopen()).staged(name);
+      assert.deepEqual([staged.name, staged.size], [name, 4]);
+      const file = await staged.commit(`${folder}found`);
+      assert.deepEqual([file.key, file.contentType], [`${folder}found`, 'text/csv']);
+      await assertHolds(storage, `${folder}found`, 'text');
+      await rejection(storage.staged(name), StorageFileNotFoundError);
+    },
+  },
+  {
+    name: 'staged: a scope finds what was staged through it, and nothing else',
+    async run(storage, { folder }) {
+      await using staged = await storage.stage('text');
+      assert.equal((await storage.staged(staged.name)).size, 4);
+      await rejection(storage.scope(folder).staged(staged.name), StorageFileNotFoundError);
     },
   },
   {
