@@ -1,5 +1,8 @@
 // `npm run bench -- <name>`: runs one bench, or all of them, and fails when one misses what it has to show.
-const BENCHES = { memory: () => import('./memory/memory.bench.js') };
+const BENCHES = {
+  memory: () => import('./memory/memory.bench.js'),
+  parallel: () => import('./memory/parallel.bench.js'),
+};
 
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !Object.hasOwn(BENCHES, name));

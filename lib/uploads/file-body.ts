@@ -10,7 +10,7 @@ export interface MulterFile {
   readonly stream: Readable & { truncated?: boolean };
 }
 
-const BUFFER_SIZE = 1024 * 1024;
+const BUFFER_SIZE = 256 * 1024;
 
 /**
  * The file's bytes in a stream of our own: multer's must never be destroyed, or its request would never be answered.
@@ -20,7 +20,7 @@ export function openFileBody(
   { stream: source, fieldname }: MulterFile,
   maxSize: number,
 ): PassThrough {
-  const body = new PassThrough({ highWaterMark: BUFFER_SIZE });
+  const body = new PassThrough({ writableHighWaterMark: 0, readableHighWaterMark: BUFFER_SIZE });
   let size = 0;
   const tooLarge = (): void => void body.destroy(fileTooLarge(maxSize, fieldname));
   source.on('limit', tooLarge);

@@ -85,7 +85,10 @@ export function describeStorageDriver(
         }, timeout);
         afterAll(async () => {
           results.write(opened !== undefined);
-          await opened?.destroy();
+          // The runner keeps this function to its end; what it refers to need not live as long.
+          const { destroy } = opened ?? {};
+          opened = undefined;
+          await destroy?.();
         }, timeout);
         for (const [index, behaviour] of group.behaviours.entries()) {
           const context = { folder: `k${index}/`, maxKeyBytes: MAX_KEY_BYTES - prefixBytes };
