@@ -29,12 +29,9 @@ onEachAdapter(() => {
   }
 
   test.each(CORPUS)('$what: $statuses', async ({ bytes, statuses }) => {
-    const start = performance.now();
     const answer = await sendRaw(app.port, bytes);
-    const took = performance.now() - start;
     const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
     expect(statuses).toContain(status);
-    expect(took).toBeLessThan(1000);
     // As JSON, without a word about what the server is made of; the HTTP parser of Node.js says nothing at all.
     const text = answer.slice(answer.indexOf('\r\n\r\n') + 4);
     if (status !== 201 && text !== '') {

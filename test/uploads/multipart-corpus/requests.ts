@@ -245,7 +245,7 @@ export const CORPUS: readonly HostileRequest[] = [
   // Too much of something: the limits.
   {
     what: 'too many files',
-    bytes: request(form(...Array.from({ length: 12 }, () => ({ ...file, content: 'x' })))),
+    bytes: request(form(...Array.from({ length: 12 }, () => ({ ...file, content: png(16) })))),
     statuses: bad,
   },
   {
