@@ -220,8 +220,8 @@ describe('hostile input takes no time', () => {
     const bytes = utf8(piece.repeat(4096)).subarray(0, 4096);
     const start = performance.now();
     for (let index = 0; index < 100; index++) sniffContentType(bytes);
-    // 5 ms each; usually it is a hundredth of that.
-    expect(performance.now() - start).toBeLessThan(500);
+    // 50 ms each; usually it is a thousandth of that, and a machine that does much else takes longer.
+    expect(performance.now() - start).toBeLessThan(5000);
   });
 });
 

@@ -62,7 +62,7 @@ onEachAdapter(() => {
     const answer = await sendRaw(app.port, requestHead('/', bytes.length, type), bytes);
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
     expect(answer).toContain('"statusCode":400');
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(10_000);
     await expectUnharmed();
   });
 

