@@ -3,6 +3,7 @@ import { ContainerClient } from '@azure/storage-blob';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
 import { onSdk } from './sdk.js';
+import { TIMEOUT } from './timeout.js';
 import { type Azurite, startAzurite } from '../drivers/azure/azurite.js';
 
 let azurite: Azurite;
@@ -20,4 +21,4 @@ async function open(): Promise<OpenedStorage> {
   return { storage, reopen: openAgain, destroy: () => storage.close() };
 }
 
-describeStorageDriver(onSdk('azure 12.34'), open, { servesUrls: true });
+describeStorageDriver(onSdk('azure 12.34'), open, { servesUrls: true, timeout: TIMEOUT });

@@ -3,6 +3,7 @@ import { openStorage } from '../../lib/drivers/open-storage.js';
 import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
 import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
 import { onSdk } from './sdk.js';
+import { TIMEOUT } from './timeout.js';
 import { clientOf } from '../drivers/gcs/open-gcs.js';
 
 async function open(): Promise<OpenedStorage> {
@@ -28,4 +29,4 @@ async function open(): Promise<OpenedStorage> {
   };
 }
 
-describeStorageDriver(onSdk('gcs 8'), open, { servesUrls: true });
+describeStorageDriver(onSdk('gcs 8'), open, { servesUrls: true, timeout: TIMEOUT });

@@ -1,3 +1,4 @@
+import { TIMEOUT } from './timeout.js';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +21,12 @@ async function open(adapter: string): Promise<OpenedStorage> {
   };
 }
 
-describeStorageDriver('local, served by Express', () => open('Express'), { servesUrls: true });
+describeStorageDriver('local, served by Express', () => open('Express'), {
+  servesUrls: true,
+  timeout: TIMEOUT,
+});
 
-describeStorageDriver('local, served by Fastify', () => open('Fastify'), { servesUrls: true });
+describeStorageDriver('local, served by Fastify', () => open('Fastify'), {
+  servesUrls: true,
+  timeout: TIMEOUT,
+});

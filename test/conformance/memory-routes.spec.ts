@@ -1,3 +1,4 @@
+import { TIMEOUT } from './timeout.js';
 import { describeStorageDriver } from '../../lib/testing/conformance/index.js';
 import { openServed } from './routes.js';
 
@@ -5,11 +6,11 @@ import { openServed } from './routes.js';
 describeStorageDriver(
   'memory, served by Express',
   () => openServed('Express', { driver: 'memory', prefix: 'tenant 1/ü-' }),
-  { servesUrls: true, prefixBytes: Buffer.byteLength('tenant 1/ü-') },
+  { servesUrls: true, timeout: TIMEOUT, prefixBytes: Buffer.byteLength('tenant 1/ü-') },
 );
 
 describeStorageDriver(
   'memory, served by Fastify',
   () => openServed('Fastify', { driver: 'memory' }),
-  { servesUrls: true },
+  { servesUrls: true, timeout: TIMEOUT },
 );

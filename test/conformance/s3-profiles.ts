@@ -4,12 +4,10 @@ import { S3_PROFILES, type S3Provider } from '../../lib/drivers/s3/s3.profiles.j
 import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
 import { type RecordedRequest, startS3Server } from '../../lib/testing/s3-server/index.js';
 import { PROVIDERS } from '../../lib/testing/s3-server/providers.js';
+import { TIMEOUT } from './timeout.js';
 import { resolveLoopbackNames } from '../testing/s3-server/loopback-names.js';
 
 const MAX_KEY_BYTES = 1024;
-
-/** Milliseconds for one behaviour: workers that share a small machine with others have waited longer than the kit's own. */
-const TIMEOUT = 240_000;
 
 /** Files that share the profiles, so that workers can run them side by side. */
 const SHARES = 6;

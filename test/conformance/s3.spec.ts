@@ -3,6 +3,7 @@ import type { Storage } from '../../lib/core/storage.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
 import { startS3Server } from '../../lib/testing/s3-server/index.js';
+import { TIMEOUT } from './timeout.js';
 
 // The profiles have specs of their own; this one shares its bucket with others.
 const PREFIX = 'tenants/ü/';
@@ -37,4 +38,8 @@ async function open(): Promise<OpenedStorage> {
   };
 }
 
-describeStorageDriver('s3', open, { servesUrls: true, prefixBytes: Buffer.byteLength(PREFIX) });
+describeStorageDriver('s3', open, {
+  servesUrls: true,
+  timeout: TIMEOUT,
+  prefixBytes: Buffer.byteLength(PREFIX),
+});

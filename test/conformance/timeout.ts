@@ -1,0 +1,2 @@
+/** Milliseconds for one behaviour: workers that share a small machine with others have waited longer than the kit's own. */
+export const TIMEOUT = 240_000;
