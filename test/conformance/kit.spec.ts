@@ -114,6 +114,7 @@ describe('the conformance kit', () => {
         multipart: false,
         signedUrls: false,
         signedUploads: { PUT: false, POST: false },
+        signedParts: false,
         checksums: [],
       },
     });

@@ -15,7 +15,7 @@ import { assertHolds, assertMissing, rejection } from './expectations.js';
 const needs = (capabilities: Capabilities): boolean => capabilities.multipart;
 
 /** A part that may be followed by others. */
-function wholePart(storage: Storage, seed: number): Buffer {
+export function wholePart(storage: Storage, seed: number): Buffer<ArrayBuffer> {
   return someBytes(Math.max(storage.capabilities.limits.minPartSize, 1000), seed);
 }
 

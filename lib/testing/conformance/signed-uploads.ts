@@ -13,7 +13,7 @@ type Method = UploadUrl['method'];
 
 const BYTES = someBytes(1000);
 
-const CHECKSUMS: readonly ChecksumAlgorithm[] = ['sha256', 'crc32c', 'crc32', 'md5', 'sha1'];
+export const CHECKSUMS: readonly ChecksumAlgorithm[] = ['sha256', 'crc32c', 'crc32', 'md5', 'sha1'];
 
 /** Ways to ask for each constraint, of which a backend may know only some; all of them allow `BYTES`. */
 const CONSTRAINTS: Readonly<Record<UploadConstraint, readonly UploadUrlOptions[]>> = {
@@ -176,7 +176,7 @@ export const signedUploads: readonly Behaviour[] = [
 ];
 
 /** Sends the bytes as the upload says: its headers, its fields in their order, the file last. */
-function send(
+export function send(
   { method, url, headers, fields }: UploadUrl,
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<Response> {
@@ -211,7 +211,7 @@ function forOtherKey(upload: UploadUrl): UploadUrl {
   return { ...upload, url: url.href };
 }
 
-function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Checksum {
+export function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Checksum {
   const running = startChecksum(algorithm);
   running.update(bytes);
   return running.digest();
