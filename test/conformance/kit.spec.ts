@@ -655,6 +655,12 @@ const BADLY_SERVED: Readonly<
         storage.uploadUrl(key, options?.method ? { method: options.method } : {}),
     }),
   },
+  'binds the URL of a part to nothing that is asked': {
+    groups: ['URLs of parts', 'signed parts'],
+    storage: (storage) => ({
+      uploadPartUrl: (upload, partNumber) => storage.uploadPartUrl(upload, partNumber),
+    }),
+  },
 };
 
 describe('the conformance kit notices a storage with a server that', () => {

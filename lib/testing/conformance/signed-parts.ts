@@ -72,18 +72,20 @@ export const partUrls: readonly Behaviour[] = [
     needs: signs,
     async run(storage, { folder }) {
       await withUpload(storage, `${folder}a`, async (upload) => {
+        assert.ok(await storage.uploadPartUrl(upload, 1));
         const { maxParts, maxExpiresIn } = storage.capabilities.limits;
-        for (const call of [
-          storage.uploadPartUrl(upload, 0),
-          storage.uploadPartUrl(upload, 1.5),
-          storage.uploadPartUrl(upload, maxParts + 1),
-          storage.uploadPartUrl(upload, 1, { size: -1 }),
-          storage.uploadPartUrl(upload, 1, { checksum: { algorithm: 'md5', value: 'short' } }),
-          storage.uploadPartUrl(upload, 1, { expiresIn: 0 }),
-          storage.uploadPartUrl(upload, 1, { expiresIn: maxExpiresIn + 1 }),
-          storage.uploadPartUrl({ ...upload, uploadId: '' }, 1),
-        ]) {
-          await rejection(call, StorageInvalidArgumentError);
+        const refused: readonly Parameters<Storage['uploadPartUrl']>[] = [
+          [upload, 0],
+          [upload, 1.5],
+          [upload, maxParts + 1],
+          [upload, 1, { size: -1 }],
+          [upload, 1, { checksum: { algorithm: 'md5', value: 'short' } }],
+          [upload, 1, { expiresIn: 0 }],
+          [upload, 1, { expiresIn: maxExpiresIn + 1 }],
+          [{ ...upload, uploadId: '' }, 1],
+        ];
+        for (const call of refused) {
+          await rejection(storage.uploadPartUrl(...call), StorageInvalidArgumentError);
         }
       });
     },
