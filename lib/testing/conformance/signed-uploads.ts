@@ -89,6 +89,18 @@ export const signedUploads: readonly Behaviour[] = [
       },
     },
     {
+      name: `stores by a signed ${method} what is only staged, of a scope, too`,
+      needs: (capabilities) => capabilities.signedUploads[method] !== false,
+      async run(storage, { folder }) {
+        const scoped = storage.scope(folder);
+        const upload = await scoped.staging().uploadUrl('a b.txt', { method });
+        assert.ok((await send(upload, BYTES)).ok);
+        assert.deepEqual(await listKeys(storage, folder), []);
+        await (await scoped.staged('a b.txt')).commit('a');
+        await assertHolds(storage, `${folder}a`, BYTES);
+      },
+    },
+    {
       name: `stores by a signed ${method} only under the key that was signed`,
       needs: (capabilities) => capabilities.signedUploads[method] !== false,
       async run(storage, { folder }) {
