@@ -1,6 +1,11 @@
 export { contentTypeOf } from './core/attributes.js';
 export type { DriverBody, StorageBody } from './core/body.js';
-export type { Capabilities, StorageLimits, UploadConstraint } from './core/capabilities.js';
+export type {
+  Capabilities,
+  PartConstraint,
+  StorageLimits,
+  UploadConstraint,
+} from './core/capabilities.js';
 export type { Checksum, ChecksumAlgorithm } from './core/checksum.js';
 export type { ReadConditions, WriteConditions } from './core/conditions.js';
 export { contentDisposition, type Disposition, safeFileName } from './core/content-disposition.js';

@@ -3,6 +3,9 @@ import type { ChecksumAlgorithm } from './checksum.js';
 /** What a signed upload URL can be bound to; what is asked and not in the driver's list is refused. */
 export type UploadConstraint = 'contentType' | 'size' | 'maxSize' | 'checksum' | 'createOnly';
 
+/** The same for the signed URL of a part. */
+export type PartConstraint = Extract<UploadConstraint, 'size' | 'checksum'>;
+
 /**
  * What a driver, as configured, can do. The storage refuses the rest with `StorageUnsupportedError` before any I/O,
  * and the conformance kit holds the driver to what it says here.
@@ -34,6 +37,8 @@ export interface Capabilities {
     readonly PUT: readonly UploadConstraint[] | false;
     readonly POST: readonly UploadConstraint[] | false;
   };
+  /** `uploadPartUrl()`: what the backend enforces, or false where there is no such URL. */
+  readonly signedParts: readonly PartConstraint[] | false;
   /** Checksums that the backend keeps with the file. Any algorithm is verified on the way in, whatever this says. */
   readonly checksums: readonly ChecksumAlgorithm[];
   /**

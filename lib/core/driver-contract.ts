@@ -15,6 +15,7 @@ const METHODS: Readonly<Record<Method, true>> = {
   uploadUrl: true,
   startMultipartUpload: true,
   uploadPart: true,
+  uploadPartUrl: true,
   listParts: true,
   completeMultipartUpload: true,
   abortMultipartUpload: true,
@@ -49,5 +50,8 @@ export function assertDriver(driver: StorageDriver): void {
   }
   if (typeof capabilities.signedUploads !== 'object' || capabilities.signedUploads === null) {
     refuse('capabilities.signedUploads must be an object');
+  }
+  if (capabilities.signedParts !== false && !Array.isArray(capabilities.signedParts)) {
+    refuse('capabilities.signedParts must be a list, or false');
   }
 }

@@ -1,9 +1,16 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { UploadConstraint } from './capabilities.js';
+import type { PartConstraint, UploadConstraint } from './capabilities.js';
+import type { Checksum } from './checksum.js';
 import { StorageConfigurationError } from './errors.js';
 import { encodeKey } from './key.js';
 import { type DerivedKey, deriveKeys, type SigningKey } from './signing-keys.js';
-import type { DriverUploadUrlOptions, DriverUrlOptions, UploadUrl } from './storage-driver.js';
+import type {
+  DriverPartUrlOptions,
+  DriverUpload,
+  DriverUploadUrlOptions,
+  DriverUrlOptions,
+  UploadUrl,
+} from './storage-driver.js';
 
 /** What a signed URL, or a signed form, allows; every field is bound by the signature. */
 export interface SignedRequest {
@@ -19,6 +26,9 @@ export interface SignedRequest {
   /** `algorithm:base64`. */
   readonly checksum?: string;
   readonly createOnly?: boolean;
+  /** With `partNumber`: what is stored is that part of the multipart upload. */
+  readonly uploadId?: string;
+  readonly partNumber?: number;
 }
 
 /** Where signed URLs lead to, and what they are signed with. */
@@ -36,6 +46,8 @@ const PARAMETERS = {
   maxSize: 'max-size',
   checksum: 'checksum',
   createOnly: 'create-only',
+  uploadId: 'upload-id',
+  partNumber: 'part-number',
 } as const satisfies Partial<Record<keyof SignedRequest, string>>;
 
 /** The type's name among the fields of a form, as in forms for S3. */
@@ -49,6 +61,15 @@ export const SIGNED_UPLOAD_CONSTRAINTS = [
   'checksum',
   'createOnly',
 ] as const satisfies readonly UploadConstraint[];
+
+/** What the URL of a part is bound to; for `capabilities.signedParts`. */
+export const SIGNED_PART_CONSTRAINTS = [
+  'size',
+  'checksum',
+] as const satisfies readonly PartConstraint[];
+
+/** Bytes of a part whose URL says no size, at most: a part is held in memory as a whole. */
+const MOST_OF_UNSIZED_PART = 64 * 1024 ** 2;
 
 /** Signs and verifies URLs for backends that have no signatures of their own (HMAC-SHA-256 over every field). */
 export class UrlSigner {
@@ -115,7 +136,7 @@ export class UrlSigner {
       ...(contentType !== undefined && { contentType }),
       ...(size !== undefined && { size }),
       ...(maxSize !== undefined && { maxSize }),
-      ...(checksum && { checksum: `${checksum.algorithm}:${checksum.value}` }),
+      ...(checksum && { checksum: checksumText(checksum) }),
       ...(ifNoneMatch && { createOnly: true }),
     };
     const expiresAt = new Date(request.expires * 1000);
@@ -126,6 +147,25 @@ export class UrlSigner {
     const headers: Record<string, string> =
       contentType === undefined ? {} : { 'content-type': contentType };
     return { method, url: this.sign(request), headers, expiresAt };
+  }
+
+  /** A request as `StorageDriver.uploadPartUrl` answers it. */
+  uploadPartUrl(
+    { key, uploadId }: DriverUpload,
+    partNumber: number,
+    { expiresIn, size, checksum }: DriverPartUrlOptions,
+  ): UploadUrl {
+    const expires = Math.floor(Date.now() / 1000) + expiresIn;
+    const url = this.sign({
+      method: 'PUT',
+      key,
+      expires,
+      ...(size === undefined ? { maxSize: MOST_OF_UNSIZED_PART } : { size }),
+      ...(checksum && { checksum: checksumText(checksum) }),
+      uploadId,
+      partNumber,
+    });
+    return { method: 'PUT', url, headers: {}, expiresAt: new Date(expires * 1000) };
   }
 
   /**
@@ -201,6 +241,10 @@ export class UrlSigner {
   }
 }
 
+function checksumText({ algorithm, value }: Checksum): string {
+  return `${algorithm}:${value}`;
+}
+
 /** A request as parameters tell it, whatever they tell: only its signature makes it a permission. */
 function parseRequest(key: string, parameters: URLSearchParams): SignedRequest {
   const text = (name: string): string | undefined => parameters.get(name) ?? undefined;
@@ -217,6 +261,8 @@ function parseRequest(key: string, parameters: URLSearchParams): SignedRequest {
       maxSize: number(PARAMETERS.maxSize),
       checksum: text(PARAMETERS.checksum),
       createOnly: parameters.has(PARAMETERS.createOnly) || undefined,
+      uploadId: text(PARAMETERS.uploadId),
+      partNumber: number(PARAMETERS.partNumber),
     }).filter(([, value]) => value !== undefined),
   ) as unknown as SignedRequest;
 }

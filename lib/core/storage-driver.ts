@@ -73,6 +73,16 @@ export interface StorageDriver<Client = unknown> {
     options: DriverOptions,
   ): Promise<MultipartPart>;
 
+  /**
+   * A request that stores a part until it expires, bound to all that is asked. Its answer has the header `ETag`, as
+   * `listParts` tells it. Whether the upload is there shows only when it is made.
+   */
+  uploadPartUrl(
+    upload: DriverUpload,
+    partNumber: number,
+    options: DriverPartUrlOptions,
+  ): Promise<UploadUrl>;
+
   /** All parts, by number. @throws StorageFileNotFoundError when the upload is not there. */
   listParts(upload: DriverUpload, options: DriverOptions): Promise<MultipartPart[]>;
 
@@ -163,6 +173,13 @@ export interface DriverUploadUrlOptions extends DriverOptions {
   readonly maxSize?: number;
   readonly checksum?: Checksum;
   readonly ifNoneMatch?: '*';
+}
+
+export interface DriverPartUrlOptions extends DriverOptions {
+  /** Seconds. */
+  readonly expiresIn: number;
+  readonly size?: number;
+  readonly checksum?: Checksum;
 }
 
 /** A request for somebody else to make: send it exactly so. */

@@ -128,4 +128,20 @@ export interface MultipartOptions extends SignalOption, FileAttributes {
   partSize?: ByteSize;
 }
 
+export interface UploadPartOptions extends SignalOption {
+  /** Announced length in bytes. A part of any other length is refused and not stored. */
+  size?: number;
+  /** Announced checksum. A part with any other is refused and not stored. */
+  checksum?: Checksum;
+}
+
+/** All that is asked is bound by the signature and enforced by the backend. */
+export interface PartUrlOptions extends SignalOption {
+  /** Seconds, or text such as `'15m'`. Default: the storage's `expiresIn`. */
+  expiresIn?: number | string;
+  /** Exact length in bytes. */
+  size?: number;
+  checksum?: Checksum;
+}
+
 export interface CompleteMultipartOptions extends SignalOption, WriteConditions {}

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { assertOptions, shown } from './arguments.js';
 import { openBody, type OpenBody, type StorageBody } from './body.js';
-import { type Capabilities, type UploadConstraint } from './capabilities.js';
+import type { Capabilities, PartConstraint, UploadConstraint } from './capabilities.js';
 import { parseWriteConditions, type WriteConditions } from './conditions.js';
 import type { DriverSource } from './driver-source.js';
 import {
@@ -330,6 +330,29 @@ export class StorageView {
       if (value === undefined || enforced.includes(constraint as UploadConstraint)) continue;
       throw this.#unsupported(`enforcing ${constraint} on a signed ${method} upload`);
     }
+  }
+
+  /** @param asked what the caller wants the URL of a part to be bound to */
+  assertSignedPart(asked: Record<PartConstraint, unknown>): void {
+    const { signedParts } = this.capabilities;
+    if (!signedParts) throw this.#unsupported('signed URLs of parts, as configured');
+    for (const [constraint, value] of Object.entries(asked)) {
+      if (value === undefined || signedParts.includes(constraint as PartConstraint)) continue;
+      throw this.#unsupported(`enforcing ${constraint} on the signed URL of a part`);
+    }
+  }
+
+  /** Bytes of a part at most: one that is larger could never be part of a file. */
+  get maxPartSize(): number {
+    return Math.min(this.capabilities.limits.maxPartSize, this.maxObjectSize);
+  }
+
+  /** @throws StorageTooLargeError */
+  assertPartSize(size: number): void {
+    if (size <= this.maxPartSize) return;
+    throw new StorageTooLargeError(
+      `The part has ${size} bytes, more than the limit of ${this.maxPartSize}`,
+    );
   }
 
   /** Seconds. */

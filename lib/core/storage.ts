@@ -34,10 +34,12 @@ import type {
   ListOptions,
   ListPageOptions,
   MultipartOptions,
+  PartUrlOptions,
   PutOptions,
   SignalOption,
   StageOptions,
   SweepOptions,
+  UploadPartOptions,
   UploadUrlOptions,
   UrlOptions,
 } from './storage-methods.js';
@@ -417,24 +419,28 @@ export class Storage<Name extends string = string> {
     });
   }
 
-  /** Stores one part; sent again under the same number it replaces the first. A stream is read into memory. */
+  /**
+   * Stores one part; sent again under the same number it replaces the first. A stream is read into memory.
+   *
+   * @throws StorageIntegrityError when `size` or `checksum` is not the body's
+   */
   async uploadPart(
     upload: MultipartUpload,
     partNumber: number,
     body: StorageBody,
-    options: SignalOption = {},
+    options: UploadPartOptions = {},
   ): Promise<MultipartPart> {
     const source = this.#view.openBody('uploadPart', upload?.key, body);
     try {
       return await this.#view.runUpload('uploadPart', upload, options, async (operation, ours) => {
-        const { maxParts, maxPartSize } = this.capabilities.limits;
-        const number = parsePartNumber(partNumber, maxParts);
+        const number = parsePartNumber(partNumber, this.capabilities.limits.maxParts);
+        const { size, checksum } = options;
         const bytes = await readBody(
           uploadBody(source, {
             signal: operation.signal,
-            size: undefined,
-            checksum: undefined,
-            maxSize: Math.min(maxPartSize, this.#view.maxObjectSize),
+            size: size === undefined ? undefined : assertCount(size, 'size'),
+            checksum: checksum === undefined ? undefined : parseChecksum(checksum),
+            maxSize: this.#view.maxPartSize,
             onWait: (waiting) => operation.sourceWaits(waiting),
             onBytes: () => {},
           }),
@@ -447,6 +453,34 @@ export class Storage<Name extends string = string> {
       if ('destroy' in source) source.destroy(error as Error);
       throw error;
     }
+  }
+
+  /**
+   * A request that stores one part of the upload until it expires, for somebody else to make: with exactly the method
+   * and headers that it says. Its answer has the part's `etag` in the header `ETag`, by which it can be completed. Whatever
+   * is asked is enforced by the backend. Signing does not ask for the upload: what is sent when that is over is part of no file.
+   *
+   * @throws StorageUnsupportedError when the backend has no such URLs, or cannot enforce something that is asked
+   * @throws StorageTooLargeError when `size` is larger than a part can be
+   */
+  async uploadPartUrl(
+    upload: MultipartUpload,
+    partNumber: number,
+    options: PartUrlOptions = {},
+  ): Promise<UploadUrl> {
+    return this.#view.runUpload('uploadPartUrl', upload, options, async (operation, ours) => {
+      const size = options.size === undefined ? undefined : assertCount(options.size, 'size');
+      const checksum = options.checksum === undefined ? undefined : parseChecksum(options.checksum);
+      this.#view.assertSignedPart({ size, checksum });
+      if (size !== undefined) this.#view.assertPartSize(size);
+      const number = parsePartNumber(partNumber, this.capabilities.limits.maxParts);
+      return this.#driver.uploadPartUrl(ours, number, {
+        signal: operation.signal,
+        expiresIn: this.#view.expiresIn(options.expiresIn),
+        ...(size !== undefined && { size }),
+        ...(checksum && { checksum }),
+      });
+    });
   }
 
   /** The parts that the backend has, by number. @throws StorageFileNotFoundError when the upload is not there */

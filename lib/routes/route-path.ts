@@ -67,10 +67,20 @@ export function targetBelow(mount: string, url = ''): RawTarget | undefined {
  * The routers decode in ways of their own, and each another way; this is the one that counts.
  */
 export function keyOfPath(path: string): string | undefined {
+  const key = decodedPath(path);
+  try {
+    return key === undefined ? undefined : parseKey(key);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same text, whether it is a key or not: for paths that a signature vouches for. */
+export function decodedPath(path: string): string | undefined {
   // Decoded, a slash would divide what is one segment here; behind a "#", the routers see nothing.
   if (/%2f|#/i.test(path)) return undefined;
   try {
-    return parseKey(decodeURIComponent(path));
+    return decodeURIComponent(path);
   } catch {
     return undefined;
   }

@@ -81,7 +81,7 @@ export function signedRoutesController({
       throw urlRefused();
     }
 
-    #answer(response: object, { etag }: StoredFile): void {
+    #answer(response: object, { etag }: Pick<StoredFile, 'etag'>): void {
       if (etag !== undefined) this.adapterHost.httpAdapter.setHeader(response, 'ETag', etag);
     }
   }

@@ -11,7 +11,7 @@ import type { Storage } from '../core/storage.js';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
 import type { StorageSigningOptions } from '../interfaces/storage-routes-options.interface.js';
 import { urlRefused } from './route.exceptions.js';
-import { claimPath, keyOfPath, mountedPath, targetBelow } from './route-path.js';
+import { claimPath, decodedPath, mountedPath, targetBelow } from './route-path.js';
 import { withholdBodies } from './withheld-bodies.js';
 
 /** A storage behind the routes, and what verifies its URLs. */
@@ -22,6 +22,7 @@ export interface SignedStorage {
 
 /** What a request may do. */
 export interface AllowedRequest {
+  /** Or the view of it that has what is staged. */
   readonly storage: Storage;
   /** As the storage knows it: without the prefix. */
   readonly key: string;
@@ -95,8 +96,8 @@ export class SignedRoutes implements OnModuleInit {
   /** What the URL of a request allows. @throws HttpException the same one for all that it does not */
   allowedBy(method: string | undefined, url: string | undefined): AllowedRequest {
     const { served, path, query } = this.#target(url);
-    const key = path === undefined ? undefined : keyOfPath(path);
-    // Only the spelling that was signed.
+    const key = path === undefined ? undefined : decodedPath(path);
+    // Only the spelling that was signed; what the storage takes for a key, it says itself.
     if (key === undefined || encodeKey(key) !== path) throw urlRefused();
     return allowed(served, served.signer.verify(method ?? '', key, query));
   }
@@ -167,7 +168,10 @@ export class SignedRoutes implements OnModuleInit {
 }
 
 /** @throws HttpException */
-function allowed({ storage }: SignedStorage, signed: SignedRequest | undefined): AllowedRequest {
+function allowed(served: SignedStorage, signed: SignedRequest | undefined): AllowedRequest {
+  // What is staged has keys that only its own view takes.
+  const staging = served.storage.staging();
+  const storage = signed?.key.startsWith(staging.prefix) ? staging : served.storage;
   // Signed by this storage, so the prefix is on; unless it has another one meanwhile.
   if (!signed?.key.startsWith(storage.prefix)) throw urlRefused();
   return { storage, key: signed.key.slice(storage.prefix.length), signed };

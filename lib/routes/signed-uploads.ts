@@ -2,6 +2,7 @@ import { HttpException, HttpStatus } from '@nestjs/common';
 import { contentTypeOf } from '../core/attributes.js';
 import type { Checksum, ChecksumAlgorithm } from '../core/checksum.js';
 import { StorageConfigurationError } from '../core/errors.js';
+import type { MultipartPart } from '../core/multipart.js';
 import type { SignedRequest } from '../core/signed-url.js';
 import type { StageOptions } from '../core/storage-methods.js';
 import type { Storage } from '../core/storage.js';
@@ -35,8 +36,8 @@ const LIMITS: FormSpecification['limits'] = {
 };
 
 /**
- * Stores the body of a PUT as its URL says: all of it, or nothing. What can be told from the headers is refused before
- * a byte is read.
+ * Stores the body of a PUT as its URL says, as a file or as a part of one: all of it, or nothing. What can be told from
+ * the headers is refused before a byte is read.
  *
  * @throws HttpException, StorageError
  */
@@ -44,18 +45,24 @@ export async function storePut(
   { request }: HttpExchange,
   { storage, key, signed }: SignedUpload,
   signal: AbortSignal,
-): Promise<StoredFile> {
+): Promise<StoredFile | MultipartPart> {
+  const { uploadId, partNumber } = signed;
   const contentType = assertType(signed, request.headers['content-type']);
   const announced = announcedSize(request.headers['content-length']);
   assertSize(signed, announced);
   if (request.readableEnded) throw alreadyRead();
   const size = signed.size ?? announced;
   const body = new FormBody(request, LIMITS);
+  const content = upTo(signed.maxSize, body);
+  const options = { ...attributesOf(signed, signal), ...(size !== undefined && { size }) };
   try {
-    return await storage.put(key, upTo(signed.maxSize, body), {
-      ...attributesOf(signed, signal),
+    if (uploadId !== undefined && partNumber !== undefined) {
+      const upload = { key, uploadId, partSize: size ?? 0 };
+      return await storage.uploadPart(upload, partNumber, content, options);
+    }
+    return await storage.put(key, content, {
+      ...options,
       ...(contentType !== undefined && { contentType }),
-      ...(size !== undefined && { size }),
       ...(signed.createOnly && { ifNoneMatch: '*' }),
     });
   } catch (error) {
@@ -153,7 +160,10 @@ async function* upTo(
   }
 }
 
-function attributesOf({ checksum }: SignedRequest, signal: AbortSignal): StageOptions {
+function attributesOf(
+  { checksum }: SignedRequest,
+  signal: AbortSignal,
+): Pick<StageOptions, 'signal' | 'checksum'> {
   return { signal, ...(checksum !== undefined && { checksum: parseSignedChecksum(checksum) }) };
 }
 

@@ -1,3 +1,4 @@
+import type { MultipartPart } from '../core/multipart.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { StorageRegistry } from '../storage.registry.js';
 import type { HttpExchange } from '../uploads/http-exchange.js';
@@ -16,7 +17,7 @@ export class UploadReception {
   ) {}
 
   /** @throws HttpException */
-  async put(exchange: HttpExchange): Promise<StoredFile> {
+  async put(exchange: HttpExchange): Promise<StoredFile | MultipartPart> {
     const { request, response } = exchange;
     const interruption = new AbortController();
     const closed = (): void => {

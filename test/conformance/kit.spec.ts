@@ -114,6 +114,7 @@ describe('the conformance kit', () => {
         multipart: false,
         signedUrls: false,
         signedUploads: { PUT: false, POST: false },
+        signedParts: false,
         checksums: [],
       },
     });
@@ -652,6 +653,12 @@ const BADLY_SERVED: Readonly<
     storage: (storage) => ({
       uploadUrl: (key, options) =>
         storage.uploadUrl(key, options?.method ? { method: options.method } : {}),
+    }),
+  },
+  'binds the URL of a part to nothing that is asked': {
+    groups: ['URLs of parts', 'signed parts'],
+    storage: (storage) => ({
+      uploadPartUrl: (upload, partNumber) => storage.uploadPartUrl(upload, partNumber),
     }),
   },
 };

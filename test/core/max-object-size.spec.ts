@@ -56,6 +56,14 @@ describe('maxObjectSize', () => {
     expect(await storage.listParts(upload)).toEqual([]);
   });
 
+  it('refuses the URL of a part that is larger by itself', async () => {
+    const { storage } = await open({ maxObjectSize: 10 });
+    const upload = await storage.startMultipartUpload('a');
+    await storage.uploadPartUrl(upload, 1, { size: 10 });
+    const url = storage.uploadPartUrl(upload, 1, { size: 11 });
+    await expect(url).rejects.toThrow(StorageTooLargeError);
+  });
+
   it('refuses to complete parts that are larger together, named or not', async () => {
     const { storage } = await open({ maxObjectSize: 10 });
     const upload = await storage.startMultipartUpload('a');

@@ -15,6 +15,8 @@ const FULL: SignedRequest = {
   maxSize: 2000,
   checksum: 'md5:1B2M2Y8AsgTpgAmY7PhCfg==',
   createOnly: true,
+  uploadId: 'an-upload',
+  partNumber: 7,
 };
 const NOW = 1_900_000_000_000;
 
@@ -206,6 +208,28 @@ describe('UrlSigner', () => {
       checksum: 'md5:1B2M2Y8AsgTpgAmY7PhCfg==',
       createOnly: true,
       expires: upload.expiresAt.getTime() / 1000,
+    });
+  });
+
+  it('makes the request of a part, which is limited in any case', () => {
+    const { signal } = new AbortController();
+    const upload = { key: KEY, uploadId: 'an upload/1' };
+    const part = { method: 'PUT', key: KEY, uploadId: 'an upload/1', partNumber: 2 } as const;
+    const checksum = { algorithm: 'md5', value: '1B2M2Y8AsgTpgAmY7PhCfg==' } as const;
+    const bound = signer().uploadPartUrl(upload, 2, { signal, expiresIn: 60, size: 5, checksum });
+    const expires = bound.expiresAt.getTime() / 1000;
+    expect(bound).toMatchObject({ method: 'PUT', headers: {} });
+    expect(verify(signer(), 'PUT', bound.url, Date.now())).toEqual({
+      ...part,
+      expires,
+      size: 5,
+      checksum: 'md5:1B2M2Y8AsgTpgAmY7PhCfg==',
+    });
+    expect(verify(signer(), 'PUT', bound.url, expires * 1000)).toBeUndefined();
+    const free = signer().uploadPartUrl(upload, 2, { signal, expiresIn: 60 });
+    expect(verify(signer(), 'PUT', free.url, Date.now())).toMatchObject({
+      ...part,
+      maxSize: 64 * 1024 ** 2,
     });
   });
 

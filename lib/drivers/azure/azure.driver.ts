@@ -13,6 +13,7 @@ import type {
   DriverListOptions,
   DriverMultipartOptions,
   DriverOptions,
+  DriverPartUrlOptions,
   DriverPutOptions,
   DriverUpload,
   DriverUploadUrlOptions,
@@ -38,7 +39,7 @@ import {
   uploadPart,
 } from './azure.multipart.js';
 import type { AzureStorageOptions } from './azure.options.js';
-import { MAX_DELEGATED_LIFE, uploadUrl, url } from './azure.signed-urls.js';
+import { MAX_DELEGATED_LIFE, uploadPartUrl, uploadUrl, url } from './azure.signed-urls.js';
 import { put } from './azure.uploads.js';
 
 const ONE_YEAR = 365 * 86_400;
@@ -117,6 +118,14 @@ class AzureDriver implements StorageDriver<ContainerClient> {
     return this.#run(options, () => uploadPart(this.#container, upload, partNumber, body, options));
   }
 
+  uploadPartUrl(
+    _upload: DriverUpload,
+    _partNumber: number,
+    _options: DriverPartUrlOptions,
+  ): Promise<UploadUrl> {
+    return uploadPartUrl();
+  }
+
   listParts(upload: DriverUpload, options: DriverOptions): Promise<MultipartPart[]> {
     return this.#run(options, () => listParts(this.#container, upload, options));
   }
@@ -169,6 +178,7 @@ function capabilitiesOf({ signsWith }: AzureContainer): Capabilities {
     multipart: true,
     signedUrls: signs,
     signedUploads: { PUT: signs ? ['createOnly'] : false, POST: false },
+    signedParts: false,
     checksums: ['md5'],
     retries: true,
     limits: {

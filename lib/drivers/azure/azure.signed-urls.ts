@@ -58,6 +58,16 @@ export async function uploadUrl(
   };
 }
 
+/**
+ * A shared access signature is for a blob, and names no block: whoever had one for a part could send every other part, and
+ * replace what the upload was started with.
+ */
+export async function uploadPartUrl(): Promise<never> {
+  throw new StorageUnsupportedError(
+    'A shared access signature cannot be bound to one part; send the parts through uploadPart()',
+  );
+}
+
 type SignedUrlOptions = Omit<BlobGenerateSasUrlOptions, 'permissions' | 'protocol'> & {
   readonly permissions: string;
   readonly expiresOn: Date;

@@ -13,6 +13,7 @@ import type {
   DriverListOptions,
   DriverMultipartOptions,
   DriverOptions,
+  DriverPartUrlOptions,
   DriverPutOptions,
   DriverUpload,
   DriverUploadUrlOptions,
@@ -35,6 +36,7 @@ import {
   listParts,
   startMultipartUpload,
   uploadPart,
+  uploadPartUrl,
 } from './gcs.multipart.js';
 import { readFile } from './gcs.objects.js';
 import type { GcsStorageOptions } from './gcs.options.js';
@@ -70,6 +72,7 @@ const CAPABILITIES: Capabilities = {
     PUT: ['contentType', 'size', 'maxSize', 'checksum', 'createOnly'],
     POST: ['contentType', 'size', 'maxSize'],
   },
+  signedParts: ['size', 'checksum'],
   checksums: ['crc32c'],
   retries: true,
   limits: {
@@ -140,6 +143,14 @@ class GcsDriver implements StorageDriver<GcsClient> {
     options: DriverOptions,
   ): Promise<MultipartPart> {
     return this.#run(options, () => uploadPart(this.#bucket, upload, partNumber, body, options));
+  }
+
+  uploadPartUrl(
+    upload: DriverUpload,
+    partNumber: number,
+    options: DriverPartUrlOptions,
+  ): Promise<UploadUrl> {
+    return this.#run(options, () => uploadPartUrl(this.#bucket, upload, partNumber, options));
   }
 
   listParts(upload: DriverUpload, options: DriverOptions): Promise<MultipartPart[]> {

@@ -13,6 +13,8 @@ export interface GcsObject {
   readonly generation: string;
   readonly updated: Date | undefined;
   readonly crc32c: string | undefined;
+  /** Base64. Objects that were joined from others have none. */
+  readonly md5: string | undefined;
   readonly attributes: FileAttributes;
   readonly writeToken: string | undefined;
   readonly customTime: string | undefined;
@@ -20,7 +22,7 @@ export interface GcsObject {
 
 /** The fields of an answer that make up a `GcsObject`. */
 export const OBJECT_FIELDS =
-  'name,size,generation,updated,crc32c,contentType,cacheControl,contentDisposition,contentEncoding,contentLanguage,customTime,metadata';
+  'name,size,generation,updated,crc32c,md5Hash,contentType,cacheControl,contentDisposition,contentEncoding,contentLanguage,customTime,metadata';
 
 const HEADERS = [
   'contentType',
@@ -54,6 +56,7 @@ export function parseObject(resource: unknown): GcsObject {
     attributes,
     updated: Number.isNaN(updated.getTime()) ? undefined : updated,
     crc32c: toText(fields['crc32c']),
+    md5: toText(fields['md5Hash']),
     writeToken: toText(writeToken),
     customTime: toText(fields['customTime']),
   };

@@ -9,7 +9,9 @@ import type { MultipartPart } from '../../core/multipart.js';
 import type {
   DriverMultipartOptions,
   DriverOptions,
+  DriverPartUrlOptions,
   DriverUpload,
+  UploadUrl,
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { deleteMany } from './gcs.deletes.js';
@@ -26,6 +28,7 @@ import {
 import { deleteObject, findObject } from './gcs.objects.js';
 import { inParallel } from './gcs.parallel.js';
 import { jsonBody, objectPath, send, type SentAnswer } from './gcs.requests.js';
+import { uploadUrl } from './gcs.signed-urls.js';
 import { putBytes } from './gcs.uploads.js';
 
 /** Objects that one call joins. */
@@ -75,7 +78,7 @@ export async function uploadPart(
   { signal }: DriverOptions,
 ): Promise<MultipartPart> {
   const folder = folderOf(upload);
-  const name = folder.parts + String(partNumber).padStart(5, '0');
+  const name = partName(folder, partNumber);
   const part = await putBytes(bucket, name, body, { signal }, ABSENT);
   // The part is stored, and an abort now comes too late.
   const ending = AbortSignal.timeout(CLEANUP_TIMEOUT);
@@ -84,6 +87,20 @@ export async function uploadPart(
     throw noSuchUpload();
   }
   return partOf(part, folder);
+}
+
+/**
+ * A PUT of the part's object. Google does not know that it belongs to an upload: one that comes when that is over stays,
+ * seen by nobody, until the upload is aborted once more or the bucket's lifecycle rule removes it.
+ */
+export function uploadPartUrl(
+  bucket: GcsBucket,
+  upload: DriverUpload,
+  partNumber: number,
+  options: DriverPartUrlOptions,
+): Promise<UploadUrl> {
+  const name = partName(folderOf(upload), partNumber);
+  return uploadUrl(bucket, name, { ...options, method: 'PUT' });
 }
 
 export async function listParts(
@@ -160,7 +177,7 @@ function chosenParts(
   const byNumber = new Map(objects.map((object) => [partOf(object, folder).partNumber, object]));
   return parts.map(({ partNumber, etag }) => {
     const object = byNumber.get(partNumber);
-    if (object && fileOf(object).etag === etag) return object;
+    if (object && partOf(object, folder).etag === etag) return object;
     throw new StorageInvalidArgumentError(
       `Part ${partNumber} was not uploaded, or not with this etag`,
     );
@@ -260,9 +277,15 @@ async function listAll(
   return objects;
 }
 
+function partName({ parts }: UploadFolder, partNumber: number): string {
+  return parts + String(partNumber).padStart(5, '0');
+}
+
+/** Its etag is the MD5, which is what Google answers to a signed PUT. */
 function partOf(object: GcsObject, { parts }: UploadFolder): MultipartPart {
-  const { etag, size } = fileOf(object);
-  return { partNumber: Number(object.name.slice(parts.length)), etag: etag!, size };
+  const { name, size, md5, generation } = object;
+  const etag = md5 === undefined ? generation : Buffer.from(md5, 'base64').toString('hex');
+  return { partNumber: Number(name.slice(parts.length)), etag: `"${etag}"`, size };
 }
 
 function noSuchUpload(): StorageError {

@@ -10,7 +10,11 @@ import {
   StorageUnsupportedError,
 } from '../../core/errors.js';
 import type { MultipartPart } from '../../core/multipart.js';
-import { SIGNED_UPLOAD_CONSTRAINTS, UrlSigner } from '../../core/signed-url.js';
+import {
+  SIGNED_PART_CONSTRAINTS,
+  SIGNED_UPLOAD_CONSTRAINTS,
+  UrlSigner,
+} from '../../core/signed-url.js';
 import type {
   DriverCopyOptions,
   DriverDeleteResult,
@@ -20,6 +24,7 @@ import type {
   DriverListOptions,
   DriverMultipartOptions,
   DriverOptions,
+  DriverPartUrlOptions,
   DriverPutOptions,
   DriverUpload,
   DriverUploadUrlOptions,
@@ -166,6 +171,14 @@ class LocalDriver implements StorageDriver<undefined> {
     );
   }
 
+  async uploadPartUrl(
+    upload: DriverUpload,
+    partNumber: number,
+    options: DriverPartUrlOptions,
+  ): Promise<UploadUrl> {
+    return this.#signer().uploadPartUrl(upload, partNumber, options);
+  }
+
   listParts(upload: DriverUpload, { signal }: DriverOptions): Promise<MultipartPart[]> {
     return this.#attempt(upload.key, () => {
       throwIfAborted(signal);
@@ -292,6 +305,7 @@ function capabilitiesOf(signs: boolean): Capabilities {
       PUT: signs && SIGNED_UPLOAD_CONSTRAINTS,
       POST: signs && SIGNED_UPLOAD_CONSTRAINTS,
     },
+    signedParts: signs && SIGNED_PART_CONSTRAINTS,
     checksums: ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'],
     retries: false,
     limits: {

@@ -17,7 +17,11 @@ import {
 import { compareKeys } from '../../core/key.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import { resolveRange } from '../../core/range.js';
-import { SIGNED_UPLOAD_CONSTRAINTS, UrlSigner } from '../../core/signed-url.js';
+import {
+  SIGNED_PART_CONSTRAINTS,
+  SIGNED_UPLOAD_CONSTRAINTS,
+  UrlSigner,
+} from '../../core/signed-url.js';
 import type {
   DriverCopyOptions,
   DriverDeleteResult,
@@ -27,6 +31,7 @@ import type {
   DriverListOptions,
   DriverMultipartOptions,
   DriverOptions,
+  DriverPartUrlOptions,
   DriverPutOptions,
   DriverUpload,
   DriverUploadUrlOptions,
@@ -91,6 +96,7 @@ class MemoryDriver implements StorageDriver<undefined> {
         PUT: canSign && SIGNED_UPLOAD_CONSTRAINTS,
         POST: canSign && SIGNED_UPLOAD_CONSTRAINTS,
       },
+      signedParts: canSign && SIGNED_PART_CONSTRAINTS,
       checksums: ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'],
       retries: true,
       limits: {
@@ -198,6 +204,14 @@ class MemoryDriver implements StorageDriver<undefined> {
     parts.set(partNumber, { bytes: Uint8Array.from(body), etag });
     this.#used += body.byteLength - replaced;
     return { partNumber, etag, size: body.byteLength };
+  }
+
+  async uploadPartUrl(
+    upload: DriverUpload,
+    partNumber: number,
+    options: DriverPartUrlOptions,
+  ): Promise<UploadUrl> {
+    return this.#signer!.uploadPartUrl(upload, partNumber, options);
   }
 
   async listParts(upload: DriverUpload): Promise<MultipartPart[]> {

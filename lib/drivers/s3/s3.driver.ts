@@ -13,6 +13,7 @@ import type {
   DriverListOptions,
   DriverMultipartOptions,
   DriverOptions,
+  DriverPartUrlOptions,
   DriverPutOptions,
   DriverUpload,
   DriverUploadUrlOptions,
@@ -38,7 +39,7 @@ import {
 } from './s3.multipart.js';
 import type { S3StorageOptions } from './s3.options.js';
 import type { S3Profile } from './s3.profiles.js';
-import { uploadUrl, url } from './s3.signed-urls.js';
+import { uploadPartUrl, uploadUrl, url } from './s3.signed-urls.js';
 import { put } from './s3.uploads.js';
 
 const SEVEN_DAYS = 604_800;
@@ -114,6 +115,14 @@ class S3Driver implements StorageDriver<S3Client> {
     return this.#run(options, () => uploadPart(this.#bucket, upload, partNumber, body, options));
   }
 
+  uploadPartUrl(
+    upload: DriverUpload,
+    partNumber: number,
+    options: DriverPartUrlOptions,
+  ): Promise<UploadUrl> {
+    return this.#run(options, () => uploadPartUrl(this.#bucket, upload, partNumber, options));
+  }
+
   listParts(upload: DriverUpload, options: DriverOptions): Promise<MultipartPart[]> {
     return this.#run(options, () => listParts(this.#bucket, upload, options));
   }
@@ -177,6 +186,7 @@ function capabilitiesOf(profile: S3Profile): Capabilities {
         ...(checksums.length > 0 ? (['checksum'] as const) : []),
       ],
     },
+    signedParts: ['size', ...(profile.wholeUploadChecksums ? (['checksum'] as const) : [])],
     checksums,
     retries: true,
     limits: {

@@ -5,16 +5,19 @@ import {
   type S3Client,
   type ServiceInputTypes,
   type ServiceOutputTypes,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Checksum } from '../../core/checksum.js';
 import { StorageUnsupportedError } from '../../core/errors.js';
 import type {
+  DriverPartUrlOptions,
+  DriverUpload,
   DriverUploadUrlOptions,
   DriverUrlOptions,
   UploadUrl,
 } from '../../core/storage-driver.js';
-import { checksumHeader } from './s3.checksums.js';
+import { checksumHeader, partChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { type PolicyCondition, signPolicy } from './s3.post-policies.js';
 import { type S3Command, withHeaders, withoutExtras } from './s3.requests.js';
@@ -40,7 +43,7 @@ export function uploadUrl(
 }
 
 /** Without `contentType` the uploader is free to choose one. */
-async function signPut(
+function signPut(
   bucket: S3Bucket,
   key: string,
   { contentType, size, checksum, ifNoneMatch, expiresIn }: DriverUploadUrlOptions,
@@ -56,10 +59,27 @@ async function signPut(
     Key: key,
     ...(size !== undefined && { ContentLength: size }),
   });
-  withHeaders(command, (signed) => Object.assign(signed, headers));
-  const expiresAt = new Date(Date.now() + expiresIn * 1000);
-  const signed = await presign(bucket, command, expiresIn, Object.keys(headers));
-  return { method: 'PUT', url: signed, headers, expiresAt };
+  return presignUpload(bucket, command, headers, expiresIn);
+}
+
+/** A PUT of one part. A checksum has to be of the upload's own algorithm, as that of every part, or an MD5. */
+export function uploadPartUrl(
+  bucket: S3Bucket,
+  { key, uploadId }: DriverUpload,
+  partNumber: number,
+  { size, checksum, expiresIn }: DriverPartUrlOptions,
+): Promise<UploadUrl> {
+  const command = new UploadPartCommand({
+    Bucket: bucket.bucket,
+    Key: key,
+    UploadId: uploadId,
+    PartNumber: partNumber,
+    ...(size !== undefined && { ContentLength: size }),
+  });
+  const headers: Record<string, string> = {
+    ...(checksum && { [boundPartChecksum(bucket, checksum)]: checksum.value }),
+  };
+  return presignUpload(bucket, command, headers, expiresIn);
 }
 
 /** Without `contentType` the form may not carry one, and the file is `application/octet-stream`. */
@@ -108,6 +128,17 @@ function boundChecksum(bucket: S3Bucket, method: 'PUT' | 'POST', checksum: Check
   );
 }
 
+/** @throws StorageUnsupportedError as `boundChecksum` */
+function boundPartChecksum(bucket: S3Bucket, checksum: Checksum): string {
+  const known = [partChecksum(bucket)?.toLowerCase(), 'md5'];
+  const header = known.includes(checksum.algorithm) ? checksumHeader(bucket, checksum) : undefined;
+  if (header !== undefined) return header;
+  throw new StorageUnsupportedError(
+    `The signed URL of a part cannot be bound to a checksum of algorithm ${checksum.algorithm}; take ` +
+      known.filter(Boolean).join(', '),
+  );
+}
+
 /** By the clock of the service, as far as its answers told it. */
 function signingTime({ client }: S3Bucket): Date {
   return new Date(Date.now() + client.config.systemClockOffset);
@@ -117,6 +148,19 @@ function signingTime({ client }: S3Bucket): Date {
 async function bucketUrl(bucket: S3Bucket): Promise<string> {
   const signed = await presign(bucket, new HeadBucketCommand({ Bucket: bucket.bucket }), 1);
   return signed.slice(0, signed.indexOf('?'));
+}
+
+/** @param headers those that the uploader has to send, just so */
+async function presignUpload<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  bucket: S3Bucket,
+  command: S3Command<Input, Output>,
+  headers: Readonly<Record<string, string>>,
+  expiresIn: number,
+): Promise<UploadUrl> {
+  withHeaders(command, (signed) => Object.assign(signed, headers));
+  const expiresAt = new Date(Date.now() + expiresIn * 1000);
+  const signed = await presign(bucket, command, expiresIn, Object.keys(headers));
+  return { method: 'PUT', url: signed, headers, expiresAt };
 }
 
 /** @param headers those that the uploader has to send */

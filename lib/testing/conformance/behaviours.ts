@@ -22,6 +22,7 @@ import { races } from './races.js';
 import { ranges } from './ranges.js';
 import { secondStorage } from './second-storage.js';
 import { servedUrls } from './served-urls.js';
+import { partUrls, signedParts } from './signed-parts.js';
 import { signedUploads } from './signed-uploads.js';
 import { staging } from './staging.js';
 import { urls } from './urls.js';
@@ -60,6 +61,7 @@ export const storageBehaviours: readonly BehaviourGroup[] = [
   { name: 'read-only views', behaviours: readonlyViews },
   { name: 'close', behaviours: closing },
   { name: 'URLs', behaviours: urls },
+  { name: 'URLs of parts', behaviours: partUrls },
 ];
 
 /** What holds for whole storages, and not for views of them. @publicApi */
@@ -69,4 +71,5 @@ export const shutdownBehaviours: BehaviourGroup = { name: 'shutdown', behaviours
 export const servedBehaviours: readonly BehaviourGroup[] = [
   { name: 'served URLs', behaviours: servedUrls },
   { name: 'signed uploads', behaviours: signedUploads },
+  { name: 'signed parts', behaviours: signedParts },
 ];

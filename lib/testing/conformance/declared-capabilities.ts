@@ -36,6 +36,10 @@ export const declaredCapabilities: readonly Behaviour[] = [
       for (const constraints of Object.values(capabilities.signedUploads)) {
         for (const constraint of constraints || []) assert.ok(CONSTRAINTS.includes(constraint));
       }
+      for (const constraint of capabilities.signedParts || []) {
+        assert.ok(['size', 'checksum'].includes(constraint));
+      }
+      assert.ok(capabilities.multipart || capabilities.signedParts === false);
       assert.deepEqual(Object.keys(capabilities.signedUploads).toSorted(), ['POST', 'PUT']);
     },
   },

@@ -230,6 +230,7 @@ export const errors: readonly Behaviour[] = [
         () => storage.url(''),
         () => storage.uploadUrl(''),
         () => storage.uploadPart(undefined as never, 0, ''),
+        () => storage.uploadPartUrl(undefined as never, 0),
       ]) {
         let rejected: Promise<unknown> | undefined;
         assert.doesNotThrow(() => (rejected = call()));

@@ -134,6 +134,7 @@ export const keys: readonly Behaviour[] = [
         storage.uploadUrl(key),
         storage.startMultipartUpload(key),
         storage.uploadPart(upload, 1, 'a'),
+        storage.uploadPartUrl(upload, 1),
         storage.completeMultipartUpload(upload),
         storage.abortMultipartUpload(upload),
       ]) {

@@ -3,6 +3,7 @@ import type { Capabilities } from '../../core/capabilities.js';
 import {
   StorageFileExistsError,
   StorageFileNotFoundError,
+  StorageIntegrityError,
   StorageInvalidArgumentError,
   StoragePreconditionFailedError,
 } from '../../core/errors.js';
@@ -15,7 +16,7 @@ import { assertHolds, assertMissing, rejection } from './expectations.js';
 const needs = (capabilities: Capabilities): boolean => capabilities.multipart;
 
 /** A part that may be followed by others. */
-function wholePart(storage: Storage, seed: number): Buffer {
+export function wholePart(storage: Storage, seed: number): Buffer<ArrayBuffer> {
   return someBytes(Math.max(storage.capabilities.limits.minPartSize, 1000), seed);
 }
 
@@ -205,6 +206,22 @@ export const multipart: readonly Behaviour[] = [
       }
       await storage.completeMultipartUpload(upload, [part]);
       await assertHolds(storage, `${folder}a`, 'hello');
+    },
+  },
+  {
+    name: 'refuses a part that is not as long as announced, or has another checksum, and stores nothing',
+    needs,
+    async run(storage, { folder }) {
+      const upload = await storage.startMultipartUpload(`${folder}a`);
+      const checksum = { algorithm: 'md5', value: 'XUFAKrxLKna5cZ2REBfFkg==' } as const;
+      for (const body of ['hello!', chunked(Buffer.from('hello!'))]) {
+        await rejection(storage.uploadPart(upload, 1, body, { size: 5 }), StorageIntegrityError);
+      }
+      await rejection(storage.uploadPart(upload, 1, 'HELLO', { checksum }), StorageIntegrityError);
+      assert.deepEqual(await storage.listParts(upload), []);
+      const part = await storage.uploadPart(upload, 1, 'hello', { size: 5, checksum });
+      assert.deepEqual(await storage.listParts(upload), [part]);
+      await storage.abortMultipartUpload(upload);
     },
   },
   {

@@ -13,7 +13,7 @@ type Method = UploadUrl['method'];
 
 const BYTES = someBytes(1000);
 
-const CHECKSUMS: readonly ChecksumAlgorithm[] = ['sha256', 'crc32c', 'crc32', 'md5', 'sha1'];
+export const CHECKSUMS: readonly ChecksumAlgorithm[] = ['sha256', 'crc32c', 'crc32', 'md5', 'sha1'];
 
 /** Ways to ask for each constraint, of which a backend may know only some; all of them allow `BYTES`. */
 const CONSTRAINTS: Readonly<Record<UploadConstraint, readonly UploadUrlOptions[]>> = {
@@ -86,6 +86,18 @@ export const signedUploads: readonly Behaviour[] = [
         const upload = await storage.uploadUrl(`${folder}a`, { method });
         assert.ok((await send(upload, new Uint8Array())).ok);
         await assertHolds(storage, `${folder}a`, '');
+      },
+    },
+    {
+      name: `stores by a signed ${method} what is only staged, of a scope, too`,
+      needs: (capabilities) => capabilities.signedUploads[method] !== false,
+      async run(storage, { folder }) {
+        const scoped = storage.scope(folder);
+        const upload = await scoped.staging().uploadUrl('a b.txt', { method });
+        assert.ok((await send(upload, BYTES)).ok);
+        assert.deepEqual(await listKeys(storage, folder), []);
+        await (await scoped.staged('a b.txt')).commit('a');
+        await assertHolds(storage, `${folder}a`, BYTES);
       },
     },
     {
@@ -176,7 +188,7 @@ export const signedUploads: readonly Behaviour[] = [
 ];
 
 /** Sends the bytes as the upload says: its headers, its fields in their order, the file last. */
-function send(
+export function send(
   { method, url, headers, fields }: UploadUrl,
   bytes: Uint8Array<ArrayBuffer>,
 ): Promise<Response> {
@@ -211,7 +223,7 @@ function forOtherKey(upload: UploadUrl): UploadUrl {
   return { ...upload, url: url.href };
 }
 
-function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Checksum {
+export function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Checksum {
   const running = startChecksum(algorithm);
   running.update(bytes);
   return running.digest();

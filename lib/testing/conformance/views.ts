@@ -121,6 +121,7 @@ const WRITES: Readonly<Record<string, (storage: Storage, folder: string) => Prom
   uploadUrl: (storage, folder) => storage.uploadUrl(`${folder}a`),
   startMultipartUpload: (storage, folder) => storage.startMultipartUpload(`${folder}a`),
   uploadPart: (storage, folder) => storage.uploadPart(anUpload(folder), 1, 'a'),
+  uploadPartUrl: (storage, folder) => storage.uploadPartUrl(anUpload(folder), 1),
   completeMultipartUpload: (storage, folder) => storage.completeMultipartUpload(anUpload(folder)),
   abortMultipartUpload: (storage, folder) => storage.abortMultipartUpload(anUpload(folder)),
 };
@@ -173,6 +174,7 @@ const CALLS: Readonly<Record<string, (storage: Storage) => Promise<unknown>>> = 
   uploadUrl: (storage) => storage.uploadUrl('a'),
   startMultipartUpload: (storage) => storage.startMultipartUpload('a'),
   uploadPart: (storage) => storage.uploadPart(anUpload(''), 1, 'a'),
+  uploadPartUrl: (storage) => storage.uploadPartUrl(anUpload(''), 1),
   listParts: (storage) => storage.listParts(anUpload('')),
   completeMultipartUpload: (storage) => storage.completeMultipartUpload(anUpload('')),
   abortMultipartUpload: (storage) => storage.abortMultipartUpload(anUpload('')),

@@ -123,6 +123,10 @@ describe('a signed upload', () => {
     }
     const post = azure.driver.uploadUrl('key', { signal, method: 'POST', expiresIn: 60 });
     await expect(post).rejects.toThrow(StorageUnsupportedError);
+    expect(azure.driver.capabilities.signedParts).toBe(false);
+    const upload = { key: 'key', uploadId: 'an-upload' };
+    const part = azure.driver.uploadPartUrl(upload, 1, { signal, expiresIn: 60 });
+    await expect(part).rejects.toThrow(StorageUnsupportedError);
   });
 });
 

@@ -105,6 +105,31 @@ describe('an upload in parts', () => {
     await other.close();
   });
 
+  test('takes parts by signed requests, which end with their time and answer with the etag', async () => {
+    let now = Date.now();
+    await using gcs = await openGcs({ server: { now: () => now } });
+    const upload = await begin(gcs);
+    const options = { signal, expiresIn: 60, size: 5 };
+    const { url, headers } = await gcs.driver.uploadPartUrl(upload, 7, options);
+    expect(headers).toEqual({ 'x-goog-content-length-range': '5,5' });
+    const put = (): Promise<Response> => fetch(url, { method: 'PUT', headers, body: 'hello' });
+    now += 120_000;
+    expect((await put()).status).toBe(400);
+    expect(await gcs.driver.listParts(upload, { signal })).toEqual([]);
+    now -= 120_000;
+    const etag = (await put()).headers.get('etag');
+    const sent = await gcs.driver.uploadPart(upload, 8, Buffer.from('hello'), { signal });
+    expect(sent.etag).toBe(etag);
+    const parts = [{ partNumber: 7, etag, size: 5 }, sent];
+    expect(await gcs.driver.listParts(upload, { signal })).toEqual(parts);
+    await gcs.driver.abortMultipartUpload(upload, { signal });
+    // One that comes now stays, but only until the upload is aborted once more.
+    expect((await put()).status).toBe(200);
+    expect(left(gcs)).toHaveLength(1);
+    await gcs.driver.abortMultipartUpload(upload, { signal });
+    expect(left(gcs)).toEqual([]);
+  });
+
   test('refuses an etag that is not that of the part', async () => {
     await using gcs = await openGcs();
     const upload = await begin(gcs);

@@ -114,6 +114,7 @@ describe('a body that fits into one request', () => {
       generation: version,
       contentType: 'text/plain',
       size: '5',
+      md5Hash: 'XUFAKrxLKna5cZ2REBfFkg==',
       crc32c: checksum!.value,
     });
     const corruptBodyAt = answer.indexOf(checksum!.value);

@@ -92,6 +92,8 @@ describe('the profiles', () => {
     const { PUT } = capabilities.signedUploads;
     expect((PUT || []).includes('createOnly')).toBe(profile.createOnly !== undefined);
     expect((PUT || []).includes('checksum')).toBe(profile.checksums.length > 0);
+    const parts = profile.wholeUploadChecksums ? ['size', 'checksum'] : ['size'];
+    expect(capabilities.signedParts).toEqual(parts);
     await driver.close();
   });
 

@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto';
-import { startChecksum } from '../../../lib/core/checksum.js';
-import type { DriverUploadUrlOptions, UploadUrl } from '../../../lib/core/storage-driver.js';
+import {
+  type Checksum,
+  type ChecksumAlgorithm,
+  startChecksum,
+} from '../../../lib/core/checksum.js';
+import { StorageUnsupportedError } from '../../../lib/core/errors.js';
+import type {
+  DriverUpload,
+  DriverUploadUrlOptions,
+  UploadUrl,
+} from '../../../lib/core/storage-driver.js';
 import { ODD_KEYS, openS3, type OpenS3, putOptions, signal } from './open-s3.js';
 
 const BODY = Buffer.from('the body');
@@ -165,9 +174,7 @@ describe('uploadUrl', () => {
 
   test.each(['crc32', 'crc32c', 'sha1', 'sha256'] as const)('binds a %s', async (algorithm) => {
     await using s3 = await openS3();
-    const running = startChecksum(algorithm);
-    running.update(BODY);
-    const checksum = running.digest();
+    const checksum = checksumOf(algorithm);
     const signed = await uploadUrl(s3, { checksum });
     expect(await upload(signed, { body: Buffer.from('another.') })).toBe(400);
     expect(await upload(signed)).toBe(200);
@@ -179,3 +186,75 @@ describe('uploadUrl', () => {
     expect(s3.driver.capabilities.signedUploads.PUT).not.toContain('maxSize');
   });
 });
+
+describe('uploadPartUrl', () => {
+  const CRC32 = checksumOf('crc32');
+
+  async function start(s3: OpenS3): Promise<DriverUpload> {
+    const uploadId = await s3.driver.startMultipartUpload('a key/ü', { ...putOptions(), signal });
+    return { key: 'a key/ü', uploadId };
+  }
+
+  test('makes no request, is free of the checksum of no bytes, and needs no header', async () => {
+    await using s3 = await openS3();
+    const upload = await start(s3);
+    s3.server.clearRequests();
+    const { url, headers } = await s3.driver.uploadPartUrl(upload, 3, { expiresIn: 60, signal });
+    expect(s3.server.requests).toEqual([]);
+    expect(url).not.toMatch(/checksum|AAAAAA|x-id/i);
+    expect(headers).toEqual({});
+    const { searchParams } = new URL(url);
+    expect(searchParams.get('partNumber')).toBe('3');
+    expect(searchParams.get('X-Amz-SignedHeaders')).toBe('host');
+  });
+
+  test.each([
+    ['a CRC-32, as every part of the upload', CRC32, 'x-amz-checksum-crc32'],
+    ['an MD5', checksumOf('md5'), 'content-md5'],
+  ])('is bound to size and %s', async (_, checksum, header) => {
+    await using s3 = await openS3();
+    const part = await start(s3);
+    const options = { expiresIn: 60, size: BODY.length, checksum, signal };
+    const signed = await s3.driver.uploadPartUrl(part, 1, options);
+    expect(signed.headers).toEqual({ [header]: checksum.value });
+    expect(await upload(signed, { body: Buffer.from('another.') })).toBe(400);
+    expect(await upload(signed, { body: Buffer.from('longer than the body') })).toBe(403);
+    expect(await upload(signed, { headers: {} })).toBeGreaterThanOrEqual(400);
+    expect(await s3.driver.listParts(part, { signal })).toEqual([]);
+    expect(await upload(signed)).toBe(200);
+    // The file still has the checksum that the upload was started with.
+    const parts = await s3.driver.listParts(part, { signal });
+    await s3.driver.completeMultipartUpload(part, parts, { signal });
+    expect((await s3.driver.info(part.key, { signal })).checksum).toEqual(CRC32);
+  });
+
+  test('refuses a checksum that is not of the algorithm of the upload', async () => {
+    await using s3 = await openS3();
+    const signing = s3.driver.uploadPartUrl(await start(s3), 1, {
+      expiresIn: 60,
+      checksum: SHA256,
+      signal,
+    });
+    await expect(signing).rejects.toThrow(StorageUnsupportedError);
+    await expect(signing).rejects.toThrow('take crc32, md5');
+  });
+
+  test('ends with its time, and with the upload', async () => {
+    let now = Date.now();
+    await using s3 = await openS3({ server: { now: () => now } });
+    const part = await start(s3);
+    const signed = await s3.driver.uploadPartUrl(part, 1, { expiresIn: 60, signal });
+    now += 61_000;
+    expect(await upload(signed)).toBe(403);
+    expect(await s3.driver.listParts(part, { signal })).toEqual([]);
+    now -= 61_000;
+    await s3.driver.abortMultipartUpload(part, { signal });
+    expect(await upload(signed)).toBe(404);
+  });
+});
+
+function checksumOf(algorithm: ChecksumAlgorithm): Checksum {
+  const running = startChecksum(algorithm);
+  running.update(BODY);
+  return running.digest();
+}

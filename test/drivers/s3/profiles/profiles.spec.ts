@@ -60,6 +60,7 @@ function requestsOf({ requests }: S3TestServer): unknown {
 
 const SMALL = Buffer.from('hello');
 const LARGE = Buffer.alloc(PART + 1, 'x');
+const CRC32 = { algorithm: 'crc32', value: 'NhCmhg==' } as const;
 const ATTRIBUTES = { contentType: 'text/plain', metadata: { owner: 'me' } };
 
 /** Each sees what the ones before have stored. Answers what it wants recorded instead of its requests. */
@@ -136,6 +137,17 @@ const OPERATIONS: Readonly<Record<string, (driver: Driver) => Promise<unknown>>>
       ...(PUT.includes('createOnly') && { ifNoneMatch: '*' }),
     });
     return wireUpload(upload);
+  },
+  async 'signed part'(driver) {
+    const { signedParts } = driver.capabilities;
+    if (!signedParts) return 'unsupported';
+    const part = await driver.uploadPartUrl({ key: 'signed', uploadId: 'an-upload' }, 1, {
+      signal,
+      expiresIn: 60,
+      size: SMALL.byteLength,
+      ...(signedParts.includes('checksum') && { checksum: CRC32 }),
+    });
+    return wireUpload(part);
   },
   async 'signed POST'(driver) {
     const { POST } = driver.capabilities.signedUploads;
