@@ -18,6 +18,7 @@ const METHODS: Readonly<Record<Method, true>> = {
   listParts: true,
   completeMultipartUpload: true,
   abortMultipartUpload: true,
+  listMultipartUploads: true,
   close: true,
 };
 

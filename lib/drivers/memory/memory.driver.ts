@@ -24,7 +24,9 @@ import type {
   DriverDownload,
   DriverFactory,
   DriverGetOptions,
+  DriverListedUpload,
   DriverListOptions,
+  DriverListUploadsOptions,
   DriverMultipartOptions,
   DriverOptions,
   DriverPutOptions,
@@ -47,6 +49,7 @@ interface Entry {
 interface Upload {
   readonly key: string;
   readonly attributes: ParsedAttributes;
+  readonly startedAt: Date;
   readonly parts: Map<number, { readonly bytes: Uint8Array; readonly etag: string }>;
 }
 
@@ -86,6 +89,7 @@ class MemoryDriver implements StorageDriver<undefined> {
       delimiters: 'any',
       atomicMove: true,
       multipart: true,
+      multipartListing: true,
       signedUrls: canSign,
       signedUploads: {
         PUT: canSign && SIGNED_UPLOAD_CONSTRAINTS,
@@ -179,7 +183,7 @@ class MemoryDriver implements StorageDriver<undefined> {
 
   async startMultipartUpload(key: string, attributes: DriverMultipartOptions): Promise<string> {
     const uploadId = randomUUID();
-    this.#uploads.set(uploadId, { key, attributes, parts: new Map() });
+    this.#uploads.set(uploadId, { key, attributes, startedAt: new Date(), parts: new Map() });
     return uploadId;
   }
 
@@ -226,6 +230,14 @@ class MemoryDriver implements StorageDriver<undefined> {
 
   async abortMultipartUpload(upload: DriverUpload): Promise<void> {
     if (this.#uploads.get(upload.uploadId)?.key === upload.key) this.#dropUpload(upload);
+  }
+
+  async *listMultipartUploads({
+    prefix,
+  }: DriverListUploadsOptions): AsyncGenerator<DriverListedUpload[], void> {
+    yield [...this.#uploads].flatMap(([uploadId, { key, startedAt }]) =>
+      key.startsWith(prefix) ? [{ key, uploadId, startedAt: new Date(startedAt) }] : [],
+    );
   }
 
   async close(): Promise<void> {
