@@ -26,7 +26,7 @@ import {
   toResource,
 } from './gcs.metadata.js';
 import { findObject } from './gcs.objects.js';
-import { inParallel } from './gcs.parallel.js';
+import { inParallel } from '../../core/in-parallel.js';
 import {
   expectOk,
   jsonBody,

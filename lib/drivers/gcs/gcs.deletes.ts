@@ -4,7 +4,7 @@ import { retryDelay } from '../../core/retry.js';
 import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
 import { deleteBatch, MAX_CALLS } from './gcs.batches.js';
 import type { GcsBucket } from './gcs.client.js';
-import { inParallel } from './gcs.parallel.js';
+import { inParallel } from '../../core/in-parallel.js';
 import { deleteObject } from './gcs.objects.js';
 import { refusal } from './gcs.requests.js';
 
