@@ -13,6 +13,15 @@ export interface MultipartUpload {
   readonly partSize: number;
 }
 
+/** A multipart upload that was started and is neither completed nor aborted, as a listing tells of it. */
+export interface MultipartUploadInfo extends MultipartUpload {
+  /** By the backend's clock. */
+  readonly startedAt: Date;
+}
+
+/** Bytes. */
+export const DEFAULT_PART_SIZE = 8 * 1024 * 1024;
+
 /** A part that the backend has. Plain JSON. */
 export interface MultipartPart {
   /** From 1. Parts are joined in the order of their numbers, whatever order they came in. */

@@ -94,6 +94,11 @@ export class StorageView {
     return this.driver.capabilities;
   }
 
+  /** Requests of one call in flight at once. */
+  get concurrency(): number {
+    return this.shared.options.concurrency;
+  }
+
   get maxObjectSize(): number {
     return Math.min(this.shared.options.maxObjectSize, this.capabilities.limits.maxObjectSize);
   }
@@ -212,6 +217,11 @@ export class StorageView {
     }
   }
 
+  /** @throws StorageInvalidKeyError */
+  fullPrefix(prefix: string): string {
+    return this.#joined(prefix, parsePrefix);
+  }
+
   ownKey(fullKey: string): string {
     return fullKey.slice(this.prefix.length);
   }
@@ -225,10 +235,15 @@ export class StorageView {
   /** The page without what lies in the reserved folder, which a prefix such as `'.'` matches, too. */
   visible({ files, prefixes, ...rest }: ListPage): ListPage {
     return {
-      files: files.filter(({ key }) => this.#isVisible(key)),
-      prefixes: prefixes.filter((prefix) => this.#isVisible(prefix)),
+      files: files.filter(({ key }) => this.isVisible(key)),
+      prefixes: prefixes.filter((prefix) => this.isVisible(prefix)),
       ...rest,
     };
+  }
+
+  /** The staging area is seen by its own view only. */
+  isVisible(fullKey: string): boolean {
+    return this.#isReserved(this.prefix) || !this.#isReserved(fullKey);
   }
 
   ownFailure(
@@ -247,6 +262,13 @@ export class StorageView {
 
   assertMultipart(): void {
     if (!this.capabilities.multipart) throw this.#unsupported('multipart uploads');
+  }
+
+  assertMultipartListing(): void {
+    this.assertMultipart();
+    if (!this.capabilities.multipartListing) {
+      throw this.#unsupported('listing the multipart uploads under way');
+    }
   }
 
   assertAttributes(attributes: FileAttributes): void {
@@ -407,7 +429,7 @@ export class StorageView {
     }
     return {
       signal: operation.signal,
-      prefix: this.#joined(prefix, parsePrefix),
+      prefix: this.fullPrefix(prefix),
       pageSize: assertCount(pageSize, 'limit', 1),
       ...(delimiter !== undefined && { delimiter }),
       ...(startAfter !== undefined && { startAfter: this.prefix + startAfter }),
@@ -439,11 +461,6 @@ export class StorageView {
   /** Whether the driver's key, or prefix, lies in a reserved folder: the backend's, or that of this storage below its prefix. */
   #isReserved(fullKey: string): boolean {
     return isReserved(fullKey) || isReserved(fullKey.slice(this.shared.options.prefix.length));
-  }
-
-  /** The staging area is seen by its own view only. */
-  #isVisible(fullKey: string): boolean {
-    return this.#isReserved(this.prefix) || !this.#isReserved(fullKey);
   }
 
   #located(error: unknown, operation: string, key: string | undefined): unknown {
