@@ -33,10 +33,11 @@ export {
   StorageTooLargeError,
   StorageUnsupportedError,
 } from './core/errors.js';
-export type { MultipartPart, MultipartUpload } from './core/multipart.js';
+export type { MultipartPart, MultipartUpload, MultipartUploadInfo } from './core/multipart.js';
 export type { ProgressCallback, ProgressInfo } from './core/progress.js';
 export type { ByteRange, RangeOption } from './core/range.js';
 export { type RetryOptions, withRetry, type WithRetryOptions } from './core/retry.js';
+export type { SeekableBody, SeekableSource } from './core/seekable-body.js';
 export type { SigningKey } from './core/signing-keys.js';
 export type { ParsedAttributes } from './core/attributes.js';
 export type * from './core/storage-driver.js';

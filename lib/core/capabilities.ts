@@ -30,6 +30,8 @@ export interface Capabilities {
   /** Moves in one step. Otherwise `move` copies, and deletes the source when the copy is confirmed. */
   readonly atomicMove: boolean;
   readonly multipart: boolean;
+  /** `listMultipartUploads`, and with it `sweep`: the backend lists all uploads below a prefix. */
+  readonly multipartListing: boolean;
   /** `url()` without `public`. */
   readonly signedUrls: boolean;
   /** `uploadUrl()` by method: what the backend enforces, or false where there is no such URL. */

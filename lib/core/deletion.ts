@@ -72,7 +72,7 @@ export async function deleteListed(
 }
 
 /** The same error once more, for another key: each tells its own. */
-function repeatError(error: StorageError): StorageError {
+export function repeatError(error: StorageError): StorageError {
   const { reason, code, storage, driver, operation, cause, retryable, retryAfter } = error;
   const SameError = error.constructor as typeof StorageError;
   const context = { storage, driver, operation, cause, retryable, retryAfter };

@@ -19,6 +19,7 @@ const METHODS: Readonly<Record<Method, true>> = {
   listParts: true,
   completeMultipartUpload: true,
   abortMultipartUpload: true,
+  listMultipartUploads: true,
   close: true,
 };
 

@@ -23,14 +23,18 @@ const INTERVAL = 100;
 export class ProgressMeter {
   readonly #started = performance.now();
   #reported = 0;
-  #transferred = 0;
+  #transferred: number;
 
   constructor(
     private readonly operation: ProgressInfo['operation'],
     private readonly key: string,
     private readonly totalBytes: number | undefined,
     private readonly callback: ProgressCallback,
-  ) {}
+    /** Bytes that were there before: they count, but not for the speed. */
+    private readonly before = 0,
+  ) {
+    this.#transferred = before;
+  }
 
   add(bytes: number): void {
     this.#transferred += bytes;
@@ -57,7 +61,7 @@ export class ProgressMeter {
           totalBytes,
           percentage: totalBytes === 0 ? 100 : (bytesTransferred / totalBytes) * 100,
         }),
-        bytesPerSecond: seconds > 0 ? bytesTransferred / seconds : 0,
+        bytesPerSecond: seconds > 0 ? (bytesTransferred - this.before) / seconds : 0,
       });
       if (answer instanceof Promise) answer.catch(() => {});
     } catch {

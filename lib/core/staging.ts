@@ -9,7 +9,7 @@ import type {
   DeletePrefixResult,
   SignalOption,
   StageOptions,
-  SweepOptions,
+  SweepStagedOptions,
 } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
 import type { StoredFile } from './stored-file.js';
@@ -45,7 +45,7 @@ export async function findStaged(
 /** Removes what lies in the staging area since before. */
 export async function sweepStaged(
   view: StorageView,
-  options: SweepOptions,
+  options: SweepStagedOptions,
 ): Promise<DeletePrefixResult> {
   const staging = view.staging();
   return staging.run('sweepStaged', undefined, options, async (operation) => {

@@ -96,6 +96,14 @@ export interface StorageDriver<Client = unknown> {
   /** Removes the parts. An upload that is not there counts as aborted. */
   abortMultipartUpload(upload: DriverUpload, options: DriverOptions): Promise<void>;
 
+  /**
+   * Yields the uploads under way whose keys start with the prefix, page after page, in any order. Those of a page may be aborted
+   * before the next one is asked for.
+   */
+  listMultipartUploads(
+    options: DriverListUploadsOptions,
+  ): AsyncIterable<readonly DriverListedUpload[]>;
+
   /** Frees clients, sockets and timers. Called once, when nothing is under way. */
   close(): Promise<void>;
 }
@@ -199,6 +207,14 @@ export interface DriverMultipartOptions extends DriverOptions, ParsedAttributes 
 export interface DriverUpload {
   readonly key: string;
   readonly uploadId: string;
+}
+
+export interface DriverListUploadsOptions extends DriverOptions {
+  readonly prefix: string;
+}
+
+export interface DriverListedUpload extends DriverUpload {
+  readonly startedAt: Date;
 }
 
 /** What a storage tells the driver that it opens, beside the driver's own options. */

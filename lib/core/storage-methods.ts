@@ -2,6 +2,7 @@ import type { Checksum } from './checksum.js';
 import type { ReadConditions, WriteConditions } from './conditions.js';
 import type { Disposition } from './content-disposition.js';
 import type { StorageError } from './errors.js';
+import type { MultipartUploadInfo } from './multipart.js';
 import type { ProgressCallback } from './progress.js';
 import type { RangeOption } from './range.js';
 import type { FileAttributes } from './stored-file.js';
@@ -33,9 +34,40 @@ export interface CommitOptions extends SignalOption, FileAttributes {
   ifNoneMatch?: '*';
 }
 
-export interface SweepOptions extends SignalOption {
+export interface SweepStagedOptions extends SignalOption {
   /** Milliseconds, or text such as `'12h'`. Default one day. */
   olderThan?: number | string;
+}
+
+export interface SweepOptions extends SweepStagedOptions {
+  /** Only tells what would be removed. Default false. */
+  dryRun?: boolean;
+}
+
+/** What a sweep removed, or with `dryRun` would remove; by the backend's clock. */
+export interface SweepResult {
+  readonly staged: readonly SweptFile[];
+  readonly multipartUploads: readonly SweptMultipartUpload[];
+  /** What is still there, and why. */
+  readonly failed: readonly SweepFailure[];
+}
+
+export interface SweptFile {
+  /** Its key in `storage.staging()`. */
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly stagedAt: Date;
+}
+
+export interface SweptMultipartUpload extends MultipartUploadInfo {
+  /** Whether it is one to `storage.staging()`, whose keys these are then. */
+  readonly staged: boolean;
+}
+
+export interface SweepFailure extends DeleteFailure {
+  /** Of a multipart upload; absent for a staged file, whose name is the key. */
+  readonly uploadId?: string;
 }
 
 export interface GetOptions extends SignalOption, ReadConditions {
@@ -145,3 +177,10 @@ export interface PartUrlOptions extends SignalOption {
 }
 
 export interface CompleteMultipartOptions extends SignalOption, WriteConditions {}
+
+export interface ResumeMultipartOptions extends CompleteMultipartOptions {
+  /** Parts in flight at once, each in memory meanwhile. Default: the storage's `concurrency`. */
+  concurrency?: number;
+  /** Counts what the backend had already, too. */
+  onProgress?: ProgressCallback;
+}

@@ -15,13 +15,17 @@ import {
   StorageInvalidArgumentError,
 } from './errors.js';
 import {
+  DEFAULT_PART_SIZE,
   type MultipartPart,
   type MultipartUpload,
+  type MultipartUploadInfo,
   parsePartNumber,
   parseParts,
 } from './multipart.js';
 import type { Operation } from './operations.js';
 import { put } from './put.js';
+import { resumeMultipartUpload } from './resume.js';
+import type { SeekableBody } from './seekable-body.js';
 import { findStaged, type StagedFile, stage, sweepStaged } from './staging.js';
 import type { DriverClients, ListPage, StorageDriver, UploadUrl } from './storage-driver.js';
 import type {
@@ -36,9 +40,12 @@ import type {
   MultipartOptions,
   PartUrlOptions,
   PutOptions,
+  ResumeMultipartOptions,
   SignalOption,
   StageOptions,
   SweepOptions,
+  SweepResult,
+  SweepStagedOptions,
   UploadPartOptions,
   UploadUrlOptions,
   UrlOptions,
@@ -46,10 +53,11 @@ import type {
 import type { StorageOptions } from './storage-options.js';
 import { StorageView } from './storage-view.js';
 import type { StoredFile } from './stored-file.js';
+import { sweep } from './sweep.js';
 import { assertCount, parseByteSize } from './units.js';
 import { uploadBody } from './upload-body.js';
+import { listUploads } from './upload-listing.js';
 
-const DEFAULT_PART_SIZE = 8 * 1024 * 1024;
 const LIST_PAGE_SIZE = 1000;
 const DRAIN_TIMEOUT = 10_000;
 
@@ -167,8 +175,23 @@ export class Storage<Name extends string = string> {
    * Removes files that were staged at least `olderThan` ago and neither committed nor discarded, because their process
    * was killed; on a scope, only those staged through it. Choose it longer than any process takes from `stage()` to `commit()`.
    */
-  sweepStaged(options: SweepOptions = {}): Promise<DeletePrefixResult> {
+  sweepStaged(options: SweepStagedOptions = {}): Promise<DeletePrefixResult> {
     return sweepStaged(this.#view, options);
+  }
+
+  /**
+   * Removes what was begun at least `olderThan` ago and never ended, because its process was killed or its client never came
+   * back: staged files, as `sweepStaged()`, and multipart uploads, those to `staging()` included. Nothing that is younger or published is
+   * touched; on a scope, only what was begun through it. What could not be removed is told in `failed`, item by item.
+   *
+   * Choose `olderThan` longer than any upload takes: the age counts from its start. On S3, the uploads that a killed `put` or `copy`
+   * left are among those found, and so are those that other programs began below the storage's prefix.
+   *
+   * @throws StorageUnsupportedError when the backend cannot list its uploads (`capabilities.multipartListing`): there,
+   *   `sweepStaged()` and a lifecycle rule of the backend do it
+   */
+  sweep(options: SweepOptions = {}): Promise<SweepResult> {
+    return sweep(this.#view, options);
   }
 
   /**
@@ -534,6 +557,43 @@ export class Storage<Name extends string = string> {
     return this.#view.runUpload('abortMultipartUpload', upload, options, (operation, ours) =>
       operation.repeat(() => this.#driver.abortMultipartUpload(ours, { signal: operation.signal })),
     );
+  }
+
+  /**
+   * Yields every multipart upload under way whose key starts with the prefix, in no certain order, to resume or abort it. The
+   * prefix is a plain string. Uploads to `staging()` are listed there only.
+   *
+   * `partSize` is what the storage advises now, for no backend tells with which one the upload was started. On S3, uploads that a
+   * `put` has under way are among them.
+   *
+   * @throws StorageUnsupportedError when the backend cannot list them (`capabilities.multipartListing`)
+   */
+  listMultipartUploads(
+    prefix = '',
+    options: SignalOption = {},
+  ): AsyncGenerator<MultipartUploadInfo, void> {
+    return listUploads(this.#view, prefix, options);
+  }
+
+  /**
+   * Goes on with an upload in any process, and completes it: sends the parts that the backend does not have, several at once, and
+   * no other. When it rejects, the upload can be resumed once more. At most `concurrency` parts are in memory.
+   *
+   * The body must be the one that the upload was begun with: a part that is there, and as large as it must be, is not sent again, and
+   * nothing tells whether its bytes are others.
+   *
+   * @param body what can be read from anywhere: a `Blob`, such as `await fs.openAsBlob(path)`, or `{ size, read(range) }`
+   * @throws StorageFileNotFoundError when the upload is not there: aborted, swept, or completed already
+   * @throws StorageInvalidArgumentError for a stream, which could only be read from its beginning
+   * @throws StorageIntegrityError when the body has fewer or more bytes than its size says
+   * @throws as `completeMultipartUpload`
+   */
+  resumeMultipartUpload(
+    upload: MultipartUpload,
+    body: SeekableBody,
+    options: ResumeMultipartOptions = {},
+  ): Promise<StoredFile> {
+    return resumeMultipartUpload(this.#view, upload, body, options);
   }
 
   /**

@@ -10,7 +10,9 @@ import type {
   DriverDownload,
   DriverFactory,
   DriverGetOptions,
+  DriverListedUpload,
   DriverListOptions,
+  DriverListUploadsOptions,
   DriverMultipartOptions,
   DriverOptions,
   DriverPartUrlOptions,
@@ -35,6 +37,7 @@ import {
   abortMultipartUpload,
   completeMultipartUpload,
   listParts,
+  listUploads,
   startMultipartUpload,
   uploadPart,
 } from './azure.multipart.js';
@@ -144,6 +147,16 @@ class AzureDriver implements StorageDriver<ContainerClient> {
     return this.#run(options, () => abortMultipartUpload(this.#container, upload, options));
   }
 
+  async *listMultipartUploads(
+    options: DriverListUploadsOptions,
+  ): AsyncIterable<DriverListedUpload[]> {
+    try {
+      yield* listUploads(this.#container, options);
+    } catch (error) {
+      throw this.#failure(error, options.signal);
+    }
+  }
+
   async close(): Promise<void> {
     this.#container.close();
   }
@@ -176,6 +189,7 @@ function capabilitiesOf({ signsWith }: AzureContainer): Capabilities {
     delimiters: 'any',
     atomicMove: false,
     multipart: true,
+    multipartListing: true,
     signedUrls: signs,
     signedUploads: { PUT: signs ? ['createOnly'] : false, POST: false },
     signedParts: false,

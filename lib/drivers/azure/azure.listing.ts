@@ -102,7 +102,8 @@ interface Segment {
   readonly next: Place | undefined;
 }
 
-async function listSegment(
+/** What one request lists. */
+export async function listSegment(
   container: AzureContainer,
   { prefix, delimiter, startAfter, cursor, pageSize, signal }: DriverListOptions,
   token: string | undefined,

@@ -1,10 +1,12 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { BlobGetPropertiesResponse, BlockBlobClient } from '@azure/storage-blob';
 import type { WriteConditions } from '../../core/conditions.js';
 import { StorageFileNotFoundError, StorageInvalidArgumentError } from '../../core/errors.js';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
+  DriverListedUpload,
+  DriverListUploadsOptions,
   DriverMultipartOptions,
   DriverOptions,
   DriverUpload,
@@ -17,6 +19,7 @@ import { copyVersion } from './azure.copies.js';
 import { deleteOne } from './azure.deletes.js';
 import { readProperties } from './azure.downloads.js';
 import { areBlocksGone, isSourceChange } from './azure.errors.js';
+import { listSegment } from './azure.listing.js';
 import { decodeMetadata, fileOf } from './azure.metadata.js';
 import { send, sendWrite } from './azure.requests.js';
 import { assertConditions, putBytes } from './azure.uploads.js';
@@ -27,7 +30,10 @@ import { assertConditions, putBytes } from './azure.uploads.js';
  * the key itself would be dropped by any other write to it, a second upload of the same file among them.
  */
 
-const KEY_DIGEST = 'nestjs-storages-key';
+/** In the metadata of the blob: the key, in base64url. */
+const KEY = 'nestjs-storages-key';
+const UPLOADS_FOLDER = `${RESERVED_FOLDER}/uploads/`;
+const LIST_PAGE_SIZE = 1000;
 const UPLOAD_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Part number, time, chance, and whether the part is empty: a block cannot be. */
 const BLOCK_NAME = /^(\d{5})\.([0-9a-z]{9})\.([0-9a-f]{16})\.([01])$/;
@@ -39,15 +45,15 @@ export async function startMultipartUpload(
   key: string,
   options: DriverMultipartOptions,
 ): Promise<string> {
-  if (Object.hasOwn(options.metadata, KEY_DIGEST)) {
+  if (Object.hasOwn(options.metadata, KEY)) {
     throw new StorageInvalidArgumentError(
-      `metadata key "${KEY_DIGEST}" is the azure driver's own; take another`,
+      `metadata key "${KEY}" is the azure driver's own; take another`,
     );
   }
   const uploadId = randomUUID();
   await putBytes(container, blobName(uploadId), new Uint8Array(0), {
     ...options,
-    metadata: { ...options.metadata, [KEY_DIGEST]: digestOf(key) },
+    metadata: { ...options.metadata, [KEY]: encodeKey(key) },
   });
   return uploadId;
 }
@@ -104,7 +110,7 @@ export async function completeMultipartUpload(
     const named = namedParts(await readBlocks(container, blob, signal), parts);
     // Before the parts are joined, which drops the others: an upload that is refused stays as it was.
     await assertConditions(container, upload.key, options);
-    const { [KEY_DIGEST]: _, ...metadata } = decodeMetadata(properties.metadata);
+    const { [KEY]: _, ...metadata } = decodeMetadata(properties.metadata);
     try {
       const joined = await join(container, upload, named, properties, signal);
       const file = await copyVersion(container, joined, upload.key, { ...options, metadata });
@@ -147,6 +153,25 @@ export async function abortMultipartUpload(
   await deleteOne(container, blobName(upload.uploadId), signal);
 }
 
+/** The key is in each blob's metadata, so that no blob has to be asked. */
+export async function* listUploads(
+  container: AzureContainer,
+  { prefix, signal }: DriverListUploadsOptions,
+): AsyncIterable<DriverListedUpload[]> {
+  const segmentOptions = { prefix: UPLOADS_FOLDER, pageSize: LIST_PAGE_SIZE, signal };
+  let token: string | undefined;
+  do {
+    const { blobs, next } = await listSegment(container, segmentOptions, token);
+    yield blobs.flatMap(({ name, metadata, properties }) => {
+      const key = Buffer.from(decodeMetadata(metadata)[KEY] ?? '', 'base64url').toString();
+      const uploadId = name.slice(UPLOADS_FOLDER.length);
+      if (key === '' || !key.startsWith(prefix) || !UPLOAD_ID.test(uploadId)) return [];
+      return [{ key, uploadId, startedAt: properties.createdOn ?? properties.lastModified }];
+    });
+    token = next?.token;
+  } while (token !== undefined);
+}
+
 interface OpenUpload {
   readonly blob: BlockBlobClient;
   readonly properties: BlobGetPropertiesResponse;
@@ -163,7 +188,7 @@ async function openUpload(
   const name = blobName(uploadId);
   try {
     const properties = await readProperties(container, name, signal);
-    if (decodeMetadata(properties.metadata)[KEY_DIGEST] !== digestOf(key)) throw noUpload();
+    if (decodeMetadata(properties.metadata)[KEY] !== encodeKey(key)) throw noUpload();
     return { blob: container.client.getBlockBlobClient(name), properties };
   } catch (error) {
     throw error instanceof StorageFileNotFoundError ? noUpload() : error;
@@ -223,12 +248,12 @@ async function removeQuietly(container: AzureContainer, uploadId: string): Promi
 }
 
 function blobName(uploadId: string): string {
-  return `${RESERVED_FOLDER}/uploads/${uploadId}`;
+  return UPLOADS_FOLDER + uploadId;
 }
 
-/** The key itself may be longer than metadata can be. */
-function digestOf(key: string): string {
-  return createHash('sha256').update(key).digest('base64url');
+/** A header takes less of Unicode than a key may have. */
+function encodeKey(key: string): string {
+  return Buffer.from(key).toString('base64url');
 }
 
 function etagOf(name: string): string {

@@ -10,7 +10,9 @@ import type {
   DriverDownload,
   DriverFactory,
   DriverGetOptions,
+  DriverListedUpload,
   DriverListOptions,
+  DriverListUploadsOptions,
   DriverMultipartOptions,
   DriverOptions,
   DriverPartUrlOptions,
@@ -34,6 +36,7 @@ import {
   abortMultipartUpload,
   completeMultipartUpload,
   listParts,
+  listUploads,
   startMultipartUpload,
   uploadPart,
   uploadPartUrl,
@@ -67,6 +70,7 @@ const CAPABILITIES: Capabilities = {
   delimiters: 'any',
   atomicMove: false,
   multipart: true,
+  multipartListing: true,
   signedUrls: true,
   signedUploads: {
     PUT: ['contentType', 'size', 'maxSize', 'checksum', 'createOnly'],
@@ -167,6 +171,16 @@ class GcsDriver implements StorageDriver<GcsClient> {
 
   abortMultipartUpload(upload: DriverUpload, options: DriverOptions): Promise<void> {
     return this.#run(options, () => abortMultipartUpload(this.#bucket, upload, options));
+  }
+
+  async *listMultipartUploads(
+    options: DriverListUploadsOptions,
+  ): AsyncIterable<DriverListedUpload[]> {
+    try {
+      yield* listUploads(this.#bucket, options);
+    } catch (error) {
+      throw failure(error, options.signal);
+    }
   }
 
   async close(): Promise<void> {

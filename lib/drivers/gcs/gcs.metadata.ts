@@ -107,9 +107,13 @@ export function toResource(
 }
 
 /** @throws StorageInvalidArgumentError */
-export function assertMetadata(metadata: Readonly<Record<string, string>> | undefined): void {
-  if (!metadata || !Object.hasOwn(metadata, WRITE_TOKEN)) return;
+export function assertMetadata(
+  metadata: Readonly<Record<string, string>> = {},
+  ...reserved: readonly string[]
+): void {
+  const taken = [WRITE_TOKEN, ...reserved].find((name) => Object.hasOwn(metadata, name));
+  if (taken === undefined) return;
   throw new StorageInvalidArgumentError(
-    `metadata key "${WRITE_TOKEN}" is the gcs driver's own; take another`,
+    `metadata key "${taken}" is the gcs driver's own; take another`,
   );
 }

@@ -7,6 +7,8 @@ import {
 } from '../../core/errors.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
+  DriverListedUpload,
+  DriverListUploadsOptions,
   DriverMultipartOptions,
   DriverOptions,
   DriverPartUrlOptions,
@@ -26,11 +28,14 @@ import {
   toResource,
 } from './gcs.metadata.js';
 import { deleteObject, findObject } from './gcs.objects.js';
-import { inParallel } from './gcs.parallel.js';
+import { inParallel } from '../../core/in-parallel.js';
 import { jsonBody, objectPath, send, type SentAnswer } from './gcs.requests.js';
 import { uploadUrl } from './gcs.signed-urls.js';
 import { putBytes } from './gcs.uploads.js';
 
+// In the metadata of a manifest: whose it is, which its name does not give away.
+const KEY = 'nestjs-storages-key';
+const UPLOAD_ID = 'nestjs-storages-upload';
 /** Objects that one call joins. */
 const MAX_SOURCES = 32;
 const CLEANUP_TIMEOUT = 60_000;
@@ -62,10 +67,14 @@ export async function startMultipartUpload(
   key: string,
   options: DriverMultipartOptions,
 ): Promise<string> {
-  assertMetadata(options.metadata);
+  assertMetadata(options.metadata, KEY, UPLOAD_ID);
   const uploadId = randomBytes(18).toString('base64url');
   const { manifest } = folderOf({ key, uploadId });
-  await putBytes(bucket, manifest, new Uint8Array(0), { ...options, ifNoneMatch: '*' });
+  await putBytes(bucket, manifest, new Uint8Array(0), {
+    ...options,
+    metadata: { ...options.metadata, [KEY]: key, [UPLOAD_ID]: uploadId },
+    ifNoneMatch: '*',
+  });
   return uploadId;
 }
 
@@ -145,6 +154,7 @@ async function join(
   { signal, ifNoneMatch, ifMatch }: DriverOptions & WriteConditions,
 ): Promise<GcsObject> {
   const folder = folderOf(upload);
+  const { [KEY]: _key, [UPLOAD_ID]: _id, ...metadata } = attributes.metadata ?? {};
   const sources = chosenParts(await listAll(bucket, folder.parts, signal), parts, folder);
   const joined = await joinBeforehand(bucket, sources, folder, signal);
   const token = newWriteToken();
@@ -156,7 +166,14 @@ async function join(
     ...(ifNoneMatch !== undefined && { ifNoneMatch }),
     ...(ifMatch !== undefined && { ifMatch }),
     write: (generation) =>
-      compose(bucket, upload.key, joined, toResource(attributes, token), generation, signal),
+      compose(
+        bucket,
+        upload.key,
+        joined,
+        toResource({ ...attributes, metadata }, token),
+        generation,
+        signal,
+      ),
   });
 }
 
@@ -166,6 +183,21 @@ export async function abortMultipartUpload(
   { signal }: DriverOptions,
 ): Promise<void> {
   await removeFolder(bucket, folderOf(upload), signal);
+}
+
+/** By their manifests. What is left of an upload without one is for the bucket's lifecycle rule. */
+export async function* listUploads(
+  bucket: GcsBucket,
+  { prefix, signal }: DriverListUploadsOptions,
+): AsyncIterable<DriverListedUpload[]> {
+  for await (const page of listObjects(bucket, UPLOADS_FOLDER, signal)) {
+    yield page.flatMap(({ name, updated, attributes }) => {
+      const { [KEY]: key, [UPLOAD_ID]: uploadId } = attributes.metadata ?? {};
+      if (key === undefined || uploadId === undefined || updated === undefined) return [];
+      const isManifest = folderOf({ key, uploadId }).manifest === name;
+      return isManifest && key.startsWith(prefix) ? [{ key, uploadId, startedAt: updated }] : [];
+    });
+  }
 }
 
 /** The parts that are named, of those that are there. @throws StorageInvalidArgumentError */

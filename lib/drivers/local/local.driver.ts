@@ -21,7 +21,9 @@ import type {
   DriverDownload,
   DriverFactory,
   DriverGetOptions,
+  DriverListedUpload,
   DriverListOptions,
+  DriverListUploadsOptions,
   DriverMultipartOptions,
   DriverOptions,
   DriverPartUrlOptions,
@@ -203,6 +205,17 @@ class LocalDriver implements StorageDriver<undefined> {
     });
   }
 
+  async *listMultipartUploads({
+    prefix,
+    signal,
+  }: DriverListUploadsOptions): AsyncGenerator<DriverListedUpload[], void> {
+    try {
+      yield* this.#uploads.underWay(prefix, signal);
+    } catch (error) {
+      throw toStorageError(error);
+    }
+  }
+
   close(): Promise<void> {
     return (this.#closed ??= this.#close());
   }
@@ -300,6 +313,7 @@ function capabilitiesOf(signs: boolean): Capabilities {
     delimiters: 'slash',
     atomicMove: true,
     multipart: true,
+    multipartListing: true,
     signedUrls: signs,
     signedUploads: {
       PUT: signs && SIGNED_UPLOAD_CONSTRAINTS,

@@ -9,13 +9,14 @@ import {
 } from '../../core/errors.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
+  DriverListedUpload,
   DriverMultipartOptions,
   DriverOptions,
   DriverUpload,
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { throwIfAborted } from './local.errors.js';
-import { etagOf } from './local.identity.js';
+import { etagOf, lastModifiedOf } from './local.identity.js';
 import { attributesOf, parseRecorded, toRecord } from './local.metadata.js';
 import { isOwnFolder, makeOwnFolder } from './local.reserved.js';
 import {
@@ -40,6 +41,7 @@ const UPLOAD_ID = /^[0-9a-f]{32}$/;
 const PART_FILE = /^part-(\d+)$/;
 const RECORD_FILE = 'upload.json';
 const CHUNK_BYTES = 1024 * 1024;
+const LIST_PAGE_SIZE = 100;
 
 interface UploadRecord {
   readonly key: string;
@@ -148,13 +150,34 @@ export class Uploads {
     }
   }
 
+  /** Those of keys with the prefix. When one began, its record was written. */
+  async *underWay(prefix: string, signal: AbortSignal): AsyncGenerator<DriverListedUpload[], void> {
+    await this.context.root.assertThere();
+    const names = (await isOwnFolder(this.#path)) ? await readNames(this.#path) : [];
+    let page: DriverListedUpload[] = [];
+    for (const uploadId of names) {
+      throwIfAborted(signal);
+      const folder = join(this.#path, uploadId);
+      if (!UPLOAD_ID.test(uploadId) || !(await isOwnFolder(folder))) continue;
+      const record = await readRecord(folder);
+      if (!record?.key.startsWith(prefix)) continue;
+      const startedAt = await timeOf(join(folder, RECORD_FILE));
+      // Completed or aborted meanwhile.
+      if (startedAt === undefined) continue;
+      page.push({ key: record.key, uploadId, startedAt });
+      if (page.length < LIST_PAGE_SIZE) continue;
+      yield page;
+      page = [];
+    }
+    yield page;
+  }
+
   /** The id may come from outside: it must be one, stand for a folder of the driver's own, and belong to the key. */
   async #find(upload: DriverUpload): Promise<{ folder: string; record: UploadRecord }> {
     if (!UPLOAD_ID.test(upload.uploadId)) throw noUpload(upload);
     const folder = join(this.#path, upload.uploadId);
     if (!(await isOwnFolder(folder))) throw noUpload(upload);
-    const text = await readText(join(folder, RECORD_FILE));
-    const record = text === undefined ? undefined : parseUpload(text);
+    const record = await readRecord(folder);
     if (record?.key !== upload.key) throw noUpload(upload);
     return { folder, record };
   }
@@ -214,6 +237,20 @@ async function* contentOf(
     } finally {
       await close(descriptor);
     }
+  }
+}
+
+async function readRecord(folder: string): Promise<UploadRecord | undefined> {
+  const text = await readText(join(folder, RECORD_FILE));
+  return text === undefined ? undefined : parseUpload(text);
+}
+
+async function timeOf(path: string): Promise<Date | undefined> {
+  try {
+    return lastModifiedOf(await lstat(path));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
   }
 }
 

@@ -28,7 +28,9 @@ import type {
   DriverDownload,
   DriverFactory,
   DriverGetOptions,
+  DriverListedUpload,
   DriverListOptions,
+  DriverListUploadsOptions,
   DriverMultipartOptions,
   DriverOptions,
   DriverPartUrlOptions,
@@ -52,6 +54,7 @@ interface Entry {
 interface Upload {
   readonly key: string;
   readonly attributes: ParsedAttributes;
+  readonly startedAt: Date;
   readonly parts: Map<number, { readonly bytes: Uint8Array; readonly etag: string }>;
 }
 
@@ -91,6 +94,7 @@ class MemoryDriver implements StorageDriver<undefined> {
       delimiters: 'any',
       atomicMove: true,
       multipart: true,
+      multipartListing: true,
       signedUrls: canSign,
       signedUploads: {
         PUT: canSign && SIGNED_UPLOAD_CONSTRAINTS,
@@ -185,7 +189,7 @@ class MemoryDriver implements StorageDriver<undefined> {
 
   async startMultipartUpload(key: string, attributes: DriverMultipartOptions): Promise<string> {
     const uploadId = randomUUID();
-    this.#uploads.set(uploadId, { key, attributes, parts: new Map() });
+    this.#uploads.set(uploadId, { key, attributes, startedAt: new Date(), parts: new Map() });
     return uploadId;
   }
 
@@ -240,6 +244,14 @@ class MemoryDriver implements StorageDriver<undefined> {
 
   async abortMultipartUpload(upload: DriverUpload): Promise<void> {
     if (this.#uploads.get(upload.uploadId)?.key === upload.key) this.#dropUpload(upload);
+  }
+
+  async *listMultipartUploads({
+    prefix,
+  }: DriverListUploadsOptions): AsyncGenerator<DriverListedUpload[], void> {
+    yield [...this.#uploads].flatMap(([uploadId, { key, startedAt }]) =>
+      key.startsWith(prefix) ? [{ key, uploadId, startedAt: new Date(startedAt) }] : [],
+    );
   }
 
   async close(): Promise<void> {

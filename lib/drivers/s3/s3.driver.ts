@@ -10,7 +10,9 @@ import type {
   DriverDownload,
   DriverFactory,
   DriverGetOptions,
+  DriverListedUpload,
   DriverListOptions,
+  DriverListUploadsOptions,
   DriverMultipartOptions,
   DriverOptions,
   DriverPartUrlOptions,
@@ -34,6 +36,7 @@ import {
   abortMultipartUpload,
   completeMultipartUpload,
   listParts,
+  listUploads,
   startMultipartUpload,
   uploadPart,
 } from './s3.multipart.js';
@@ -139,6 +142,16 @@ class S3Driver implements StorageDriver<S3Client> {
     return this.#run(options, () => abortMultipartUpload(this.#bucket, upload, options));
   }
 
+  async *listMultipartUploads(
+    options: DriverListUploadsOptions,
+  ): AsyncIterable<DriverListedUpload[]> {
+    try {
+      yield* listUploads(this.#bucket, options);
+    } catch (error) {
+      throw this.#failure(error, options.signal);
+    }
+  }
+
   async close(): Promise<void> {
     this.#bucket.close();
   }
@@ -171,6 +184,7 @@ function capabilitiesOf(profile: S3Profile): Capabilities {
     delimiters: 'any',
     atomicMove: false,
     multipart: true,
+    multipartListing: profile.multipartListing,
     signedUrls: true,
     signedUploads: {
       PUT: [

@@ -88,7 +88,8 @@ export function nextMarker(
   );
 }
 
-function decodeListed(text: string): string {
+/** Of `encoding-type=url`. */
+export function decodeListed(text: string): string {
   return decodeURIComponent(text.replaceAll('+', ' '));
 }
 

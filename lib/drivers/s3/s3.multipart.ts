@@ -6,6 +6,7 @@ import {
   type CompleteMultipartUploadCommandOutput,
   CreateMultipartUploadCommand,
   type HeadObjectCommandOutput,
+  ListMultipartUploadsCommand,
   ListPartsCommand,
   UploadPartCommand,
   type UploadPartCommandOutput,
@@ -13,6 +14,8 @@ import {
 import type { WriteConditions } from '../../core/conditions.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
+  DriverListedUpload,
+  DriverListUploadsOptions,
   DriverMultipartOptions,
   DriverOptions,
   DriverUpload,
@@ -29,7 +32,7 @@ import {
   unconfirmed,
 } from './s3.errors.js';
 import { readFile } from './s3.downloads.js';
-import { nextMarker } from './s3.listing.js';
+import { decodeListed, nextMarker } from './s3.listing.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { onlyCreating, send, sendWrite, withUnsignedPayload } from './s3.requests.js';
 
@@ -282,6 +285,60 @@ export async function abortMultipartUpload(
   } catch (error) {
     if (!isNoSuchUpload(error)) throw error;
   }
+}
+
+/**
+ * A page is handed out when the one behind it was read: where an upload that marks a page is gone, the service would leave out what
+ * else is under way to the same key.
+ */
+export async function* listUploads(
+  bucket: S3Bucket,
+  { prefix, signal }: DriverListUploadsOptions,
+): AsyncIterable<DriverListedUpload[]> {
+  let page = await listUploadPage(bucket, prefix, undefined, signal);
+  for (;;) {
+    const next = page.marker && (await listUploadPage(bucket, prefix, page.marker, signal));
+    yield page.uploads;
+    if (!next) return;
+    page = next;
+  }
+}
+
+interface UploadMarker {
+  readonly KeyMarker: string;
+  readonly UploadIdMarker: string | undefined;
+}
+
+async function listUploadPage(
+  bucket: S3Bucket,
+  prefix: string,
+  marker: UploadMarker | undefined,
+  signal: AbortSignal,
+): Promise<{ uploads: DriverListedUpload[]; marker: UploadMarker | undefined }> {
+  const what = 'the list of uploads';
+  const command = new ListMultipartUploadsCommand({
+    Bucket: bucket.bucket,
+    Prefix: prefix,
+    ...marker,
+    ...(bucket.profile.encodedListings && { EncodingType: 'url' }),
+  });
+  const output = await send(bucket, command, signal);
+  if (output.Bucket === undefined && output.IsTruncated === undefined) throw unconfirmed(what);
+  const decode = output.EncodingType === 'url' ? decodeListed : (text: string): string => text;
+  const uploads = (output.Uploads ?? []).map(({ Key, UploadId, Initiated }) => {
+    // Whether it may be aborted is told by its age.
+    if (!Key || !UploadId || !Initiated) throw unconfirmed(what);
+    return { key: decode(Key), uploadId: UploadId, startedAt: Initiated };
+  });
+  if (!output.IsTruncated) return { uploads, marker: undefined };
+  const { NextKeyMarker, NextUploadIdMarker } = output;
+  const place = NextKeyMarker && JSON.stringify([decode(NextKeyMarker), NextUploadIdMarker]);
+  const previous = marker && JSON.stringify([marker.KeyMarker, marker.UploadIdMarker]);
+  nextMarker(place, previous, what);
+  return {
+    uploads,
+    marker: { KeyMarker: decode(NextKeyMarker!), UploadIdMarker: NextUploadIdMarker },
+  };
 }
 
 /**

@@ -52,6 +52,8 @@ export interface S3Profile {
   /** If-Match on PutObject and on CompleteMultipartUpload, decided atomically on both. */
   readonly compareAndSet: boolean;
   readonly multipartCopy: boolean;
+  /** ListMultipartUploads lists all uploads below a prefix. */
+  readonly multipartListing: boolean;
   /** `encoding-type=url` in listings. */
   readonly encodedListings: boolean;
   /** Uploads from browser forms with a policy that is signed as S3 signs it. */
@@ -91,6 +93,7 @@ const CAREFUL: S3Profile = {
   createOnlyCopy: undefined,
   compareAndSet: false,
   multipartCopy: true,
+  multipartListing: false,
   encodedListings: true,
   postPolicies: false,
   equalParts: false,
@@ -115,6 +118,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     createOnly: IF_NONE_MATCH,
     createOnlyCopy: IF_NONE_MATCH,
     compareAndSet: true,
+    multipartListing: true,
     postPolicies: true,
     // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html: 48.8 TiB.
     maxObjectSize: 10_000 * 5 * GIB,
@@ -132,6 +136,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     createOnly: IF_NONE_MATCH,
     createOnlyCopy: { name: 'cf-copy-destination-if-none-match', value: '*' },
     compareAndSet: true,
+    multipartListing: true,
     equalParts: true,
     md5OfParts: false,
     maxPartSize: 4_995 * MIB,
@@ -144,6 +149,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     ...CAREFUL,
     hosts: /\.backblazeb2\.com$/,
     endpoint: 'https://s3.{region}.backblazeb2.com',
+    multipartListing: true,
   },
 
   // A Ceph, whose listings come unescaped whatever is asked.
@@ -152,20 +158,23 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     hosts: /\.digitaloceanspaces\.com$/,
     endpoint: 'https://{region}.digitaloceanspaces.com',
     addressing: 'virtual-host',
+    multipartListing: true,
     encodedListings: false,
     postPolicies: true,
   },
 
-  // Conditional writes since 2024, but not of copies. Older servers want Content-MD5 (aws-sdk-java-v2#5805).
+  // Conditional writes since 2024, but not of copies. Older servers want Content-MD5 (aws-sdk-java-v2#5805). Uploads are
+  // listed only by their whole key (minio#20989).
   minio: { ...CAREFUL, createOnly: IF_NONE_MATCH, compareAndSet: true, postPolicies: true },
 
   // Pacific ignores If-None-Match on CompleteMultipartUpload, and later releases differ among themselves.
-  ceph: { ...CAREFUL, postPolicies: true },
+  ceph: { ...CAREFUL, multipartListing: true, postPolicies: true },
 
   wasabi: {
     ...CAREFUL,
     hosts: /\.wasabisys\.com$/,
     endpoint: 'https://s3.{region}.wasabisys.com',
+    multipartListing: true,
     postPolicies: true,
   },
 
@@ -178,6 +187,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     endpoint: 'https://storage.googleapis.com',
     region: 'auto',
     multipartCopy: false,
+    multipartListing: true,
     md5OfParts: false,
     deleteBatch: 1,
   },
@@ -193,6 +203,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     contentMd5: false,
     createOnly: IF_NONE_MATCH,
     compareAndSet: true,
+    multipartListing: true,
   },
 
   // A Ceph.
@@ -200,6 +211,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     ...CAREFUL,
     hosts: /\.your-objectstorage\.com$/,
     endpoint: 'https://{region}.your-objectstorage.com',
+    multipartListing: true,
   },
 
   // No CRC-32 and no trailers (ovh/public-cloud-roadmap#781).
@@ -207,6 +219,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     ...CAREFUL,
     hosts: /\.cloud\.ovh\.(net|us)$/,
     endpoint: 'https://s3.{region}.io.cloud.ovh.net',
+    multipartListing: true,
   },
 
   // https://www.scaleway.com/en/docs/object-storage/api-cli/multipart-uploads/: 1,000 parts of up to 5 GB. Conditional
@@ -215,6 +228,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     ...CAREFUL,
     hosts: /\.scw\.cloud$/,
     endpoint: 'https://s3.{region}.scw.cloud',
+    multipartListing: true,
     postPolicies: true,
     maxPartSize: 5e9,
     maxParts: 1000,
@@ -228,12 +242,13 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     endpoint: 'https://{accountId}.storage.supabase.co/storage/v1/s3',
     account: 'the reference of the Supabase project',
     region: undefined,
+    multipartListing: true,
   },
 
-  garage: { ...CAREFUL, region: 'garage', contentMd5: false },
+  garage: { ...CAREFUL, multipartListing: true, region: 'garage', contentMd5: false },
 
   // Of racing conditional writes several win (seaweedfs#8800).
-  seaweedfs: { ...CAREFUL, contentMd5: false, md5OfParts: false },
+  seaweedfs: { ...CAREFUL, multipartListing: true, contentMd5: false, md5OfParts: false },
 
   // https://help.aliyun.com/en/oss/developer-reference/use-aws-sdks-to-access-oss. It ignores If-None-Match, and has a
   // header of its own for puts, completions and copies.
@@ -245,6 +260,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     addressing: 'virtual-host-only',
     createOnly: FORBID_OVERWRITE,
     createOnlyCopy: FORBID_OVERWRITE,
+    multipartListing: true,
     md5OfParts: false,
   },
 

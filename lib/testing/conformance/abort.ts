@@ -40,6 +40,9 @@ export const abort: readonly Behaviour[] = [
         storage.listParts(upload, { signal }),
         storage.completeMultipartUpload(upload, undefined, { signal }),
         storage.abortMultipartUpload(upload, { signal }),
+        storage.resumeMultipartUpload(upload, new Blob(['a']), { signal }),
+        storage.listMultipartUploads('', { signal }).next(),
+        storage.sweep({ signal }),
       ]) {
         const error = await rejection(call, StorageAbortedError);
         assert.equal(error.cause, reason);

@@ -20,11 +20,14 @@ import { progress } from './progress.js';
 import { bodyKinds, put } from './put.js';
 import { races } from './races.js';
 import { ranges } from './ranges.js';
+import { resume } from './resume.js';
 import { secondStorage } from './second-storage.js';
 import { servedUrls } from './served-urls.js';
 import { partUrls, signedParts } from './signed-parts.js';
 import { signedUploads } from './signed-uploads.js';
 import { staging } from './staging.js';
+import { sweeps } from './sweep.js';
+import { uploadListing } from './upload-listing.js';
 import { urls } from './urls.js';
 import { closing, readonlyViews, scopes, shutdown } from './views.js';
 
@@ -52,6 +55,9 @@ export const storageBehaviours: readonly BehaviourGroup[] = [
   { name: 'move', behaviours: move },
   { name: 'staged files', behaviours: staging },
   { name: 'multipart uploads', behaviours: multipart },
+  { name: 'multipart uploads under way', behaviours: uploadListing },
+  { name: 'resumed uploads', behaviours: resume },
+  { name: 'sweeps', behaviours: sweeps },
   { name: 'races', behaviours: races },
   { name: 'a second storage', behaviours: secondStorage },
   { name: 'progress', behaviours: progress },

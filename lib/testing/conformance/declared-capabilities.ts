@@ -13,6 +13,7 @@ const FLAGS = [
   'headers',
   'atomicMove',
   'multipart',
+  'multipartListing',
   'signedUrls',
   'retries',
 ] as const satisfies readonly (keyof Capabilities)[];

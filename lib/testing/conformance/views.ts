@@ -124,6 +124,9 @@ const WRITES: Readonly<Record<string, (storage: Storage, folder: string) => Prom
   uploadPartUrl: (storage, folder) => storage.uploadPartUrl(anUpload(folder), 1),
   completeMultipartUpload: (storage, folder) => storage.completeMultipartUpload(anUpload(folder)),
   abortMultipartUpload: (storage, folder) => storage.abortMultipartUpload(anUpload(folder)),
+  resumeMultipartUpload: (storage, folder) =>
+    storage.resumeMultipartUpload(anUpload(folder), new Blob(['a'])),
+  sweep: (storage) => storage.sweep(),
 };
 
 export const readonlyViews: readonly Behaviour[] = [
@@ -178,6 +181,9 @@ const CALLS: Readonly<Record<string, (storage: Storage) => Promise<unknown>>> = 
   listParts: (storage) => storage.listParts(anUpload('')),
   completeMultipartUpload: (storage) => storage.completeMultipartUpload(anUpload('')),
   abortMultipartUpload: (storage) => storage.abortMultipartUpload(anUpload('')),
+  resumeMultipartUpload: (storage) => storage.resumeMultipartUpload(anUpload(''), new Blob(['a'])),
+  listMultipartUploads: (storage) => storage.listMultipartUploads().next(),
+  sweep: (storage) => storage.sweep(),
 };
 
 export const closing: readonly Behaviour[] = [
