@@ -49,6 +49,10 @@ async function openAnswers(answer: (request: IncomingMessage) => Answer): Promis
   };
 }
 
+async function listUploads(driver: StorageDriver): Promise<void> {
+  for await (const _ of driver.listMultipartUploads({ prefix: '', signal }));
+}
+
 const UPLOAD = { key: 'key', uploadId: 'id' };
 const XML = { 'content-type': 'application/xml' };
 const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>>> = {
@@ -63,6 +67,7 @@ const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>
   startMultipartUpload: (driver) => driver.startMultipartUpload('key', putOptions()),
   uploadPart: (driver) => driver.uploadPart(UPLOAD, 1, Buffer.from('x'), { signal }),
   listParts: (driver) => driver.listParts(UPLOAD, { signal }),
+  listMultipartUploads: (driver) => listUploads(driver),
   completeMultipartUpload: (driver) =>
     driver.completeMultipartUpload(UPLOAD, [{ partNumber: 1, etag: '"a"' }], { signal }),
 };
@@ -182,6 +187,19 @@ describe('a listing', () => {
     await using s3 = await openAnswers(() => ({ headers: XML, body }));
     const listing = s3.driver.listParts(UPLOAD, { signal });
     await expect(listing).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+  });
+
+  test.each([
+    ['goes on without saying where', '<IsTruncated>true</IsTruncated>'],
+    [
+      'goes on where it began',
+      '<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>1</NextUploadIdMarker>',
+    ],
+    ['tells no time', '<Upload><Key>a</Key><UploadId>1</UploadId></Upload>'],
+  ])('of uploads that %s is refused', async (_, listed) => {
+    const body = `<ListMultipartUploadsResult><Bucket>bucket</Bucket>${listed}</ListMultipartUploadsResult>`;
+    await using s3 = await openAnswers(() => ({ headers: XML, body }));
+    await expect(listUploads(s3.driver)).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
   });
 });
 

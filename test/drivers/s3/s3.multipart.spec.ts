@@ -63,6 +63,29 @@ describe('an explicit multipart upload', () => {
     expect(parts.map(({ partNumber }) => partNumber)).toEqual(numbers);
   }, 30_000);
 
+  test('is listed over pages that end between uploads to one key, though all on them are aborted', async () => {
+    await using s3 = await openS3();
+    const { driver, server } = s3;
+    driver.client.middlewareStack.add(
+      (next, { commandName }) =>
+        ({ input }) =>
+          next({
+            input:
+              commandName === 'ListMultipartUploadsCommand' ? { ...input, MaxUploads: 2 } : input,
+          }),
+      { step: 'initialize' },
+    );
+    const keys = ['a/1', 'a/ü +', 'a/ü +', 'a/ü +', 'a/ü +', 'b'];
+    for (const key of keys) await driver.startMultipartUpload(key, putOptions());
+    const pages: string[][] = [];
+    for await (const page of driver.listMultipartUploads({ prefix: 'a/', signal })) {
+      pages.push(page.map(({ key }) => key));
+      for (const upload of page) await driver.abortMultipartUpload(upload, { signal });
+    }
+    expect(pages).toEqual([['a/1', 'a/ü +'], ['a/ü +', 'a/ü +'], ['a/ü +']]);
+    expect(server.multipartUploads('bucket').map(({ key }) => key)).toEqual(['b']);
+  });
+
   test('obeys conditions when it is completed', async () => {
     await using s3 = await openS3(SMALL_PARTS);
     const begin = async () => {

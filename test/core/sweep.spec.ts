@@ -1,0 +1,122 @@
+import {
+  StorageConnectionError,
+  StoragePermissionError,
+  StorageUnsupportedError,
+} from '../../lib/core/errors.js';
+import type { StorageDriver } from '../../lib/core/storage-driver.js';
+import type { SweepResult } from '../../lib/core/storage-methods.js';
+import { Storage } from '../../lib/core/storage.js';
+import { type RecordingDriver, recordingDriver } from '../nest/recording-driver.js';
+
+interface Swept extends RecordingDriver {
+  readonly storage: Storage;
+}
+
+async function open(replace?: (memory: StorageDriver) => Partial<StorageDriver>): Promise<Swept> {
+  const recording = await recordingDriver(replace);
+  const storage = new Storage(recording.driver, { prefix: 'ours/', retry: { maxRetries: 0 } });
+  return { ...recording, storage };
+}
+
+/** Until all are old enough, on the one clock that there is. */
+async function sweepAll(sweep: () => Promise<SweepResult>, count: number): Promise<SweepResult> {
+  for (;;) {
+    const result = await sweep();
+    const { staged, multipartUploads, failed } = result;
+    if (staged.length + multipartUploads.length + failed.length === count) return result;
+  }
+}
+
+describe('a sweep', () => {
+  test('tells of each item that could not be removed, and removes the others', async () => {
+    const { storage } = await open((memory) => ({
+      async abortMultipartUpload(upload, options) {
+        if (upload.key === 'ours/kept') throw new StoragePermissionError('not yours');
+        return memory.abortMultipartUpload(upload, options);
+      },
+      deleteMany: async (keys) => ({
+        failed: keys.map((key) => ({ key, error: new StoragePermissionError('not yours') })),
+      }),
+    }));
+    const staged = await storage.stage('text');
+    const kept = await storage.startMultipartUpload('kept');
+    const removed = await storage.startMultipartUpload('removed');
+    const dry = await sweepAll(() => storage.sweep({ olderThan: 1, dryRun: true }), 3);
+    expect(dry.failed).toEqual([]);
+    const result = await storage.sweep({ olderThan: 1 });
+    expect(result.staged).toEqual([]);
+    expect(result.multipartUploads).toMatchObject([{ ...removed, staged: false }]);
+    expect(result.failed).toMatchObject([
+      { key: staged.name, error: { code: 'PERMISSION_DENIED', operation: 'sweep' } },
+      { key: 'kept', uploadId: kept.uploadId, error: { code: 'PERMISSION_DENIED', key: 'kept' } },
+    ]);
+  });
+
+  test('goes on with the uploads when the files cannot be deleted at all', async () => {
+    const { storage } = await open(() => ({
+      deleteMany: () => Promise.reject(new StorageConnectionError('gone')),
+    }));
+    await storage.stage('one');
+    await storage.stage('two');
+    await storage.startMultipartUpload('a');
+    const { failed, multipartUploads } = await sweepAll(() => storage.sweep({ olderThan: 1 }), 3);
+    expect(multipartUploads).toHaveLength(1);
+    expect(new Set(failed.map(({ error }) => error)).size).toBe(2);
+    expect(failed).toMatchObject([
+      { error: { code: 'CONNECTION_FAILED' } },
+      { error: { code: 'CONNECTION_FAILED' } },
+    ]);
+  });
+
+  test('leaves alone what a backend lists that does not lie below the prefix', async () => {
+    const { storage, driver } = await open((memory) => ({
+      listMultipartUploads: (options) => memory.listMultipartUploads({ ...options, prefix: '' }),
+    }));
+    const other = new Storage(driver, { prefix: 'theirs/' });
+    const theirs = await other.startMultipartUpload('a');
+    const reserved = await storage.staging().startMultipartUpload('ours-staged');
+    await storage.startMultipartUpload('a');
+    const { multipartUploads } = await sweepAll(() => storage.sweep({ olderThan: 1 }), 2);
+    expect(multipartUploads).toMatchObject([
+      { key: 'a', staged: false },
+      { key: 'ours-staged', uploadId: reserved.uploadId, staged: true },
+    ]);
+    expect(await other.listParts(theirs)).toEqual([]);
+  });
+
+  test('ends at its signal', async () => {
+    const aborting = new AbortController();
+    const { storage, count } = await open((memory) => ({
+      async abortMultipartUpload(upload, options) {
+        aborting.abort();
+        options.signal.throwIfAborted();
+        return memory.abortMultipartUpload(upload, options);
+      },
+    }));
+    const { signal } = aborting;
+    await storage.startMultipartUpload('a');
+    await sweepAll(() => storage.sweep({ olderThan: 1, dryRun: true }), 1);
+    await expect(storage.sweep({ olderThan: 1, signal })).rejects.toMatchObject({
+      code: 'ABORTED',
+      operation: 'sweep',
+    });
+    expect(count('abortMultipartUpload')).toBe(1);
+  });
+
+  test('is refused before any request where uploads cannot be listed', async () => {
+    const { storage, calls } = await open((memory) => ({
+      capabilities: { ...memory.capabilities, multipartListing: false },
+    }));
+    await expect(storage.sweep()).rejects.toBeInstanceOf(StorageUnsupportedError);
+    expect(calls).toEqual([]);
+  });
+
+  test('sweeps the staged files where there are no multipart uploads', async () => {
+    const { storage } = await open((memory) => ({
+      capabilities: { ...memory.capabilities, multipart: false, multipartListing: false },
+    }));
+    await storage.stage('text');
+    const { staged } = await sweepAll(() => storage.sweep({ olderThan: 1 }), 1);
+    expect(staged).toMatchObject([{ size: 4 }]);
+  });
+});
