@@ -112,6 +112,7 @@ describe('the conformance kit', () => {
         delimiters: 'none',
         atomicMove: false,
         multipart: false,
+        multipartListing: false,
         signedUrls: false,
         signedUploads: { PUT: false, POST: false },
         signedParts: false,
@@ -461,8 +462,22 @@ const BROKEN: Readonly<Record<string, Changes & { groups: readonly string[] }>> 
     }),
   },
   'keeps an upload that is aborted': {
-    groups: ['multipart uploads'],
+    groups: ['multipart uploads', 'sweeps'],
     driver: () => ({ abortMultipartUpload: async () => {} }),
+  },
+  'lists one upload for each key': {
+    groups: ['multipart uploads under way'],
+    driver: (driver) => ({
+      async *listMultipartUploads(options) {
+        for await (const page of driver.listMultipartUploads(options)) {
+          yield [...new Map(page.map((upload) => [upload.key, upload])).values()];
+        }
+      },
+    }),
+  },
+  'does not know which parts it has': {
+    groups: ['resumed uploads'],
+    driver: () => ({ listParts: async () => [] }),
   },
   'says of a missing file that something went wrong': {
     groups: ['get', 'errors'],
