@@ -160,6 +160,22 @@ describe('a multipart upload', () => {
     expect((await azure.driver.info('key', { signal })).size).toBe(0);
   });
 
+  test('is listed by the longest of keys, with all the metadata that there may be', async () => {
+    await using azure = await open();
+    const key = `${`${'é'.repeat(100)}/`.repeat(5)}${'k'.repeat(19)}`;
+    expect(Buffer.byteLength(key)).toBe(1024);
+    const attributes = parseAttributes(key, { metadata: { a: 'é'.repeat(1023) } });
+    const uploadId = await azure.driver.startMultipartUpload(key, { signal, ...attributes });
+    const part = await azure.driver.uploadPart({ key, uploadId }, 1, Buffer.from('x'), options);
+    const listed = [];
+    for await (const page of azure.driver.listMultipartUploads({ prefix: 'é', signal })) {
+      listed.push(...page);
+    }
+    expect(listed).toEqual([{ key, uploadId, startedAt: expect.any(Date) as Date }]);
+    const file = await azure.driver.completeMultipartUpload({ key, uploadId }, [part], options);
+    expect(file.metadata).toEqual(attributes.metadata);
+  });
+
   test('cannot have the metadata that it keeps for itself', async () => {
     await using azure = await open();
     const metadata = { 'nestjs-storages-key': 'x' };

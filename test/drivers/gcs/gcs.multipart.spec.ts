@@ -87,6 +87,16 @@ describe('an upload in parts', () => {
     30_000,
   );
 
+  test('cannot have the metadata that it keeps for itself', async () => {
+    await using gcs = await openGcs();
+    for (const name of ['nestjs-storages-key', 'nestjs-storages-upload']) {
+      const attributes = putOptions({ metadata: { [name]: 'x' } });
+      const starting = gcs.driver.startMultipartUpload('key', attributes);
+      expect(await rejection(starting)).toBeInstanceOf(StorageInvalidArgumentError);
+    }
+    expect(left(gcs)).toEqual([]);
+  });
+
   test('is completed by another process', async () => {
     await using gcs = await openGcs();
     const saved = JSON.stringify(await begin(gcs));
