@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { ContainerClient } from '@azure/storage-blob';
+import { BlobServiceClient } from '@azure/storage-blob';
+import type { Type } from '@nestjs/common';
 import type { Storage } from '../../lib/core/storage.js';
 import { DirectUploads } from '../../lib/direct/direct-uploads.js';
 import { DirectUploadsModule } from '../../lib/direct/direct-uploads.module.js';
@@ -8,7 +9,11 @@ import type { DirectUploadsOptions } from '../../lib/interfaces/direct-uploads-o
 import { StorageModule } from '../../lib/storage.module.js';
 import { getStorageToken } from '../../lib/storage.tokens.js';
 import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
-import { startS3Server } from '../../lib/testing/s3-server/index.js';
+import {
+  type CorsRule,
+  startS3Server,
+  type S3TestServer,
+} from '../../lib/testing/s3-server/index.js';
 import { startAzurite } from '../drivers/azure/azurite.js';
 import { clientOf } from '../drivers/gcs/open-gcs.js';
 import { type AppSettings, startApp, type TestApp } from '../nest/app-fixture.js';
@@ -18,7 +23,16 @@ import { ADAPTERS, configurationOf, signingKeys } from '../routes/routes-fixture
 /** What a storage is opened with, and what there is to end afterwards. */
 export interface Backend extends AsyncDisposable {
   readonly configuration: StorageConfiguration;
+  readonly s3?: S3TestServer;
 }
+
+/** As docs/direct-uploads.md has it. */
+const CORS: CorsRule = {
+  allowedOrigins: ['http://127.0.0.1:*'],
+  allowedMethods: ['PUT', 'POST'],
+  allowedHeaders: ['*'],
+  exposeHeaders: ['ETag'],
+};
 
 const nothing = async (): Promise<void> => {};
 
@@ -35,7 +49,7 @@ export const BACKENDS: Readonly<Record<string, () => Promise<Backend>>> = {
   // A service without create-only writes, so that whoever has a URL can replace what was sent with it.
   'generic s3': () => s3Backend('generic'),
   async gcs() {
-    const server = await startGcsServer({ buckets: ['files'] });
+    const server = await startGcsServer({ buckets: ['files'], cors: [CORS] });
     return {
       configuration: { driver: 'gcs', bucket: 'files', client: clientOf(server) },
       [Symbol.asyncDispose]: () => server.close(),
@@ -45,7 +59,19 @@ export const BACKENDS: Readonly<Record<string, () => Promise<Backend>>> = {
     const azurite = await startAzurite();
     const { connectionString } = azurite;
     const container = randomUUID();
-    await new ContainerClient(connectionString, container).create();
+    const service = BlobServiceClient.fromConnectionString(connectionString);
+    await service.setProperties({
+      cors: [
+        {
+          allowedOrigins: '*',
+          allowedMethods: 'PUT',
+          allowedHeaders: '*',
+          exposedHeaders: '',
+          maxAgeInSeconds: 0,
+        },
+      ],
+    });
+    await service.createContainer(container);
     return {
       configuration: { driver: 'azure', container, connectionString },
       [Symbol.asyncDispose]: () => azurite[Symbol.asyncDispose](),
@@ -54,8 +80,14 @@ export const BACKENDS: Readonly<Record<string, () => Promise<Backend>>> = {
 };
 
 async function s3Backend(provider: 'aws' | 'generic'): Promise<Backend> {
-  const server = await startS3Server({ provider, buckets: ['files'] });
+  const server = await startS3Server({
+    provider,
+    buckets: ['files'],
+    cors: [CORS],
+    defaultChecksum: 'none',
+  });
   return {
+    s3: server,
     configuration: {
       driver: 's3',
       provider,
@@ -92,10 +124,15 @@ type Request = { readonly headers: Readonly<Record<string, string | undefined>> 
 export async function startDirect(
   configuration: StorageConfiguration,
   options: Partial<DirectUploadsOptions<Request>> = {},
-  { adapter = 'Express', ...settings }: { adapter?: string } & Omit<AppSettings, 'adapter'> = {},
+  {
+    adapter = 'Express',
+    controllers = [],
+    ...settings
+  }: { adapter?: string; controllers?: Type[] } & Omit<AppSettings, 'adapter'> = {},
 ): Promise<DirectApp> {
   const started = await startApp(
     {
+      controllers,
       imports: [
         StorageModule.forRoot({ storages: { files: configuration }, routes: { signingKeys } }),
         DirectUploadsModule.forRoot<Request>({
