@@ -78,9 +78,8 @@ export function uppySigningController(route: DirectUploadsRoute, s3Path: string)
           return { url: upload.url!, key: upload.id, headers: upload.headers };
         }
         if (method === 'POST') {
-          return {
-            url: `${this.#s3.mount}/multipart?${new URLSearchParams({ key: String(key) })}`,
-          };
+          const query = new URLSearchParams({ key: String(key) }).toString();
+          return { url: `${this.#s3.mount}/multipart?${query}` };
         }
         throw invalidRequest('Only uploads are signed');
       }

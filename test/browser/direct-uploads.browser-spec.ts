@@ -169,8 +169,8 @@ test('Uppy uploads 120 MiB to S3 although the network is cut and restored', asyn
   await network.send('Network.enable');
   await cut(false);
   const partsSent = (count: number): Promise<void> =>
-    s3!.until(({ multipartUploads }) => {
-      const [upload] = multipartUploads.call(s3, 'files');
+    s3!.until((server) => {
+      const [upload] = server.multipartUploads('files');
       return (upload?.parts.length ?? 0) >= count;
     });
   const uploaded = run('uploadWithUppy', 120 * MIB, { companion: true, multipart: true });
