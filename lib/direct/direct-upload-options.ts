@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { assertOptions, shown } from '../core/arguments.js';
 import { StorageConfigurationError, StorageInvalidArgumentError } from '../core/errors.js';
 import { randomSigningKeys, type SigningKey } from '../core/signing-keys.js';
-import { parseByteSize } from '../core/units.js';
+import { parseByteSize, parseExpiresIn } from '../core/units.js';
 import type {
   DirectUploadRules,
   DirectUploadsBehaviour,
@@ -19,7 +19,8 @@ export interface ParsedBehaviour {
   readonly owner: (request: unknown) => string | Promise<string>;
   readonly policy: (request: unknown) => DirectUploadRules | Promise<DirectUploadRules>;
   readonly signingKeys: readonly SigningKey[];
-  readonly expiresIn: number | string;
+  /** Seconds. */
+  readonly expiresIn: number;
   /** Bytes; `threshold` is infinite where no upload has parts. */
   readonly multipart: { readonly threshold: number; readonly partSize: number };
   readonly onUploaded: NonNullable<DirectUploadsBehaviour['onUploaded']> | undefined;
@@ -74,7 +75,7 @@ export function parseBehaviour(where: string, behaviour: DirectUploadsBehaviour)
     owner,
     policy,
     signingKeys: signingKeys ?? keysOfThisProcess(where),
-    expiresIn,
+    expiresIn: parseExpiresIn(expiresIn, Number.MAX_SAFE_INTEGER),
     multipart: {
       threshold:
         multipart === false

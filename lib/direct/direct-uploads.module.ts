@@ -51,6 +51,7 @@ const SETTINGS: Readonly<Record<keyof DirectUploadsSettings, true>> = {
 
 /** The controllers of one module, and what the routers have to be told of them. */
 interface ModuleRoutes {
+  readonly path: string;
   readonly controllers: readonly Type[];
   readonly below: readonly (readonly [Type, RouteMethods])[];
   /** Below which bodies are not JSON, and nobody needs them. */
@@ -140,7 +141,7 @@ function create(
         provide: DirectUploads,
         inject: [getStorageToken(storage), BEHAVIOUR, StorageRegistry],
         useFactory: (files: Storage, behaviour: ParsedBehaviour, registry: StorageRegistry) =>
-          new DirectUploads(files, behaviour, registry),
+          new DirectUploads(files, behaviour, registry, routes.path),
       },
     ],
     exports: [DirectUploads],
@@ -155,8 +156,10 @@ function routesOf(settings: DirectUploadsSettings): ModuleRoutes {
     uploads: DirectUploads,
     behaviour: BEHAVIOUR,
   });
-  const uploads = directUploadsController(at(settings.path ?? DEFAULT_PATH));
+  const root = at(settings.path ?? DEFAULT_PATH);
+  const uploads = directUploadsController(root);
   const routes: ModuleRoutes = {
+    path: root.path,
     controllers: [
       uploads,
       ...(activeStorage ? [activeStorageController(at(activeStorage.path))] : []),
@@ -165,13 +168,14 @@ function routesOf(settings: DirectUploadsSettings): ModuleRoutes {
     unparsed: undefined,
   };
   if (!companion) return routes;
-  const root = parseRoutePath(WHERE, companion.path);
-  const s3 = companionController(at(`${root}/s3`));
-  const answers = s3AnswersController(at(`${root}/signed`));
-  const signing = uppySigningController(at(`${root}/sign`), `${root}/signed`);
+  const base = parseRoutePath(WHERE, companion.path);
+  const s3 = companionController(at(`${base}/s3`));
+  const answers = s3AnswersController(at(`${base}/signed`));
+  const signing = uppySigningController(at(`${base}/sign`), `${base}/signed`);
   return {
+    ...routes,
     controllers: [...routes.controllers, s3, answers, signing],
     below: [...routes.below, [s3, COMPANION_METHODS], [answers, S3_ANSWERS_METHODS]],
-    unparsed: `${root}/signed`,
+    unparsed: `${base}/signed`,
   };
 }

@@ -71,9 +71,14 @@ export class DirectUploads {
     readonly storage: Storage,
     private readonly behaviour: ParsedBehaviour,
     private readonly registry: StorageRegistry,
+    /** Of the routes: the ids of one module are nothing to another. */
+    path: string,
   ) {
     this.#staging = storage.staging();
-    this.#sealer = new TokenSealer(behaviour.signingKeys, `direct upload\n${storage.name}`);
+    this.#sealer = new TokenSealer(
+      behaviour.signingKeys,
+      `direct upload\n${storage.name}\n${path}`,
+    );
     this.#beginning = new UploadBeginning(storage, behaviour);
     this.#partUrls = new PartUrls(this.#staging);
     this.#publication = new UploadPublication(storage, behaviour, this.#partUrls);

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { parseGivenAttributes } from '../core/attributes.js';
 import { StorageUnsupportedError } from '../core/errors.js';
 import { parseKey } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
 import type { UploadUrl } from '../core/storage-driver.js';
-import { parseExpiresIn } from '../core/units.js';
 import type { TypedFile } from '../uploads/stored-upload.js';
 import { type ParsedBehaviour, type ParsedRules, parseRules } from './direct-upload-options.js';
-import type { MultipartClaims, UploadClaims } from './upload-claims.js';
+import { type MultipartClaims, publishedAttributes, type UploadClaims } from './upload-claims.js';
 import { isUnknownType, type ParsedUploadRequest } from './upload-request.js';
 import { assertAccepted, assertSize, FIELD } from './upload-verification.js';
 
@@ -45,7 +45,7 @@ export class UploadBeginning {
     if (asked.size !== undefined) assertSize(rules, asked.size);
     if (!isUnknownType(asked.contentType)) assertAccepted(asked.contentType, rules.accept);
     const { maxExpiresIn } = storage.capabilities.limits;
-    const lifetime = parseExpiresIn(behaviour.expiresIn, maxExpiresIn);
+    const lifetime = Math.min(behaviour.expiresIn, maxExpiresIn);
     const claims: UploadClaims = {
       name: randomBytes(16).toString('hex'),
       owner,
@@ -59,6 +59,8 @@ export class UploadBeginning {
       isNoted: form === 'form',
       expires: Date.now() + lifetime * 1000,
     };
+    // What cannot be stored with the file is told before it is sent.
+    parseGivenAttributes(publishedAttributes(claims));
     if (form === 'form') return this.#signed(claims, 'POST', lifetime);
     // Where no part can be sent by somebody else, the whole file can.
     const { multipart, signedParts } = storage.capabilities;
@@ -133,10 +135,10 @@ export class UploadBeginning {
     { name, contentType, size, maxSize }: UploadClaims,
     form: UploadForm,
   ): Promise<MultipartClaims> {
-    const { minPartSize, maxParts } = this.storage.capabilities.limits;
+    const { minPartSize, maxPartSize, maxParts } = this.storage.capabilities.limits;
     const { uploadId, partSize } = await this.storage.staging().startMultipartUpload(name, {
       contentType,
-      partSize: Math.max(this.behaviour.multipart.partSize, minPartSize),
+      partSize: Math.min(maxPartSize, Math.max(this.behaviour.multipart.partSize, minPartSize)),
       ...(size !== undefined && { size }),
     });
     const most = Math.min(maxParts, MOST_PARTS);

@@ -1,4 +1,5 @@
 import type { Checksum } from '../core/checksum.js';
+import type { FileAttributes } from '../core/stored-file.js';
 import type { ImageLimits } from '../uploads/image-limits.js';
 
 /** What the id of an upload says: all there is to know about it, so that any replica of the app can go on with it. */
@@ -40,6 +41,17 @@ export interface MultipartClaims {
 
 /** Metadata of a published file that says which upload it comes from. */
 export const UPLOAD_MARK = 'direct-upload';
+
+/** What the file is published with, whatever its uploader sent. */
+export function publishedAttributes(
+  claims: Pick<UploadClaims, 'name' | 'filename' | 'metadata' | 'cacheControl'>,
+): FileAttributes {
+  const { name, filename, metadata, cacheControl } = claims;
+  return {
+    metadata: { ...metadata, filename, [UPLOAD_MARK]: name },
+    ...(cacheControl !== undefined && { cacheControl }),
+  };
+}
 
 /** Where the id of an upload is noted, in the staging area. */
 export function idKey(name: string): string {

@@ -7,7 +7,7 @@ import { CompletionClaim, infoOf } from './completion-claim.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import { alreadyCompleted, keyTaken, notUploaded, UploadConflict } from './direct.exceptions.js';
 import type { PartUrls } from './part-urls.js';
-import { idKey, UPLOAD_MARK, type UploadClaims } from './upload-claims.js';
+import { idKey, publishedAttributes, UPLOAD_MARK, type UploadClaims } from './upload-claims.js';
 import { type VerifiedFile, verifyUpload } from './upload-verification.js';
 
 /** Whether the file is what became of the upload. */
@@ -98,13 +98,13 @@ export class UploadPublication {
   }
 
   async #commit(taken: string, verified: VerifiedFile, claims: UploadClaims): Promise<StoredFile> {
-    const { key, name, filename, metadata } = claims;
+    const { key } = claims;
     const staged = await this.storage.staged(taken);
     const { createOnlyCopy } = this.storage.capabilities;
     try {
       return await staged.commit(key, {
+        ...publishedAttributes(claims),
         ...verified,
-        metadata: { ...metadata, filename, [UPLOAD_MARK]: name },
         ...(createOnlyCopy && { ifNoneMatch: '*' }),
       });
     } catch (error) {

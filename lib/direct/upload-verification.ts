@@ -32,7 +32,7 @@ const HEADERS = [
 export interface VerifiedFile {
   /** By the first bytes. */
   readonly contentType: string;
-  /** What replaces the uploader's, where there is one. */
+  /** In place of the uploader's, where the app asks for none. */
   readonly cacheControl?: string;
 }
 
@@ -81,8 +81,8 @@ export async function verifyUpload(
   }
   if (claims.image) assertImageWithin(claims.image, { contentType, fieldname: FIELD }, head);
   await assertChecksumOf(staging, file, claims);
-  const cacheControl = claims.cacheControl ?? (file.cacheControl && 'no-cache');
-  return { contentType, ...(cacheControl !== undefined && { cacheControl }) };
+  const isForeign = file.cacheControl && claims.cacheControl === undefined;
+  return { contentType, ...(isForeign && { cacheControl: 'no-cache' }) };
 }
 
 async function firstBytes(staging: Storage, file: StoredFile, length: number): Promise<Uint8Array> {

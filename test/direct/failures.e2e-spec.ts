@@ -140,6 +140,26 @@ describe('the module', () => {
     expect([(await ask(3)).status, (await ask(4)).status]).toEqual([201, 413]);
   });
 
+  test('knows no ids of another module on the same storage', async () => {
+    const { port } = await startApp({
+      imports: [
+        StorageModule.forRoot({
+          storages: { files: { driver: 'memory' } },
+          routes: { signingKeys },
+        }),
+        DirectUploadsModule.forRoot({ ...base, path: '/avatars' }),
+        DirectUploadsModule.forRoot({ ...base, path: '/films', isGlobal: false }),
+      ],
+    });
+    const { json } = await send(port, '/avatars', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ filename: 'a', size: 3 }),
+    });
+    expect((await send(port, `/avatars/${json.id}`)).json.state).toBe('waiting');
+    expect((await send(port, `/films/${json.id}`)).status).toBe(404);
+  });
+
   test.each<[string, Partial<Record<keyof DirectUploadsOptions, unknown>>]>([
     ['owner', { owner: undefined }],
     ['"maxsize"', { maxsize: 3 } as object],
@@ -147,6 +167,7 @@ describe('the module', () => {
     ['key', { key: { fromContent: () => 'a' } }],
     ['onUploaded', { onUploaded: 'x' }],
     ['multipart.partSize', { multipart: { partSize: 'large' } }],
+    ['expiresIn', { expiresIn: 'soon' }],
     ['path', { path: '/a/:b' }],
     ['signingKeys', { signingKeys: [] }],
   ])('names %s when it is not well-formed', async (named, options) => {
