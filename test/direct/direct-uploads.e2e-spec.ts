@@ -83,11 +83,8 @@ describe.each(Object.keys(BACKENDS))('%s', (name) => {
       const begun = await app.call('POST', '/direct-uploads', { ...asked, checksum });
       const sent = await put(begun.json, body);
       const completed = await app.call('POST', `/direct-uploads/${begun.json.id}/complete`);
-      expect([sent.ok, completed.json.code]).toEqual(
-        sent.ok
-          ? [true, expect.stringMatching(/^(INTEGRITY|UNSUPPORTED_MEDIA_TYPE)$/)]
-          : [false, 'NOT_UPLOADED'],
-      );
+      const refusals = sent.ok ? ['INTEGRITY', 'UNSUPPORTED_MEDIA_TYPE'] : ['NOT_UPLOADED'];
+      expect(refusals).toContain(completed.json.code);
     }
     expect(await app.keys()).toEqual([]);
     expect(await app.staged()).toEqual([]);
@@ -103,13 +100,13 @@ describe.each(Object.keys(BACKENDS))('%s', (name) => {
     const { id, key } = begun.json;
     await put(begun.json, PNG);
     const evil = Buffer.concat([HTML, PNG]).subarray(0, PNG.length);
-    const { getBytes } = Storage.prototype;
     // Right between the look at its first bytes and its publication.
     const look = jest.spyOn(Storage.prototype, 'getBytes').mockImplementationOnce(async function (
       this: Storage,
       ...args
     ) {
-      const seen = await getBytes.apply(this, args);
+      const download = await this.get(...args);
+      const seen = await download.bytes();
       await put(begun.json, evil);
       return seen;
     });
@@ -171,11 +168,11 @@ describe.each(Object.keys(BACKENDS))('%s', (name) => {
       checksum: `sha-256=:${sha256}:`,
     });
     const { id, key, parts, partSize, partCount } = begun.json;
-    if (!app.storage.capabilities.signedParts) {
-      expect(begun.json.url).toBeDefined();
-      return;
-    }
-    expect(partCount).toBe(3);
+    const { signedParts } = app.storage.capabilities;
+    expect([begun.json.url === undefined, partCount]).toEqual(
+      signedParts ? [true, 3] : [false, undefined],
+    );
+    if (!signedParts) return;
     const partOf = (number: number) => body.subarray((number - 1) * partSize, number * partSize);
     expect((await put(parts[2], partOf(3))).ok).toBe(true);
     const early = await app.call('POST', `/direct-uploads/${id}/complete`);
