@@ -10,7 +10,7 @@ import type {
 import { randomKey, type UploadKey } from '../uploads/key-strategies.js';
 import { type ParsedUploadOptions, parseUploadOptions } from '../uploads/upload-options.js';
 
-const DEFAULT_EXPIRES_IN = '1d';
+const DEFAULT_EXPIRES_IN = '12h';
 const DEFAULT_THRESHOLD = '100mb';
 const DEFAULT_PART_SIZE = '8mb';
 

@@ -50,7 +50,10 @@ export interface DirectUploadsBehaviour<Request = unknown> extends DirectUploadR
    * upload outlives the process.
    */
   signingKeys?: readonly SigningKey[];
-  /** How long a file may take to come: seconds, or text such as `'12h'`. Default one day. */
+  /**
+   * How long a file may take to come: seconds, or text such as `'1h'`. Default 12 hours: shorter than what
+   * `sweep()` takes for abandoned.
+   */
   expiresIn?: number | string;
   /** `false`: every file in one request. */
   multipart?: DirectMultipartOptions | false;
