@@ -48,9 +48,18 @@ export { Storage } from './core/storage.js';
 export type { FileAttributes, StoredFile } from './core/stored-file.js';
 export { storedFile } from './core/stored-file.js';
 export type { ByteSize } from './core/units.js';
+export {
+  DirectUploads,
+  type DirectUpload,
+  type DirectUploadStatus,
+} from './direct/direct-uploads.js';
+export { DirectUploadsModule } from './direct/direct-uploads.module.js';
+export type { PartUrl } from './direct/part-urls.js';
+export type { DirectUploadRequest } from './direct/upload-request.js';
 export { InjectStorage } from './decorators/inject-storage.decorator.js';
 export type * from './drivers/driver-options.js';
 export { createStorage, openStorage } from './drivers/open-storage.js';
+export type * from './interfaces/direct-uploads-options.interface.js';
 export type * from './interfaces/storage-module-options.interface.js';
 export type * from './interfaces/storage-routes-options.interface.js';
 export { ServeStorageModule } from './routes/serve-storage.module.js';

@@ -1,4 +1,4 @@
-import { hkdfSync } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { StorageConfigurationError } from './errors.js';
 
 /** A key that signs URLs and seals tokens. The first of a list signs, all of them verify: put a new one in front to rotate. */
@@ -56,4 +56,9 @@ export function deriveKeys(
   const [first, ...others] = keys;
   if (first) return [first, ...others];
   throw new StorageConfigurationError('signingKeys must hold at least one key');
+}
+
+/** Keys for one process: what they sign ends with it. */
+export function randomSigningKeys(): readonly SigningKey[] {
+  return [{ id: 'random', secret: randomBytes(32) }];
 }

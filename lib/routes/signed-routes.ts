@@ -1,12 +1,11 @@
 import { Logger, type OnModuleInit } from '@nestjs/common';
 import type { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
-import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 import { StorageConfigurationError } from '../core/errors.js';
 import { encodeKey } from '../core/key.js';
 import { type SignedRequest, UrlSigner } from '../core/signed-url.js';
-import type { SigningKey } from '../core/signing-keys.js';
+import { randomSigningKeys, type SigningKey } from '../core/signing-keys.js';
 import type { Storage } from '../core/storage.js';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
 import type { StorageSigningOptions } from '../interfaces/storage-routes-options.interface.js';
@@ -63,7 +62,7 @@ export class SignedRoutes implements OnModuleInit {
     this.#signingKeys = signingKeys;
     // Tried now, so that what is wrong with them ends the start.
     if (baseUrl !== undefined || signingKeys !== undefined) {
-      new UrlSigner('', baseUrl ?? 'http://localhost', signingKeys ?? randomKeys());
+      new UrlSigner('', baseUrl ?? 'http://localhost', signingKeys ?? randomSigningKeys());
     }
   }
 
@@ -163,7 +162,7 @@ export class SignedRoutes implements OnModuleInit {
         'Storage URLs are signed with a random key, and end with this process; set routes: { signingKeys } to keep them',
       );
     }
-    return (this.#randomKeys ??= randomKeys());
+    return (this.#randomKeys ??= randomSigningKeys());
   }
 }
 
@@ -180,10 +179,6 @@ function allowed(served: SignedStorage, signed: SignedRequest | undefined): Allo
 function signsHere(configuration: StorageConfiguration): configuration is SignedConfiguration {
   const driver: unknown = configuration?.driver;
   return driver === 'memory' || driver === 'local';
-}
-
-function randomKeys(): readonly SigningKey[] {
-  return [{ id: 'random', secret: randomBytes(32) }];
 }
 
 function assertNotProduction(setting: string): void {

@@ -14,7 +14,7 @@ export function contentTypeByBytes(head: Uint8Array, declared: string): string {
   if (found !== undefined && found !== 'text/plain' && !isContainer(found)) return found;
   const type = declared.split(';')[0]!.trim().toLowerCase();
   const isMediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(type);
-  const plausible = isMediaType && !ACTIVE_TYPES.test(type) && agrees(type, found);
+  const plausible = isMediaType && !runsScript(type) && agrees(type, found);
   return plausible ? type : (found ?? 'application/octet-stream');
 }
 
@@ -27,8 +27,13 @@ export function isAccepted(type: string, accept: readonly string[]): boolean {
     const wanted = pattern.toLowerCase();
     if (wanted === '*' || wanted === '*/*') return true;
     if (!wanted.endsWith('/*')) return type === wanted;
-    return type.startsWith(wanted.slice(0, -1)) && !ACTIVE_TYPES.test(type);
+    return type.startsWith(wanted.slice(0, -1)) && !runsScript(type);
   });
+}
+
+/** Whether files of the type run script or restyle the page when a browser opens them, or hold such. */
+export function runsScript(type: string): boolean {
+  return ACTIVE_TYPES.test(type);
 }
 
 // Formats inside of a container, which must have shown it.

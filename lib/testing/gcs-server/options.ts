@@ -1,3 +1,4 @@
+import type { CorsRule } from '../s3-server/cors.js';
 import type { GcsRecordedRequest } from './request-log.js';
 
 export interface GcsServerOptions {
@@ -21,6 +22,8 @@ export interface GcsServerOptions {
   sessionLifetime?: number;
   /** Seconds an access token is good for. Default 3600. */
   tokenLifetime?: number;
+  /** What browsers may do, on every bucket. Default nothing. */
+  cors?: readonly CorsRule[];
   /** Keep bodies in files below this folder instead of in memory. */
   storeOnDisk?: string;
   /** Milliseconds each request waits after it was authenticated. Default 0. */

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { applyCors, type CorsRule } from '../s3-server/cors.js';
 import { Faults, type Fault } from '../s3-server/faults.js';
 import { RequestLog } from '../s3-server/request-log.js';
 import { DiskBodyStorage, MemoryBodyStorage } from '../s3-server/stored-body.js';
@@ -162,20 +163,24 @@ class RunningServer implements GcsTestServer {
     };
     for (const bucket of options.buckets ?? ['bucket']) this.createBucket(bucket);
     const { latency = 0 } = options;
-    this.#serve({
-      service: this.#service,
-      faults: this.#faults,
-      log: this.#log,
-      now: this.#now,
-      latency: typeof latency === 'number' ? () => latency : latency,
-      connectionOf: ({ socket }) => this.#sockets.get(socket) ?? 0,
-    });
+    this.#serve(
+      {
+        service: this.#service,
+        faults: this.#faults,
+        log: this.#log,
+        now: this.#now,
+        latency: typeof latency === 'number' ? () => latency : latency,
+        connectionOf: ({ socket }) => this.#sockets.get(socket) ?? 0,
+      },
+      options.cors ?? [],
+    );
   }
 
-  #serve(context: ExchangeContext): void {
+  #serve(context: ExchangeContext, cors: readonly CorsRule[]): void {
     const handle =
       (awaitsContinue: boolean) =>
       (incoming: IncomingMessage, response: ServerResponse): void => {
+        if (applyCors(cors, incoming, response)) return;
         const running = new Exchange(context, incoming, response, awaitsContinue)
           .run()
           .finally(() => {

@@ -1,3 +1,4 @@
+export type { CorsRule } from './cors.js';
 export type { Fault, FaultEffect, FaultOptions, KeyFaultOptions } from './faults.js';
 export type { S3OperationName } from './operation-names.js';
 export type { S3ServerProvider } from './provider-behaviour.js';

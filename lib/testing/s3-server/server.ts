@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { S3Service } from './call.js';
+import { applyCors, type CorsRule } from './cors.js';
 import { Exchange, type ExchangeContext } from './exchange.js';
 import { Faults, type Fault, type FaultOptions, type KeyFaultOptions } from './faults.js';
 import { sortedParts, sortedUploads } from './multipart-uploads.js';
@@ -40,6 +41,8 @@ export interface S3ServerOptions {
    * provider does; `'none'` spares benchmarks the time.
    */
   defaultChecksum?: 'CRC64NVME' | 'none';
+  /** What browsers may do, on every bucket. Default nothing. */
+  cors?: readonly CorsRule[];
   /** Keep bodies in files below this folder instead of in memory. */
   storeOnDisk?: string;
   /** Milliseconds each request waits after it was authenticated. Default 0. */
@@ -185,21 +188,25 @@ class RunningServer implements S3TestServer {
       this.#service.store.create(bucket, now());
     }
     const { latency = 0 } = options;
-    this.#serve({
-      service: this.#service,
-      faults: this.#faults,
-      log: this.#log,
-      publicBuckets: options.publicBuckets ?? [],
-      now,
-      latency: typeof latency === 'number' ? () => latency : latency,
-      connectionOf: ({ socket }) => this.#sockets.get(socket) ?? 0,
-    });
+    this.#serve(
+      {
+        service: this.#service,
+        faults: this.#faults,
+        log: this.#log,
+        publicBuckets: options.publicBuckets ?? [],
+        now,
+        latency: typeof latency === 'number' ? () => latency : latency,
+        connectionOf: ({ socket }) => this.#sockets.get(socket) ?? 0,
+      },
+      options.cors ?? [],
+    );
   }
 
-  #serve(context: ExchangeContext): void {
+  #serve(context: ExchangeContext, cors: readonly CorsRule[]): void {
     const handle =
       (awaitsContinue: boolean) =>
       (incoming: IncomingMessage, response: ServerResponse): void => {
+        if (applyCors(cors, incoming, response)) return;
         const running = new Exchange(context, incoming, response, awaitsContinue)
           .run()
           .finally(() => {

@@ -1,0 +1,181 @@
+import {
+  type DynamicModule,
+  Inject,
+  Module,
+  type NestModule,
+  type OnModuleInit,
+  type Type,
+} from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { StorageConfigurationError } from '../core/errors.js';
+import type { Storage } from '../core/storage.js';
+import type {
+  AsyncDirectUploadsOptions,
+  DirectUploadsBehaviour,
+  DirectUploadsOptions,
+  DirectUploadsSettings,
+} from '../interfaces/direct-uploads-options.interface.js';
+import { requestStorage } from '../missing-storages.js';
+import { assertOptions } from '../module-options.js';
+import { routeAllBelow, type RouteMethods } from '../routes/route-methods.js';
+import { mountedPath, parseRoutePath, targetBelow } from '../routes/route-path.js';
+import { withholdBodies } from '../routes/withheld-bodies.js';
+import { StorageRegistry } from '../storage.registry.js';
+import { getStorageToken } from '../storage.tokens.js';
+import { activeStorageController } from './active-storage.controller.js';
+import { COMPANION_METHODS, companionController } from './companion.controller.js';
+import {
+  BEHAVIOUR_OPTIONS,
+  type ParsedBehaviour,
+  parseBehaviour,
+} from './direct-upload-options.js';
+import { DIRECT_UPLOADS_METHODS, directUploadsController } from './direct-uploads.controller.js';
+import { DirectUploads } from './direct-uploads.js';
+import { S3_ANSWERS_METHODS, s3AnswersController } from './s3-answers.controller.js';
+import { uppySigningController } from './uppy-signing.controller.js';
+
+const DEFAULT_PATH = '/direct-uploads';
+const WHERE = 'DirectUploadsModule.forRoot()';
+const BEHAVIOUR = Symbol('DirectUploadsBehaviour');
+const ROUTES = Symbol('DirectUploadsRoutes');
+
+const SETTINGS: Readonly<Record<keyof DirectUploadsSettings, true>> = {
+  path: true,
+  decorators: true,
+  storage: true,
+  activeStorage: true,
+  companion: true,
+  isGlobal: true,
+  imports: true,
+};
+
+/** The controllers of one module, and what the routers have to be told of them. */
+interface ModuleRoutes {
+  readonly path: string;
+  readonly controllers: readonly Type[];
+  readonly below: readonly (readonly [Type, RouteMethods])[];
+  /** Below which bodies are not JSON, and nobody needs them. */
+  readonly unparsed: string | undefined;
+}
+
+/**
+ * Direct uploads: the browser sends files to the backend itself, and the app decides before and after. The routes are
+ * ordinary controllers, so that guards, interceptors and filters apply.
+ *
+ * @publicApi
+ */
+@Module({})
+export class DirectUploadsModule implements NestModule, OnModuleInit {
+  constructor(
+    @Inject(ROUTES) private readonly routes: ModuleRoutes,
+    @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
+    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+  ) {}
+
+  /** @throws StorageConfigurationError, here or while the app starts, naming the option */
+  static forRoot<Request = unknown>(options: DirectUploadsOptions<Request>): DynamicModule {
+    assertOptions(WHERE, options, { ...SETTINGS, ...BEHAVIOUR_OPTIONS });
+    const entries = Object.entries(options);
+    const settings = entries.filter(([name]) => Object.hasOwn(SETTINGS, name));
+    const behaviour = entries.filter(([name]) => !Object.hasOwn(SETTINGS, name));
+    return create(Object.fromEntries(settings), {
+      // A framework's request type is the user's choice; here it is only handed on.
+      useFactory: () => Object.fromEntries(behaviour) as unknown as DirectUploadsBehaviour<never>,
+    });
+  }
+
+  /** The same with what is allowed made by a factory, from other providers, while the app starts. */
+  static forRootAsync(options: AsyncDirectUploadsOptions): DynamicModule {
+    assertOptions(WHERE, options, { ...SETTINGS, inject: true, useFactory: true });
+    const { useFactory, inject, ...settings } = options;
+    if (typeof useFactory !== 'function') {
+      throw new StorageConfigurationError(`${WHERE}: useFactory must be a function`);
+    }
+    return create(settings, { useFactory, ...(inject && { inject }) });
+  }
+
+  // The last that Nest calls before it registers the routes.
+  configure(): void {
+    for (const [controller, methods] of this.routes.below) {
+      routeAllBelow(controller, methods, this.adapterHost);
+    }
+  }
+
+  // Everything the app has set up is there now, and it does not listen yet.
+  onModuleInit(): void {
+    const { unparsed } = this.routes;
+    if (unparsed === undefined) return;
+    const mount = mountedPath(unparsed, this.config);
+    withholdBodies(
+      this.adapterHost,
+      mount,
+      ({ method, url }) => method === 'POST' && targetBelow(mount, url) !== undefined,
+    );
+  }
+}
+
+function create(
+  settings: DirectUploadsSettings,
+  { useFactory, inject = [] }: Pick<AsyncDirectUploadsOptions, 'useFactory' | 'inject'>,
+): DynamicModule {
+  const { storage, isGlobal = true, imports = [] } = settings;
+  const routes = routesOf(settings);
+  requestStorage(storage);
+  return {
+    module: DirectUploadsModule,
+    global: isGlobal,
+    imports,
+    controllers: [...routes.controllers],
+    providers: [
+      { provide: ROUTES, useValue: routes },
+      {
+        provide: BEHAVIOUR,
+        inject,
+        useFactory: async (...args: never[]) => {
+          const behaviour = (await useFactory(...args)) as DirectUploadsBehaviour;
+          assertOptions(WHERE, behaviour, BEHAVIOUR_OPTIONS);
+          return parseBehaviour(WHERE, behaviour);
+        },
+      },
+      {
+        provide: DirectUploads,
+        inject: [getStorageToken(storage), BEHAVIOUR, StorageRegistry],
+        useFactory: (files: Storage, behaviour: ParsedBehaviour, registry: StorageRegistry) =>
+          new DirectUploads(files, behaviour, registry, routes.path),
+      },
+    ],
+    exports: [DirectUploads],
+  };
+}
+
+function routesOf(settings: DirectUploadsSettings): ModuleRoutes {
+  const { decorators = [], activeStorage, companion } = settings;
+  const at = (path: unknown) => ({
+    path: parseRoutePath(WHERE, path),
+    decorators,
+    uploads: DirectUploads,
+    behaviour: BEHAVIOUR,
+  });
+  const root = at(settings.path ?? DEFAULT_PATH);
+  const uploads = directUploadsController(root);
+  const routes: ModuleRoutes = {
+    path: root.path,
+    controllers: [
+      uploads,
+      ...(activeStorage ? [activeStorageController(at(activeStorage.path))] : []),
+    ],
+    below: [[uploads, DIRECT_UPLOADS_METHODS]],
+    unparsed: undefined,
+  };
+  if (!companion) return routes;
+  const base = parseRoutePath(WHERE, companion.path);
+  const s3 = companionController(at(`${base}/s3`));
+  const answers = s3AnswersController(at(`${base}/signed`));
+  const signing = uppySigningController(at(`${base}/sign`), `${base}/signed`);
+  return {
+    ...routes,
+    controllers: [...routes.controllers, s3, answers, signing],
+    below: [...routes.below, [s3, COMPANION_METHODS], [answers, S3_ANSWERS_METHODS]],
+    unparsed: `${base}/signed`,
+  };
+}

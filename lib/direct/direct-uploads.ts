@@ -1,0 +1,230 @@
+import { StorageConfigurationError, StorageFileNotFoundError } from '../core/errors.js';
+import { TokenSealer } from '../core/sealed-token.js';
+import type { MultipartPart } from '../core/multipart.js';
+import type { Storage } from '../core/storage.js';
+import type { StoredFile } from '../core/stored-file.js';
+import type { StorageRegistry } from '../storage.registry.js';
+import { infoOf } from './completion-claim.js';
+import type { ParsedBehaviour } from './direct-upload-options.js';
+import { uploadNotFound } from './direct.exceptions.js';
+import { type PartUrl, PartUrls } from './part-urls.js';
+import { isPublished, UploadPublication } from './upload-publication.js';
+import { idKey, type UploadClaims } from './upload-claims.js';
+import { type UploadForm, UploadBeginning } from './upload-beginning.js';
+import { type DirectUploadRequest, parseUploadRequest } from './upload-request.js';
+
+/** Milliseconds for which an id outlives the URLs, so that a file which came in time can be completed. */
+const TIME_TO_COMPLETE = 60 * 60_000;
+
+/** Parts whose URLs are part of the answer. */
+const FIRST_PARTS = 100;
+
+/** What the client is to send, and where to. @publicApi */
+export interface DirectUpload {
+  /** By which the upload is completed, cancelled and gone on with. For its owner only. */
+  readonly id: string;
+  /** Where the file will be when the upload is completed. */
+  readonly key: string;
+  readonly method: 'PUT' | 'POST';
+  /** Absent when the file goes up in parts. */
+  readonly url?: string;
+  /** Headers that must be sent along. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Form fields that come before the field `file`; POST only. */
+  readonly fields?: Readonly<Record<string, string>>;
+  /** Bytes of each part but the last; only when the file goes up in parts. */
+  readonly partSize?: number;
+  readonly partCount?: number;
+  /** The first parts; the URLs of the others, and new ones, are to be asked for. */
+  readonly parts?: readonly PartUrl[];
+  readonly expiresAt: Date;
+}
+
+/** How far an upload has come. @publicApi */
+export interface DirectUploadStatus {
+  readonly key: string;
+  /** `uploaded`: the file is there, and is to be completed. */
+  readonly state: 'waiting' | 'uploaded' | 'completed';
+  /** The parts that are there; only while the file goes up in parts. */
+  readonly parts?: readonly { readonly partNumber: number; readonly size: number }[];
+  readonly partSize?: number;
+  readonly partCount?: number;
+  readonly expiresAt: Date;
+}
+
+/**
+ * Uploads that clients send to the backend themselves. All that an upload is, its id says; no process keeps anything of
+ * it. Every method that takes an id refuses those of others, and all that are none, with the same 404.
+ *
+ * @publicApi
+ */
+export class DirectUploads {
+  readonly #staging: Storage;
+  readonly #sealer: TokenSealer<UploadClaims>;
+  readonly #beginning: UploadBeginning;
+  readonly #publication: UploadPublication;
+  readonly #partUrls: PartUrls;
+
+  /** @internal */
+  constructor(
+    /** Where the files are published. */
+    readonly storage: Storage,
+    private readonly behaviour: ParsedBehaviour,
+    private readonly registry: StorageRegistry,
+    /** Of the routes: the ids of one module are nothing to another. */
+    path: string,
+  ) {
+    this.#staging = storage.staging();
+    this.#sealer = new TokenSealer(
+      behaviour.signingKeys,
+      `direct upload\n${storage.name}\n${path}`,
+    );
+    this.#beginning = new UploadBeginning(storage, behaviour);
+    this.#partUrls = new PartUrls(this.#staging);
+    this.#publication = new UploadPublication(storage, behaviour, this.#partUrls);
+  }
+
+  /**
+   * Begins an upload: says where the client may send that one file to.
+   *
+   * @param request for the functions among the options
+   * @throws UploadException when the request is not well-formed, or the file not allowed
+   */
+  async start(asked: DirectUploadRequest, owner: string, request?: unknown): Promise<DirectUpload> {
+    const { size } = parseUploadRequest(asked, { needsSize: true });
+    const inParts = size! > 0 && size! >= this.behaviour.multipart.threshold;
+    return this.begin(asked, owner, request, inParts ? 'parts' : 'request');
+  }
+
+  /**
+   * The same in the form that the protocol of another has, which may leave out the size.
+   *
+   * @internal
+   */
+  async begin(
+    asked: object,
+    owner: string,
+    request: unknown,
+    form: UploadForm,
+  ): Promise<DirectUpload> {
+    const needsSize = form === 'parts' || form === 'request';
+    const parsed = parseUploadRequest(asked, { needsSize });
+    const { claims, url } = await this.#beginning.begin(parsed, parseOwner(owner), request, form);
+    const id = this.#sealer.seal(claims, new Date(claims.expires + TIME_TO_COMPLETE));
+    if (claims.isNoted) await this.#staging.put(idKey(claims.name), id);
+    const { key, expires, multipart } = claims;
+    const upload = { id, key, expiresAt: new Date(expires) };
+    if (url) {
+      const { method, headers, fields } = url;
+      return { ...upload, method, url: url.url, headers, ...(fields && { fields }) };
+    }
+    const { partSize, partCount } = multipart!;
+    return {
+      ...upload,
+      method: 'PUT',
+      headers: {},
+      partCount,
+      ...(partSize !== undefined && {
+        partSize,
+        parts: await this.#partUrls.sign(claims, firstParts(partCount)),
+      }),
+    };
+  }
+
+  /** URLs for parts of the upload. @throws UploadException 400 for a number that none of its parts has */
+  async partUrls(id: string, owner: string, partNumbers: readonly number[]): Promise<PartUrl[]> {
+    return this.#partUrls.sign(this.claimsOf(id, owner), partNumbers);
+  }
+
+  /** The same for one part, whose number is as a client spelt it. @internal */
+  async partUrl(id: string, owner: string, part: unknown): Promise<PartUrl> {
+    const number = /^\d{1,5}$/.test(String(part)) ? Number(part) : Number.NaN;
+    const [url] = await this.#partUrls.sign(this.claimsOf(id, owner), [number]);
+    return url!;
+  }
+
+  /** The parts that are there. @internal */
+  async sentParts(id: string, owner: string): Promise<MultipartPart[]> {
+    return this.#partUrls.sent(this.claimsOf(id, owner));
+  }
+
+  /** How far the upload has come. */
+  async status(id: string, owner: string): Promise<DirectUploadStatus> {
+    const claims = this.claimsOf(id, owner);
+    const { key, name, expires, multipart } = claims;
+    const upload = { key, expiresAt: new Date(expires) };
+    if (isPublished(await infoOf(this.storage, key), claims)) {
+      return { ...upload, state: 'completed' };
+    }
+    if (await infoOf(this.#staging, name)) return { ...upload, state: 'uploaded' };
+    if (!multipart) return { ...upload, state: 'waiting' };
+    const { partSize, partCount } = multipart;
+    return {
+      ...upload,
+      state: 'waiting',
+      parts: await this.#partUrls.sent(claims),
+      partCount,
+      ...(partSize !== undefined && { partSize }),
+    };
+  }
+
+  /**
+   * Verifies the file that was sent, publishes it under its key and calls `onUploaded`. When it rejects, nothing is
+   * published; a file that is not as it should be is removed, and one that could not be verified now is kept. For an
+   * upload that is completed already it answers its file, and calls nothing.
+   *
+   * @param request for `onUploaded`
+   * @throws UploadException when nothing was sent, or something else than was announced or is allowed
+   */
+  async complete(id: string, owner: string, request?: unknown): Promise<StoredFile> {
+    const claims = this.claimsOf(id, owner);
+    return this.#holdOpen(this.#publication.publish(claims, request));
+  }
+
+  /**
+   * Removes what was sent, and does nothing where that is nothing.
+   *
+   * @throws UploadException 409 when the file is published already
+   */
+  async cancel(id: string, owner: string): Promise<void> {
+    const claims = this.claimsOf(id, owner);
+    await this.#holdOpen(this.#publication.withdraw(claims));
+  }
+
+  /** What the id says, to its owner. @throws UploadException 404 @internal */
+  claimsOf(id: unknown, owner: string): UploadClaims {
+    const claims = typeof id === 'string' ? this.#sealer.open(id) : undefined;
+    if (claims?.owner !== parseOwner(owner)) throw uploadNotFound();
+    return claims;
+  }
+
+  /** The id of an upload of which the client knows only where it sent the file. @throws UploadException 404 @internal */
+  async notedId(fullKey: unknown): Promise<string> {
+    const { prefix } = this.#staging;
+    const isStaged = typeof fullKey === 'string' && fullKey.startsWith(prefix);
+    const name = isStaged ? fullKey.slice(prefix.length) : '';
+    if (!/^[0-9a-f]{32}$/.test(name)) throw uploadNotFound();
+    try {
+      return (await this.#staging.getBytes(idKey(name))).toString();
+    } catch (error) {
+      if (error instanceof StorageFileNotFoundError) throw uploadNotFound();
+      throw error;
+    }
+  }
+
+  /** The storage stays open until it is done, at a shutdown, too. */
+  #holdOpen<Result>(work: Promise<Result>): Promise<Result> {
+    this.registry.holdOpen({ settled: work, interrupt: () => {} });
+    return work;
+  }
+}
+
+/** An owner by mistake empty would be everybody's. */
+function parseOwner(owner: unknown): string {
+  if (typeof owner === 'string' && owner !== '') return owner;
+  throw new StorageConfigurationError('owner must give the text that tells one user from others');
+}
+
+function firstParts(partCount: number): number[] {
+  return Array.from({ length: Math.min(partCount, FIRST_PARTS) }, (_, index) => index + 1);
+}

@@ -1,0 +1,59 @@
+import { HttpStatus } from '@nestjs/common';
+import { UploadException } from '../uploads/upload.exceptions.js';
+
+/** A refusal that has not to do with the file: what was sent stays. */
+export class UploadConflict extends UploadException {
+  constructor(code: string, message: string) {
+    super(HttpStatus.CONFLICT, code, message);
+  }
+}
+
+/** The one answer to every id that is none, is over, or is another's: nothing can be learned from it. */
+export function uploadNotFound(): UploadException {
+  return new UploadException(HttpStatus.NOT_FOUND, 'UPLOAD_NOT_FOUND', 'There is no such upload');
+}
+
+export function invalidRequest(message: string): UploadException {
+  return new UploadException(HttpStatus.BAD_REQUEST, 'INVALID_UPLOAD_REQUEST', message);
+}
+
+export function invalidPartNumber(most: number): UploadException {
+  return new UploadException(
+    HttpStatus.BAD_REQUEST,
+    'INVALID_PART_NUMBER',
+    `The parts of this upload have the numbers 1 to ${most}`,
+  );
+}
+
+/** The file, or a part of it, has not come yet: nothing is lost. */
+export function notUploaded(what: string): UploadConflict {
+  return new UploadConflict('NOT_UPLOADED', `${what}; send it and complete the upload again`);
+}
+
+/** Another request is at it. */
+export function uploadBusy(): UploadConflict {
+  return new UploadConflict('UPLOAD_BUSY', 'Another request is about this upload; try again');
+}
+
+export function alreadyCompleted(): UploadConflict {
+  return new UploadConflict('ALREADY_COMPLETED', 'The upload is completed, its file is published');
+}
+
+export function keyTaken(cause: unknown): UploadException {
+  return new UploadException(HttpStatus.CONFLICT, 'FILE_EXISTS', 'The file exists already', {
+    cause,
+  });
+}
+
+export function wrongBytes(message: string): UploadException {
+  return new UploadException(HttpStatus.UNPROCESSABLE_ENTITY, 'INTEGRITY', message);
+}
+
+/** They would go into the answers with which the file is served. */
+export function unexpectedHeaders(names: readonly string[]): UploadException {
+  return new UploadException(
+    HttpStatus.UNPROCESSABLE_ENTITY,
+    'UNEXPECTED_HEADERS',
+    `The file was sent with headers that were not asked for: ${names.join(', ')}`,
+  );
+}

@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { StorageFileExistsError, StorageFileNotFoundError } from '../core/errors.js';
+import type { Storage } from '../core/storage.js';
+import type { StoredFile } from '../core/stored-file.js';
+import { UploadException } from '../uploads/upload.exceptions.js';
+import { CompletionClaim, infoOf } from './completion-claim.js';
+import type { ParsedBehaviour } from './direct-upload-options.js';
+import { alreadyCompleted, keyTaken, notUploaded, UploadConflict } from './direct.exceptions.js';
+import type { PartUrls } from './part-urls.js';
+import { idKey, publishedAttributes, UPLOAD_MARK, type UploadClaims } from './upload-claims.js';
+import { type VerifiedFile, verifyUpload } from './upload-verification.js';
+
+/** Whether the file is what became of the upload. */
+export function isPublished(
+  file: StoredFile | undefined,
+  { name }: UploadClaims,
+): file is StoredFile {
+  return file?.metadata[UPLOAD_MARK] === name;
+}
+
+/** Decides what becomes of files that were sent: one request at a time, whichever process it comes to. */
+export class UploadPublication {
+  readonly #staging: Storage;
+
+  constructor(
+    private readonly storage: Storage,
+    private readonly behaviour: ParsedBehaviour,
+    private readonly partUrls: PartUrls,
+  ) {
+    this.#staging = storage.staging();
+  }
+
+  /** The file under its key, when it was verified and `onUploaded` has taken it. */
+  async publish(claims: UploadClaims, request: unknown): Promise<StoredFile> {
+    const claim = await CompletionClaim.take(this.#staging, claims.name);
+    let file = await this.#published(claims, claim);
+    const isNew = file === undefined;
+    file ??= await this.#promote(claims, claim);
+    // Whoever published it before may not have come to the end of this.
+    if (isNew || claim.isInherited) await this.#handOver(file, claims, claim, request);
+    // All is done, whatever becomes of this: what stays is swept with the staging area.
+    if (claims.isNoted) await this.#staging.delete(idKey(claims.name)).catch(() => {});
+    await claim.release().catch(() => {});
+    return file;
+  }
+
+  /** Removes what was sent. @throws UploadException 409 when it is published */
+  async withdraw(claims: UploadClaims): Promise<void> {
+    const claim = await CompletionClaim.take(this.#staging, claims.name);
+    if (await this.#published(claims, claim)) {
+      if (!claim.isInherited) await claim.release();
+      throw alreadyCompleted();
+    }
+    await this.#releasing(claim, () => this.#remove(claims));
+    await claim.release();
+  }
+
+  async #published(claims: UploadClaims, claim: CompletionClaim): Promise<StoredFile | undefined> {
+    return this.#releasing(claim, async () => {
+      const file = await infoOf(this.storage, claims.key);
+      return isPublished(file, claims) ? file : undefined;
+    });
+  }
+
+  async #promote(claims: UploadClaims, claim: CompletionClaim): Promise<StoredFile> {
+    let taken: string | undefined;
+    try {
+      taken = await this.#takeOut(claims);
+      const file = await this.#staging.info(taken);
+      const verified = await verifyUpload(this.#staging, file, claims);
+      claim.assertHeld();
+      return await this.#commit(taken, verified, claims);
+    } catch (error) {
+      // Whether it is published is not known: the claim stays, so that this is looked into when it is given up.
+      if (error instanceof UnknownOutcome) throw error.cause;
+      await this.#releasing(claim, () => this.#afterFailure(error, claims, taken));
+      await claim.release();
+      throw error;
+    }
+  }
+
+  /** The name under which nobody who has a URL can change the file any more. */
+  async #takeOut(claims: UploadClaims): Promise<string> {
+    const { name, multipart, isReplaceable } = claims;
+    if (multipart && !(await infoOf(this.#staging, name))) await this.partUrls.join(claims);
+    if (!isReplaceable) {
+      if (!multipart && !(await infoOf(this.#staging, name))) throw notUploaded('No file was sent');
+      return name;
+    }
+    const taken = `${name}.${randomBytes(8).toString('hex')}`;
+    try {
+      await this.#staging.move(name, taken);
+    } catch (error) {
+      if (error instanceof StorageFileNotFoundError) throw notUploaded('No file was sent');
+      throw error;
+    }
+    return taken;
+  }
+
+  async #commit(taken: string, verified: VerifiedFile, claims: UploadClaims): Promise<StoredFile> {
+    const { key } = claims;
+    const staged = await this.storage.staged(taken);
+    const { createOnlyCopy } = this.storage.capabilities;
+    try {
+      return await staged.commit(key, {
+        ...publishedAttributes(claims),
+        ...verified,
+        ...(createOnlyCopy && { ifNoneMatch: '*' }),
+      });
+    } catch (error) {
+      const there = await infoOf(this.storage, key).catch(() => {
+        throw new UnknownOutcome(error);
+      });
+      if (isPublished(there, claims)) return there;
+      throw error instanceof StorageFileExistsError ? keyTaken(error) : error;
+    }
+  }
+
+  /** When the app does not want the file, there is none. */
+  async #handOver(
+    file: StoredFile,
+    { owner, filename }: UploadClaims,
+    claim: CompletionClaim,
+    request: unknown,
+  ): Promise<void> {
+    const { storage } = this;
+    try {
+      await this.behaviour.onUploaded?.(file, {
+        storage,
+        owner,
+        filename,
+        ...(request !== undefined && { request }),
+      });
+    } catch (error) {
+      await storage.delete(file.key);
+      await claim.release();
+      throw error;
+    }
+  }
+
+  /** What is refused is removed; what could not be decided about is kept where it was. */
+  async #afterFailure(
+    error: unknown,
+    claims: UploadClaims,
+    taken: string | undefined,
+  ): Promise<void> {
+    if (error instanceof UploadException && !(error instanceof UploadConflict)) {
+      if (taken !== undefined && taken !== claims.name) await this.#staging.delete(taken);
+      await this.#remove(claims);
+    } else if (taken !== undefined && taken !== claims.name) {
+      await this.#staging.move(taken, claims.name);
+    }
+  }
+
+  async #remove(claims: UploadClaims): Promise<void> {
+    if (claims.multipart) await this.partUrls.abort(claims);
+    const keys = [claims.name, ...(claims.isNoted ? [idKey(claims.name)] : [])];
+    const { failed } = await this.#staging.deleteMany(keys);
+    if (failed[0]) throw failed[0].error;
+  }
+
+  /** Lets others try when this fails. */
+  async #releasing<Result>(claim: CompletionClaim, act: () => Promise<Result>): Promise<Result> {
+    try {
+      return await act();
+    } catch (error) {
+      if (!claim.isInherited) await claim.release();
+      throw error;
+    }
+  }
+}
+
+class UnknownOutcome extends Error {
+  constructor(override readonly cause: unknown) {
+    super('It is not known whether the file is published');
+  }
+}

@@ -1,0 +1,92 @@
+import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency } from '@nestjs/common';
+import type { SigningKey } from '../core/signing-keys.js';
+import type { Storage } from '../core/storage.js';
+import type { StoredFile } from '../core/stored-file.js';
+import type { ByteSize } from '../core/units.js';
+import type { UploadKey } from '../uploads/key-strategies.js';
+import type { UploadOptions } from '../uploads/upload-options.js';
+import type { StorageRouteSettings } from './storage-routes-options.interface.js';
+
+/** What a direct upload may be, and how its file is named and stored. @publicApi */
+export interface DirectUploadRules<Request = unknown> extends Pick<
+  UploadOptions<Request>,
+  'accept' | 'maxSize' | 'minSize' | 'image' | 'metadata' | 'cacheControl'
+> {
+  /**
+   * Chooses the key when the upload is asked for; the file's `contentType` is then the client's word. A key that is in
+   * use is refused, 409 `FILE_EXISTS`. Default: 128 random bits and the extension of the announced type.
+   */
+  key?: UploadKey<Request>;
+}
+
+/** From when on an upload goes up in parts, and how large these are. @publicApi */
+export interface DirectMultipartOptions {
+  /** Files of this size and larger. Default `'100mb'`. */
+  threshold?: ByteSize;
+  /** Of each part but the last; larger where the file would have too many. Default `'8mb'`. */
+  partSize?: ByteSize;
+}
+
+/** What `onUploaded` is told beside the file. @publicApi */
+export interface UploadedContext<Request = unknown> {
+  readonly storage: Storage;
+  readonly owner: string;
+  /** The client's name for the file, fit for a file system. For display only. */
+  readonly filename: string;
+  /** Of the route that completed the upload; absent when `DirectUploads.complete()` was called without one. */
+  readonly request?: Request;
+}
+
+/** How direct uploads are allowed and checked. @publicApi */
+export interface DirectUploadsBehaviour<Request = unknown> extends DirectUploadRules<Request> {
+  /**
+   * Who makes the request. Nobody else can complete, cancel or go on with what he started. What it throws is the answer.
+   */
+  owner: (request: Request) => string | Promise<string>;
+  /** Rules for each request, in place of those of the same name. What it throws is the answer. */
+  policy?: (request: Request) => DirectUploadRules<Request> | Promise<DirectUploadRules<Request>>;
+  /**
+   * Seal the ids. The first seals, all open. Required in production; elsewhere the default is a random key, with which no
+   * upload outlives the process.
+   */
+  signingKeys?: readonly SigningKey[];
+  /**
+   * How long a file may take to come: seconds, or text such as `'1h'`. Default 12 hours: shorter than what
+   * `sweep()` takes for abandoned.
+   */
+  expiresIn?: number | string;
+  /** `false`: every file in one request. */
+  multipart?: DirectMultipartOptions | false;
+  /**
+   * Called when the file is published under its key. When it throws, the file is removed again and that is the answer.
+   * Called again only where the process that called it ended before it returned.
+   */
+  onUploaded?: (file: StoredFile, context: UploadedContext<Request>) => unknown;
+}
+
+/** What is known before the app starts. @publicApi */
+export interface DirectUploadsSettings extends StorageRouteSettings {
+  /** Default `'/direct-uploads'`. */
+  path?: string;
+  /** Name of the storage. Default: the default storage. */
+  storage?: string;
+  /** Serves the protocol of `@rails/activestorage` at the path. */
+  activeStorage?: { path: string };
+  /** Serves `@uppy/aws-s3` below the path: Companion's `/s3/…`, and `/sign` for `signRequest`. */
+  companion?: { path: string };
+  /** Whether `DirectUploads` can be injected in all modules. Default true. */
+  isGlobal?: boolean;
+  imports?: ModuleMetadata['imports'];
+}
+
+/** @publicApi */
+export interface DirectUploadsOptions<Request = unknown>
+  extends DirectUploadsSettings, DirectUploadsBehaviour<Request> {}
+
+/** Paths are static, what is allowed is made when the app starts. @publicApi */
+export interface AsyncDirectUploadsOptions extends DirectUploadsSettings {
+  useFactory: (
+    ...args: never[]
+  ) => DirectUploadsBehaviour<never> | Promise<DirectUploadsBehaviour<never>>;
+  inject?: (InjectionToken | OptionalFactoryDependency)[];
+}

@@ -1,0 +1,194 @@
+import { jest } from '@jest/globals';
+import { Injectable, Module, UseGuards } from '@nestjs/common';
+import type { DirectUploadsOptions } from '../../lib/interfaces/direct-uploads-options.interface.js';
+import { DirectUploadsModule } from '../../lib/direct/direct-uploads.module.js';
+import { StorageModule } from '../../lib/storage.module.js';
+import { closeApps, failure, startApp } from '../nest/app-fixture.js';
+import { send } from '../nest/http-client.js';
+import { signingKeys } from '../routes/routes-fixture.js';
+import { type Backend, BACKENDS, type DirectApp, PNG, put, startDirect } from './direct-fixture.js';
+
+afterEach(closeApps);
+
+describe('an outage of the backend', () => {
+  let backend: Backend;
+  let app: DirectApp;
+  let told: string[];
+
+  beforeEach(async () => {
+    backend = await BACKENDS['s3']!();
+    told = [];
+    app = await startDirect(
+      { ...backend.configuration, retry: { maxRetries: 0 } } as Backend['configuration'],
+      { onUploaded: ({ key }) => told.push(key) },
+    );
+  });
+  afterEach(() => backend[Symbol.asyncDispose]());
+
+  async function sent(): Promise<{ key: string; complete: string; name: string }> {
+    const { json } = await app.call('POST', '/direct-uploads', { filename: 'a', size: PNG.length });
+    await put(json, PNG);
+    const [name] = await app.staged();
+    return { key: json.key, complete: `/direct-uploads/${json.id}/complete`, name: name! };
+  }
+
+  test.each(['HeadObject', 'GetObject', 'CopyObject'] as const)(
+    'at %s keeps what was sent, and the upload can be completed later',
+    async (operation) => {
+      const { key, complete, name } = await sent();
+      backend.s3!.fail({ operation, with: { status: 503, code: 'ServiceUnavailable' } });
+      const failed = await app.call('POST', complete);
+      expect([failed.status >= 500 || failed.status === 429, told]).toEqual([true, []]);
+      expect([await app.keys(), await app.staged()]).toEqual([[], [name]]);
+      expect((await app.call('POST', complete)).status).toBe(200);
+      expect([told, await app.staged()]).toEqual([[key], []]);
+    },
+  );
+
+  test('that takes the answer to the publication away tells the app once all the same', async () => {
+    const { key, complete } = await sent();
+    backend.s3!.fail({ operation: 'CopyObject', with: 'reset-after-commit' });
+    expect((await app.call('POST', complete)).status).toBe(200);
+    expect([told, await app.keys(), await app.staged()]).toEqual([[key], [key], []]);
+  });
+
+  test('a process that ended before the app was told leaves that to the next one', async () => {
+    const { key, complete, name } = await sent();
+    const staging = app.storage.staging();
+    // As a process leaves it that is killed after it has published the file.
+    await staging.put(`${name}.claim`, 'of the process that was killed');
+    const staged = await app.storage.staged(name);
+    await staged.commit(key, { metadata: { 'direct-upload': name } });
+    expect((await app.call('POST', complete)).json.code).toBe('UPLOAD_BUSY');
+    expect(told).toEqual([]);
+    const eleventhMinute = Date.now() + 11 * 60_000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
+    try {
+      expect(await app.uploads.complete(complete.split('/')[2]!, 'ada')).toMatchObject({ key });
+    } finally {
+      clock.mockRestore();
+    }
+    expect([told, await app.staged()]).toEqual([[key], []]);
+  });
+});
+
+describe('the module', () => {
+  const base = { owner: () => 'anybody', signingKeys };
+
+  @Injectable()
+  class Closed {
+    canActivate(): boolean {
+      return false;
+    }
+  }
+
+  test('has its guards before every route', async () => {
+    const { port } = await startApp({
+      imports: [
+        StorageModule.forRoot({ storages: { files: { driver: 'memory' } } }),
+        DirectUploadsModule.forRoot({
+          ...base,
+          decorators: [UseGuards(Closed)],
+          activeStorage: { path: '/blobs' },
+          companion: { path: '/uppy' },
+        }),
+      ],
+    });
+    const statuses = await Promise.all(
+      [
+        ['POST', '/direct-uploads'],
+        ['GET', '/direct-uploads/x'],
+        ['POST', '/direct-uploads/x/complete'],
+        ['DELETE', '/direct-uploads/x'],
+        ['POST', '/blobs'],
+        ['GET', '/uppy/s3/params'],
+        ['POST', '/uppy/s3/multipart'],
+        ['DELETE', '/uppy/s3/multipart/x'],
+        ['POST', '/uppy/sign'],
+        ['GET', '/uppy/signed/multipart/x'],
+        ['POST', '/uppy/signed/multipart'],
+        ['DELETE', '/uppy/signed/multipart/x'],
+      ].map(async ([method, path]) => (await send(port, path!, { method: method! })).status),
+    );
+    expect(new Set(statuses)).toEqual(new Set([403]));
+  });
+
+  test('takes what is allowed from a factory with other providers', async () => {
+    const SIZE = Symbol('size');
+    @Module({ providers: [{ provide: SIZE, useValue: 3 }], exports: [SIZE] })
+    class SizeModule {}
+    const { port } = await startApp({
+      imports: [
+        StorageModule.forRoot({
+          storages: { files: { driver: 'memory' } },
+          routes: { signingKeys },
+        }),
+        DirectUploadsModule.forRootAsync({
+          path: '/send',
+          imports: [SizeModule],
+          inject: [SIZE],
+          useFactory: (maxSize: number) => ({ ...base, maxSize }),
+        }),
+      ],
+    });
+    const ask = (size: number) =>
+      send(port, '/send', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ filename: 'a', size }),
+      });
+    expect([(await ask(3)).status, (await ask(4)).status]).toEqual([201, 413]);
+  });
+
+  test('knows no ids of another module on the same storage', async () => {
+    const { port } = await startApp({
+      imports: [
+        StorageModule.forRoot({
+          storages: { files: { driver: 'memory' } },
+          routes: { signingKeys },
+        }),
+        DirectUploadsModule.forRoot({ ...base, path: '/avatars' }),
+        DirectUploadsModule.forRoot({ ...base, path: '/films', isGlobal: false }),
+      ],
+    });
+    const { json } = await send(port, '/avatars', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ filename: 'a', size: 3 }),
+    });
+    expect((await send(port, `/avatars/${json.id}`)).json.state).toBe('waiting');
+    expect((await send(port, `/films/${json.id}`)).status).toBe(404);
+  });
+
+  test.each<[string, Partial<Record<keyof DirectUploadsOptions, unknown>>]>([
+    ['owner', { owner: undefined }],
+    ['"maxsize"', { maxsize: 3 } as object],
+    ['accept', { accept: ['image'] }],
+    ['key', { key: { fromContent: () => 'a' } }],
+    ['onUploaded', { onUploaded: 'x' }],
+    ['multipart.partSize', { multipart: { partSize: 'large' } }],
+    ['expiresIn', { expiresIn: 'soon' }],
+    ['path', { path: '/a/:b' }],
+    ['signingKeys', { signingKeys: [] }],
+  ])('names %s when it is not well-formed', async (named, options) => {
+    const error = await failure(() =>
+      startDirect({ driver: 'memory' }, options as Partial<DirectUploadsOptions>),
+    );
+    expect(error.message).toContain(named);
+  });
+
+  test('has no secret of its own in production', async () => {
+    process.env['NODE_ENV'] = 'production';
+    try {
+      const started = startApp({
+        imports: [
+          StorageModule.forRoot({ storages: { files: { driver: 'memory' } } }),
+          DirectUploadsModule.forRoot({ owner: () => 'anybody' }),
+        ],
+      });
+      expect((await failure(started)).message).toContain('in production, it needs signingKeys');
+    } finally {
+      process.env['NODE_ENV'] = 'test';
+    }
+  });
+});
