@@ -31,8 +31,9 @@ export interface StorageOptions {
   /** Parts of one call in flight at once. Default 4. */
   concurrency?: number;
   /**
-   * Memory that the uploads of bodies above 256 KiB take together on drivers that send parts; further ones wait. Bytes, or
-   * text such as `'1gb'`. Default 256 MiB.
+   * Memory that the uploads of bodies above 256 KiB take together on drivers that send parts; further ones wait, but not for
+   * those whose source is slow. These keep up to twice what has come, and where that alone is more, the others go on one
+   * part at a time. Bytes, or text such as `'1gb'`. Default 256 MiB.
    */
   uploadMemory?: ByteSize;
   /** Larger files are refused with `StorageTooLargeError`: bytes, or text such as `'5gb'`. Default: the backend's limit. */

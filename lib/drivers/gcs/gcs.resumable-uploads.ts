@@ -8,6 +8,7 @@ import type { StoredFile } from '../../core/stored-file.js';
 import type { BodyBeginning } from '../remote/body-beginning.js';
 import { nextChunk } from '../remote/body-failure.js';
 import type { BufferPool } from '../remote/buffer-pool.js';
+import { PartBuffer } from '../remote/part-buffer.js';
 import type { GcsBucket } from './gcs.client.js';
 import {
   ABSENT,
@@ -69,11 +70,10 @@ export async function* streamInChunks(
   pool: BufferPool,
   signal: AbortSignal,
 ): AsyncGenerator<Chunk, void> {
-  let filling: Uint8Array | undefined;
-  let filled = 0;
-  const chunk = (full: Uint8Array, last: boolean): Chunk => {
+  let filling: PartBuffer | undefined;
+  const chunk = (full: PartBuffer, last: boolean): Chunk => {
     filling = undefined;
-    return { bytes: full.subarray(0, filled), last, release: () => pool.give(full) };
+    return { bytes: full.seal(), last, release: () => full.release() };
   };
   yield { bytes: beginning.bytes, last: false, release: beginning.release };
   try {
@@ -81,21 +81,15 @@ export async function* streamInChunks(
     for (; !next.done; next = await nextChunk(body)) {
       for (let rest = next.value; rest.byteLength > 0;) {
         // Full, and more to come, so it is not the last.
-        if (filling && filled === chunkSize) yield chunk(filling, false);
-        if (!filling) {
-          filling = await pool.take(chunkSize, signal);
-          filled = 0;
-        }
-        const taken = rest.subarray(0, chunkSize - filled);
-        filling.set(taken, filled);
-        filled += taken.byteLength;
-        rest = rest.subarray(taken.byteLength);
+        if (filling?.isFull) yield chunk(filling, false);
+        filling ??= new PartBuffer(chunkSize, pool, signal);
+        rest = await filling.add(rest);
       }
     }
     // There is one: the beginning was not all of the body.
     yield chunk(filling!, true);
   } finally {
-    if (filling) pool.give(filling);
+    filling?.release();
   }
 }
 

@@ -1,5 +1,6 @@
 import { nextChunk } from './body-failure.js';
 import type { BufferPool } from './buffer-pool.js';
+import { PartBuffer } from './part-buffer.js';
 
 /** Up to here a body costs about as much memory as the sockets that it comes through, and none of the pool's. */
 const SMALL = 256 * 1024;
@@ -27,42 +28,22 @@ export async function readBeginning(
   pool: BufferPool,
   signal: AbortSignal,
 ): Promise<BodyBeginning> {
-  let buffer: Uint8Array = Buffer.allocUnsafeSlow(0);
-  let pooled: Uint8Array | undefined;
-  let size = 0;
-  const release = (): void => {
-    if (pooled) pool.give(pooled);
-    pooled = undefined;
-  };
+  const part = new PartBuffer(limit, pool, signal, SMALL);
   const beginning = (rest: Uint8Array, whole: boolean): BodyBeginning => ({
-    bytes: buffer.subarray(0, size),
+    bytes: part.seal(),
     rest,
     whole,
-    release,
+    release: () => part.release(),
   });
   try {
     for (;;) {
       const next = await nextChunk(chunks);
       if (next.done) return beginning(new Uint8Array(0), true);
-      const taken = next.value.subarray(0, limit - size);
-      if (size + taken.byteLength > buffer.byteLength) {
-        // Copied as they come: thousands of small chunks that wait for each other would outlive their time.
-        let larger: Uint8Array;
-        if (size + taken.byteLength <= SMALL) {
-          larger = Buffer.allocUnsafeSlow(Math.min(4 * (size + taken.byteLength), SMALL, limit));
-        } else {
-          larger = pooled = await pool.take(limit, signal);
-        }
-        larger.set(buffer.subarray(0, size));
-        buffer = larger;
-      }
-      buffer.set(taken, size);
-      size += taken.byteLength;
-      const rest = next.value.subarray(taken.byteLength);
+      const rest = await part.add(next.value);
       if (rest.byteLength > 0) return beginning(rest, false);
     }
   } catch (error) {
-    release();
+    part.release();
     throw error;
   }
 }

@@ -6,21 +6,35 @@ interface Waiting {
 const DEFAULT_LIMIT = 256 * 1024 * 1024;
 /** Bytes that are kept for the next upload when none is under way. */
 const KEPT_WHEN_IDLE = 32 * 1024 * 1024;
+/** Milliseconds in which a source that is not slow fills a buffer. */
+const PATIENCE = 200;
+const SMALLEST_ROOM = 256 * 1024;
 
 /**
  * The memory that the uploads of one driver hold together: each takes buffers, fills them, sends them, and gives them back.
  * Whoever asks for more than is left waits, in the order of asking. Buffers are used again, because the engine frees large
  * ones late.
  *
- * So that uploads never wait for each other in a circle, one that asks must hold none but those that are being sent.
+ * A buffer that waits for a slow source rests: nobody knows when it comes back, so nobody waits for it. Where such buffers
+ * alone leave too little, the others are given one at a time beyond the limit.
+ *
+ * So that uploads never wait for each other in a circle, one that asks must hold none but those that rest or are being sent.
  */
 export class BufferPool {
   #held = 0;
   #free: Uint8Array[] = [];
+  readonly #resting = new Set<Uint8Array>();
+  #rested = 0;
   readonly #waiting: Waiting[] = [];
 
-  /** @param limit bytes held at once, at most; a single larger buffer is given when no other is held */
-  constructor(private readonly limit = DEFAULT_LIMIT) {}
+  /**
+   * @param limit bytes held at once, at most; a single larger buffer is given when none is held but resting ones
+   * @param patience milliseconds after which a buffer that is not filled is to rest
+   */
+  constructor(
+    private readonly limit = DEFAULT_LIMIT,
+    readonly patience = PATIENCE,
+  ) {}
 
   /** Bytes that are taken and not given back. */
   get held(): number {
@@ -51,10 +65,48 @@ export class BufferPool {
 
   /** Takes the buffer back; nobody may look at it any more. */
   give(buffer: Uint8Array): void {
+    this.resume(buffer);
     this.#held -= buffer.byteLength;
     this.#free.push(buffer);
     this.#serve();
-    if (this.#held === 0) this.#trim();
+    this.#trim(this.#held === 0 ? KEPT_WHEN_IDLE : this.limit - this.#held);
+  }
+
+  /**
+   * Lets the others go on without the buffer, and takes back what is far from being filled.
+   *
+   * @returns the buffer to go on with, with what was filled; nobody may look at the other one any more
+   */
+  rest(buffer: Uint8Array, filled: number): Uint8Array {
+    const size = this.roomFor(filled, buffer.byteLength);
+    if (size === buffer.byteLength) {
+      this.#rest(buffer);
+      this.#serve();
+      return buffer;
+    }
+    const smaller = this.#allocate(size);
+    smaller.set(buffer.subarray(0, filled));
+    this.#rest(smaller);
+    this.give(buffer);
+    return smaller;
+  }
+
+  /** Ends the rest of a buffer: it is to be sent, and comes back. Does nothing where it does not rest. */
+  resume(buffer: Uint8Array): void {
+    if (this.#resting.delete(buffer)) this.#rested -= buffer.byteLength;
+  }
+
+  /** Bytes of a buffer that holds so many, and is no more than half empty unless it is a small one. */
+  roomFor(filled: number, most: number): number {
+    let size = SMALLEST_ROOM;
+    while (size < filled) size *= 2;
+    return Math.min(size, most);
+  }
+
+  #rest(buffer: Uint8Array): void {
+    if (this.#resting.has(buffer)) return;
+    this.#resting.add(buffer);
+    this.#rested += buffer.byteLength;
   }
 
   #serve(): void {
@@ -67,20 +119,20 @@ export class BufferPool {
   }
 
   #fits(size: number): boolean {
-    return this.#held === 0 || this.#held + size <= this.limit;
+    return this.#held === this.#rested || this.#held + size <= this.limit;
   }
 
   #allocate(size: number): Uint8Array {
     this.#held += size;
     const index = this.#free.findIndex(({ byteLength }) => byteLength === size);
     if (index !== -1) return this.#free.splice(index, 1)[0]!;
-    // Of another size: what was kept would come on top of what is held.
-    this.#free = [];
+    // What is kept in other sizes comes on top of what is held.
+    this.#trim(this.limit - this.#held);
     return Buffer.allocUnsafeSlow(size);
   }
 
-  #trim(): void {
+  #trim(most: number): void {
     let kept = 0;
-    this.#free = this.#free.filter(({ byteLength }) => (kept += byteLength) <= KEPT_WHEN_IDLE);
+    this.#free = this.#free.filter(({ byteLength }) => (kept += byteLength) <= most);
   }
 }

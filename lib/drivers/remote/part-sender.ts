@@ -3,6 +3,7 @@ import { StorageTooLargeError } from '../../core/errors.js';
 import type { BodyBeginning } from './body-beginning.js';
 import { nextChunk } from './body-failure.js';
 import type { BufferPool } from './buffer-pool.js';
+import { PartBuffer } from './part-buffer.js';
 
 const GROWTH_STEPS = 11;
 
@@ -86,30 +87,24 @@ export class PartSender<Part> {
     chunks: AsyncIterator<Uint8Array>,
     beginning: BodyBeginning | undefined,
   ): Promise<void> {
-    const { pool } = this.options;
-    let buffer: Uint8Array | undefined;
-    let filled = 0;
-    const send = (full: Uint8Array): void => {
-      buffer = undefined;
-      this.#send(full.subarray(0, filled), () => pool.give(full));
-      filled = 0;
+    let part: PartBuffer | undefined;
+    const send = (gathered: PartBuffer): void => {
+      part = undefined;
+      this.#send(gathered.seal(), () => gathered.release());
     };
     if (beginning) this.#send(beginning.bytes, beginning.release);
     try {
       let next: IteratorResult<Uint8Array> = { value: beginning?.rest ?? new Uint8Array(0) };
       for (; !next.done; next = await nextChunk(chunks)) {
         for (let chunk = next.value; chunk.byteLength > 0;) {
-          buffer ??= await this.#takeBuffer();
-          const taken = chunk.subarray(0, buffer.byteLength - filled);
-          buffer.set(taken, filled);
-          filled += taken.byteLength;
-          chunk = chunk.subarray(taken.byteLength);
-          if (filled === buffer.byteLength) send(buffer);
+          part ??= await this.#nextPart();
+          chunk = await part.add(chunk);
+          if (part.isFull) send(part);
         }
       }
-      if (buffer) send(buffer);
+      if (part) send(part);
     } finally {
-      if (buffer) pool.give(buffer);
+      part?.release();
     }
   }
 
@@ -120,10 +115,10 @@ export class PartSender<Part> {
     return Math.max(partSize, Math.min(growTo, partSize * 2 ** Math.floor(this.#count / step)));
   }
 
-  async #takeBuffer(): Promise<Uint8Array> {
+  async #nextPart(): Promise<PartBuffer> {
     const size = this.#nextPartSize();
     await this.#turn(size);
-    return this.options.pool.take(size, this.signal);
+    return new PartBuffer(size, this.options.pool, this.signal);
   }
 
   /** Waits until a part of the size may be sent. */
