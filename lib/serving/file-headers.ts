@@ -1,4 +1,4 @@
-import { contentTypeOf } from '../core/attributes.js';
+import { contentTypeOf, isMediaType } from '../core/attributes.js';
 import {
   contentDisposition,
   type NamedDisposition,
@@ -75,12 +75,13 @@ export function setContentHeaders(
 
 /**
  * The media type to send: the stored one, with the encoding of plain text, so that no browser guesses it. Script is
- * bytes: what a page takes for a script is decided by the type alone, whatever the other headers say.
+ * bytes: what a page takes for a script is decided by the type alone, whatever the other headers say. So is what is not
+ * exactly one type: of `image/png;, text/html`, which anybody may have stored at the backend, browsers take the last.
  */
 export function contentType(serving: ServedFileOptions, file: StoredFile): string {
   const stored = serving.contentType ?? file.contentType ?? contentTypeOf(file.key);
-  const type = headerValue(stored) ?? 'application/octet-stream';
-  if (/^text\/plain[ \t]*$/i.test(type)) return 'text/plain; charset=utf-8';
+  const type = isMediaType(stored) ? stored : 'application/octet-stream';
+  if (/^text\/plain$/i.test(type)) return 'text/plain; charset=utf-8';
   return SCRIPT_TYPES.test(mediaType(type)) && !isAllowed(serving, type)
     ? 'application/octet-stream'
     : type;

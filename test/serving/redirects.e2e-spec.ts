@@ -51,7 +51,13 @@ interface Served {
 
 async function serve(openBackend: () => Promise<UploadBackend>): Promise<Served> {
   const backend = await openBackend();
-  const files = recorded(backend.driver);
+  const files = recorded(backend.driver, {
+    // As an upload by others may have stored it.
+    async info(key, options) {
+      const file = await backend.driver.info(key, options);
+      return key.endsWith('odd.png') ? { ...file, contentType: 'image/png;, text/html' } : file;
+    },
+  });
   const apps = new Map<string, TestApp>();
   for (const [name, adapter] of ADAPTERS) {
     const imports = [
@@ -62,6 +68,7 @@ async function serve(openBackend: () => Promise<UploadBackend>): Promise<Served>
   }
   const storage = apps.get('Express')!.app.get<Storage>(getStorageToken());
   await storage.put('page.html', '<script>alert(1)</script>');
+  await storage.put('odd.png', '<script>alert(1)</script>');
   await storage.put('photo.png', 'png', { metadata: { filename: 'Zürich "1".png' } });
   return { backend, files, apps, storage };
 }
@@ -103,6 +110,14 @@ describe.each(Object.entries({ s3, gcs, azure }))('a redirect to %s', (_name, op
       const { headers } = await get('/redirect/page.html?save=index.html');
       const followed = await fetch(headers.location!);
       expect(followed.headers.get('content-disposition')).toBe('attachment; filename="index.html"');
+      await followed.text();
+    });
+
+    test('never shows what is stored with more than one type', async () => {
+      const { headers } = await get('/redirect/odd.png');
+      const followed = await fetch(headers.location!);
+      expect(followed.headers.get('content-type')).toBe('application/octet-stream');
+      expect(followed.headers.get('content-disposition')).toBe('attachment; filename="odd.png"');
       await followed.text();
     });
 
