@@ -12,6 +12,7 @@ import { StorageError } from '../core/errors.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
 import type { AnswerHead } from './answer.js';
 import { ClientConnection } from './client-connection.js';
+import { keepAsStored } from './content-coding.js';
 import { removeCacheHeaders } from './file-headers.js';
 import { sendFile, type ServedRequest } from './send-file.js';
 import { ServedFile } from './served-file.js';
@@ -40,7 +41,9 @@ export class ServedFileInterceptor implements NestInterceptor {
     const head = this.#headOf(response);
     const client = new ClientConnection(rawOf(request), rawOf(response));
     try {
-      return await sendFile(served, request, { head, client });
+      const body = await sendFile(served, request, { head, client });
+      keepAsStored(rawOf(request));
+      return body;
     } catch (error) {
       removeCacheHeaders(head);
       if (!(error instanceof StorageError)) throw error;
