@@ -1,13 +1,17 @@
 import {
   type CanActivate,
   type ExecutionContext,
+  type MiddlewareConsumer,
+  Module,
   type ModuleMetadata,
+  type NestModule,
   SetMetadata,
   UnauthorizedException,
   UseGuards,
   VersioningType,
 } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { ServerResponse } from 'node:http';
 import { StorageConfigurationError } from '../../lib/core/errors.js';
 import { encodeKey } from '../../lib/core/key.js';
 import type { Storage } from '../../lib/core/storage.js';
@@ -23,7 +27,7 @@ import {
   startApp,
   type TestApp,
 } from '../nest/app-fixture.js';
-import { send } from '../nest/http-client.js';
+import { send, sendRaw } from '../nest/http-client.js';
 import { recordingDriver, type RecordingDriver } from '../nest/recording-driver.js';
 import { ADAPTERS } from './routes-fixture.js';
 
@@ -43,6 +47,7 @@ async function serve(
       imports: [
         StorageModule.forRoot({ storages: { files: { driver: recorded.driver } } }),
         ServeStorageModule.forRoot({ path: '/files', ...options } as ServeStorageOptions),
+        ...(metadata.imports ?? []),
       ],
     },
     appSettings,
@@ -92,7 +97,19 @@ const NO_KEYS = [
   '.NestJS-Storages/secret',
   `${'x'.repeat(256)}`,
   `${'x/'.repeat(600)}y`,
+  // Middleware that is bound to the path of a key looks for the letters.
+  '%73ecret',
+  'secre%74',
+  'open/%73ecret',
+  'open%2fsecret',
+  'a%2Db%2E%5Fc%7E1',
+  'a-b._c~%31',
 ];
+
+/** A request with this very target. */
+function getting(target: string): string {
+  return `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+}
 
 const NOT_WELL_FORMED = [
   'secret%',
@@ -144,6 +161,7 @@ describe.each(Object.entries(ADAPTERS))('a storage that is served by %s', (name,
     const { storage, port, calls } = await serve({ authorize }, settings());
     await storage.put('secret', 'hello');
     await storage.put('open/secret', 'hello');
+    await storage.put('a-b._c~1', 'hello');
     calls.length = 0;
     const missing = await send(port, '/files/not/there');
     expect(missing).toMatchObject({ status: 404, json: { code: 'FILE_NOT_FOUND' } });
@@ -162,6 +180,41 @@ describe.each(Object.entries(ADAPTERS))('a storage that is served by %s', (name,
     }
     // Neither those who decide nor the storage were bothered.
     expect([asked, calls]).toEqual([[], []]);
+  });
+
+  test('has every character that some clients encode, and others do not, in both ways', async () => {
+    const { storage, port } = await serve(everybody, settings());
+    const others = `!"$%&'()*+,:;<=>@[]^\`{|}`;
+    const key = `a${others} ü~`;
+    await storage.put(key, 'hello');
+    const [raw, escaped] = [others.replace('%', '%25'), encodeKey(others)];
+    for (const path of [`a${raw}%20%C3%BC~`, `a${escaped}%20%c3%bc~`]) {
+      expect(await sendRaw(port, getting(`/files/${path}`))).toMatch(/^HTTP\/1\.1 200 .*hello$/s);
+    }
+  });
+
+  test('is what middleware that is bound to a path is asked for', async () => {
+    @Module({})
+    class LoginModule implements NestModule {
+      configure(consumer: MiddlewareConsumer): void {
+        const login = (_request: unknown, response: ServerResponse): void => {
+          response.statusCode = 401;
+          response.end('log in first');
+        };
+        consumer.apply(login).forRoutes('files/private/*rest');
+      }
+    }
+    const { storage, port } = await serve(everybody, {
+      ...settings(),
+      metadata: { imports: [LoginModule] },
+    });
+    await storage.put('private/a.txt', 'hello');
+    for (const path of ['private/a.txt', '%70rivate/a.txt', 'privat%65/a.txt']) {
+      const answer = await sendRaw(port, getting(`/files/${path}`));
+      // Fastify asks it for every spelling.
+      expect([path, answer]).toEqual([path, expect.stringMatching(/^HTTP\/1\.1 (401|404) /)]);
+    }
+    expect(await sendRaw(port, getting('/files/private/a.txt'))).toMatch(/^HTTP\/1\.1 401 /);
   });
 
   test('lists nothing', async () => {
