@@ -11,11 +11,6 @@ export function urlRefused(): HttpException {
   );
 }
 
-/** The answer for a file that is not there, and for what could never be one. */
-export function fileNotFound(): HttpException {
-  return refusal(HttpStatus.NOT_FOUND, 'FILE_NOT_FOUND', 'File not found');
-}
-
 export function readDenied(): HttpException {
   return refusal(HttpStatus.FORBIDDEN, 'PERMISSION_DENIED', 'Access to the file is denied');
 }

@@ -28,7 +28,10 @@ const SANDBOX = `${POLICY}; sandbox`;
 const PLAYER = `${POLICY}; media-src 'self'; sandbox allow-same-origin`;
 
 /** Headers that every answer about a file has, also those without one. */
-export function setSafeHeaders({ serving }: ServedFile, head: AnswerHead): void {
+export function setSafeHeaders(
+  { serving }: Pick<ServedFile, 'serving'>,
+  head: Pick<AnswerHead, 'header'>,
+): void {
   head.header('X-Content-Type-Options', 'nosniff');
   head.header('Content-Security-Policy', SANDBOX);
   head.header('Cross-Origin-Resource-Policy', serving.crossOrigin ?? 'same-origin');

@@ -7,7 +7,8 @@ import {
 import { closeApps, failure, until } from '../nest/app-fixture.js';
 import { openSocket, send } from '../nest/http-client.js';
 import { ADAPTERS } from './adapters.js';
-import { SAFE_HEADERS, servingOn } from './serving-fixture.js';
+import { SAFE_HEADERS } from './safe-headers.js';
+import { servingOn } from './serving-fixture.js';
 
 afterEach(closeApps);
 

@@ -12,7 +12,7 @@ import { send } from '../nest/http-client.js';
 import { UPLOAD_BACKENDS, type UploadBackend } from '../uploads/upload-backends.js';
 import { ADAPTERS } from './adapters.js';
 import { recorded, type RecordedDriver } from './recorded-driver.js';
-import { SAFE_HEADERS } from './serving-fixture.js';
+import { SAFE_HEADERS } from './safe-headers.js';
 
 type Mode = NonNullable<ServedFileOptions['mode']>;
 
