@@ -15,6 +15,10 @@ export function readDenied(): HttpException {
   return refusal(HttpStatus.FORBIDDEN, 'PERMISSION_DENIED', 'Access to the file is denied');
 }
 
+export function malformedRequest(message: string): HttpException {
+  return refusal(HttpStatus.BAD_REQUEST, 'INVALID_ARGUMENT', message);
+}
+
 export function wrongType(signed: string): HttpException {
   return refusal(
     HttpStatus.UNSUPPORTED_MEDIA_TYPE,
