@@ -366,13 +366,14 @@ export class Storage<Name extends string = string> {
   /**
    * A URL that reads the file until it expires, for whoever has it. No request is made, so the file need not exist.
    *
-   * @throws StorageUnsupportedError when the storage cannot sign, or has no `publicUrl`
+   * @throws StorageUnsupportedError when the storage cannot sign, or not what is asked, or has no `publicUrl`
    */
   async url(key: string, options: UrlOptions = {}): Promise<string> {
     return this.#view.runKey('url', key, options, async (operation, fullKey) => {
       if (options.public) return this.#view.publicUrl(fullKey);
       this.#view.assertSignedUrls();
-      const { contentType } = parseGivenAttributes(options);
+      const { contentType, cacheControl } = parseGivenAttributes(options);
+      if (cacheControl !== undefined) this.#view.assertSignedCacheControl();
       return this.#driver.url(fullKey, {
         signal: operation.signal,
         expiresIn: this.#view.expiresIn(options.expiresIn),
@@ -380,6 +381,7 @@ export class Storage<Name extends string = string> {
           contentDisposition: contentDisposition(parseDisposition(options.disposition)),
         }),
         ...(contentType !== undefined && { contentType }),
+        ...(cacheControl !== undefined && { cacheControl }),
       });
     });
   }

@@ -29,6 +29,17 @@ export function cacheControl(
   return maxAge === undefined ? value : atMost(maxAge, value);
 }
 
+/** What the app itself says, where it is more than the backend would say of the file on its own. */
+export function ownCacheControl(
+  options: ServedFileOptions,
+  given: string | undefined,
+  file: Pick<StoredFile, 'cacheControl'>,
+): string | undefined {
+  const said = options.cacheControl ?? options.cache ?? options.maxAge ?? given;
+  const value = cacheControl(options, given, file);
+  return said === undefined || value === file.cacheControl ? undefined : value;
+}
+
 /** The value, with no time in it longer than so many seconds. */
 function atMost(maxAge: number, value: string): string {
   return value.replace(

@@ -111,8 +111,12 @@ export function dispositionOf(serving: ServedFileOptions, file: StoredFile): Nam
 
 function policyFor(type: string): string {
   // Not every browser opens its viewer of PDF in a sandbox; what runs in a viewer does so outside of this origin.
-  if (mediaType(type) === 'application/pdf') return POLICY;
+  if (isPdf(type)) return POLICY;
   return PLAYED_TYPES.test(mediaType(type)) ? PLAYER : SANDBOX;
+}
+
+export function isPdf(type: string): boolean {
+  return mediaType(type) === 'application/pdf';
 }
 
 function isAllowed({ dangerouslyAllowInline = [] }: ServedFileOptions, type: string): boolean {
