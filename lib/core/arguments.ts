@@ -12,3 +12,20 @@ export function assertOptions(options: unknown, name = 'options'): void {
   if (typeof options === 'object' && options !== null && !Array.isArray(options)) return;
   throw new StorageInvalidArgumentError(`${name} must be an object, not ${shown(options)}`);
 }
+
+/**
+ * @param known every option that there is
+ * @throws StorageInvalidArgumentError naming an option that is none: what it asks for would not hold
+ */
+export function assertKnownOptions<Options extends object>(
+  call: string,
+  options: Options,
+  known: Readonly<Record<keyof Options, true>>,
+): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue;
+    throw new StorageInvalidArgumentError(
+      `${call}: unknown option "${name}"; known are ${Object.keys(known).sort().join(', ')}`,
+    );
+  }
+}

@@ -27,6 +27,11 @@ export function contentTypeOf(key: string): string {
   return (segment.includes('.') && lookup(segment)) || 'application/octet-stream';
 }
 
+/** Whether the text is one media type and nothing else: what goes on behind it is read in more than one way. */
+export function isMediaType(text: unknown): text is string {
+  return typeof text === 'string' && MEDIA_TYPE.test(text);
+}
+
 /** @throws StorageInvalidArgumentError naming the attribute. */
 export function parseAttributes(key: string, attributes: FileAttributes): ParsedAttributes {
   return { contentType: contentTypeOf(key), metadata: {}, ...parseGivenAttributes(attributes) };
@@ -37,7 +42,7 @@ export function parseGivenAttributes(attributes: FileAttributes): FileAttributes
   const parsed: FileAttributes = {};
   const { contentType, metadata } = attributes;
   if (contentType !== undefined) {
-    if (typeof contentType !== 'string' || !MEDIA_TYPE.test(contentType)) {
+    if (!isMediaType(contentType)) {
       throw new StorageInvalidArgumentError(
         `contentType must be a media type such as "image/png", not ${shown(contentType)}`,
       );

@@ -34,6 +34,8 @@ export interface Capabilities {
   readonly multipartListing: boolean;
   /** `url()` without `public`. */
   readonly signedUrls: boolean;
+  /** `url()` with `cacheControl`. */
+  readonly signedCacheControl: boolean;
   /** `uploadUrl()` by method: what the backend enforces, or false where there is no such URL. */
   readonly signedUploads: {
     readonly PUT: readonly UploadConstraint[] | false;

@@ -1,5 +1,6 @@
 import { pipeline, Readable, Transform } from 'node:stream';
 import { checkReadConditions, parseReadConditions } from './conditions.js';
+import { holdToSize } from './exact-body.js';
 import type { Operation } from './operations.js';
 import { parallelDownload } from './parallel-download.js';
 import { ProgressMeter } from './progress.js';
@@ -35,8 +36,9 @@ export async function openDownload(
   );
   const { file, range } = opened;
   let { body } = opened;
+  const size = range ? range.end - range.start + 1 : file.size;
+  holdToSize(body, size);
   if (options.onProgress) {
-    const size = range ? range.end - range.start + 1 : file.size;
     const key = view.ownKey(file.key);
     body = withProgress(body, new ProgressMeter('download', key, size, options.onProgress));
   }

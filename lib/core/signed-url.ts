@@ -21,6 +21,7 @@ export interface SignedRequest {
   readonly expires: number;
   readonly contentDisposition?: string;
   readonly contentType?: string;
+  readonly cacheControl?: string;
   readonly size?: number;
   readonly maxSize?: number;
   /** `algorithm:base64`. */
@@ -42,6 +43,7 @@ export interface SignedUrlOptions {
 const PARAMETERS = {
   contentDisposition: 'disposition',
   contentType: 'type',
+  cacheControl: 'cache-control',
   size: 'size',
   maxSize: 'max-size',
   checksum: 'checksum',
@@ -116,13 +118,15 @@ export class UrlSigner {
   }
 
   /** A URL as `StorageDriver.url` answers it. */
-  readUrl(key: string, { expiresIn, contentDisposition, contentType }: DriverUrlOptions): string {
+  readUrl(key: string, options: DriverUrlOptions): string {
+    const { expiresIn, contentDisposition, contentType, cacheControl } = options;
     return this.sign({
       method: 'GET',
       key,
       expires: Math.floor(Date.now() / 1000) + expiresIn,
       ...(contentDisposition !== undefined && { contentDisposition }),
       ...(contentType !== undefined && { contentType }),
+      ...(cacheControl !== undefined && { cacheControl }),
     });
   }
 
@@ -257,6 +261,7 @@ function parseRequest(key: string, parameters: URLSearchParams): SignedRequest {
       expires: Number(parameters.get('expires')),
       contentDisposition: text(PARAMETERS.contentDisposition),
       contentType: text(PARAMETERS.contentType),
+      cacheControl: text(PARAMETERS.cacheControl),
       size: number(PARAMETERS.size),
       maxSize: number(PARAMETERS.maxSize),
       checksum: text(PARAMETERS.checksum),

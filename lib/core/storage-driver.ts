@@ -170,6 +170,8 @@ export interface DriverUrlOptions extends DriverOptions {
   readonly contentDisposition?: string;
   /** The `Content-Type` of the answer. */
   readonly contentType?: string;
+  /** The `Cache-Control` of the answer. */
+  readonly cacheControl?: string;
 }
 
 export interface DriverUploadUrlOptions extends DriverOptions {

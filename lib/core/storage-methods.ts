@@ -135,6 +135,8 @@ export interface UrlOptions extends SignalOption {
   disposition?: Disposition;
   /** Media type of the answer. Bound by the signature. */
   contentType?: string;
+  /** `Cache-Control` of the answer, RFC 9111 §5.2. Bound by the signature, where the backend can. */
+  cacheControl?: string;
   /** The unsigned URL below `publicUrl`, which does not expire. */
   public?: boolean;
 }

@@ -316,6 +316,12 @@ export class StorageView {
     );
   }
 
+  assertSignedCacheControl(): void {
+    if (!this.capabilities.signedCacheControl) {
+      throw this.#unsupported('signed URLs that are bound to a Cache-Control');
+    }
+  }
+
   /** @throws StorageTooLargeError */
   assertObjectSize(size: number): void {
     if (size <= this.maxObjectSize) return;

@@ -1,4 +1,4 @@
-import { assertOptions, shown } from './arguments.js';
+import { assertKnownOptions, assertOptions, shown } from './arguments.js';
 import { parseAttributes, parseGivenAttributes } from './attributes.js';
 import { readBody, type StorageBody } from './body.js';
 import type { Capabilities } from './capabilities.js';
@@ -60,6 +60,26 @@ import { listUploads } from './upload-listing.js';
 
 const LIST_PAGE_SIZE = 1000;
 const DRAIN_TIMEOUT = 10_000;
+
+const URL_OPTIONS: Readonly<Record<keyof UrlOptions, true>> = {
+  signal: true,
+  expiresIn: true,
+  disposition: true,
+  contentType: true,
+  cacheControl: true,
+  public: true,
+};
+
+const UPLOAD_URL_OPTIONS: Readonly<Record<keyof UploadUrlOptions, true>> = {
+  signal: true,
+  method: true,
+  expiresIn: true,
+  contentType: true,
+  size: true,
+  maxSize: true,
+  checksum: true,
+  ifNoneMatch: true,
+};
 
 type ClientOf<Name extends string> = Name extends keyof DriverClients
   ? DriverClients[Name]
@@ -366,13 +386,16 @@ export class Storage<Name extends string = string> {
   /**
    * A URL that reads the file until it expires, for whoever has it. No request is made, so the file need not exist.
    *
-   * @throws StorageUnsupportedError when the storage cannot sign, or has no `publicUrl`
+   * @throws StorageInvalidArgumentError naming an option that there is not
+   * @throws StorageUnsupportedError when the storage cannot sign, or not what is asked, or has no `publicUrl`
    */
   async url(key: string, options: UrlOptions = {}): Promise<string> {
     return this.#view.runKey('url', key, options, async (operation, fullKey) => {
+      assertKnownOptions('url()', options, URL_OPTIONS);
       if (options.public) return this.#view.publicUrl(fullKey);
       this.#view.assertSignedUrls();
-      const { contentType } = parseGivenAttributes(options);
+      const { contentType, cacheControl } = parseGivenAttributes(options);
+      if (cacheControl !== undefined) this.#view.assertSignedCacheControl();
       return this.#driver.url(fullKey, {
         signal: operation.signal,
         expiresIn: this.#view.expiresIn(options.expiresIn),
@@ -380,6 +403,7 @@ export class Storage<Name extends string = string> {
           contentDisposition: contentDisposition(parseDisposition(options.disposition)),
         }),
         ...(contentType !== undefined && { contentType }),
+        ...(cacheControl !== undefined && { cacheControl }),
       });
     });
   }
@@ -388,11 +412,13 @@ export class Storage<Name extends string = string> {
    * A request that stores a file under the key until it expires, for somebody else to make: with exactly the method,
    * headers and fields that it says. Whatever is asked is enforced by the backend.
    *
+   * @throws StorageInvalidArgumentError naming an option that there is not, such as `metadata`
    * @throws StorageUnsupportedError when the backend cannot enforce something that is asked
    */
   async uploadUrl(key: string, options: UploadUrlOptions = {}): Promise<UploadUrl> {
     return this.#view.runKey('uploadUrl', key, options, (operation, fullKey) => {
       this.#view.assertWritable();
+      assertKnownOptions('uploadUrl()', options, UPLOAD_URL_OPTIONS);
       const { method = 'PUT', ifNoneMatch } = options;
       const { contentType } = parseGivenAttributes(options);
       const size = options.size === undefined ? undefined : assertCount(options.size, 'size');

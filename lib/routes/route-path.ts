@@ -60,9 +60,14 @@ export function targetBelow(mount: string, url = ''): RawTarget | undefined {
     : { path: target.slice(0, end), query: target.slice(end + 1) };
 }
 
+// Letters, digits and -._~ (RFC 3986 §2.3), encoded although no client needs to.
+const NEEDLESS_ESCAPE = /%(?:2[de]|3\d|4[1-9a-f]|5[\daf]|6[1-9a-f]|7[\dae])/i;
+
 /**
  * The key that a raw path stands for, decoded exactly once; `undefined` for every path that is no key's: with an encoded
- * slash, backslash or NUL, with dot segments, `//`, a slash at its end, or what is not well-formed.
+ * slash, backslash or NUL, with dot segments, `//`, a slash at its end, or what is not well-formed. Letters, digits and
+ * -._~ stand for themselves only: who binds middleware to a path looks for that spelling. Other characters may be encoded
+ * or not, as clients differ.
  *
  * The routers decode in ways of their own, and each another way; this is the one that counts.
  */
@@ -78,7 +83,7 @@ export function keyOfPath(path: string): string | undefined {
 /** The same text, whether it is a key or not: for paths that a signature vouches for. */
 export function decodedPath(path: string): string | undefined {
   // Decoded, a slash would divide what is one segment here; behind a "#", the routers see nothing.
-  if (/%2f|#/i.test(path)) return undefined;
+  if (/%2f|[^!"$-~]/i.test(path) || NEEDLESS_ESCAPE.test(path)) return undefined;
   try {
     return decodeURIComponent(path);
   } catch {

@@ -11,13 +11,12 @@ export function urlRefused(): HttpException {
   );
 }
 
-/** The answer for a file that is not there, and for what could never be one. */
-export function fileNotFound(): HttpException {
-  return refusal(HttpStatus.NOT_FOUND, 'FILE_NOT_FOUND', 'File not found');
-}
-
 export function readDenied(): HttpException {
   return refusal(HttpStatus.FORBIDDEN, 'PERMISSION_DENIED', 'Access to the file is denied');
+}
+
+export function malformedRequest(message: string): HttpException {
+  return refusal(HttpStatus.BAD_REQUEST, 'INVALID_ARGUMENT', message);
 }
 
 export function wrongType(signed: string): HttpException {

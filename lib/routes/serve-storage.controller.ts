@@ -1,15 +1,26 @@
-import { Controller, Get, Inject, Req, type Type, VERSION_NEUTRAL } from '@nestjs/common';
-import { ApplicationConfig } from '@nestjs/core';
+import {
+  Controller,
+  Get,
+  Inject,
+  type OnModuleInit,
+  Req,
+  type Type,
+  VERSION_NEUTRAL,
+} from '@nestjs/common';
+import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import type { Storage } from '../core/storage.js';
 import type { ServeStorageOptions } from '../interfaces/storage-routes-options.interface.js';
 import { ServedFile } from '../serving/served-file.js';
 import { getStorageToken } from '../storage.tokens.js';
 import { rawRequest } from '../uploads/http-exchange.js';
-import { fileNotFound, readDenied } from './route.exceptions.js';
+import { readDenied } from './route.exceptions.js';
 import type { RouteMethods } from './route-methods.js';
+import { receiveBelow } from './received-targets.js';
 import { claimPath, keyOfPath, mountedPath, targetBelow } from './route-path.js';
 
 export const SERVE_ROUTE_METHODS: RouteMethods = { read: Get };
+
+const NO_KEY = '';
 
 /** What the routers make of the path below a wildcard: segments on Express, text on Fastify. */
 interface RoutedRequest {
@@ -25,26 +36,33 @@ export function serveStorageController({
   authorize,
 }: ServeStorageOptions): Type {
   @Controller({ path, version: VERSION_NEUTRAL })
-  class ServeStorageController {
-    #mount: string | undefined;
+  class ServeStorageController implements OnModuleInit {
+    #mount = path;
 
     constructor(
       @Inject(getStorageToken(storage)) private readonly files: Storage,
       @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+      @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     ) {
       claimPath(path, config);
     }
 
+    // The global prefix is known now, and the app does not listen yet.
+    onModuleInit(): void {
+      this.#mount = mountedPath(path, this.config);
+      receiveBelow(this.#mount, this.adapterHost, serving);
+    }
+
     async read(@Req() request: RoutedRequest): Promise<ServedFile> {
       const key = this.#keyOf(request);
-      if (key === undefined) throw fileNotFound();
+      // Answered as a file that is not there, to the last header.
+      if (key === undefined) return new ServedFile(this.files, NO_KEY, serving);
       if (authorize && (await authorize(request, key)) !== true) throw readDenied();
       return new ServedFile(this.files, key, serving);
     }
 
     /** The key, if the router understands the path as the storage does: guards go by what they find in `params`. */
     #keyOf(request: RoutedRequest): string | undefined {
-      this.#mount ??= mountedPath(path, this.config);
       const target = targetBelow(this.#mount, rawRequest(request).url);
       const key = target && keyOfPath(target.path);
       return key === routedKey(request) ? key : undefined;

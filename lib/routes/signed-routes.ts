@@ -10,6 +10,7 @@ import type { Storage } from '../core/storage.js';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
 import type { StorageSigningOptions } from '../interfaces/storage-routes-options.interface.js';
 import { urlRefused } from './route.exceptions.js';
+import { receiveBelow } from './received-targets.js';
 import { claimPath, decodedPath, mountedPath, targetBelow } from './route-path.js';
 import { withholdBodies } from './withheld-bodies.js';
 
@@ -68,7 +69,8 @@ export class SignedRoutes implements OnModuleInit {
 
   // Everything the app has set up is there now, and it does not listen yet.
   onModuleInit(): void {
-    withholdBodies(this.adapterHost, this.#mountedPath, (request) => this.#isUpload(request));
+    receiveBelow(this.#mountedPath, this.adapterHost);
+    withholdBodies(this.adapterHost, this.#mountedPath, (request) => this.#isOurs(request));
   }
 
   /**
@@ -124,10 +126,8 @@ export class SignedRoutes implements OnModuleInit {
     return { served, path, query: target.query };
   }
 
-  #isUpload({ method, url }: IncomingMessage): boolean {
-    return (
-      (method === 'PUT' || method === 'POST') && targetBelow(this.#mountedPath, url) !== undefined
-    );
+  #isOurs({ url }: IncomingMessage): boolean {
+    return targetBelow(this.#mountedPath, url) !== undefined;
   }
 
   get #mountedPath(): string {

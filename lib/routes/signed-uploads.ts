@@ -1,7 +1,11 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 import { contentTypeOf } from '../core/attributes.js';
 import type { Checksum, ChecksumAlgorithm } from '../core/checksum.js';
-import { StorageConfigurationError } from '../core/errors.js';
+import {
+  StorageConfigurationError,
+  StorageFileExistsError,
+  StoragePreconditionFailedError,
+} from '../core/errors.js';
 import type { MultipartPart } from '../core/multipart.js';
 import type { SignedRequest } from '../core/signed-url.js';
 import type { StageOptions } from '../core/storage-methods.js';
@@ -14,6 +18,7 @@ import type { HttpExchange } from '../uploads/http-exchange.js';
 import { UploadException } from '../uploads/upload.exceptions.js';
 import type { UploadTransaction } from '../uploads/upload-transaction.js';
 import type { WrittenUpload } from '../uploads/written-upload.js';
+import { assertWhole, putConditions } from './put-conditions.js';
 import { tooLarge, wrongSize, wrongType } from './route.exceptions.js';
 
 /** What a signature allows to store, under the key that the storage knows. */
@@ -47,9 +52,14 @@ export async function storePut(
   signal: AbortSignal,
 ): Promise<StoredFile | MultipartPart> {
   const { uploadId, partNumber } = signed;
-  const contentType = assertType(signed, request.headers['content-type']);
-  const announced = announcedSize(request.headers['content-length']);
+  const { headers } = request;
+  assertWhole(headers);
+  const contentType = assertType(signed, headers['content-type']);
+  const announced = announcedSize(headers['content-length']);
   assertSize(signed, announced);
+  // A part is of no version yet.
+  const conditions =
+    uploadId === undefined ? putConditions(headers, signed.createOnly === true) : undefined;
   if (request.readableEnded) throw alreadyRead();
   const size = signed.size ?? announced;
   const body = new FormBody(request, LIMITS);
@@ -63,9 +73,16 @@ export async function storePut(
     return await storage.put(key, content, {
       ...options,
       ...(contentType !== undefined && { contentType }),
-      ...(signed.createOnly && { ifNoneMatch: '*' }),
+      ...(headers['content-encoding'] !== undefined && {
+        contentEncoding: headers['content-encoding'],
+      }),
+      ...conditions,
     });
   } catch (error) {
+    // The uploader's own condition has a status of its own (RFC 9110 §13.1.2).
+    if (error instanceof StorageFileExistsError && headers['if-none-match'] !== undefined) {
+      throw new StoragePreconditionFailedError();
+    }
     // What ended the body says more than that it ended.
     throw body.errored instanceof HttpException ? body.errored : error;
   } finally {

@@ -30,8 +30,13 @@ interface FastifyInstance {
   ): void;
 }
 
-// A request without these has no body (RFC 9112 §6.3), so that no parser reads one.
-const BODY_HEADERS = ['content-type', 'content-length', 'transfer-encoding'] as const;
+// A request without these has no body (RFC 9112 §6.3), so that no parser reads one, nor does what decodes bodies.
+const BODY_HEADERS = [
+  'content-type',
+  'content-length',
+  'transfer-encoding',
+  'content-encoding',
+] as const;
 
 const withheld = new WeakMap<IncomingMessage, Partial<IncomingHttpHeaders>>();
 

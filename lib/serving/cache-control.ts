@@ -5,8 +5,8 @@ import type { ServedFileOptions } from './serving-options.js';
 /** How long whom an answer may serve again: the usual cases of RFC 9111 by name. */
 export type CachePreset = 'private' | 'immutable' | 'revalidate';
 
-// Only these say no-transform on their own: a file is sent as it is stored, and its etag names those bytes. Middleware
-// that compresses it would keep the etag, and a range of what is stored would be joined to what was compressed.
+// No-transform is for what stands between app and client: a file is sent as it is stored, and its etag names those
+// bytes. A proxy that compresses it and keeps the etag would have a range of what is stored joined to what it compressed.
 const PRESETS: Readonly<Record<CachePreset | 'default', string>> = {
   private: 'private, no-store, no-transform',
   immutable: 'public, max-age=31536000, immutable, no-transform',
@@ -27,6 +27,17 @@ export function cacheControl(
     headerValue(file.cacheControl) ??
     PRESETS.default;
   return maxAge === undefined ? value : atMost(maxAge, value);
+}
+
+/** What the app itself says, where it is more than the backend would say of the file on its own. */
+export function ownCacheControl(
+  options: ServedFileOptions,
+  given: string | undefined,
+  file: Pick<StoredFile, 'cacheControl'>,
+): string | undefined {
+  const said = options.cacheControl ?? options.cache ?? options.maxAge ?? given;
+  const value = cacheControl(options, given, file);
+  return said === undefined || value === file.cacheControl ? undefined : value;
 }
 
 /** The value, with no time in it longer than so many seconds. */

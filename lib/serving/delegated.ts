@@ -2,26 +2,38 @@ import { StorageUnsupportedError } from '../core/errors.js';
 import { encodeKey } from '../core/key.js';
 import { parseExpiresIn } from '../core/units.js';
 import type { AnswerHead } from './answer.js';
-import { cacheControlOfRedirect } from './cache-control.js';
+import { cacheControlOfRedirect, ownCacheControl } from './cache-control.js';
 import { EmptyBody } from './empty-body.js';
-import { contentType, dispositionOf, setCacheControl, setContentHeaders } from './file-headers.js';
+import {
+  contentType,
+  dispositionOf,
+  isPdf,
+  setCacheControl,
+  setContentHeaders,
+} from './file-headers.js';
 import type { ServedFile } from './served-file.js';
-import type { AccelOptions, ServingMode } from './serving-options.js';
+import type { AccelOptions, ServedFileOptions, ServingMode } from './serving-options.js';
 
 const REDIRECT_LIVES = '15m';
 
-/** Who is to send the bytes of this file; see `ServingMode`. */
-export async function deliverer({
-  storage,
-  serving,
-}: ServedFile): Promise<Exclude<ServingMode, 'auto'>> {
+/**
+ * Who is to send the bytes of this file; see `ServingMode`.
+ *
+ * @param given the `Cache-Control` that the app itself set
+ */
+export async function deliverer(
+  { storage, serving }: ServedFile,
+  given: string | undefined,
+): Promise<Exclude<ServingMode, 'auto'>> {
   const { mode = 'proxy', accel } = serving;
   if (mode !== 'auto') return mode;
   if (accel) return 'accel';
   // What they sign is served by an app such as this one: a redirect would lead back.
   if (storage.driver === 'memory' || storage.driver === 'local') return 'proxy';
   await storage.open();
-  return storage.capabilities.signedUrls ? 'redirect' : 'proxy';
+  const { signedUrls, signedCacheControl } = storage.capabilities;
+  const saysForHowLong = serving.cache ?? serving.cacheControl ?? serving.maxAge ?? given;
+  return signedUrls && (signedCacheControl || saysForHowLong === undefined) ? 'redirect' : 'proxy';
 }
 
 /**
@@ -36,12 +48,15 @@ export async function redirect(
   head: AnswerHead,
 ): Promise<EmptyBody> {
   const file = await storage.info(key, { signal });
+  const cacheControl = ownCacheControl(serving, head.given('Cache-Control'), file);
+  const shown = withoutSandboxed(serving);
   const { maxExpiresIn } = storage.capabilities.limits;
   const expiresIn = parseExpiresIn(serving.expiresIn ?? REDIRECT_LIVES, maxExpiresIn);
   const url = await storage.url(key, {
     expiresIn,
-    disposition: dispositionOf(serving, file),
-    contentType: contentType(serving, file),
+    disposition: dispositionOf(shown, file),
+    contentType: contentType(shown, file),
+    ...(cacheControl !== undefined && { cacheControl }),
     signal,
   });
   head.status(302);
@@ -49,6 +64,14 @@ export async function redirect(
   head.header('Cache-Control', cacheControlOfRedirect(expiresIn));
   head.header('Content-Length', '0');
   return new EmptyBody();
+}
+
+/** Without the types that are shown in a sandbox only: no URL can bind a backend to one. */
+function withoutSandboxed({
+  dangerouslyAllowInline = [],
+  ...serving
+}: ServedFileOptions): ServedFileOptions {
+  return { ...serving, dangerouslyAllowInline: dangerouslyAllowInline.filter(isPdf) };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { contentTypeOf } from '../core/attributes.js';
+import { contentTypeOf, isMediaType } from '../core/attributes.js';
 import {
   contentDisposition,
   type NamedDisposition,
@@ -28,7 +28,10 @@ const SANDBOX = `${POLICY}; sandbox`;
 const PLAYER = `${POLICY}; media-src 'self'; sandbox allow-same-origin`;
 
 /** Headers that every answer about a file has, also those without one. */
-export function setSafeHeaders({ serving }: ServedFile, head: AnswerHead): void {
+export function setSafeHeaders(
+  { serving }: Pick<ServedFile, 'serving'>,
+  head: Pick<AnswerHead, 'header'>,
+): void {
   head.header('X-Content-Type-Options', 'nosniff');
   head.header('Content-Security-Policy', SANDBOX);
   head.header('Cross-Origin-Resource-Policy', serving.crossOrigin ?? 'same-origin');
@@ -75,12 +78,13 @@ export function setContentHeaders(
 
 /**
  * The media type to send: the stored one, with the encoding of plain text, so that no browser guesses it. Script is
- * bytes: what a page takes for a script is decided by the type alone, whatever the other headers say.
+ * bytes: what a page takes for a script is decided by the type alone, whatever the other headers say. So is what is not
+ * exactly one type: of `image/png;, text/html`, which anybody may have stored at the backend, browsers take the last.
  */
 export function contentType(serving: ServedFileOptions, file: StoredFile): string {
   const stored = serving.contentType ?? file.contentType ?? contentTypeOf(file.key);
-  const type = headerValue(stored) ?? 'application/octet-stream';
-  if (/^text\/plain[ \t]*$/i.test(type)) return 'text/plain; charset=utf-8';
+  const type = isMediaType(stored) ? stored : 'application/octet-stream';
+  if (/^text\/plain$/i.test(type)) return 'text/plain; charset=utf-8';
   return SCRIPT_TYPES.test(mediaType(type)) && !isAllowed(serving, type)
     ? 'application/octet-stream'
     : type;
@@ -107,8 +111,12 @@ export function dispositionOf(serving: ServedFileOptions, file: StoredFile): Nam
 
 function policyFor(type: string): string {
   // Not every browser opens its viewer of PDF in a sandbox; what runs in a viewer does so outside of this origin.
-  if (mediaType(type) === 'application/pdf') return POLICY;
+  if (isPdf(type)) return POLICY;
   return PLAYED_TYPES.test(mediaType(type)) ? PLAYER : SANDBOX;
+}
+
+export function isPdf(type: string): boolean {
+  return mediaType(type) === 'application/pdf';
 }
 
 function isAllowed({ dangerouslyAllowInline = [] }: ServedFileOptions, type: string): boolean {

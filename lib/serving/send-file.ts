@@ -36,7 +36,7 @@ export async function sendFile(
   setSafeHeaders(served, head);
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   // A web server puts a file into any answer; a redirect would make a GET of whatever was asked.
-  const mode = isRead ? await deliverer(served) : 'proxy';
+  const mode = isRead ? await deliverer(served, head.given('Cache-Control')) : 'proxy';
   if (mode === 'redirect') return redirect(served, client.signal, head);
   if (mode === 'accel') return accelerate(served, served.serving.accel!, client.signal, head);
   return isRead ? sendConditionally(served, request, answer) : sendWhole(served, undefined, answer);

@@ -3,6 +3,7 @@ import {
   type ExecutionContext,
   HttpException,
   Injectable,
+  Logger,
   type NestInterceptor,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
@@ -12,9 +13,12 @@ import { StorageError } from '../core/errors.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
 import type { AnswerHead } from './answer.js';
 import { ClientConnection } from './client-connection.js';
+import { keepAsStored } from './content-coding.js';
 import { removeCacheHeaders } from './file-headers.js';
 import { sendFile, type ServedRequest } from './send-file.js';
 import { ServedFile } from './served-file.js';
+
+const logger = new Logger('ServedFile');
 
 /** Express hands on Node's own objects; Fastify's have them as `raw`. */
 type Framework<Node> = Node | { readonly raw: Node };
@@ -40,11 +44,14 @@ export class ServedFileInterceptor implements NestInterceptor {
     const head = this.#headOf(response);
     const client = new ClientConnection(rawOf(request), rawOf(response));
     try {
-      return await sendFile(served, request, { head, client });
+      const body = await sendFile(served, request, { head, client });
+      keepAsStored(rawOf(request));
+      return body;
     } catch (error) {
       removeCacheHeaders(head);
       if (!(error instanceof StorageError)) throw error;
       // A key comes from the URL here: one that could never be a file is no file.
+      if (error.code === 'INTEGRITY') throw brokenAtBackend(error);
       if (error.code !== 'INVALID_KEY') throw toLoggedHttpException(error);
       const response = { statusCode: 404, message: 'File not found', code: 'FILE_NOT_FOUND' };
       throw new HttpException(response, 404, { cause: error });
@@ -63,6 +70,13 @@ export class ServedFileInterceptor implements NestInterceptor {
       given: (name) => adapter.getHeader(response, name) as string | undefined,
     };
   }
+}
+
+/** Bytes that are not what was announced are the client's fault when it uploads, and the backend's when it reads. */
+function brokenAtBackend(error: StorageError): HttpException {
+  logger.error(error);
+  const message = 'The file storage delivered other bytes than it announced';
+  return new HttpException({ statusCode: 502, message, code: error.code }, 502, { cause: error });
 }
 
 function rawOf<Node>(framework: Framework<Node>): Node {

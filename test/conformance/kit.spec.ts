@@ -114,6 +114,7 @@ describe('the conformance kit', () => {
         multipart: false,
         multipartListing: false,
         signedUrls: false,
+        signedCacheControl: false,
         signedUploads: { PUT: false, POST: false },
         signedParts: false,
         checksums: [],

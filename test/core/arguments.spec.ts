@@ -26,6 +26,25 @@ async function refusal(
   throw new Error(`${method} took it`);
 }
 
+describe('a URL', () => {
+  test.each(['url', 'uploadUrl'] as const)(
+    'is not signed for what %s() knows nothing of',
+    async (method) => {
+      const signingKeys = [{ id: 'one', secret: 'a secret of at least thirty-two bytes' }];
+      const baseUrl = 'http://localhost';
+      const storage = await openStorage('files', { driver: 'memory', baseUrl, signingKeys });
+      for (const option of ['metadata', 'contentDisposition', 'ifMatch', 'toString', 'key']) {
+        const error = await refusal(storage, method, 'a', { [option]: { owner: 'secret' } });
+        expect(error).toMatchObject({ code: 'INVALID_ARGUMENT' });
+        expect(error.message).toContain(`${method}(): unknown option "${option}"; known are `);
+        expect(error.message).not.toContain('secret');
+      }
+      const call = storage[method] as (key: string, options: object) => Promise<unknown>;
+      await expect(call.call(storage, 'a', { metadata: undefined })).resolves.toBeDefined();
+    },
+  );
+});
+
 describe('every method of a storage', () => {
   // The arguments before the options.
   const METHODS = [

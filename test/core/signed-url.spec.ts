@@ -11,6 +11,7 @@ const FULL: SignedRequest = {
   expires: 2_000_000_000,
   contentDisposition: 'attachment; filename="a b.txt"',
   contentType: 'text/plain; charset=utf-8',
+  cacheControl: 'private, max-age=60',
   size: 1000,
   maxSize: 2000,
   checksum: 'md5:1B2M2Y8AsgTpgAmY7PhCfg==',

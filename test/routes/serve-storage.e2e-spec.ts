@@ -1,13 +1,17 @@
 import {
   type CanActivate,
   type ExecutionContext,
+  type MiddlewareConsumer,
+  Module,
   type ModuleMetadata,
+  type NestModule,
   SetMetadata,
   UnauthorizedException,
   UseGuards,
   VersioningType,
 } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { ServerResponse } from 'node:http';
 import { StorageConfigurationError } from '../../lib/core/errors.js';
 import { encodeKey } from '../../lib/core/key.js';
 import type { Storage } from '../../lib/core/storage.js';
@@ -23,8 +27,9 @@ import {
   startApp,
   type TestApp,
 } from '../nest/app-fixture.js';
-import { send } from '../nest/http-client.js';
+import { send, sendRaw } from '../nest/http-client.js';
 import { recordingDriver, type RecordingDriver } from '../nest/recording-driver.js';
+import { SAFE_HEADERS } from '../serving/safe-headers.js';
 import { ADAPTERS } from './routes-fixture.js';
 
 interface ServingApp extends TestApp, RecordingDriver {
@@ -43,6 +48,7 @@ async function serve(
       imports: [
         StorageModule.forRoot({ storages: { files: { driver: recorded.driver } } }),
         ServeStorageModule.forRoot({ path: '/files', ...options } as ServeStorageOptions),
+        ...(metadata.imports ?? []),
       ],
     },
     appSettings,
@@ -92,9 +98,14 @@ const NO_KEYS = [
   '.NestJS-Storages/secret',
   `${'x'.repeat(256)}`,
   `${'x/'.repeat(600)}y`,
-];
-
-const NOT_WELL_FORMED = [
+  // Middleware that is bound to the path of a key looks for the letters.
+  '%73ecret',
+  'secre%74',
+  'open/%73ecret',
+  'open%2fsecret',
+  'a%2Db%2E%5Fc%7E1',
+  'a-b._c~%31',
+  // Not well-formed.
   'secret%',
   'secret%zz',
   'secret%C0%AF',
@@ -102,6 +113,11 @@ const NOT_WELL_FORMED = [
   'secret%FF',
   '%',
 ];
+
+/** A request with this very target. */
+function getting(target: string): string {
+  return `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+}
 
 describe.each(Object.entries(ADAPTERS))('a storage that is served by %s', (name, adapter) => {
   const settings = (): AppSettings => ({ adapter: adapter() });
@@ -144,24 +160,67 @@ describe.each(Object.entries(ADAPTERS))('a storage that is served by %s', (name,
     const { storage, port, calls } = await serve({ authorize }, settings());
     await storage.put('secret', 'hello');
     await storage.put('open/secret', 'hello');
+    await storage.put('a-b._c~1', 'hello');
     calls.length = 0;
     const missing = await send(port, '/files/not/there');
     expect(missing).toMatchObject({ status: 404, json: { code: 'FILE_NOT_FOUND' } });
+    expect(missing.headers).toMatchObject(SAFE_HEADERS);
     expect([asked.splice(0), calls.splice(0)]).toEqual([['not/there'], ['get not/there']]);
     for (const path of NO_KEYS) {
-      const { status, text } = await send(port, `/files/${path}`);
+      const { status, text, headers } = await send(port, `/files/${path}`);
       expect([path, status, text]).toEqual([path, 404, missing.text]);
-    }
-    for (const path of NOT_WELL_FORMED) {
-      const { status, text } = await send(port, `/files/${path}`);
-      expect([path, [400, 404].includes(status), text.includes('hello')]).toEqual([
-        path,
-        true,
-        false,
-      ]);
+      expect({ ...headers, date: missing.headers.date }).toEqual(missing.headers);
     }
     // Neither those who decide nor the storage were bothered.
     expect([asked, calls]).toEqual([[], []]);
+  });
+
+  test('has every character that some clients encode, and others do not, in both ways', async () => {
+    const { storage, port } = await serve(everybody, settings());
+    const others = `!"$%&'()*+,:;<=>@[]^\`{|}`;
+    const key = `a${others} ü~`;
+    await storage.put(key, 'hello');
+    const [raw, escaped] = [others.replace('%', '%25'), encodeKey(others)];
+    for (const path of [`a${raw}%20%C3%BC~`, `a${escaped}%20%c3%bc~`]) {
+      expect(await sendRaw(port, getting(`/files/${path}`))).toMatch(/^HTTP\/1\.1 200 .*hello$/s);
+    }
+  });
+
+  test('is asked for by absolute URLs as by paths', async () => {
+    const { storage, port } = await serve(everybody, settings());
+    await storage.put('a b.txt', 'hello');
+    for (const url of ['http://any.example/files/a%20b.txt', 'HTTPS://x:1/files/a%20b.txt?x=1']) {
+      expect(await sendRaw(port, getting(url))).toMatch(/^HTTP\/1\.1 200 .*hello$/s);
+    }
+    for (const url of ['http://x', 'http://x?/files/a%20b.txt', 'ftp://x/files/a%20b.txt']) {
+      expect(await sendRaw(port, getting(url))).toMatch(/^HTTP\/1\.1 404 /);
+    }
+  });
+
+  test('is what middleware that is bound to a path is asked for', async () => {
+    @Module({})
+    class LoginModule implements NestModule {
+      configure(consumer: MiddlewareConsumer): void {
+        const login = (_request: unknown, response: ServerResponse): void => {
+          response.statusCode = 401;
+          response.end('log in first');
+        };
+        consumer.apply(login).forRoutes('files/private/*rest');
+      }
+    }
+    const { storage, port } = await serve(everybody, {
+      ...settings(),
+      metadata: { imports: [LoginModule] },
+    });
+    await storage.put('private/a.txt', 'hello');
+    for (const path of ['%70rivate/a.txt', 'privat%65/a.txt']) {
+      // Fastify asks it for every spelling.
+      expect(await sendRaw(port, getting(`/files/${path}`))).toMatch(/^HTTP\/1\.1 (401|404) /);
+    }
+    for (const start of ['', 'http://x']) {
+      const answer = await sendRaw(port, getting(`${start}/files/private/a.txt`));
+      expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+    }
   });
 
   test('lists nothing', async () => {
@@ -183,7 +242,7 @@ describe.each(Object.entries(ADAPTERS))('a storage that is served by %s', (name,
     await storage.put('ada/a.txt', 'hello');
     calls.length = 0;
     const get = (path: string, user: string) => send(port, path, { headers: { 'X-User': user } });
-    const denied = { status: 403, json: { code: 'PERMISSION_DENIED' } };
+    const denied = { status: 403, json: { code: 'PERMISSION_DENIED' }, headers: SAFE_HEADERS };
     expect(await get('/files/ada/a.txt', 'bob')).toMatchObject(denied);
     expect(await get('/files/ada/missing.txt', 'bob')).toMatchObject(denied);
     expect(calls).toEqual([]);

@@ -185,6 +185,41 @@ describe.each(CASES)('a signed PUT of %s on %s', (driver, adapter) => {
     expect(await app.storage.getBytes(KEY)).toEqual(BYTES);
   });
 
+  test('holds to the conditions of its uploader, too', async () => {
+    const target = await sign();
+    const { etag } = await app.storage.put(KEY, 'before');
+    for (const [headers, status] of [
+      [{ 'If-None-Match': '*' }, 412],
+      [{ 'If-Match': '"other"' }, 412],
+      [{ 'If-Match': `W/${etag}` }, 412],
+      [{ 'If-Match': etag!, 'If-None-Match': '*' }, 412],
+      // No backend decides these at the moment of the commit.
+      [{ 'If-None-Match': '"other"' }, 501],
+      [{ 'If-Match': `${etag}, "other"` }, 501],
+      [{ 'If-Unmodified-Since': 'Sun, 06 Nov 1994 08:49:37 GMT' }, 501],
+    ] as [Record<string, string>, number][]) {
+      expect([headers, (await put(target, BYTES, headers)).status]).toEqual([headers, status]);
+    }
+    expect(await (await app.storage.get(KEY)).text()).toBe('before');
+    expect((await put(target, BYTES, { 'If-Match': etag! })).status).toBe(201);
+    expect((await put(target, BYTES, { 'If-Match': '*' })).status).toBe(201);
+    await app.storage.delete(KEY);
+    expect((await put(target, BYTES, { 'If-Match': '*' })).status).toBe(412);
+    expect((await put(target, BYTES, { 'If-None-Match': '*' })).status).toBe(201);
+    const once = await sign({ ifNoneMatch: '*' });
+    expect((await put(once, BYTES, { 'If-Match': '*' })).status).toBe(412);
+  });
+
+  test('stores the bytes as they are encoded, and no part of a file as the whole', async () => {
+    const answer = await put(await sign(), BYTES, { 'Content-Encoding': 'gzip' });
+    expect(answer.status).toBe(201);
+    expect((await app.storage.info(KEY)).contentEncoding).toBe('gzip');
+    expect(await app.storage.getBytes(KEY)).toEqual(BYTES);
+    const part = await put(await sign(), 'part', { 'Content-Range': 'bytes 0-3/100' });
+    expect(part).toMatchObject({ status: 400, json: { code: 'INVALID_ARGUMENT' } });
+    expect(await app.storage.getBytes(KEY)).toEqual(BYTES);
+  });
+
   test('leaves nothing of a body that its client gives up', async () => {
     await app.storage.put(KEY, 'before');
     const socket = await openSocket(app.port);

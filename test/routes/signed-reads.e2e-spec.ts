@@ -4,7 +4,8 @@ import type { Storage } from '../../lib/core/storage.js';
 import { StorageModule } from '../../lib/storage.module.js';
 import { getStorageToken } from '../../lib/storage.tokens.js';
 import { closeApps } from '../nest/app-fixture.js';
-import { send } from '../nest/http-client.js';
+import { send, sendRaw } from '../nest/http-client.js';
+import { SAFE_HEADERS } from '../serving/safe-headers.js';
 import { pathMutations, queryMutations, signatureMutations } from './mutations.js';
 import {
   ADAPTERS,
@@ -63,6 +64,36 @@ describe.each(CASES)('a signed URL of %s on %s', (driver, adapter) => {
     const head = await get(targetOf(signed), 'HEAD');
     expect(head).toMatchObject({ status: 200, text: '' });
     expect(head.headers['content-length']).toBe(String(TEXT.length));
+  });
+
+  test('is the same with any host before it', async () => {
+    const target = `http://any.example${targetOf(signed)}`;
+    const request = `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    expect(await sendRaw(app.port, request)).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await sendRaw(app.port, request.replace('expires=', 'expires=9'))).toMatch(
+      /^HTTP\/1\.1 403 /,
+    );
+  });
+
+  test.each(['DELETE', 'PATCH', 'POST', 'PUT'])(
+    'is refused for %s with the one answer, whatever its body is, and with headers for safety',
+    async (method) => {
+      const target = targetOf(signed);
+      for (const type of ['application/json', 'no type', '']) {
+        const headers = { 'Content-Length': '1', ...(type !== '' && { 'Content-Type': type }) };
+        const answer = await send(app.port, target, { method, body: '{', headers });
+        expect([answer.status, answer.text]).toEqual([403, REFUSAL.body]);
+        expect(answer.headers).toMatchObject(SAFE_HEADERS);
+      }
+    },
+  );
+
+  test('is refused with the one answer when its path is not well-formed', async () => {
+    const [path, query] = targetOf(signed).split('?') as [string, string];
+    for (const end of ['%', '%zz', '%c0%ae']) {
+      expect(await answerOf(get(`${path}${end}?${query}`))).toEqual(REFUSAL);
+    }
+    expect(await answerOf(get(`/storage/%zz?${query}`))).toEqual(REFUSAL);
   });
 
   test('is refused with one answer, whatever of its query was changed', async () => {

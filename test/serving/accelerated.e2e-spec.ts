@@ -14,7 +14,8 @@ import { closeApps, startApp, type TestApp } from '../nest/app-fixture.js';
 import { type Answer, send } from '../nest/http-client.js';
 import { ADAPTERS } from './adapters.js';
 import { findNginx, type Nginx, startNginx } from './nginx.js';
-import { SAFE_HEADERS, servingOn } from './serving-fixture.js';
+import { SAFE_HEADERS } from './safe-headers.js';
+import { servingOn } from './serving-fixture.js';
 
 const NAME = 'a dir/ü%20?x#y+z\'"&日本.txt';
 

@@ -9,7 +9,8 @@ import {
 import { closeApps } from '../nest/app-fixture.js';
 import { send } from '../nest/http-client.js';
 import { ADAPTERS } from './adapters.js';
-import { SAFE_HEADERS, servingOn } from './serving-fixture.js';
+import { SAFE_HEADERS } from './safe-headers.js';
+import { servingOn } from './serving-fixture.js';
 
 afterEach(closeApps);
 
@@ -241,6 +242,7 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       ['text/html', 'text/html'],
       ['application/json', 'application/json'],
       ['text/csv', 'text/csv'],
+      ['video/mp4; codecs="avc1.42E01E, mp4a.40.2"', 'video/mp4; codecs="avc1.42E01E, mp4a.40.2"'],
       ['text/javascript', 'application/octet-stream'],
       ['Application/JavaScript; charset=utf-8', 'application/octet-stream'],
       ['text/x-ecmascript', 'application/octet-stream'],
@@ -252,6 +254,28 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
         const answer = await send(port, '/files/a', { headers });
         expect(answer.headers['content-type']).toBe(sent);
       }
+    });
+
+    test.each([
+      'image/png;, text/html',
+      'image/png, text/html',
+      'text/plain;, text/javascript',
+      'image/png; a="b", text/html',
+      'image/png text/html',
+      'image/png; a',
+      'image',
+      '',
+    ])('%j, which others stored, is not one type: it is bytes to save', async (contentType) => {
+      const { port, put } = await serve((memory) => ({
+        get: async (key, options) => {
+          const download = await memory.get(key, options);
+          return { ...download, file: { ...download.file, contentType } };
+        },
+      }));
+      await put('a.png', 'x');
+      const { headers } = await send(port, '/files/a.png');
+      expect(headers['content-type']).toBe('application/octet-stream');
+      expect(headers['content-disposition']).toBe('attachment; filename="a.png"');
     });
 
     test('what others stored that no header can hold is left out', async () => {

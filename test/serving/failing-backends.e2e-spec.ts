@@ -7,7 +7,8 @@ import {
 import { closeApps, failure, until } from '../nest/app-fixture.js';
 import { openSocket, send } from '../nest/http-client.js';
 import { ADAPTERS } from './adapters.js';
-import { SAFE_HEADERS, servingOn } from './serving-fixture.js';
+import { SAFE_HEADERS } from './safe-headers.js';
+import { servingOn } from './serving-fixture.js';
 
 afterEach(closeApps);
 
@@ -78,6 +79,47 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       expect(answer.headers).toMatchObject(SAFE_HEADERS);
       expect(answer.headers['access-control-allow-origin']).toBe('http://friend.example');
       expect(log.text).toContain('no answer from bucket');
+    });
+
+    test.each([
+      ['fewer bytes than it announced', 9, 'delivered 9 bytes of the 10'],
+      ['more bytes than it announced', 60, 'more than the 10 bytes'],
+    ])('by %s cuts the connection, and lets out none beyond', async (_, size, message) => {
+      const bytes = Buffer.from(
+        '0123456789HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nEVIL!'.padEnd(size),
+      );
+      const { port, put, log } = await serve((memory) => ({
+        get: async (key, options) => {
+          const { file } = await memory.get(key, options);
+          const body = Readable.from([bytes.subarray(0, 5), bytes.subarray(5, size)], {
+            objectMode: false,
+          });
+          return { file, body };
+        },
+      }));
+      await put('a.png', '0123456789');
+      const socket = await openSocket(port);
+      socket.write('GET /files/a.png HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n');
+      let received = '';
+      socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
+      await until(() => socket.closed);
+      expect(received).not.toContain('EVIL');
+      expect(received.split('\r\n\r\n')[1]!.length).toBeLessThan(10);
+      expect(log.text).toContain(message);
+    });
+
+    test('by other bytes than it announced, known before the first, is a 502, and logged', async () => {
+      const { port, put, log } = await serve((memory) => ({
+        get: async (key, options) => ({
+          ...(await memory.get(key, options)),
+          body: Buffer.from('too many bytes'),
+        }),
+      }));
+      await put('a.png', '0123456789');
+      const answer = await send(port, '/files/a.png');
+      expect(answer).toMatchObject({ status: 502, json: { code: 'INTEGRITY' } });
+      expect(answer.headers).toMatchObject(SAFE_HEADERS);
+      expect(log.text).toContain('more than the 10 bytes');
     });
 
     test('in mid-stream cuts the connection, and is logged', async () => {

@@ -3,7 +3,8 @@ import { InjectStorage, ServedFile, Storage, type StorageDriver } from '../../li
 import { closeApps, failure, until } from '../nest/app-fixture.js';
 import { type Answer, openSocket, send } from '../nest/http-client.js';
 import { ADAPTERS } from './adapters.js';
-import { endless, SAFE_HEADERS, servingOn } from './serving-fixture.js';
+import { SAFE_HEADERS } from './safe-headers.js';
+import { endless, servingOn } from './serving-fixture.js';
 
 afterEach(closeApps);
 

@@ -12,7 +12,7 @@ import { send } from '../nest/http-client.js';
 import { UPLOAD_BACKENDS, type UploadBackend } from '../uploads/upload-backends.js';
 import { ADAPTERS } from './adapters.js';
 import { recorded, type RecordedDriver } from './recorded-driver.js';
-import { SAFE_HEADERS } from './serving-fixture.js';
+import { SAFE_HEADERS } from './safe-headers.js';
 
 type Mode = NonNullable<ServedFileOptions['mode']>;
 
@@ -26,11 +26,15 @@ class RedirectsController {
     @Param('key') key: string,
     @Query('lives') lives?: string,
     @Query('save') filename?: string,
+    @Query('cache') cache?: 'private',
+    @Query('inline') inline?: string,
   ): ServedFile {
     return new ServedFile(this.files, key, {
       mode,
       ...(lives !== undefined && { expiresIn: Number(lives) }),
       ...(filename !== undefined && { filename }),
+      ...(cache !== undefined && { cache }),
+      ...(inline !== undefined && { disposition: 'inline', dangerouslyAllowInline: [inline] }),
     });
   }
 
@@ -51,7 +55,13 @@ interface Served {
 
 async function serve(openBackend: () => Promise<UploadBackend>): Promise<Served> {
   const backend = await openBackend();
-  const files = recorded(backend.driver);
+  const files = recorded(backend.driver, {
+    // As an upload by others may have stored it.
+    async info(key, options) {
+      const file = await backend.driver.info(key, options);
+      return key.endsWith('odd.png') ? { ...file, contentType: 'image/png;, text/html' } : file;
+    },
+  });
   const apps = new Map<string, TestApp>();
   for (const [name, adapter] of ADAPTERS) {
     const imports = [
@@ -62,6 +72,8 @@ async function serve(openBackend: () => Promise<UploadBackend>): Promise<Served>
   }
   const storage = apps.get('Express')!.app.get<Storage>(getStorageToken());
   await storage.put('page.html', '<script>alert(1)</script>');
+  await storage.put('paper.pdf', '%PDF', { cacheControl: 'public, max-age=31536000' });
+  await storage.put('odd.png', '<script>alert(1)</script>');
   await storage.put('photo.png', 'png', { metadata: { filename: 'Zürich "1".png' } });
   return { backend, files, apps, storage };
 }
@@ -104,6 +116,43 @@ describe.each(Object.entries({ s3, gcs, azure }))('a redirect to %s', (_name, op
       const followed = await fetch(headers.location!);
       expect(followed.headers.get('content-disposition')).toBe('attachment; filename="index.html"');
       await followed.text();
+    });
+
+    test('never shows what is stored with more than one type', async () => {
+      const { headers } = await get('/redirect/odd.png');
+      const followed = await fetch(headers.location!);
+      expect(followed.headers.get('content-type')).toBe('application/octet-stream');
+      expect(followed.headers.get('content-disposition')).toBe('attachment; filename="odd.png"');
+      await followed.text();
+    });
+
+    test('shows nothing that the app would show in a sandbox only', async () => {
+      const html = await get('/redirect/page.html?inline=text/html');
+      const saved = await fetch(html.headers.location!);
+      expect(saved.headers.get('content-disposition')).toMatch(/^attachment/);
+      await saved.text();
+      const pdf = await get('/redirect/paper.pdf?inline=application/pdf');
+      const shown = await fetch(pdf.headers.location!);
+      expect(shown.headers.get('content-disposition')).toMatch(/^inline/);
+      expect(shown.headers.get('cache-control')).toBe('public, max-age=31536000');
+      await shown.text();
+    });
+
+    test('binds what the app says of caches, or is not made', async () => {
+      const answer = await get('/redirect/paper.pdf?cache=private');
+      const chosen = await get('/auto/paper.pdf?cache=private');
+      if (!served.storage.capabilities.signedCacheControl) {
+        expect(answer).toMatchObject({ status: 501, json: { code: 'UNSUPPORTED' } });
+        expect(chosen).toMatchObject({ status: 200, text: '%PDF' });
+        expect(chosen.headers['cache-control']).toBe('private, no-store, no-transform');
+        return;
+      }
+      for (const { status, headers } of [answer, chosen]) {
+        expect(status).toBe(302);
+        const followed = await fetch(headers.location!);
+        expect(await followed.text()).toBe('%PDF');
+        expect(followed.headers.get('cache-control')).toBe('private, no-store, no-transform');
+      }
     });
 
     test('is undone by a change of what is bound', async () => {

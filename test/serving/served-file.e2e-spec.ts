@@ -17,7 +17,8 @@ import { createStorage, InjectStorage, ServedFile, Storage } from '../../lib/ind
 import { closeApps, startApp } from '../nest/app-fixture.js';
 import { send } from '../nest/http-client.js';
 import { ADAPTERS } from './adapters.js';
-import { SAFE_HEADERS, servingOn } from './serving-fixture.js';
+import { SAFE_HEADERS } from './safe-headers.js';
+import { servingOn } from './serving-fixture.js';
 
 afterEach(closeApps);
 

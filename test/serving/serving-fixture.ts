@@ -76,14 +76,6 @@ export function endless(): Readable {
   });
 }
 
-/** What every answer about a file has. */
-export const SAFE_HEADERS = {
-  'x-content-type-options': 'nosniff',
-  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-};
-
 /** `serve()` on an adapter. */
 export function servingOn(adapter: () => AppSettings['adapter']): typeof serve {
   return (replace, metadata, settings) =>

@@ -191,6 +191,7 @@ function capabilitiesOf({ signsWith }: AzureContainer): Capabilities {
     multipart: true,
     multipartListing: true,
     signedUrls: signs,
+    signedCacheControl: signs,
     signedUploads: { PUT: signs ? ['createOnly'] : false, POST: false },
     signedParts: false,
     checksums: ['md5'],

@@ -22,13 +22,14 @@ export const MAX_DELEGATED_LIFE = KEY_LIFE - 86_400;
 export async function url(
   container: AzureContainer,
   key: string,
-  { expiresIn, contentDisposition, contentType, signal }: DriverUrlOptions,
+  { expiresIn, contentDisposition, contentType, cacheControl, signal }: DriverUrlOptions,
 ): Promise<string> {
   const options = {
     permissions: 'r',
     expiresOn: new Date(Date.now() + expiresIn * 1000),
     ...(contentDisposition !== undefined && { contentDisposition }),
     ...(contentType !== undefined && { contentType }),
+    ...(cacheControl !== undefined && { cacheControl }),
   };
   return signedUrl(container, key, options, signal);
 }

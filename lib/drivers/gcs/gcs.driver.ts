@@ -72,6 +72,8 @@ const CAPABILITIES: Capabilities = {
   multipart: true,
   multipartListing: true,
   signedUrls: true,
+  // https://cloud.google.com/storage/docs/xml-api/reference-headers knows parameters for type and disposition only.
+  signedCacheControl: false,
   signedUploads: {
     PUT: ['contentType', 'size', 'maxSize', 'checksum', 'createOnly'],
     POST: ['contentType', 'size', 'maxSize'],

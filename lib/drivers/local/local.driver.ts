@@ -315,6 +315,7 @@ function capabilitiesOf(signs: boolean): Capabilities {
     multipart: true,
     multipartListing: true,
     signedUrls: signs,
+    signedCacheControl: signs,
     signedUploads: {
       PUT: signs && SIGNED_UPLOAD_CONSTRAINTS,
       POST: signs && SIGNED_UPLOAD_CONSTRAINTS,

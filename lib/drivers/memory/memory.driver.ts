@@ -96,6 +96,7 @@ class MemoryDriver implements StorageDriver<undefined> {
       multipart: true,
       multipartListing: true,
       signedUrls: canSign,
+      signedCacheControl: canSign,
       signedUploads: {
         PUT: canSign && SIGNED_UPLOAD_CONSTRAINTS,
         POST: canSign && SIGNED_UPLOAD_CONSTRAINTS,

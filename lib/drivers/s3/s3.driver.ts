@@ -186,6 +186,7 @@ function capabilitiesOf(profile: S3Profile): Capabilities {
     multipart: true,
     multipartListing: profile.multipartListing,
     signedUrls: true,
+    signedCacheControl: true,
     signedUploads: {
       PUT: [
         'contentType',

@@ -23,12 +23,13 @@ import { type PolicyCondition, signPolicy } from './s3.post-policies.js';
 import { type S3Command, withHeaders, withoutExtras } from './s3.requests.js';
 
 export function url(bucket: S3Bucket, key: string, options: DriverUrlOptions): Promise<string> {
-  const { contentDisposition, contentType, expiresIn } = options;
+  const { contentDisposition, contentType, cacheControl, expiresIn } = options;
   const command = new GetObjectCommand({
     Bucket: bucket.bucket,
     Key: key,
     ...(contentDisposition !== undefined && { ResponseContentDisposition: contentDisposition }),
     ...(contentType !== undefined && { ResponseContentType: contentType }),
+    ...(cacheControl !== undefined && { ResponseCacheControl: cacheControl }),
   });
   return presign(bucket, command, expiresIn);
 }

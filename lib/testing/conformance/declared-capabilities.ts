@@ -15,6 +15,7 @@ const FLAGS = [
   'multipart',
   'multipartListing',
   'signedUrls',
+  'signedCacheControl',
   'retries',
 ] as const satisfies readonly (keyof Capabilities)[];
 const CHECKSUMS: readonly ChecksumAlgorithm[] = ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'];

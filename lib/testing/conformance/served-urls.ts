@@ -55,6 +55,21 @@ export const servedUrls: readonly Behaviour[] = [
     },
   },
   {
+    name: 'serves a file with the Cache-Control that was signed, for a whole file and a part',
+    needs: (capabilities) => capabilities.signedCacheControl,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, BYTES);
+      const url = await storage.url(`${folder}a`, {
+        cacheControl: 'private, no-store, no-transform',
+      });
+      for (const headers of [{}, { range: 'bytes=0-9' }] as Record<string, string>[]) {
+        const response = await fetch(url, { headers });
+        await response.arrayBuffer();
+        assert.equal(response.headers.get('cache-control'), 'private, no-store, no-transform');
+      }
+    },
+  },
+  {
     name: 'serves a range of a file by its signed URL',
     needs: (capabilities) => signs(capabilities) && capabilities.ranges,
     async run(storage, { folder }) {

@@ -80,6 +80,14 @@ export const urls: readonly Behaviour[] = [
     },
   },
   {
+    name: 'binds a URL to a Cache-Control, or refuses to',
+    needs: ({ signedCacheControl }) => signedCacheControl,
+    async run(storage, { folder }) {
+      const signed = await storage.url(`${folder}a`, { cacheControl: 'private, no-store' });
+      assert.notEqual(signed, await storage.url(`${folder}a`));
+    },
+  },
+  {
     name: 'has a public URL only where one is configured',
     async run(storage, { folder }) {
       try {

@@ -1,0 +1,43 @@
+import { Readable } from 'node:stream';
+import { StorageIntegrityError } from './errors.js';
+
+/** What Node's streams, and those of `readable-stream`, keep of themselves. */
+interface WithState {
+  readonly _readableState?: { readonly ended?: boolean };
+}
+
+/**
+ * Holds what a driver delivers to the length that it announced: nothing beyond it comes out, and a body that is longer or
+ * shorter fails instead of ending. No byte is copied for that.
+ *
+ * @throws StorageIntegrityError when it is known already
+ */
+export function holdToSize(body: Uint8Array | Readable, size: number): void {
+  if (!(body instanceof Readable)) {
+    if (body.byteLength !== size) throw otherSize(body.byteLength, size);
+    return;
+  }
+  // Small bodies may be there as a whole by now.
+  let received = body.readableObjectMode ? 0 : body.readableLength;
+  const hasEnded = (body as WithState)._readableState?.ended === true;
+  if (received > size || (hasEnded && received < size)) {
+    const error = otherSize(received, size);
+    body.on('error', () => {}).destroy();
+    throw error;
+  }
+  const push = body.push.bind(body);
+  body.push = (chunk: string | Uint8Array | null, encoding) => {
+    received += chunk === null ? 0 : Buffer.byteLength(chunk);
+    if (received <= size && (chunk !== null || received === size)) return push(chunk, encoding);
+    body.destroy(otherSize(received, size));
+    return false;
+  };
+}
+
+function otherSize(received: number, size: number): StorageIntegrityError {
+  return new StorageIntegrityError(
+    received > size
+      ? `The backend delivers more than the ${size} bytes that it announced`
+      : `The backend delivered ${received} bytes of the ${size} that it announced`,
+  );
+}

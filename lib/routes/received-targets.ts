@@ -1,0 +1,42 @@
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { setSafeHeaders } from '../serving/file-headers.js';
+import type { ServedFileOptions } from '../serving/serving-options.js';
+import { targetBelow } from './route-path.js';
+
+/**
+ * Looks at each request below a path before anybody else does, so that it is the same to all who come after,
+ * middleware that is bound to a path included: an absolute-form target (RFC 9112 §3.2.2) becomes the path and query that
+ * it means, and what routers cannot decode, and would answer by themselves, a path that is no key's. Whatever answers
+ * has the headers for safety. To be called before the app listens.
+ */
+export function receiveBelow(
+  mount: string,
+  { httpAdapter }: HttpAdapterHost,
+  serving: ServedFileOptions = {},
+): void {
+  const server = httpAdapter?.getHttpServer() as Server | undefined;
+  server?.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+    const url = request.url?.replace(ABSOLUTE_FORM, (_, end: string) =>
+      end === '/' ? end : `/${end}`,
+    );
+    const target = targetBelow(mount, url);
+    if (!target) return;
+    const query = url!.includes('?') ? `?${target.query}` : '';
+    request.url = `${mount}/${decodable(target.path)}${query}`;
+    const header = (name: string, value: string): void => void response.setHeader(name, value);
+    setSafeHeaders({ serving }, { header });
+  });
+}
+
+const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*(\/|$|(?=[?#]))/i;
+
+/** The path, or one that reads like it and is no key's: it has a NUL. */
+function decodable(path: string): string {
+  try {
+    decodeURIComponent(path);
+    return path;
+  } catch {
+    return `%00${path.replaceAll('%', '%25')}`;
+  }
+}
