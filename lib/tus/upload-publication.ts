@@ -53,7 +53,8 @@ export class UploadPublication {
       if (isFinal(error, publisher)) await upload.remove();
       throw error;
     }
-    await upload.note({ isDone: true });
+    // It is done all the same; at worst, the app is told again.
+    await upload.note({ isDone: true }).catch(() => {});
   }
 
   async #publishFile(upload: StagedUpload, { request }: Publisher): Promise<StoredFile> {

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { StorageDriver } from '../../lib/core/storage-driver.js';
 import type { Storage } from '../../lib/core/storage.js';
 import type { StorageConfiguration } from '../../lib/drivers/driver-options.js';
+import type { StorageModuleOptions } from '../../lib/interfaces/storage-module-options.interface.js';
 import { StorageModule } from '../../lib/storage.module.js';
 import { getStorageToken } from '../../lib/storage.tokens.js';
 import { TusModule, type TusModuleOptions } from '../../lib/tus/index.js';
@@ -43,6 +44,7 @@ export interface TusSetup extends AppSettings {
   readonly configuration?: StorageConfiguration;
   readonly options?: Partial<TusModuleOptions<any>>;
   readonly metadata?: ModuleMetadata;
+  readonly settings?: Pick<StorageModuleOptions, 'shutdownTimeout'>;
 }
 
 /** An app that takes uploads at `/files`. */
@@ -50,18 +52,19 @@ export async function startTus({
   configuration = { driver: 'memory' },
   options = {},
   metadata = {},
-  ...settings
+  settings = {},
+  ...appSettings
 }: TusSetup = {}): Promise<TusApp> {
   const started = await startApp(
     {
       ...metadata,
       imports: [
-        StorageModule.forRoot({ storages: { uploads: configuration } }),
+        StorageModule.forRoot({ storages: { uploads: configuration }, ...settings }),
         TusModule.forRoot({ signingKeys, maxSize: '1gb', drainTimeout: 1, ...options }),
         ...(metadata.imports ?? []),
       ],
     },
-    settings,
+    appSettings,
   );
   return {
     ...started,
