@@ -48,8 +48,12 @@ export class StagedUpload {
     const { length, partSize } = given;
     let record: UploadRecord = given;
     if (length === undefined || length > partSize) {
-      const size = length ?? maxSize;
-      const multipart = await staging.startMultipartUpload(name, { size, partSize });
+      const { maxParts } = staging.capabilities.limits;
+      const least = Math.max(partSize, Math.ceil((length ?? maxSize) / maxParts));
+      const multipart = await staging.startMultipartUpload(name, {
+        partSize: least,
+        ...(length !== undefined && { size: length }),
+      });
       record = { ...given, partSize: multipart.partSize, multipart };
     }
     try {

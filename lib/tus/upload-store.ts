@@ -124,7 +124,8 @@ export class UploadStore extends EventEmitter implements DataStore {
 
   /** For a creation that failed: nobody was told where the upload is. */
   async removeCreated(): Promise<void> {
-    if (this.#created) await this.#upload!.remove();
+    // What fails is left to the next sweep.
+    if (this.#created) await this.#upload!.remove().catch(() => {});
   }
 
   /** What is over is found by the sweep of the storage. */

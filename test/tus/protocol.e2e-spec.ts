@@ -379,6 +379,29 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
     expect((await tus('HEAD', path)).headers['upload-offset']).toBe('2500');
   });
 
+  test('an upload that nobody goes on with is swept with all else that is staged', async () => {
+    const { tus, create, append, storage } = await start({ options: { partSize: 1000 } });
+    const path = await create(5000);
+    await append(path, 0, Buffer.alloc(1500));
+    expect(await staged(storage)).toHaveLength(2);
+    await until(async () => {
+      await storage.sweepStaged({ olderThan: 1 });
+      return (await staged(storage)).length === 0;
+    });
+    expect((await tus('HEAD', path)).status).toBe(404);
+  });
+
+  test('a length that is not known yet is bound to the largest file only by what comes', async () => {
+    const configuration = { driver: 'memory', maxObjectSize: 5000 } as const;
+    const { tus, append } = await start({ configuration, options: { partSize: 1000 } });
+    const { headers } = await tus('POST', '/files', { 'Upload-Defer-Length': '1' });
+    const path = headers.location!;
+    expect((await append(path, 0, Buffer.alloc(4000))).status).toBe(204);
+    expect((await append(path, 4000, Buffer.alloc(2000), { 'Upload-Length': '6000' })).status).toBe(
+      413,
+    );
+  });
+
   test('of two clients that go on with one upload, one wins, and the file is whole', async () => {
     const { create, append, tus, storage } = await start({ options: { partSize: 64 * 1024 } });
     const bytes = Buffer.concat([png(16), randomBytes(MiB)]);
