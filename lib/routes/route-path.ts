@@ -25,7 +25,7 @@ export function claimPath(path: string, config: ApplicationConfig): void {
   const paths = claimed.get(config) ?? new Set();
   if (paths.has(path)) {
     throw new StorageConfigurationError(
-      `Two modules serve storages below the path "${path}"; give each its own: routes: { path } of StorageModule, path of ServeStorageModule`,
+      `Two modules serve storages below the path "${path}"; give each its own: routes: { path } of StorageModule, path of ServeStorageModule and of TusModule`,
     );
   }
   claimed.set(config, paths.add(path));

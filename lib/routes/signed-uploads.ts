@@ -214,7 +214,8 @@ function malformed(message: string): UploadException {
   return new UploadException(HttpStatus.BAD_REQUEST, 'MALFORMED_FORM', message);
 }
 
-function alreadyRead(): StorageConfigurationError {
+/** For a body that should be unread here. */
+export function alreadyRead(): StorageConfigurationError {
   return new StorageConfigurationError(
     'The body of the request was read before the storage route came to it; take away the middleware or plugin that reads bodies on this path',
   );

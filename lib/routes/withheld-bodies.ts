@@ -66,7 +66,7 @@ function withholdOnExpress(app: ExpressApp, path: string, isOurs: IsOurs): void 
     giveBack(request);
     next();
   });
-  const first = stack.findIndex(({ route }) => String(route?.path).startsWith(`${path}/`));
+  const first = stack.findIndex(({ route }) => `${String(route?.path)}/`.startsWith(`${path}/`));
   stack.splice(first === -1 ? stack.length : first, 0, restoring);
   stack.unshift(
     layerOf((request, _response, next) => {

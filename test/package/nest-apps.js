@@ -1,19 +1,30 @@
-// The README's example as an app of each kind, over HTTP.
+// The README's example as an app of each kind, with resumable uploads beside it, over HTTP.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Consumer } from './consumer.js';
-import { uploadRoundTrip } from './upload-round-trip.js';
+import { resumableRoundTrip, uploadRoundTrip } from './upload-round-trip.js';
 
 const MAIN = `import 'reflect-metadata';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { TusModule } from 'nestjs-storages/tus';
 import { AppModule } from './app.module.js';
 import { StoredPhotosController } from './stored-photos.controller.js';
 
-@Module({ imports: [AppModule], controllers: [StoredPhotosController] })
+@Module({
+  imports: [
+    AppModule,
+    TusModule.forRoot({
+      signingKeys: [{ id: 'one', secret: 'a secret of at least thirty-two bytes' }],
+      maxSize: '1gb',
+      accept: ['image/*'],
+    }),
+  ],
+  controllers: [StoredPhotosController],
+})
 class MainModule {}
 
 async function start(): Promise<void> {
@@ -48,6 +59,7 @@ export function commonJsApp(check, place) {
       '@nestjs/common': '11.2.10',
       '@nestjs/core': '11.2.10',
       '@nestjs/platform-express': '11.2.10',
+      '@tus/server': '2.4.5',
       '@types/node': '22.20.5',
       'reflect-metadata': '0.2.2',
       rxjs: '7.8.2',
@@ -76,6 +88,7 @@ export function esModuleApp(check, place) {
       '@nestjs/common': '12.5.1',
       '@nestjs/core': '12.5.1',
       '@nestjs/platform-express': '12.5.1',
+      '@tus/server': '2.4.5',
       '@types/node': '24.19.0',
       'reflect-metadata': '0.2.2',
       rxjs: '7.8.2',
@@ -100,6 +113,7 @@ async function nestApp(check, { tarball, repository, work }, app) {
   await check(`${name}: the README's example stores, serves and deletes over HTTP`, () =>
     running(consumer, uploadRoundTrip),
   );
+  await check(`${name}: an upload is resumed by tus`, () => running(consumer, resumableRoundTrip));
 }
 
 /** The first two TypeScript blocks of the README: the upload, and reading it back. */

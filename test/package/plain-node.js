@@ -25,6 +25,11 @@ await assert.rejects(openStorage('images', { driver: 's3', bucket: 'images' }), 
 });
 `;
 
+/** The file that loads it is no entry point: without Nest's HTTP layer, no request comes to it. */
+const MISSING_TUS_SERVER = `
+await assert.rejects(loadTusServer(), /^StorageConfigurationError: .*npm install @tus\\/server$/);
+`;
+
 const NAMES = '{ openStorage, StorageConfigurationError }';
 
 const fromCommonJs = (specifier) => `
@@ -65,6 +70,19 @@ export async function plainNode(check, { tarball, work }) {
       'missing.mjs',
       `import assert from 'node:assert/strict';\nimport ${NAMES} from 'nestjs-storages';\n${MISSING_SDK}`,
     ),
+  );
+  await check(
+    'Plain Node: tus without @tus/server says what to install, in both builds',
+    async () => {
+      await script(
+        'missing-tus.mjs',
+        `import assert from 'node:assert/strict';\nimport { loadTusServer } from './node_modules/nestjs-storages/dist/tus/load-tus-server.js';\n${MISSING_TUS_SERVER}`,
+      );
+      await script(
+        'missing-tus.cjs',
+        `const assert = require('node:assert/strict');\nconst { loadTusServer } = require('./node_modules/nestjs-storages/dist/cjs/tus/load-tus-server.js');\n(async () => {${MISSING_TUS_SERVER}})();`,
+      );
+    },
   );
   await check('Plain Node, CommonJS: require() of the package does the same', () =>
     script('store.cjs', fromCommonJs('nestjs-storages')),

@@ -40,6 +40,32 @@ export async function uploadRoundTrip(url, folder) {
   assert.equal((await fetch(location)).status, 404);
 }
 
+/** A picture in two requests of tus, in between of which the client asks how far it has come. */
+export async function resumableRoundTrip(url, folder) {
+  const image = png(300, 300);
+  const before = new Set(await readdir(join(folder, 'var/uploads')));
+  const tus = (path, method, headers, body) =>
+    fetch(new URL(path, url), { method, headers: { 'tus-resumable': '1.0.0', ...headers }, body });
+  const created = await tus('/files', 'POST', { 'upload-length': String(image.length) });
+  assert.equal(created.status, 201);
+  const location = created.headers.get('location');
+  for (const [start, end] of [
+    [0, 1000],
+    [1000, image.length],
+  ]) {
+    const asked = await tus(location, 'HEAD', {});
+    assert.equal(asked.headers.get('upload-offset'), String(start));
+    const headers = {
+      'content-type': 'application/offset+octet-stream',
+      'upload-offset': String(start),
+    };
+    const appended = await tus(location, 'PATCH', headers, image.subarray(start, end));
+    assert.equal(appended.status, 204, await appended.text());
+  }
+  const [key] = (await readdir(join(folder, 'var/uploads'))).filter((name) => !before.has(name));
+  assert.match(key, /^[0-9a-f]{32}\.png$/);
+}
+
 function send(url, bytes, name) {
   const form = new FormData();
   form.append('photo', new Blob([bytes], { type: 'image/png' }), name);

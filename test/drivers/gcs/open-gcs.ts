@@ -81,9 +81,13 @@ export function openDriver(
   );
 }
 
-/** The SDK's client. Its newer versions warn of the option `credentials`, so they are set afterwards. */
-export function clientOf({ clientOptions }: GcsTestServer): GcsClient {
-  const { credentials, ...options } = clientOptions;
+/** The SDK's client. */
+export function clientOf(server: GcsTestServer): GcsClient {
+  return gcsClient(server.clientOptions);
+}
+
+/** The same by what it is made of. Newer versions of the SDK warn of the option `credentials`, so they are set afterwards. */
+export function gcsClient({ credentials, ...options }: GcsTestServer['clientOptions']): GcsClient {
   const client = new GcsClient(options);
   client.authClient.jsonContent = credentials;
   return client;

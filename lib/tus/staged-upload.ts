@@ -1,0 +1,267 @@
+import { StorageFileNotFoundError } from '../core/errors.js';
+import type { MultipartPart } from '../core/multipart.js';
+import type { Storage } from '../core/storage.js';
+import { PartBuffer } from './part-buffer.js';
+import {
+  deleteRecord,
+  type PublishedAs,
+  readRecord,
+  type UploadRecord,
+  writeRecord,
+} from './upload-record.js';
+
+/** The bytes that the backend has of an upload. */
+interface Progress {
+  readonly parts: readonly MultipartPart[];
+  /** Bytes after the parts, fewer than one of them, in a file of their own. */
+  readonly tail: number;
+  /** All bytes are in one staged file. */
+  readonly isWhole: boolean;
+}
+
+const NOTHING: Progress = { parts: [], tail: 0, isWhole: false };
+const WHOLE: Progress = { parts: [], tail: 0, isWhole: true };
+
+/**
+ * The bytes of an upload in the staging area: parts of one size, and what comes after them in a file that says by its
+ * name which part it is the beginning of. So whatever process is killed at whatever moment, what the backend has is a
+ * beginning of the file, and says how long it is.
+ *
+ * One request at a time, which has the lock.
+ */
+export class StagedUpload {
+  private constructor(
+    private readonly staging: Storage,
+    /** Of the staged file that all bytes come together in; all else has names that begin with it. */
+    readonly name: string,
+    private current: UploadRecord,
+    private progress: Progress,
+  ) {}
+
+  /** @param maxSize of an upload whose length is not known yet */
+  static async create(
+    staging: Storage,
+    name: string,
+    given: Omit<UploadRecord, 'multipart'>,
+    maxSize: number,
+  ): Promise<StagedUpload> {
+    const { length, partSize } = given;
+    let record: UploadRecord = given;
+    if (length === undefined || length > partSize) {
+      const { maxParts } = staging.capabilities.limits;
+      const least = Math.max(partSize, Math.ceil((length ?? maxSize) / maxParts));
+      const multipart = await staging.startMultipartUpload(name, {
+        partSize: least,
+        ...(length !== undefined && { size: length }),
+      });
+      record = { ...given, partSize: multipart.partSize, multipart };
+    }
+    try {
+      await writeRecord(staging, name, record);
+    } catch (error) {
+      if (record.multipart) await staging.abortMultipartUpload(record.multipart);
+      throw error;
+    }
+    return new StagedUpload(staging, name, record, NOTHING);
+  }
+
+  /** An upload all of whose bytes are given. */
+  static async createWhole(
+    staging: Storage,
+    name: string,
+    record: UploadRecord & { readonly length: number },
+    body: AsyncIterable<Uint8Array>,
+  ): Promise<StagedUpload> {
+    await staging.put(name, body, { size: record.length });
+    try {
+      await writeRecord(staging, name, record);
+    } catch (error) {
+      await staging.delete(name);
+      throw error;
+    }
+    return new StagedUpload(staging, name, record, WHOLE);
+  }
+
+  /** `undefined` when it is not there any more. */
+  static async find(staging: Storage, name: string): Promise<StagedUpload | undefined> {
+    const record = await readRecord(staging, name);
+    const progress = record && (await progressOf(staging, name, record));
+    return progress && new StagedUpload(staging, name, record!, progress);
+  }
+
+  get record(): UploadRecord {
+    return this.current;
+  }
+
+  /** How many bytes the backend has. */
+  get offset(): number {
+    const { parts, tail, isWhole } = this.progress;
+    if (isWhole) return this.record.length!;
+    return parts.reduce((sum, { size }) => sum + size, tail);
+  }
+
+  /** Whether the backend has all bytes. */
+  get isComplete(): boolean {
+    return this.offset === this.record.length;
+  }
+
+  /** Writes down what has become known. */
+  async note(
+    known: Partial<Pick<UploadRecord, 'length' | 'isDone'>> & { readonly file?: PublishedAs },
+  ): Promise<void> {
+    const record = { ...this.current, ...known };
+    await writeRecord(this.staging, this.name, record);
+    this.current = record;
+  }
+
+  /**
+   * Stores the bytes after those that are there. Of a source that fails, what came before is kept.
+   *
+   * @returns bytes that the backend has then
+   */
+  async append(source: AsyncIterable<Uint8Array>): Promise<number> {
+    if (this.progress.isWhole) return this.offset;
+    const buffer = await this.#openBuffer();
+    let failed = true;
+    try {
+      for await (const chunk of source) {
+        let rest = buffer.fill(chunk);
+        while (buffer.isFull && !this.#endsWith(buffer)) {
+          await this.#sendPart(buffer);
+          rest = buffer.fill(rest);
+        }
+        // More than the length that was announced is for the caller to refuse.
+        if (rest.byteLength > 0) break;
+      }
+      failed = false;
+    } finally {
+      if (failed) await this.#saveTail(buffer).catch(() => {});
+    }
+    if (this.#endsWith(buffer)) await this.#sendLast(buffer);
+    else await this.#saveTail(buffer);
+    return this.offset;
+  }
+
+  /** Brings all bytes together in one staged file. */
+  async assemble(): Promise<void> {
+    const { multipart } = this.record;
+    if (this.progress.isWhole) return;
+    const tail = this.#tailKey;
+    const buffer = await this.#openBuffer();
+    if (!multipart) {
+      await this.staging.put(this.name, buffer.bytes);
+    } else {
+      if (buffer.size > 0) await this.#sendPart(buffer);
+      await this.staging.completeMultipartUpload(multipart, this.progress.parts);
+      // It says nothing any more.
+      await this.staging.delete(tail).catch(() => {});
+    }
+    this.progress = WHOLE;
+  }
+
+  /** Removes the upload and all that the backend has of it. What fails is left to the next sweep. */
+  async remove(): Promise<void> {
+    const { multipart } = this.record;
+    await deleteRecord(this.staging, this.name);
+    if (multipart) await this.staging.abortMultipartUpload(multipart);
+    await this.staging.deletePrefix(this.name);
+  }
+
+  get #tailKey(): string {
+    return tailKey(this.name, this.record, this.progress.parts);
+  }
+
+  /** A buffer for the part that comes next, with the beginning of it that is stored already. */
+  async #openBuffer(): Promise<PartBuffer> {
+    const { parts, tail } = this.progress;
+    const { length = Infinity, partSize } = this.record;
+    const start = parts.length * partSize;
+    const buffer = new PartBuffer(Math.max(0, Math.min(partSize, length - start)));
+    if (tail > 0) buffer.fill(await this.staging.getBytes(this.#tailKey));
+    return buffer;
+  }
+
+  #endsWith({ size }: PartBuffer): boolean {
+    const { partSize, length } = this.record;
+    return this.progress.parts.length * partSize + size === length;
+  }
+
+  async #sendPart(buffer: PartBuffer): Promise<void> {
+    const { parts, tail } = this.progress;
+    const key = this.#tailKey;
+    const part = await this.staging.uploadPart(
+      this.record.multipart!,
+      parts.length + 1,
+      buffer.bytes,
+    );
+    this.progress = { ...NOTHING, parts: [...parts, part] };
+    buffer.clear();
+    // Nobody looks for it any more, now that the part is there.
+    if (tail > 0) await this.staging.delete(key).catch(() => {});
+  }
+
+  async #saveTail({ size, bytes }: PartBuffer): Promise<void> {
+    if (size === this.progress.tail) return;
+    await this.staging.put(this.#tailKey, bytes);
+    this.progress = { ...this.progress, tail: size };
+  }
+
+  async #sendLast(buffer: PartBuffer): Promise<void> {
+    if (!this.record.multipart) {
+      await this.staging.put(this.name, buffer.bytes);
+      this.progress = WHOLE;
+    } else if (buffer.size > 0) {
+      await this.#sendPart(buffer);
+    }
+  }
+}
+
+/** `undefined` when it is not there any more. */
+async function progressOf(
+  staging: Storage,
+  name: string,
+  record: UploadRecord,
+): Promise<Progress | undefined> {
+  const { multipart, length } = record;
+  if (record.file || record.isDone) return WHOLE;
+  if (!multipart) {
+    const size = await sizeOf(staging, name);
+    if (size !== undefined && size === length) return WHOLE;
+    return { ...NOTHING, tail: size ?? 0 };
+  }
+  try {
+    const parts = beginningOf(await staging.listParts(multipart), record);
+    const tail = await sizeOf(staging, tailKey(name, record, parts));
+    return { ...NOTHING, parts, tail: tail ?? 0 };
+  } catch (error) {
+    if (!(error instanceof StorageFileNotFoundError)) throw error;
+    // Completed already, or gone.
+    return (await sizeOf(staging, name)) === length ? WHOLE : undefined;
+  }
+}
+
+/** The parts that the file begins with: no hole before them, and each of its size. */
+function beginningOf(
+  parts: readonly MultipartPart[],
+  { partSize, length = Infinity }: UploadRecord,
+): MultipartPart[] {
+  const end = parts.findIndex(
+    ({ partNumber, size }, index) =>
+      partNumber !== index + 1 || size !== Math.min(partSize, length - index * partSize),
+  );
+  return parts.slice(0, end === -1 ? parts.length : end);
+}
+
+/** Of a file that fits into one part, the beginning is where the whole will be. */
+function tailKey(name: string, { multipart }: UploadRecord, parts: readonly unknown[]): string {
+  return multipart ? `${name}.part-${parts.length + 1}` : name;
+}
+
+async function sizeOf(staging: Storage, key: string): Promise<number | undefined> {
+  try {
+    return (await staging.info(key)).size;
+  } catch (error) {
+    if (error instanceof StorageFileNotFoundError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,98 @@
+import { HttpException, HttpStatus } from '@nestjs/common';
+import { StorageError, StorageIntegrityError } from '../core/errors.js';
+import { toLoggedHttpException } from '../storage.exceptions.js';
+import { UploadException } from '../uploads/upload.exceptions.js';
+
+/** Of the checksum extension of tus 1.0. */
+const CHECKSUM_MISMATCH: number = 460;
+
+const CODES: Readonly<Record<number, string>> = {
+  [HttpStatus.FORBIDDEN]: 'INVALID_UPLOAD_REQUEST',
+  [HttpStatus.CONFLICT]: 'UPLOAD_OFFSET_CONFLICT',
+  [HttpStatus.GONE]: 'UPLOAD_EXPIRED',
+  [HttpStatus.PAYLOAD_TOO_LARGE]: 'LIMIT_FILE_SIZE',
+};
+
+/** The one answer to every id that is none, and to an upload that is another's or is not there any more. */
+export function uploadNotFound(): UploadException {
+  return new UploadException(HttpStatus.NOT_FOUND, 'UPLOAD_NOT_FOUND', 'There is no such upload');
+}
+
+export function uploadExpired(): UploadException {
+  return new UploadException(HttpStatus.GONE, 'UPLOAD_EXPIRED', 'The upload took too long');
+}
+
+export function uploadLocked(): UploadException {
+  return new UploadException(423, 'UPLOAD_LOCKED', 'Another request is about this upload');
+}
+
+export function invalidUploadRequest(message: string): UploadException {
+  return new UploadException(HttpStatus.BAD_REQUEST, 'INVALID_UPLOAD_REQUEST', message);
+}
+
+export function versionNotSupported(): UploadException {
+  return new UploadException(
+    HttpStatus.PRECONDITION_FAILED,
+    'TUS_VERSION_NOT_SUPPORTED',
+    'The request must have the header Tus-Resumable: 1.0.0',
+  );
+}
+
+export function notAChunk(): UploadException {
+  return new UploadException(
+    HttpStatus.UNSUPPORTED_MEDIA_TYPE,
+    'INVALID_UPLOAD_REQUEST',
+    'The request must have the header Content-Type: application/offset+octet-stream',
+  );
+}
+
+export function finalUploadIsWhole(): UploadException {
+  return new UploadException(
+    HttpStatus.FORBIDDEN,
+    'INVALID_UPLOAD_REQUEST',
+    'An upload that was joined from others takes no bytes',
+  );
+}
+
+export function checksumMismatch(): UploadException {
+  return new UploadException(
+    CHECKSUM_MISMATCH,
+    'INTEGRITY',
+    'The bytes do not have the announced checksum; they were not stored',
+  );
+}
+
+export function joinedTooLarge(maxSize: number): UploadException {
+  return new UploadException(
+    HttpStatus.PAYLOAD_TOO_LARGE,
+    'LIMIT_FILE_SIZE',
+    `The file is larger than the limit of ${maxSize} bytes`,
+  );
+}
+
+/** Not 409: clients take that for an offset to be asked for again, and would start anew for ever. */
+export function keyInUse(cause: unknown): UploadException {
+  return new UploadException(
+    HttpStatus.UNPROCESSABLE_ENTITY,
+    'FILE_EXISTS',
+    'The file exists already',
+    { cause },
+  );
+}
+
+/** What the client is told of a failure: one of ours, or one that `@tus/server` has as a status and a text. */
+export function toTusException(error: unknown): unknown {
+  if (error instanceof HttpException) return error;
+  if (error instanceof StorageIntegrityError) return checksumMismatch();
+  if (error instanceof StorageError) return toLoggedHttpException(error);
+  const { status_code: status, body } = (error ?? {}) as { status_code?: number; body?: string };
+  return typeof status === 'number' ? refusal(status, body ?? '') : error;
+}
+
+/** A refusal of `@tus/server`. */
+export function refusal(status: number, text: string): UploadException {
+  if (status === 404) return uploadNotFound();
+  // A lock that was not to be had in time, or that another request wanted.
+  if (/\block\b/.test(text)) return uploadLocked();
+  return new UploadException(status, CODES[status] ?? 'INVALID_UPLOAD_REQUEST', text.trim());
+}

@@ -1,0 +1,153 @@
+import { HttpException, HttpStatus } from '@nestjs/common';
+import { safeFileName } from '../core/content-disposition.js';
+import { StorageFileExistsError, StorageFileNotFoundError } from '../core/errors.js';
+import { parseKey } from '../core/key.js';
+import type { StagedFile } from '../core/staging.js';
+import type { Storage } from '../core/storage.js';
+import type { StoredFile } from '../core/stored-file.js';
+import { SNIFF_LENGTH } from '../uploads/content-sniffing.js';
+import { contentTypeByBytes, isAccepted } from '../uploads/content-type-policy.js';
+import { notAccepted } from '../uploads/upload.exceptions.js';
+import type { StagedUpload } from './staged-upload.js';
+import type { ParsedTusBehaviour } from './tus-options.js';
+import { keyInUse } from './tus.exceptions.js';
+import type { PublishedAs, UploadRecord } from './upload-record.js';
+
+/** For `field` in the body of a refusal, as in those of forms. */
+const FIELD = 'file';
+
+/** Metadata of a file that says which upload it comes from, where others may have put one under its key. */
+const UPLOAD_MARK = 'tus-upload';
+
+/** Whose request it is that finds all bytes there. */
+interface Publisher {
+  readonly owner: string;
+  /** The HTTP framework's. */
+  readonly request: unknown;
+  /** Whether the client has a URL to come again with. */
+  readonly isRepeatable: boolean;
+}
+
+/** What becomes of an upload all of whose bytes are there. */
+export class UploadPublication {
+  constructor(
+    private readonly storage: Storage,
+    private readonly behaviour: ParsedTusBehaviour,
+  ) {}
+
+  /**
+   * Checks the file, puts it under its key and tells the app. What another process has begun of it, and did not come to
+   * the end of, is gone on with. A file that is refused is removed, and the upload with it; so is one for which nobody can
+   * come again.
+   *
+   * @throws HttpException when it is refused
+   */
+  async publish(upload: StagedUpload, publisher: Publisher): Promise<void> {
+    if (upload.record.isDone) return;
+    await upload.assemble();
+    if (upload.record.concat === 'partial') return;
+    try {
+      const file = await this.#publishFile(upload, publisher);
+      await this.#handOver(file, upload.record, publisher);
+    } catch (error) {
+      if (isFinal(error, publisher)) await upload.remove();
+      throw error;
+    }
+    // It is done all the same; at worst, the app is told again.
+    await upload.note({ isDone: true }).catch(() => {});
+  }
+
+  async #publishFile(upload: StagedUpload, { request }: Publisher): Promise<StoredFile> {
+    const begun = upload.record.file;
+    const file = begun ?? (await this.#decide(upload, request));
+    // Written down first: who goes on with it must not choose another key.
+    if (!begun) await upload.note({ file });
+    const staged = await this.#staged(upload.name);
+    if (!staged) return this.storage.info(file.key);
+    try {
+      return await this.#commit(staged, upload, file);
+    } catch (error) {
+      if (!(error instanceof StorageFileExistsError)) throw error;
+      const stored = await this.storage.info(file.key);
+      if (stored.metadata[UPLOAD_MARK] !== upload.name) throw keyInUse(error);
+      await staged.discard();
+      return stored;
+    }
+  }
+
+  async #decide({ name, record }: StagedUpload, request: unknown): Promise<PublishedAs> {
+    const { accept, key } = this.behaviour;
+    const { filename, mimetype } = announced(record);
+    const end = Math.min(SNIFF_LENGTH, record.length!) - 1;
+    // An empty file has no ranges.
+    const head =
+      end < 0
+        ? new Uint8Array()
+        : await this.storage.staging().getBytes(name, { range: { start: 0, end } });
+    const contentType = contentTypeByBytes(head, mimetype);
+    if (accept && !isAccepted(contentType, accept)) throw notAccepted(contentType, accept, FIELD);
+    const file = { fieldname: FIELD, originalname: filename, mimetype, contentType };
+    return { key: parseKey(await key(file, request)), contentType };
+  }
+
+  /** `undefined` when it was published already. */
+  async #staged(name: string): Promise<StagedFile | undefined> {
+    try {
+      return await this.storage.staged(name);
+    } catch (error) {
+      if (error instanceof StorageFileNotFoundError) return undefined;
+      throw error;
+    }
+  }
+
+  #commit(
+    staged: StagedFile,
+    { name, record }: StagedUpload,
+    { key, contentType }: PublishedAs,
+  ): Promise<StoredFile> {
+    const { isCreateOnly } = this.behaviour;
+    const { filename } = announced(record);
+    return staged.commit(key, {
+      contentType,
+      metadata: {
+        ...(filename !== '' && { filename: safeFileName(filename) }),
+        ...(isCreateOnly && { [UPLOAD_MARK]: name }),
+      },
+      ...(isCreateOnly && { ifNoneMatch: '*' }),
+    });
+  }
+
+  async #handOver(file: StoredFile, record: UploadRecord, publisher: Publisher): Promise<void> {
+    const { owner, request } = publisher;
+    const { filename } = announced(record);
+    try {
+      await this.behaviour.onUploaded(file, {
+        storage: this.storage,
+        owner,
+        filename: filename === '' ? '' : safeFileName(filename),
+        metadata: record.metadata ?? {},
+        request,
+      });
+    } catch (error) {
+      // When the app does not want the file, there is none.
+      if (isFinal(error, publisher)) await this.storage.delete(file.key);
+      throw error;
+    }
+  }
+}
+
+/** Whether it is about the file, rather than about the state of the app or of the backend; or nobody can try again. */
+function isFinal(error: unknown, { isRepeatable }: Publisher): boolean {
+  if (!isRepeatable) return true;
+  return (
+    error instanceof HttpException && error.getStatus() < Number(HttpStatus.INTERNAL_SERVER_ERROR)
+  );
+}
+
+/** What clients say of the file, by the names that are usual: those of the protocol's own client, and Uppy's. */
+function announced({ metadata = {} }: UploadRecord): { filename: string; mimetype: string } {
+  return {
+    filename: metadata['filename'] ?? metadata['name'] ?? '',
+    mimetype: metadata['filetype'] ?? metadata['type'] ?? '',
+  };
+}

@@ -1,0 +1,167 @@
+import type { DataStore, Upload } from '@tus/server';
+import { EventEmitter } from 'node:events';
+import type { Readable } from 'node:stream';
+import type { Checksum } from '../core/checksum.js';
+import type { Storage } from '../core/storage.js';
+import type { TusServerPackage } from './load-tus-server.js';
+import { StagedUpload } from './staged-upload.js';
+import { finalUploadIsWhole, uploadNotFound } from './tus.exceptions.js';
+import type { UploadPublication } from './upload-publication.js';
+import type { UploadRecord } from './upload-record.js';
+
+/** What the app offers of the protocol beside its core. */
+export const EXTENSIONS: readonly string[] = [
+  'creation',
+  'creation-with-upload',
+  'creation-defer-length',
+  'termination',
+  'expiration',
+  'checksum',
+  'concatenation',
+];
+
+/** The one request that a store is for. */
+export interface StoreRequest {
+  readonly method: string;
+  /** The HTTP framework's. */
+  readonly request: unknown;
+  readonly owner: string;
+  /** Milliseconds since 1970. */
+  readonly expires: number;
+  readonly checksum: Checksum | undefined;
+  readonly isPartial: boolean;
+}
+
+/** What all requests have in common. */
+export interface StoreSettings {
+  readonly tus: TusServerPackage;
+  readonly staging: Storage;
+  readonly publication: UploadPublication;
+  /** Bytes. */
+  readonly maxSize: number;
+  /** Bytes. */
+  readonly partSize: number;
+}
+
+/**
+ * What `@tus/server` stores by, for one request. What it rejects with is what the client is answered. The server has the
+ * lock of the upload while it calls.
+ */
+export class UploadStore extends EventEmitter implements DataStore {
+  readonly extensions = [...EXTENSIONS];
+  #upload: StagedUpload | undefined;
+  #created = false;
+
+  constructor(
+    private readonly settings: StoreSettings,
+    private readonly request: StoreRequest,
+  ) {
+    super();
+  }
+
+  /** Of the upload that the request is about, when it was found. */
+  get record(): UploadRecord | undefined {
+    return this.#upload?.record;
+  }
+
+  hasExtension(extension: string): boolean {
+    return this.extensions.includes(extension);
+  }
+
+  async create(upload: Upload): Promise<Upload> {
+    const { staging, partSize, maxSize } = this.settings;
+    const { id, size, metadata, creation_date: createdAt } = upload;
+    this.#upload = await StagedUpload.create(
+      staging,
+      id,
+      {
+        partSize,
+        createdAt: createdAt!,
+        ...(size !== undefined && { length: size }),
+        ...(metadata && { metadata }),
+        ...(this.request.isPartial && { concat: 'partial' as const }),
+      },
+      maxSize,
+    );
+    this.#created = true;
+    await this.#publishComplete(this.#upload);
+    return upload;
+  }
+
+  async getUpload(id: string): Promise<Upload> {
+    const upload = await this.#find(id);
+    const { length, metadata, createdAt, concat } = upload.record;
+    if (this.request.method === 'PATCH' && Array.isArray(concat)) throw finalUploadIsWhole();
+    // A process that was killed, or a handler that failed, may have left it so.
+    await this.#publishComplete(upload);
+    return new this.settings.tus.Upload({
+      id,
+      offset: upload.offset,
+      creation_date: createdAt,
+      ...(length !== undefined && { size: length }),
+      ...(metadata && { metadata }),
+    });
+  }
+
+  async declareUploadLength(id: string, length: number): Promise<void> {
+    const upload = await this.#find(id);
+    await upload.note({ length });
+  }
+
+  async write(stream: Readable, id: string): Promise<number> {
+    const upload = await this.#find(id);
+    const { checksum } = this.request;
+    if (checksum) await this.#appendVerified(upload, stream, checksum);
+    else await upload.append(stream);
+    await this.#publishComplete(upload);
+    return upload.offset;
+  }
+
+  async remove(id: string): Promise<void> {
+    const upload = await this.#find(id);
+    await upload.remove();
+  }
+
+  /** For a creation that failed: nobody was told where the upload is. */
+  async removeCreated(): Promise<void> {
+    // What fails is left to the next sweep.
+    if (this.#created) await this.#upload!.remove().catch(() => {});
+  }
+
+  /** What is over is found by the sweep of the storage. */
+  async deleteExpired(): Promise<number> {
+    return 0;
+  }
+
+  /** Milliseconds from the creation on. */
+  getExpiration(): number {
+    const createdAt = this.record ? Date.parse(this.record.createdAt) : Date.now();
+    return this.request.expires - createdAt;
+  }
+
+  async #find(id: string): Promise<StagedUpload> {
+    this.#upload ??= await StagedUpload.find(this.settings.staging, id);
+    if (!this.#upload) throw uploadNotFound();
+    return this.#upload;
+  }
+
+  async #publishComplete(upload: StagedUpload): Promise<void> {
+    if (!upload.isComplete) return;
+    await this.settings.publication.publish(upload, {
+      ...this.request,
+      isRepeatable: !this.#created,
+    });
+  }
+
+  /** All bytes of the request, or none of them: they are aside until the last one has come. */
+  async #appendVerified(upload: StagedUpload, stream: Readable, checksum: Checksum): Promise<void> {
+    const { staging } = this.settings;
+    const aside = `${upload.name}.chunk`;
+    await staging.put(aside, stream, { checksum });
+    try {
+      await upload.append(await staging.get(aside));
+    } finally {
+      await staging.delete(aside).catch(() => {});
+    }
+  }
+}
