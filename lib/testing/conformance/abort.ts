@@ -3,8 +3,9 @@ import { getEventListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { StorageAbortedError } from '../../core/errors.js';
+import type { Storage } from '../../core/storage.js';
 import type { Behaviour } from './behaviour.js';
-import { someBytes, stallingSource } from './bodies.js';
+import { MiB, partSizeOf, someBytes, stallingSource } from './bodies.js';
 import {
   assertBytes,
   assertHolds,
@@ -65,16 +66,15 @@ export const abort: readonly Behaviour[] = [
   },
   ...[
     { what: 'after some bytes', size: () => 100_000 },
-    { what: 'after more than a part', size: (part: number) => Math.max(part, 65_536) + 65_536 },
+    { what: 'after more than a part', size: (part: number) => part + 65_536 },
   ].map(({ what, size }): Behaviour => ({
     name: `ends a put ${what} although the source hangs, and keeps what was there`,
     async run(storage, { folder }) {
-      const { minPartSize } = storage.capabilities.limits;
-      const partSize = Math.max(minPartSize, 65_536);
+      const partSize = partSizeOf(storage);
       await storage.put(`${folder}old`, 'before');
       for (const name of ['old', 'new']) {
         const controller = new AbortController();
-        const { body, waiting } = stallingSource(someBytes(size(minPartSize)));
+        const { body, waiting } = stallingSource(someBytes(size(partSize)));
         const { signal } = controller;
         const put = storage.put(folder + name, body, { signal, partSize });
         const settled = rejection(put, StorageAbortedError);
@@ -90,29 +90,19 @@ export const abort: readonly Behaviour[] = [
   {
     name: 'stores a put that is aborted at any moment or rejects it, and never both',
     async run(storage, { folder }) {
-      const rejected: string[] = [];
-      for (let round = 0; round < 40; round++) {
-        const key = `${folder}${round}`;
-        const bytes = someBytes(100_000, round + 1);
-        await storage.put(key, 'before');
-        const controller = new AbortController();
-        const put = storage.put(key, bytes, { signal: controller.signal });
-        const outcome = put.then(
-          () => undefined,
-          (error: unknown) => error,
-        );
-        for (let turn = 0; turn < round; turn++) await setImmediate();
-        controller.abort();
-        const error = await outcome;
-        if (error === undefined) {
-          await assertHolds(storage, key, bytes);
-        } else {
-          assert.ok(error instanceof StorageAbortedError, inspect(error));
-          rejected.push(key);
-        }
-      }
-      // Long after: what was still under way would be there by now.
-      for (const key of rejected) await assertHolds(storage, key, 'before');
+      const rounds = Array.from({ length: 40 }, (_, turns) => turns);
+      await abortAfterTurns(storage, folder, rounds, (turns) => ({
+        bytes: someBytes(100_000, turns + 1),
+      }));
+    },
+  },
+  {
+    name: 'stores a put of several parts that is aborted on its way or rejects it, and never both',
+    async run(storage, { folder }) {
+      const partSize = partSizeOf(storage);
+      const bytes = someBytes(Math.max(partSize + 10, MiB));
+      const rounds = [0, 4, 12, 30, 50, 70, 100, 150, 220];
+      await abortAfterTurns(storage, folder, rounds, () => ({ bytes, partSize }));
     },
   },
   {
@@ -201,6 +191,38 @@ export const abort: readonly Behaviour[] = [
     },
   },
 ];
+
+/** Aborts a put for each number of turns of the event loop, so many after its start. */
+async function abortAfterTurns(
+  storage: Storage,
+  folder: string,
+  rounds: readonly number[],
+  bodyOf: (turns: number) => { bytes: Uint8Array; partSize?: number },
+): Promise<void> {
+  const rejected: string[] = [];
+  for (const turns of rounds) {
+    const key = `${folder}${turns}`;
+    const { bytes, ...options } = bodyOf(turns);
+    await storage.put(key, 'before');
+    const controller = new AbortController();
+    const put = storage.put(key, bytes, { ...options, signal: controller.signal });
+    const outcome = put.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    for (let turn = 0; turn < turns; turn++) await setImmediate();
+    controller.abort();
+    const error = await outcome;
+    if (error === undefined) {
+      await assertHolds(storage, key, bytes);
+    } else {
+      assert.ok(error instanceof StorageAbortedError, inspect(error));
+      rejected.push(key);
+    }
+  }
+  // Long after: what was still under way would be there by now.
+  for (const key of rejected) await assertHolds(storage, key, 'before');
+}
 
 function listeners(signal: AbortSignal): number {
   return getEventListeners(signal, 'abort').length;

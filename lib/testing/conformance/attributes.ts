@@ -3,7 +3,7 @@ import type { Capabilities } from '../../core/capabilities.js';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
 import type { FileAttributes, StoredFile } from '../../core/stored-file.js';
 import type { Behaviour } from './behaviour.js';
-import { chunked, someBytes } from './bodies.js';
+import { chunked, partSizeOf, someBytes } from './bodies.js';
 import { assertMissing, rejection } from './expectations.js';
 
 const HEADERS = {
@@ -92,14 +92,16 @@ export const attributes: readonly Behaviour[] = [
     },
   },
   {
-    name: 'keeps all attributes of a stream of several parts',
+    name: 'keeps all attributes of a body of several parts',
     needs: (capabilities) => capabilities.headers && capabilities.metadata,
     async run(storage, { folder }) {
-      const partSize = Math.max(storage.capabilities.limits.minPartSize, 65_536);
+      const partSize = partSizeOf(storage);
       const bytes = someBytes(partSize + 10);
       const options = { ...HEADERS, metadata: METADATA, partSize };
-      await storage.put(`${folder}a`, chunked(bytes), options);
-      assertAttributes(await storage.info(`${folder}a`));
+      for (const body of [chunked(bytes), bytes]) {
+        assertAttributes(await storage.put(`${folder}a`, body, options));
+        assertAttributes(await storage.info(`${folder}a`));
+      }
     },
   },
   {

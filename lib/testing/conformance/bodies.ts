@@ -1,7 +1,14 @@
 import { Readable } from 'node:stream';
 import { ReadableStream } from 'node:stream/web';
+import type { Storage } from '../../core/storage.js';
 
 export const MiB = 1024 * 1024;
+const KiB = 1024;
+
+/** Bytes of a part with which a body that is longer goes up in several requests. GCS rounds parts up to 256 KiB. */
+export function partSizeOf(storage: Storage): number {
+  return Math.max(storage.capabilities.limits.minPartSize, 256 * KiB);
+}
 
 /** Bytes without a pattern that a lost, doubled or exchanged chunk could hide in; the same ones each time. */
 export function someBytes(size: number, seed = 1): Buffer<ArrayBuffer> {

@@ -9,7 +9,7 @@ import {
   StoragePreconditionFailedError,
 } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
-import { chunked, someBytes } from './bodies.js';
+import { chunked, partSizeOf, someBytes } from './bodies.js';
 import { assertHolds, assertMissing, rejection } from './expectations.js';
 
 type Verdict = 'given' | 'not modified' | 'precondition failed';
@@ -175,15 +175,18 @@ export const writeConditions: readonly Behaviour[] = [
     },
   },
   {
-    name: 'refuses to create what exists from a stream of several parts',
+    name: 'refuses to create what exists from a body of several parts',
     needs: createOnly,
     async run(storage, { folder }) {
-      const partSize = Math.max(storage.capabilities.limits.minPartSize, 65_536);
+      const partSize = partSizeOf(storage);
+      const bytes = someBytes(partSize + 1);
       await storage.put(`${folder}a`, 'first');
-      await rejection(
-        storage.put(`${folder}a`, chunked(someBytes(partSize + 1)), { ifNoneMatch: '*', partSize }),
-        StorageFileExistsError,
-      );
+      for (const body of [chunked(bytes), bytes]) {
+        await rejection(
+          storage.put(`${folder}a`, body, { ifNoneMatch: '*', partSize }),
+          StorageFileExistsError,
+        );
+      }
       await assertHolds(storage, `${folder}a`, 'first');
     },
   },
@@ -206,6 +209,23 @@ export const writeConditions: readonly Behaviour[] = [
       assert.notEqual(second.etag, first.etag);
       await storage.put(`${folder}a`, chunked(Buffer.from('third')), { ifMatch: second.etag! });
       await assertHolds(storage, `${folder}a`, 'third');
+    },
+  },
+  {
+    name: 'replaces the version that is named, and no other, by a body of several parts',
+    needs: compareAndSet,
+    async run(storage, { folder }) {
+      const partSize = partSizeOf(storage);
+      const bytes = someBytes(partSize + 1);
+      const first = await storage.put(`${folder}a`, 'first');
+      const second = await storage.put(`${folder}a`, 'second');
+      await rejection(
+        storage.put(`${folder}a`, chunked(bytes), { ifMatch: first.etag!, partSize }),
+        StoragePreconditionFailedError,
+      );
+      await assertHolds(storage, `${folder}a`, 'second');
+      await storage.put(`${folder}a`, chunked(bytes), { ifMatch: second.etag!, partSize });
+      await assertHolds(storage, `${folder}a`, bytes);
     },
   },
   {

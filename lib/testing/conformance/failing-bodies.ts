@@ -10,7 +10,7 @@ import {
 } from '../../core/errors.js';
 import type { StorageBody } from '../../core/body.js';
 import type { Behaviour } from './behaviour.js';
-import { breakingStream, nodeStream, someBytes, webStream } from './bodies.js';
+import { breakingStream, nodeStream, partSizeOf, someBytes, webStream } from './bodies.js';
 import { assertHolds, assertMissing, rejection } from './expectations.js';
 
 const BROKEN = 'the source broke';
@@ -59,7 +59,7 @@ export const failingBodies: readonly Behaviour[] = [
   {
     name: 'stores nothing of a stream that fails after more than a part',
     async run(storage, { folder }) {
-      const partSize = Math.max(storage.capabilities.limits.minPartSize, 65_536);
+      const partSize = partSizeOf(storage);
       const bytes = someBytes(partSize + 65_536);
       await storage.put(`${folder}old`, 'before');
       for (const name of ['old', 'new']) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChecksumAlgorithm, startChecksum, type Checksum } from '../../core/checksum.js';
 import { StorageIntegrityError, StorageInvalidArgumentError } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
-import { chunked, someBytes } from './bodies.js';
+import { chunked, partSizeOf, someBytes } from './bodies.js';
 import { assertHolds, assertMissing, rejection } from './expectations.js';
 
 const ALGORITHMS: readonly ChecksumAlgorithm[] = ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'];
@@ -108,7 +108,7 @@ export const integrity: readonly Behaviour[] = [
   {
     name: 'takes or refuses by its checksum a stream of several parts',
     async run(storage, { folder }) {
-      const partSize = Math.max(storage.capabilities.limits.minPartSize, 65_536);
+      const partSize = partSizeOf(storage);
       const bytes = someBytes(partSize + 10);
       const checksum = checksumOf('sha256', bytes);
       await storage.put(`${folder}a`, chunked(bytes), { partSize, checksum });

@@ -274,6 +274,7 @@ export const multipart: readonly Behaviour[] = [
       const part = await storage.uploadPart(upload, 1, 'hello');
       await storage.completeMultipartUpload(upload, [part]);
       await storage.put(`${folder}a`, 'later');
+      await rejection(storage.completeMultipartUpload(upload, [part]), StorageFileNotFoundError);
       await rejection(storage.uploadPart(upload, 2, 'late'), StorageFileNotFoundError);
       await rejection(storage.listParts(upload), StorageFileNotFoundError);
       await storage.abortMultipartUpload(upload);

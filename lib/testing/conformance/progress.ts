@@ -3,7 +3,7 @@ import { StorageFileExistsError } from '../../core/errors.js';
 import type { ProgressInfo } from '../../core/progress.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { Behaviour } from './behaviour.js';
-import { breakingStream, chunked, someBytes } from './bodies.js';
+import { breakingStream, chunked, partSizeOf, someBytes } from './bodies.js';
 import { assertBytes, assertHolds, rejection } from './expectations.js';
 
 const SIZE = 500_000;
@@ -70,7 +70,7 @@ export const progress: readonly Behaviour[] = [
   {
     name: 'reports an upload of several parts',
     async run(storage, { folder }) {
-      const partSize = Math.max(storage.capabilities.limits.minPartSize, 65_536);
+      const partSize = partSizeOf(storage);
       const size = partSize + 10;
       const reports: ProgressInfo[] = [];
       const onProgress = (report: ProgressInfo): void => void reports.push(report);

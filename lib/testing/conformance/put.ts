@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
-import { chunked, MiB, nodeStream, someBytes, webStream } from './bodies.js';
+import { chunked, MiB, nodeStream, partSizeOf, someBytes, webStream } from './bodies.js';
 import { assertHolds, listKeys, rejection } from './expectations.js';
 
 const TEXT = 'Grüße, 世界 🌍\r\n';
@@ -174,7 +174,7 @@ export const put: readonly Behaviour[] = [
   {
     name: 'stores streams of a byte less than a part, of a part, and of a byte more',
     async run(storage, { folder }) {
-      const partSize = Math.max(storage.capabilities.limits.minPartSize, 65_536);
+      const partSize = partSizeOf(storage);
       const bytes = someBytes(partSize + 1);
       for (const size of [partSize - 1, partSize, partSize + 1]) {
         const part = bytes.subarray(0, size);
