@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { HttpOperationResponse, IHttpClient, WebResource } from '@azure/storage-blob';
 import type { ConnectionAgents } from '../remote/connecting-agents.js';
-import { watchRequest } from '../remote/settled-abort.js';
+import { sendBody } from '../remote/settled-abort.js';
 
 /**
  * Sends the SDK's requests, one attempt each, by connections of the driver's own. An abort cuts the request and rejects
@@ -44,7 +44,6 @@ function send(
     // The SDK sets one where the environment names a proxy.
     agent: (request.agent as HttpAgent | undefined) ?? (secure ? httpsAgent : httpAgent),
   });
-  watchRequest(signal, wire);
   return new Promise((resolve, reject) => {
     let answer: IncomingMessage | undefined;
     let failure: Error | undefined;
@@ -69,8 +68,9 @@ function send(
       .on('close', () => {
         signal?.removeEventListener('abort', onAbort);
         reject(failure ?? noAnswer());
-      })
-      .end(request.body as Uint8Array | string | undefined);
+      });
+    const body = request.body as Uint8Array | string | undefined;
+    sendBody(wire, body === undefined ? [] : [body], signal);
   });
 }
 

@@ -1,6 +1,6 @@
 import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { watchRequest } from '../remote/settled-abort.js';
+import { sendBody } from '../remote/settled-abort.js';
 import type { GcsBucket } from './gcs.client.js';
 
 /** One HTTP request, complete. */
@@ -32,7 +32,6 @@ export function exchange(
       agent: secure ? agents.httpsAgent : agents.httpAgent,
       headers: { ...headers, ...(method !== 'GET' && { 'content-length': size }) },
     });
-    watchRequest(signal, request);
     let message: IncomingMessage | undefined;
     const cut = (error: Error): void => void (message ?? request).destroy(error);
     const onAbort = (): void => {
@@ -54,8 +53,7 @@ export function exchange(
     request.setTimeout(idleTimeout, () => {
       cut(Object.assign(new Error(`Nothing came for ${idleTimeout} ms`), { code: 'ETIMEDOUT' }));
     });
-    for (const chunk of body) request.write(chunk);
-    request.end();
+    sendBody(request, body, signal);
   });
 }
 

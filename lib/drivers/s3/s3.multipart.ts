@@ -12,6 +12,7 @@ import {
   type UploadPartCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { WriteConditions } from '../../core/conditions.js';
+import { StorageConnectionError } from '../../core/errors.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
   DriverListedUpload,
@@ -144,6 +145,7 @@ export async function listParts(
   }
 }
 
+/** Some services complete an upload that is over once more; that it is over shows in the list of its parts. */
 export async function completeMultipartUpload(
   bucket: S3Bucket,
   upload: DriverUpload,
@@ -152,6 +154,7 @@ export async function completeMultipartUpload(
 ): Promise<StoredFile> {
   const known = { token: undefined, size: undefined, since: undefined, attributes: undefined };
   const named = parts.map(({ partNumber, etag }) => ({ PartNumber: partNumber, ETag: etag }));
+  const size = await joinedSize(bucket, upload, parts, options);
   let completed: CompletedUpload;
   try {
     completed = await completeUpload(bucket, upload, named, { ...options, ...known });
@@ -162,7 +165,34 @@ export async function completeMultipartUpload(
     }
     throw error;
   }
-  return completedFile(bucket, upload.key, completed);
+  return completedFile(bucket, upload.key, completed, size === undefined ? size : { size });
+}
+
+/**
+ * Bytes of the file that the parts are to be; `undefined` where the service does not tell.
+ *
+ * @throws StorageFileNotFoundError when the upload is over
+ */
+async function joinedSize(
+  bucket: S3Bucket,
+  upload: DriverUpload,
+  parts: readonly Pick<MultipartPart, 'partNumber'>[],
+  options: DriverOptions,
+): Promise<number | undefined> {
+  let sent: MultipartPart[];
+  try {
+    sent = await listParts(bucket, upload, options);
+  } catch (error) {
+    if (options.signal.aborted || isNoSuchUpload(error)) throw error;
+    // Who may not list parts may still complete uploads.
+    return undefined;
+  }
+  const sizes = new Map(sent.map(({ partNumber, size }) => [partNumber, size]));
+  const joined = parts.map(({ partNumber }) => sizes.get(partNumber));
+  return joined.reduce<number | undefined>(
+    (sum, size) => (sum === undefined || size === undefined ? undefined : sum + size),
+    0,
+  );
 }
 
 interface CompleteOptions extends DriverOptions, WriteConditions {
@@ -246,20 +276,29 @@ async function isGone(bucket: S3Bucket, upload: DriverUpload): Promise<boolean |
 /**
  * The file that was completed, as HeadObject describes it: its Last-Modified is in no other answer. When the look
  * fails, or finds a newer version, the file is what the upload itself knows.
+ *
+ * @throws StorageConnectionError that is not retryable when nothing knows how large the file is
  */
 export async function completedFile(
   bucket: S3Bucket,
   key: string,
   completed: CompletedUpload,
-  known?: Omit<StoredFile, 'key'>,
+  known: (Pick<StoredFile, 'size'> & FileAttributes) | undefined,
 ): Promise<StoredFile> {
   const etag = toEtag(completed.ETag);
+  let cause: unknown;
   try {
     // The file is committed, and no abort undoes that: the caller's signal has no say here.
     const file = await readFile(bucket, key, AbortSignal.timeout(DESCRIBE_TIMEOUT));
-    if (etag === undefined || file.etag === etag || !known) return file;
+    if (etag === undefined || file.etag === etag) return file;
   } catch (error) {
-    if (!known) throw error;
+    cause = toStorageError(error).cause;
+  }
+  if (!known) {
+    throw new StorageConnectionError(
+      'The upload is completed and the file is stored, but what is stored now cannot be read, or is a newer file',
+      { cause, retryable: false },
+    );
   }
   return storedFile({
     ...known,

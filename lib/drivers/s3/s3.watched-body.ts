@@ -1,6 +1,6 @@
 import type { ClientRequest } from 'node:http';
 import { Readable } from 'node:stream';
-import { watchRequest } from '../remote/settled-abort.js';
+import { sendBody } from '../remote/settled-abort.js';
 
 /** The request with the same body, and known to whoever aborts it as soon as it goes out. */
 export function watchedBody<Request extends { readonly body?: unknown }>(
@@ -12,8 +12,8 @@ export function watchedBody<Request extends { readonly body?: unknown }>(
 }
 
 /**
- * Bytes that the SDK takes for a stream, since that is all to which it shows the request that it makes. They are written at
- * once all the same.
+ * Bytes that the SDK takes for a stream, since that is all to which it shows the request that it makes. They are written
+ * without one all the same.
  */
 class WatchedBody extends Readable {
   constructor(
@@ -24,9 +24,8 @@ class WatchedBody extends Readable {
   }
 
   override pipe<Destination extends NodeJS.WritableStream>(destination: Destination): Destination {
-    watchRequest(this.cut, destination as unknown as ClientRequest);
-    if (this.content === undefined) destination.end();
-    else destination.end(this.content as Uint8Array | string);
+    const body = this.content === undefined ? [] : [this.content as Uint8Array | string];
+    sendBody(destination as unknown as ClientRequest, body, this.cut);
     return destination;
   }
 }

@@ -111,6 +111,65 @@ describe('an explicit multipart upload', () => {
     await complete({ ifMatch: first.etag });
   });
 
+  test.each([
+    ['may not be looked at', { status: 403, code: 'AccessDenied' }],
+    ['cannot be looked at', { status: 503, code: 'SlowDown' }],
+  ])('is completed although its file %s', async (_, effect) => {
+    await using s3 = await openS3({ ...SMALL_PARTS, retry: { maxRetries: 0 } });
+    const { driver, server } = s3;
+    const upload = { key: 'key', uploadId: await driver.startMultipartUpload('key', putOptions()) };
+    const parts = [
+      await driver.uploadPart(upload, 1, Buffer.from('one'), { signal }),
+      await driver.uploadPart(upload, 2, Buffer.from('two'), { signal }),
+    ];
+    server.fail({ operation: 'HeadObject', with: effect });
+    const file = await driver.completeMultipartUpload(upload, parts, { signal });
+    const { etag, size } = await driver.info('key', { signal });
+    expect(file).toMatchObject({ key: 'key', etag, size });
+  });
+
+  test('that is completed is not taken for a newer file, and tells so where its size is not known', async () => {
+    await using s3 = await openS3({ ...SMALL_PARTS, retry: { maxRetries: 0 } });
+    const { driver, server } = s3;
+    const other = await openDriver(server);
+    for (const [listed, outcome] of [
+      [true, { value: { size: 4 } }],
+      [false, { reason: { retryable: false } }],
+    ] as const) {
+      const uploadId = await driver.startMultipartUpload('key', putOptions());
+      const upload = { key: 'key', uploadId };
+      const part = await driver.uploadPart(upload, 1, Buffer.from('mine'), { signal });
+      if (!listed) {
+        server.fail({ operation: 'ListParts', with: { status: 403, code: 'AccessDenied' } });
+      }
+      driver.client.middlewareStack.add(
+        (next, { commandName }) =>
+          async (args) => {
+            if (commandName === 'HeadObjectCommand') {
+              await other.put('key', Buffer.from('a newer one'), putOptions());
+            }
+            return next(args);
+          },
+        { name: 'newer', step: 'initialize', override: true },
+      );
+      const completion = driver.completeMultipartUpload(upload, [part], { signal });
+      expect((await Promise.allSettled([completion]))[0]).toMatchObject(outcome);
+    }
+    await other.close();
+  });
+
+  test('that is completed is over, and is not completed again', async () => {
+    await using s3 = await openS3(SMALL_PARTS);
+    const upload = {
+      key: 'key',
+      uploadId: await s3.driver.startMultipartUpload('key', putOptions()),
+    };
+    const part = await s3.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+    await s3.driver.completeMultipartUpload(upload, [part], { signal });
+    const again = s3.driver.completeMultipartUpload(upload, [part], { signal });
+    await expect(again).rejects.toThrow(StorageFileNotFoundError);
+  });
+
   test('is not there once it is aborted, and aborting it again is no error', async () => {
     await using s3 = await openS3(SMALL_PARTS);
     const upload = {
