@@ -1,13 +1,14 @@
 import { Logger } from '@nestjs/common';
 import { StorageAbortedError, StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
+import type { StoredFile } from '../core/stored-file.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
 import type { MulterFile } from './file-body.js';
 import { rawRequest } from './http-exchange.js';
 import type { StoredUpload } from './stored-upload.js';
 import { parseUploadOptions, type UploadOptions } from './upload-options.js';
 import { UploadWriter } from './upload-writer.js';
-import type { UploadedFileInfo } from './written-upload.js';
+import type { UploadedFileInfo, WrittenUpload } from './written-upload.js';
 
 export type { MulterFile } from './file-body.js';
 
@@ -27,6 +28,8 @@ type RemovedCallback = (error: Error | null) => void;
 export class StorageEngine<Request = unknown> {
   readonly #logger = new Logger(StorageEngine.name);
   readonly #writer: UploadWriter;
+  /** By what multer is told of a file: it hands on copies, and whatever copies a file hands that on. */
+  readonly #written = new WeakMap<StoredFile, WrittenUpload>();
 
   /** @throws StorageInvalidArgumentError naming an option that is not well-formed */
   constructor(
@@ -54,11 +57,14 @@ export class StorageEngine<Request = unknown> {
     );
   }
 
-  /** Deletes what was stored of a file. */
-  async remove({ key }: Partial<StoredUpload>): Promise<void> {
-    if (key === undefined) return;
+  /**
+   * Removes a file that this engine has stored, as it was told to multer; does nothing for any other. What is under the
+   * key by somebody else stays, and so does a file with `overwrite` or a key by its content: once it is there, others
+   * may count on it.
+   */
+  async remove({ key, stored }: Partial<StoredUpload>): Promise<void> {
     try {
-      await this.storage.delete(key);
+      await (stored && this.#written.get(stored)?.remove());
     } catch (error) {
       this.#logger.error(
         `An upload that was to be removed is still in the storage "${this.storage.name}", under ${JSON.stringify(key)}`,
@@ -77,6 +83,7 @@ export class StorageEngine<Request = unknown> {
       throw new StorageAbortedError('The client went away before its upload was stored');
     }
     await written.publish();
+    this.#written.set(written.info.stored, written);
     return written.info;
   }
 }

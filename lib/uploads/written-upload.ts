@@ -1,6 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Checksum } from '../core/checksum.js';
-import { StorageFileExistsError, StorageUnsupportedError } from '../core/errors.js';
+import {
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StorageUnsupportedError,
+} from '../core/errors.js';
 import { parseKey } from '../core/key.js';
 import type { StagedFile } from '../core/staging.js';
 import type { Storage } from '../core/storage.js';
@@ -15,7 +19,11 @@ export interface WrittenUpload {
   readonly info: UploadedFileInfo;
   /** Puts the file under its key, if it is not there yet. */
   publish(): Promise<void>;
-  /** Takes the file out of the storage again. Does nothing once another file may have given way to it. */
+  /**
+   * Takes the file out of the storage again, if it is there only by this upload: what somebody else has put under its key
+   * stays, and so does what was published in the place of another file, or under a key that tells its content, since others
+   * may count on it.
+   */
   remove(): Promise<void>;
 }
 
@@ -49,7 +57,8 @@ export async function writeUnderKey(
   return {
     info: describe(storage, checked, stored),
     async publish() {},
-    remove: () => storage.delete(key),
+    // Only who is told a key of random bits knows it.
+    remove: () => (createOnly ? removeVersion(storage, stored) : storage.delete(key)),
   };
 }
 
@@ -93,6 +102,30 @@ export async function stageByContent(
     await staged.discard();
     throw error;
   }
+}
+
+/** Seconds: some backends tell the time of a write only by the clock of their answer, in whole ones. */
+const CLOCK_TOLERANCE = 2;
+
+/** Deletes the file, unless its key holds another one by now. No backend deletes on a condition, so it is looked at before. */
+async function removeVersion(storage: Storage, stored: StoredFile): Promise<void> {
+  let now: StoredFile;
+  try {
+    now = await storage.info(stored.key);
+  } catch (error) {
+    if (error instanceof StorageFileNotFoundError) return;
+    throw error;
+  }
+  if (isSameVersion(stored, now)) await storage.delete(stored.key);
+}
+
+function isSameVersion(stored: StoredFile, now: StoredFile): boolean {
+  if (stored.version !== undefined && now.version !== undefined) {
+    return stored.version === now.version;
+  }
+  // The same bytes have the same etag on some backends, whoever wrote them.
+  const later = (now.lastModified?.getTime() ?? 0) - (stored.lastModified?.getTime() ?? Infinity);
+  return stored.etag === now.etag && !(later > CLOCK_TOLERANCE * 1000);
 }
 
 function stagedUpload(

@@ -64,6 +64,15 @@ onEachAdapter(() => {
       expect(await keys()).toEqual([]);
     });
 
+    test('and that somebody else has taken when the request fails, stays theirs', async () => {
+      const { postTo, storage, read } = await app(StorageFileInterceptor('file', { key: me }));
+      await postTo(async () => {
+        await storage.put('me.txt', 'another’s');
+        return fails();
+      }, 'mine');
+      expect(await read('me.txt')).toBe('another’s');
+    });
+
     test('is told where the backend cannot refuse it', async () => {
       const { post, count, log } = await app(
         StorageFileInterceptor('file', { key: me }),

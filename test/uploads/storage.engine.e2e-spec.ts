@@ -14,6 +14,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import {
+  contentHashKey,
   getStorageToken,
   Storage,
   StorageConnectionError,
@@ -21,6 +22,7 @@ import {
   StorageEngine,
   StorageModule,
   type StoredUpload,
+  type UploadOptions,
 } from '../../lib/index.js';
 import { closeApps, RejectionWatch, startApp, until } from '../nest/app-fixture.js';
 import { type Answer, openSocket, send } from '../nest/http-client.js';
@@ -286,9 +288,18 @@ describe('the engine by itself', () => {
       stream,
     };
   }
-  async function engine(replace?: Parameters<typeof recordingDriver>[0]) {
+  async function engine(replace?: Parameters<typeof recordingDriver>[0], settings?: UploadOptions) {
     const recorded = await recordingDriver(replace);
-    return { ...recorded, engine: new StorageEngine(new Storage(recorded.driver)) };
+    return { ...recorded, engine: new StorageEngine(new Storage(recorded.driver), settings) };
+  }
+  /** The file as multer hands it on: a copy. */
+  async function storedBy(target: StorageEngine, content: string): Promise<StoredUpload> {
+    const file = incoming(Readable.from([Buffer.from(content)], { objectMode: false }));
+    return new Promise((resolve, reject) =>
+      target._handleFile({}, file, (error, info) =>
+        error ? reject(error as Error) : resolve({ ...file, ...info } as StoredUpload),
+      ),
+    );
   }
   const handle = (target: StorageEngine, stream: Readable, calls: unknown[][]): void =>
     target._handleFile({}, incoming(stream), (...args) => void calls.push(args));
@@ -383,7 +394,39 @@ describe('the engine by itself', () => {
     const { engine: target } = await engine(() => ({
       deleteMany: () => Promise.reject(new StorageConnectionError('down')),
     }));
-    const error = await new Promise((resolve) => target._removeFile({}, { key: 'a' }, resolve));
+    const file = await storedBy(target, 'text');
+    const error = await new Promise((resolve) => target._removeFile({}, file, resolve));
     expect(error).toBeInstanceOf(StorageConnectionError);
+  });
+
+  test('removes no file that it did not store', async () => {
+    const { engine: target, keys, driver } = await engine();
+    await new Storage(driver).put('a.txt', 'another’s');
+    await target.remove({ key: 'a.txt' });
+    expect(await keys()).toEqual(['a.txt']);
+  });
+
+  test.each<[string, UploadOptions]>([
+    ['somebody else may have found it under the key of its content', { key: contentHashKey }],
+    ['another file has given way to it', { key: () => 'me.txt', overwrite: true }],
+  ])('leaves a file that is published when %s', async (_why, settings) => {
+    const { engine: target, keys } = await engine(undefined, settings);
+    const first = await storedBy(target, 'same');
+    const second = await storedBy(target, 'same');
+    await target.remove(second);
+    await target.remove(first);
+    expect(await keys()).toEqual([first.key]);
+  });
+
+  test('leaves what somebody else has put under the key meanwhile', async () => {
+    const { engine: target, driver, keys } = await engine(undefined, { key: () => 'me.txt' });
+    const storage = new Storage(driver);
+    const file = await storedBy(target, 'mine');
+    await storage.put('me.txt', 'another’s');
+    await target.remove(file);
+    expect((await storage.getBytes('me.txt')).toString()).toBe('another’s');
+    await storage.delete('me.txt');
+    await target.remove(await storedBy(target, 'mine'));
+    expect(await keys()).toEqual([]);
   });
 });
