@@ -359,7 +359,7 @@ async function listUploadPage(
     Bucket: bucket.bucket,
     Prefix: prefix,
     ...marker,
-    ...(bucket.profile.encodedListings && { EncodingType: 'url' }),
+    // Without `encoding-type`: XML can hold every key that there may be, and radosgw encodes without saying so.
   });
   const output = await send(bucket, command, signal);
   if (output.Bucket === undefined && output.IsTruncated === undefined) throw unconfirmed(what);

@@ -107,11 +107,11 @@ describe('uploads in parts to a local storage', () => {
     await driver.abortMultipartUpload(upload, { signal });
     expect(await uploads()).toEqual([]);
     for (const call of [
-      part(upload, 2),
-      driver.listParts(upload, { signal }),
-      driver.completeMultipartUpload(upload, [{ partNumber: 1, etag: '"x"' }], { signal }),
+      () => part(upload, 2),
+      () => driver.listParts(upload, { signal }),
+      () => driver.completeMultipartUpload(upload, [{ partNumber: 1, etag: '"x"' }], { signal }),
     ]) {
-      expect((await failure(call)).code).toBe('FILE_NOT_FOUND');
+      expect((await failure(call())).code).toBe('FILE_NOT_FOUND');
     }
   });
 
