@@ -120,7 +120,8 @@ export class StagedUpload {
    * @returns bytes that the backend has then
    */
   async append(source: AsyncIterable<Uint8Array>): Promise<number> {
-    if (this.progress.isWhole) return this.offset;
+    // There is no part to be filled.
+    if (this.isComplete) return this.offset;
     const buffer = await this.#openBuffer();
     let failed = true;
     try {

@@ -184,8 +184,7 @@ class KilledServers implements AsyncDisposable {
   static async start(options: KilledServerOptions): Promise<KilledServers> {
     const servers = new KilledServers(createServer());
     servers.#servers = [options, options].map(startServer);
-    const started = servers.#servers.map((server) => once(server, 'message'));
-    servers.#ports = (await Promise.all(started)).map(([port]) => port as number);
+    servers.#ports = await Promise.all(servers.#servers.map(portOf));
     servers.front.listen(0, '127.0.0.1');
     await once(servers.front, 'listening');
     return servers;
@@ -216,4 +215,11 @@ function startServer(options: KilledServerOptions): ChildProcess {
     execArgv: [`--import=${pathToFileURL(here('../leaks/register.js')).href}`, '--no-warnings'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
+}
+
+/** @throws when it ends before it says so */
+async function portOf(server: ChildProcess): Promise<number> {
+  const [said] = (await Promise.race([once(server, 'message'), once(server, 'exit')])) as unknown[];
+  if (server.exitCode === null && server.signalCode === null) return said as number;
+  throw new Error(`The server ended: ${String(said)}`);
 }

@@ -379,15 +379,40 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
     expect((await tus('HEAD', path)).headers['upload-offset']).toBe('2500');
   });
 
+  test('the end of a part that could not be removed, now that the part is there, counts for nothing', async () => {
+    const { driver } = await recordingDriver(() => ({
+      async deleteMany() {
+        throw new Error('Killed');
+      },
+    }));
+    const options = { partSize: 1000 };
+    const { tus, create, append, storage } = await start({ configuration: { driver }, options });
+    const bytes = randomBytes(3500);
+    const path = await create(bytes.length);
+    let offset = 0;
+    for (const size of [600, 600, 900, 1400]) {
+      const answer = await append(path, offset, bytes.subarray(offset, offset + size));
+      offset += size;
+      expect(answer.status).toBe(204);
+      expect((await tus('HEAD', path)).headers['upload-offset']).toBe(String(offset));
+    }
+    const [key] = await published(storage);
+    expect((await storage.getBytes(key!)).equals(bytes)).toBe(true);
+  });
+
   test('an upload that nobody goes on with is swept with all else that is staged', async () => {
     const { tus, create, append, storage } = await start({ options: { partSize: 1000 } });
     const path = await create(5000);
     await append(path, 0, Buffer.alloc(1500));
-    expect(await staged(storage)).toHaveLength(2);
+    await append(await create(10), 0, 'abc');
+    expect(await staged(storage)).toHaveLength(4);
     await until(async () => {
-      await storage.sweepStaged({ olderThan: 1 });
+      await storage.sweep({ olderThan: 1 });
       return (await staged(storage)).length === 0;
     });
+    const uploads: string[] = [];
+    for await (const { key } of storage.staging().listMultipartUploads()) uploads.push(key);
+    expect(uploads).toEqual([]);
     expect((await tus('HEAD', path)).status).toBe(404);
   });
 
