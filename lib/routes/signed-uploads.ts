@@ -113,7 +113,9 @@ export async function storeForm(
   });
   const [upload] = transaction.uploads;
   if (!upload) throw malformed('The form has no file; it comes last, in the field "file"');
-  if (Object.keys(exchange.framework.body as object).length !== fieldsBefore) {
+  const all = Object.values(exchange.framework.body as object) as unknown[];
+  // One that comes once more makes a list of the field.
+  if (all.length !== fieldsBefore || all.some((value) => typeof value !== 'string')) {
     throw malformed('The form has fields after its file; the file comes last');
   }
   transaction.received();

@@ -40,11 +40,22 @@ export function ownCacheControl(
   return said === undefined || value === file.cacheControl ? undefined : value;
 }
 
-/** The value, with no time in it longer than so many seconds. */
+/** The value, by which nobody answers from a copy that is older than so many seconds. */
 function atMost(maxAge: number, value: string): string {
+  const fresh = capped(value, /\b(max-age|s-maxage)="?(\d+)"?/gi, maxAge);
+  const ages = [...fresh.matchAll(/\b(?:max-age|s-maxage)=(\d+)/gi)].map(([, age]) => Number(age));
+  // Without a time, a browser takes one of its own (RFC 9111 §4.2.2).
+  const isTimed = /\bmax-age=\d|(?:^|,)\s*no-(?:cache|store)\s*(?:,|$)/i.test(fresh);
+  const timed = isTimed ? fresh : `${fresh}, max-age=${maxAge}`;
+  // These begin where freshness ends (RFC 5861).
+  const left = isTimed ? maxAge - Math.max(0, ...ages) : 0;
+  return capped(timed, /\b(stale-while-revalidate|stale-if-error)="?(\d+)"?/gi, left);
+}
+
+function capped(value: string, times: RegExp, most: number): string {
   return value.replace(
-    /\b(max-age|s-maxage|stale-while-revalidate|stale-if-error)="?(\d+)"?/gi,
-    (_, name: string, seconds: string) => `${name}=${Math.min(Number(seconds), maxAge)}`,
+    times,
+    (_, name: string, seconds: string) => `${name}=${Math.min(Number(seconds), most)}`,
   );
 }
 

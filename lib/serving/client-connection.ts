@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { StorageAbortedError } from '../core/errors.js';
@@ -26,6 +27,19 @@ export class ClientConnection {
   /** Aborted when nobody waits any more: for calls that are under way. */
   get signal(): AbortSignal {
     return this.#left.signal;
+  }
+
+  /**
+   * Resolves when this answer is the next on its connection: of all that are asked for there at once (pipelining), one
+   * file is open. At once for what has no such order, as HTTP/2.
+   *
+   * @throws StorageAbortedError when nobody waits any more
+   */
+  async turn(): Promise<void> {
+    if (this.response instanceof ServerResponse && !this.response.socket) {
+      await once(this.response, 'socket', { signal: this.signal }).catch(() => {});
+    }
+    this.signal.throwIfAborted();
   }
 
   /** Frees the body as soon as nobody waits for it. */

@@ -14,8 +14,9 @@ export function evaluateConditions(headers: RequestHeaders, file: Version): 'pro
   const ifUnmodifiedSince = parseDate(single(headers['if-unmodified-since']));
   if (ifMatch !== undefined) {
     if (!listsStrongly(ifMatch, file.etag)) return 412;
-  } else if (ifUnmodifiedSince !== undefined && modifiedAfter(file, ifUnmodifiedSince)) {
-    return 412;
+  } else if (ifUnmodifiedSince !== undefined && file.lastModified) {
+    // Without a date of the file, this is no condition (§13.1.4).
+    if (modifiedAfter(file, ifUnmodifiedSince)) return 412;
   }
   const ifNoneMatch = single(headers['if-none-match']);
   const ifModifiedSince = parseDate(single(headers['if-modified-since']));
@@ -43,6 +44,13 @@ export function hasConditions(headers: RequestHeaders): boolean {
   return CONDITIONS.some((name) => headers[name] !== undefined);
 }
 
+/** Whether the client wants a certain version or none, so that another must not be sent in its place. */
+export function demandsVersion(headers: RequestHeaders): boolean {
+  const ifMatch = single(headers['if-match']);
+  if (ifMatch !== undefined) return ifMatch.trim() !== '*';
+  return parseDate(single(headers['if-unmodified-since'])) !== undefined;
+}
+
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];
 
 function listsStrongly(list: string, etag: string | undefined): boolean {
@@ -55,19 +63,48 @@ function listsWeakly(list: string, etag: string | undefined): boolean {
   return parseEtags(list).some((each) => each.replace(/^W\//, '') === etag);
 }
 
+const ENTITY_TAG = '(?:W/)?"[\\x21\\x23-\\x7E\\x80-\\xFF]*"';
+const ENTITY_TAGS = new RegExp(`^[ \\t,]*(?:${ENTITY_TAG}[ \\t]*(?:,[ \\t,]*|$))*$`);
+
+/** The entity tags of a list; none of one that holds anything else (RFC 9110 §8.8.3). */
 function parseEtags(list: string): string[] {
-  return list.match(/(?:W\/)?"[\x21\x23-\x7E\x80-\xFF]*"/g) ?? [];
+  return ENTITY_TAGS.test(list) ? (list.match(new RegExp(ENTITY_TAG, 'g')) ?? []) : [];
 }
 
-// The form of today, and those of RFC 850 and asctime(); Date.parse() alone takes much that is none.
-const HTTP_DATE =
-  /^(?:[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d [\d:]{8} GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:]{8} \d{4})$/;
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const MONTH = `(?<month>${MONTHS.join('|')})`;
+const TIME = '(?<hours>\\d\\d):(?<minutes>\\d\\d):(?<seconds>\\d\\d)';
+const DAY = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)';
+const WHOLE_DAY = '(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day';
+
+// The form of today, and those of RFC 850 and asctime(); Date.parse() takes much that is none.
+const HTTP_DATES = [
+  new RegExp(`^${DAY}, (?<day>\\d\\d) ${MONTH} (?<year>\\d{4}) ${TIME} GMT$`),
+  new RegExp(`^${WHOLE_DAY}, (?<day>\\d\\d)-${MONTH}-(?<year>\\d\\d) ${TIME} GMT$`),
+  new RegExp(`^${DAY} ${MONTH} (?<day>[ \\d]\\d) ${TIME} (?<year>\\d{4})$`),
+];
 
 /** Seconds since 1970 of an HTTP date, RFC 9110 §5.6.7. */
 function parseDate(value: string | undefined): number | undefined {
-  if (value === undefined || !HTTP_DATE.test(value)) return undefined;
-  const time = Date.parse(value.endsWith(' GMT') ? value : `${value} GMT`);
-  return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
+  if (value === undefined) return undefined;
+  const fields = HTTP_DATES.map((form) => form.exec(value)?.groups).find((found) => found);
+  if (!fields) return undefined;
+  const [day, hours, minutes, seconds] = ['day', 'hours', 'minutes', 'seconds'].map((name) =>
+    Number(fields[name]),
+  ) as [number, number, number, number];
+  const year = fields['year']!.length === 2 ? wholeYear(fields['year']!) : Number(fields['year']);
+  const date = new Date(Date.UTC(year, MONTHS.indexOf(fields['month']!), day));
+  // A day that its month does not have is one of the next.
+  const isTime = hours < 24 && minutes < 60 && seconds <= 60;
+  if (!isTime || date.getUTCDate() !== day) return undefined;
+  return date.getTime() / 1000 + hours * 3600 + minutes * 60 + seconds;
+}
+
+/** Of two digits: a year that would be more than 50 years ahead is one of the past. */
+function wholeYear(digits: string): number {
+  const now = new Date().getUTCFullYear();
+  const year = now - (now % 100) + Number(digits);
+  return year > now + 50 ? year - 100 : year;
 }
 
 function modifiedAfter(file: Version, time: number): boolean {

@@ -8,6 +8,7 @@ import { accelerate, deliverer, redirect } from './delegated.js';
 import { EmptyBody } from './empty-body.js';
 import { setSafeHeaders, setValidators } from './file-headers.js';
 import {
+  demandsVersion,
   evaluateConditions,
   evaluateIfRange,
   hasConditions,
@@ -84,7 +85,12 @@ async function sendConditionally(
       if (!second) return await sendPart(served, file, first, answer);
       return await sendParts(served, file, ranges, answer);
     } catch (error) {
-      if (attempt > 1 || !(error instanceof StoragePreconditionFailedError)) throw error;
+      if (!(error instanceof StoragePreconditionFailedError)) throw error;
+      if (attempt === 1) continue;
+      if (demandsVersion(headers)) throw error;
+      // Replaced faster than it can be looked at. A server may leave a range out (RFC 9110 §14.2), and whole, the file
+      // is of one version by itself.
+      return sendWhole(served, undefined, answer);
     }
   }
 }

@@ -44,6 +44,7 @@ export class ServedFileInterceptor implements NestInterceptor {
     const head = this.#headOf(response);
     const client = new ClientConnection(rawOf(request), rawOf(response));
     try {
+      await client.turn();
       const body = await sendFile(served, request, { head, client });
       keepAsStored(rawOf(request));
       return body;

@@ -192,6 +192,7 @@ describe.each(CASES)('a signed form of %s on %s', (driver, adapter) => {
       [...parts, FILE, FILE],
       [...parts, { ...FILE, name: 'other' }],
       [...parts, FILE, { name: 'x', content: '1' }],
+      [...parts, FILE, parts[0]!],
     ];
     for (const each of forms) expect((await post(targetOf(url), ...each)).status).toBe(400);
     expect(await answerOf(post(targetOf(url), FILE, ...parts))).toEqual(REFUSAL);

@@ -1,0 +1,76 @@
+import { evaluateConditions } from '../../lib/serving/http-conditions.js';
+
+const file = { etag: '"a,b"', lastModified: new Date('2020-02-29T10:00:00Z') };
+const year = new Date().getUTCFullYear();
+const digits = (ahead: number): string => String((year + ahead) % 100).padStart(2, '0');
+
+describe('a condition of HTTP', () => {
+  test.each([
+    'Sat, 29 Feb 2020 10:00:00 GMT',
+    'Saturday, 29-Feb-20 10:00:00 GMT',
+    'Sat Feb 29 10:00:00 2020',
+    'Sun Mar  1 00:00:00 2020',
+    'Sat, 29 Feb 2020 10:00:60 GMT',
+    `Sunday, 06-Nov-${digits(30)} 08:49:37 GMT`,
+    `Sunday, 06-Nov-${digits(50)} 08:49:37 GMT`,
+  ])('takes %j for the date of the file, or a later one', (date) => {
+    expect(evaluateConditions({ 'if-modified-since': date }, file)).toBe(304);
+    expect(evaluateConditions({ 'if-unmodified-since': date }, file)).toBe('proceed');
+  });
+
+  test.each(['Sun, 06 Nov 1994 08:49:37 GMT', `Sunday, 06-Nov-${digits(51)} 08:49:37 GMT`])(
+    'takes %j for an earlier one',
+    (date) => {
+      expect(evaluateConditions({ 'if-modified-since': date }, file)).toBe('proceed');
+      expect(evaluateConditions({ 'if-unmodified-since': date }, file)).toBe(412);
+    },
+  );
+
+  test.each([
+    'Sat, 31 Feb 2099 10:00:00 GMT',
+    'Sat, 29 Feb 2021 10:00:00 GMT',
+    'Foo, 01 Jan 2098 00:00:00 GMT',
+    'Wed, 01 Foo 2098 00:00:00 GMT',
+    'Wed, 00 Jan 2098 00:00:00 GMT',
+    'Wed, 01 Jan 2098 24:00:00 GMT',
+    'Wed, 01 Jan 2098 10:60:00 GMT',
+    'Wed, 01 Jan 2098 10:00:61 GMT',
+    'Wed, 01 Jan 2098 10:00:00 UTC',
+    'wed, 01 jan 2098 10:00:00 gmt',
+    'Wed, 01-Jan-98 10:00:00 GMT',
+    '2098-01-01T00:00:00Z',
+    '',
+  ])('takes no notice of %j, which is no date', (date) => {
+    expect(evaluateConditions({ 'if-modified-since': date }, file)).toBe('proceed');
+    expect(evaluateConditions({ 'if-unmodified-since': date }, file)).toBe('proceed');
+  });
+
+  it('takes no notice of dates where the file has none', () => {
+    const date = 'Sun, 06 Nov 1994 08:49:37 GMT';
+    const undated = { etag: file.etag };
+    expect(evaluateConditions({ 'if-modified-since': date }, undated)).toBe('proceed');
+    expect(evaluateConditions({ 'if-unmodified-since': date }, undated)).toBe('proceed');
+  });
+
+  test.each(['"a,b"', '"x", "a,b"', ', "x" ,, "a,b" ,'])('finds the etag in %j', (list) => {
+    expect(evaluateConditions({ 'if-match': list }, file)).toBe('proceed');
+    expect(evaluateConditions({ 'if-none-match': list }, file)).toBe(304);
+    const weak = list.replaceAll('"a', 'W/"a');
+    expect(evaluateConditions({ 'if-match': weak }, file)).toBe(412);
+    expect(evaluateConditions({ 'if-none-match': weak }, file)).toBe(304);
+  });
+
+  test.each(['w/"a,b"', 'junk"a,b"', '"a,b"junk', '"x" "a,b"', 'a,b', '"a,b', 'junk, "a,b"', ''])(
+    'finds no etag in %j',
+    (list) => {
+      expect(evaluateConditions({ 'if-match': list }, file)).toBe(412);
+      expect(evaluateConditions({ 'if-none-match': list }, file)).toBe('proceed');
+    },
+  );
+
+  it('is decided within moments, however long its list is', () => {
+    for (const list of [`${'"x" '.repeat(20_000)}`, `${' ,'.repeat(20_000)}x`]) {
+      expect(evaluateConditions({ 'if-match': list }, file)).toBe(412);
+    }
+  });
+});
