@@ -1,7 +1,11 @@
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import type { Capabilities } from '../../lib/core/capabilities.js';
 import { StorageError, StorageFileExistsError } from '../../lib/core/errors.js';
@@ -21,7 +25,9 @@ import {
   storageBehaviours,
   type TestRunner,
 } from '../../lib/testing/conformance/index.js';
+import { type GcsTestServer, startGcsServer } from '../../lib/testing/gcs-server/index.js';
 import { startS3Server } from '../../lib/testing/s3-server/index.js';
+import { clientOf } from '../drivers/gcs/open-gcs.js';
 
 /** What is replaced in a storage in memory, or in its driver. */
 interface Changes {
@@ -694,6 +700,65 @@ describe('the conformance kit notices a storage with a server that', () => {
     expect(Object.keys(await failures(open, groupsNamed(groups)))).toEqual(groups);
   });
 });
+
+describe('the conformance kit notices a gcs driver whose resumable uploads', () => {
+  it('have lost their preconditions and attributes', async () => {
+    await using server = await startGcsServer({ buckets: ['files'] });
+    const proxy = await startForgetful(server);
+    const { port } = proxy.address() as AddressInfo;
+    const apiEndpoint = `http://127.0.0.1:${port}`;
+    const open = async (): Promise<OpenedStorage> => {
+      const client = clientOf({
+        ...server,
+        clientOptions: { ...server.clientOptions, apiEndpoint },
+      });
+      const storage = await openStorage('gcs', { driver: 'gcs', bucket: 'files', client });
+      return { storage, destroy: () => storage.close() };
+    };
+    try {
+      const failed = await failures(open, groupsNamed(['conditions of writes', 'attributes']));
+      expect(
+        Object.values(failed)
+          .flat()
+          .map((line) => line.split(':')[0]),
+      ).toEqual([
+        'refuses to create what exists from a body of several parts',
+        'replaces the version that is named, and no other, by a body of several parts',
+        'keeps all attributes of a body of several parts',
+      ]);
+    } finally {
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
+    }
+  });
+});
+
+/** Passes everything on to the server, but the conditions and the attributes with which a resumable upload begins. */
+async function startForgetful({ endpoint }: GcsTestServer): Promise<Server> {
+  const proxy = createServer((incoming, outgoing) => {
+    const pass = async (): Promise<void> => {
+      const url = new URL(incoming.url!, endpoint);
+      const { 'content-length': _, ...headers } = incoming.headers;
+      let body = await buffer(incoming);
+      if (incoming.method === 'POST' && url.searchParams.get('uploadType') === 'resumable') {
+        for (const name of ['ifGenerationMatch', 'ifGenerationNotMatch']) {
+          url.searchParams.delete(name);
+        }
+        body = Buffer.from('{}');
+      }
+      const passed = request(url, { method: incoming.method!, headers });
+      passed.setHeader('content-length', body.byteLength);
+      passed.end(body);
+      const [answer] = (await once(passed, 'response')) as [IncomingMessage];
+      outgoing.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(outgoing);
+    };
+    pass().catch(() => outgoing.destroy());
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  return proxy;
+}
 
 function without<T extends object, Name extends keyof T>(options: T, name: Name): Omit<T, Name> {
   const others: Partial<T> = { ...options };

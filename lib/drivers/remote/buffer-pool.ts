@@ -6,8 +6,8 @@ interface Waiting {
 const DEFAULT_LIMIT = 256 * 1024 * 1024;
 /** Bytes that are kept for the next upload when none is under way. */
 const KEPT_WHEN_IDLE = 32 * 1024 * 1024;
-/** Milliseconds in which a source that is not slow fills a buffer. */
-const PATIENCE = 200;
+/** Long enough for a process that is busy with many uploads. */
+const PATIENCE = 500;
 const SMALLEST_ROOM = 256 * 1024;
 
 /**
@@ -29,7 +29,7 @@ export class BufferPool {
 
   /**
    * @param limit bytes held at once, at most; a single larger buffer is given when none is held but resting ones
-   * @param patience milliseconds after which a buffer that is not filled is to rest
+   * @param patience milliseconds without much progress after which a buffer is to rest
    */
   constructor(
     private readonly limit = DEFAULT_LIMIT,

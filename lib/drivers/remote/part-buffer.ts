@@ -1,14 +1,19 @@
 import type { BufferPool } from './buffer-pool.js';
 
+/** Bytes of which at least so many come of a source that is not slow, in each stretch of the pool's patience. */
+const LEAST_PROGRESS = 64 * 1024;
+
 /**
- * One part of a body, gathered from chunks. It takes the memory of a whole part from the pool, but for a while only: of a
- * source that takes longer, no more is held than about twice what has come, and no other upload waits for it.
+ * One part of a body, gathered from chunks. It takes the memory of a whole part from the pool, and keeps it while bytes come:
+ * of a source that is slow, no more is held than about twice what has come, and no other upload waits for it.
  */
 export class PartBuffer {
   #buffer: Uint8Array = Buffer.allocUnsafeSlow(0);
   #isPooled = false;
   #isSlow = false;
   #filled = 0;
+  /** How much there was when it was last looked whether the source is slow. */
+  #seen = 0;
   #patience: NodeJS.Timeout | undefined;
 
   /**
@@ -65,7 +70,8 @@ export class PartBuffer {
       // Whoever waits for memory must not be waited for.
       if (this.#isPooled) this.#buffer = pool.rest(this.#buffer, this.#filled);
       larger = await pool.take(this.#isSlow ? pool.roomFor(least, size) : size, this.signal);
-      this.#patience = setTimeout(() => this.#rest(), pool.patience).unref();
+      this.#seen = this.#filled;
+      this.#patience = setTimeout(() => this.#judge(), pool.patience).unref();
     }
     larger.set(this.#buffer.subarray(0, this.#filled));
     if (this.#isPooled) pool.give(this.#buffer);
@@ -73,7 +79,12 @@ export class PartBuffer {
     this.#buffer = larger;
   }
 
-  #rest(): void {
+  #judge(): void {
+    if (this.#filled - this.#seen >= LEAST_PROGRESS) {
+      this.#seen = this.#filled;
+      this.#patience?.refresh();
+      return;
+    }
     this.#isSlow = true;
     this.#buffer = this.pool.rest(this.#buffer, this.#filled);
   }

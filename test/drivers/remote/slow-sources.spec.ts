@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import type { ByteSize } from '../../../lib/core/units.js';
@@ -74,7 +75,7 @@ describe.each(Object.entries(OPEN))('slow sources on %s', (_name, open) => {
   });
 
   it('end when they are one that two uploads share, and there is memory for one', async () => {
-    await using slow = await open('6mb');
+    await using slow = await open('9mb');
     const { storage } = slow;
     const bytes = randomBytes(6 * MIB);
     const source = inChunks(bytes);
@@ -118,6 +119,26 @@ describe('a part that is gathered', () => {
     part.release();
     part.release();
     expect(pool.held).toBe(0);
+  });
+
+  it('keeps the memory of a whole part as long as its source goes on', async () => {
+    jest.useFakeTimers();
+    try {
+      const pool = new BufferPool(PART, 100);
+      const part = new PartBuffer(PART, pool, never);
+      for (let round = 0; round < 10; round++) {
+        await part.add(Buffer.alloc(64 * KIB));
+        jest.advanceTimersByTime(100);
+        expect(pool.held).toBe(PART);
+      }
+      await part.add(Buffer.alloc(KIB));
+      jest.advanceTimersByTime(100);
+      expect(pool.held).toBe(MIB);
+      part.release();
+      expect(pool.held).toBe(0);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   it('is not waited for while its source is silent, though it is full', async () => {
