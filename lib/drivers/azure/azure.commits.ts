@@ -3,6 +3,7 @@ import type { BlobGetPropertiesResponse, BlockBlobClient } from '@azure/storage-
 import type { WriteConditions } from '../../core/conditions.js';
 import {
   StorageConnectionError,
+  StorageFileExistsError,
   StorageFileNotFoundError,
   StoragePreconditionFailedError,
 } from '../../core/errors.js';
@@ -75,7 +76,7 @@ export async function commit(
       return answer;
     });
   } catch (error) {
-    const refused = error instanceof StoragePreconditionFailedError;
+    const refused = isRefused(error);
     const verdict = (hasSource ? undefined : conditionError(error, options)) ?? error;
     if (!mayHaveHappened(error)) throw verdict;
     const found = await findWritten(container, blob, { evidence, ifMatch, start });
@@ -142,11 +143,15 @@ async function isWritten(
   );
 }
 
+/** A verdict on a condition; of create-only writes the service says that the blob is there. */
+function isRefused(error: unknown): boolean {
+  return error instanceof StoragePreconditionFailedError || error instanceof StorageFileExistsError;
+}
+
 function mayBeWritten(error: unknown): StorageConnectionError {
   const { message, cause } = toStorageError(error);
   // The verdict on a condition is not passed on: it could be about the write itself.
-  const lost = error instanceof StoragePreconditionFailedError;
-  const reason = lost ? 'The answer of the service was lost' : message;
+  const reason = isRefused(error) ? 'The answer of the service was lost' : message;
   return new StorageConnectionError(
     `${reason}; the write may have taken place or not: read the file before you repeat it`,
     { cause, retryable: false },

@@ -314,7 +314,9 @@ describe('a write whose answer is lost', () => {
     });
     const options = putOptions({ ...given, ...(old && { ifMatch: old.etag! }) });
     const put = azure.driver.put('key', Buffer.from('1'), options);
-    expect(await rejected(put)).toMatchObject({ code: 'CONNECTION_FAILED', retryable: false });
+    const error = await rejected(put);
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retryable: false });
+    expect(error.message).toContain('was lost');
     expect(String(await readKey(azure.driver, 'key'))).toBe('2');
   });
 
