@@ -1,14 +1,28 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { BlockBlobClient } from '@azure/storage-blob';
+import type { BlobGetPropertiesResponse, BlockBlobClient } from '@azure/storage-blob';
 import type { WriteConditions } from '../../core/conditions.js';
+import {
+  StorageConnectionError,
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StoragePreconditionFailedError,
+} from '../../core/errors.js';
 import type { FileAttributes } from '../../core/stored-file.js';
 import { sameAttributes } from '../remote/file-attributes.js';
 import type { AzureContainer } from './azure.client.js';
-import { conditionError, unreadableAnswer } from './azure.errors.js';
-import { type BlobDescription, fileOf, toChecksum, writeTokenOf } from './azure.metadata.js';
+import { conditionError, toStorageError, unreadableAnswer } from './azure.errors.js';
+import {
+  type BlobDescription,
+  fileOf,
+  toChecksum,
+  toEtag,
+  writeTokenOf,
+} from './azure.metadata.js';
 import { mayHaveHappened, send, sendWrite } from './azure.requests.js';
 
 const CHECK_TIMEOUT = 5000;
+/** By which clocks within the service may differ, in milliseconds. */
+const CLOCK_TOLERANCE = 2000;
 
 /** What an answer to a write tells of the blob, and what its properties tell when that answer was lost. */
 export interface WrittenBlob extends BlobDescription {
@@ -33,59 +47,113 @@ export function newToken(): string {
   return randomBytes(12).toString('base64url');
 }
 
+export interface CommitOptions extends WriteConditions {
+  readonly signal: AbortSignal;
+  readonly evidence: Evidence;
+  /** Whether a refusal may be about a condition of the source of a copy: it is then told as it is. */
+  readonly hasSource?: boolean;
+}
+
 /**
  * Makes the request that commits a write, and finds out what became of it when its answer is lost.
  *
  * @returns what the request answered, or what is stored when only the answer was lost.
+ * @throws StorageConnectionError that is not retryable when a conditional write may have taken place or not: a verdict on
+ * the condition could be about the write itself.
  */
 export async function commit(
   container: AzureContainer,
   blob: BlockBlobClient,
   request: (abortSignal: AbortSignal) => Promise<WrittenBlob>,
-  options: WriteConditions & { readonly signal: AbortSignal; readonly evidence: Evidence },
+  options: CommitOptions,
 ): Promise<WrittenBlob> {
+  const { signal, evidence, ifNoneMatch, ifMatch, hasSource = false } = options;
+  const start = performance.now();
   try {
-    return await sendWrite(container, options.signal, async (abortSignal) => {
+    return await sendWrite(container, signal, async (abortSignal) => {
       const answer = await request(abortSignal);
       if (answer.etag === undefined) throw unreadableAnswer();
       return answer;
     });
   } catch (error) {
-    if (mayHaveHappened(error)) {
-      const written = await findWritten(container, blob, options.evidence);
-      if (written) return written;
-    }
-    throw conditionError(error, options) ?? error;
+    const refused = isRefused(error);
+    const verdict = (hasSource ? undefined : conditionError(error, options)) ?? error;
+    if (!mayHaveHappened(error)) throw verdict;
+    const found = await findWritten(container, blob, { evidence, ifMatch, start });
+    if (typeof found === 'object') return found;
+    const conditional = ifNoneMatch !== undefined || ifMatch !== undefined;
+    const uncertain = found === 'unknown' || (found === 'absent' && refused && !hasSource);
+    throw conditional && uncertain ? mayBeWritten(error) : verdict;
   }
 }
 
-/** What is stored under the key, if it is what was written. It never fails: not to know is not to have it. */
+interface Sought {
+  readonly evidence: Evidence;
+  /** The version that was to be replaced. */
+  readonly ifMatch: string | undefined;
+  /** Of the write, by `performance.now()`. */
+  readonly start: number;
+}
+
+/**
+ * What is stored under the key, if it is what was written, or why it is not: nothing is there, what was there before still is,
+ * or nobody knows, since another write may have replaced it. It never fails.
+ */
 async function findWritten(
   container: AzureContainer,
   blob: BlockBlobClient,
-  evidence: Evidence,
-): Promise<WrittenBlob | undefined> {
+  { evidence, ifMatch, start }: Sought,
+): Promise<WrittenBlob | 'absent' | 'unchanged' | 'unknown'> {
   const signal = AbortSignal.timeout(CHECK_TIMEOUT);
   try {
     const stored = await send(container, signal, (abortSignal) =>
       blob.getProperties({ abortSignal }),
     );
-    if ('blocks' in evidence) {
-      // Of the version whose properties were read, or of a later one, which then has other blocks.
-      const { committedBlocks = [] } = await send(container, signal, (abortSignal) =>
-        blob.getBlockList('committed', { abortSignal }),
-      );
-      const names = committedBlocks.map(({ name }) => name);
-      const same = names.length > 0 && names.join() === evidence.blocks.join();
-      return same ? stored : undefined;
-    }
-    if ('token' in evidence) return writeTokenOf(stored) === evidence.token ? stored : undefined;
-    const md5 = createHash('md5').update(evidence.bytes).digest('base64');
-    const same =
-      toChecksum(stored.contentMD5)?.value === md5 &&
-      sameAttributes(evidence.attributes, fileOf('', 0, stored));
-    return same ? stored : undefined;
-  } catch {
-    return undefined;
+    if (await isWritten(container, blob, stored, evidence, signal)) return stored;
+    if (ifMatch !== undefined && toEtag(stored.etag) === ifMatch) return 'unchanged';
+    // Both times are the service's, so it does not matter whose clock is wrong. Last-Modified has whole seconds.
+    const age = (stored.date?.getTime() ?? Number.NaN) - (stored.lastModified?.getTime() ?? 0);
+    return age > performance.now() - start + CLOCK_TOLERANCE ? 'unchanged' : 'unknown';
+  } catch (error) {
+    const absent = error instanceof StorageFileNotFoundError && ifMatch === undefined;
+    return absent ? 'absent' : 'unknown';
   }
+}
+
+async function isWritten(
+  container: AzureContainer,
+  blob: BlockBlobClient,
+  stored: BlobGetPropertiesResponse,
+  evidence: Evidence,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if ('blocks' in evidence) {
+    // Of the version whose properties were read, or of a later one, which then has other blocks.
+    const { committedBlocks = [] } = await send(container, signal, (abortSignal) =>
+      blob.getBlockList('committed', { abortSignal }),
+    );
+    const names = committedBlocks.map(({ name }) => name);
+    return names.length > 0 && names.join() === evidence.blocks.join();
+  }
+  if ('token' in evidence) return writeTokenOf(stored) === evidence.token;
+  const md5 = createHash('md5').update(evidence.bytes).digest('base64');
+  return (
+    toChecksum(stored.contentMD5)?.value === md5 &&
+    sameAttributes(evidence.attributes, fileOf('', 0, stored))
+  );
+}
+
+/** A verdict on a condition; of create-only writes the service says that the blob is there. */
+function isRefused(error: unknown): boolean {
+  return error instanceof StoragePreconditionFailedError || error instanceof StorageFileExistsError;
+}
+
+function mayBeWritten(error: unknown): StorageConnectionError {
+  const { message, cause } = toStorageError(error);
+  // The verdict on a condition is not passed on: it could be about the write itself.
+  const reason = isRefused(error) ? 'The answer of the service was lost' : message;
+  return new StorageConnectionError(
+    `${reason}; the write may have taken place or not: read the file before you repeat it`,
+    { cause, retryable: false },
+  );
 }

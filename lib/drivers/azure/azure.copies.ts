@@ -118,8 +118,13 @@ async function copyWhole(
     return answer;
   };
   try {
-    // Without the conditions: a 412 can also mean that the source has changed.
-    return await commit(container, blob, request, { signal, evidence: { token } });
+    // A 412 can also mean that the source has changed.
+    return await commit(container, blob, request, {
+      ...conditions,
+      signal,
+      evidence: { token },
+      hasSource: true,
+    });
   } catch (error) {
     if (error instanceof StoragePreconditionFailedError) {
       await assertConditions(container, to, options);

@@ -9,6 +9,7 @@ import {
   StorageConnectionError,
   StorageFileNotFoundError,
   StoragePreconditionFailedError,
+  StorageUnsupportedError,
 } from '../../core/errors.js';
 import { type ByteRange, type RangeOption, resolveRange } from '../../core/range.js';
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
@@ -128,15 +129,21 @@ async function download(
     const etag = toEtag(answer.etag);
     if (etag === undefined) throw unreadableAnswer();
     const delivered = deliveredRange(answer);
-    // Azurite answers with an empty range where the service refuses.
-    if (range && delivered.start > delivered.end) resolveRange(range, delivered.size);
+    if (range) assertAsked(range, delivered);
     // Of a range, the other field has an MD5 of its own.
     const md5 = answer.blobContentMD5 ?? (range ? undefined : answer.contentMD5);
     const file = fileOf(key, delivered.size, answer, md5);
     const resume = async (start: number, resumeSignal: AbortSignal): Promise<Readable> => {
       const rest = { start, end: delivered.end };
-      const { readableStreamBody } = await requestRest(container, key, rest, etag, resumeSignal);
-      return readableStreamBody as Readable;
+      const resumed = await requestRest(container, key, rest, etag, resumeSignal);
+      const resumedBody = resumed.readableStreamBody as Readable;
+      try {
+        assertAsked(rest, deliveredRange(resumed));
+      } catch (error) {
+        resumedBody.on('error', () => {}).destroy();
+        throw error;
+      }
+      return resumedBody;
     };
     return {
       file,
@@ -191,6 +198,20 @@ async function requestRest(
       { cause: error.cause },
     );
   }
+}
+
+/** @throws StorageRangeNotSatisfiableError, StorageConnectionError, StorageUnsupportedError when it is not what was asked for */
+function assertAsked(
+  range: NonNullable<DownloadOptions['range']>,
+  { start, end, size }: ByteRange,
+): void {
+  // Azurite answers with an empty range where the service refuses.
+  const asked = resolveRange(range, size);
+  if (start === asked.start && end === asked.end) return;
+  if (start === 0 && end === size - 1) {
+    throw new StorageUnsupportedError('The service ignored the range and answered the whole file');
+  }
+  throw new StorageConnectionError('The service answered another range than was asked for');
 }
 
 /** What of the file the answer delivers; `end` lies before `start` when the file is empty. */

@@ -238,8 +238,8 @@ export function isRefusal(error: unknown): boolean {
 }
 
 /** The error of an answer that lacks what each of its kind has. */
-export function unreadableAnswer(): StorageError {
-  const failure = readFailure(new RangeError('The answer has no etag'));
+export function unreadableAnswer(reason = 'The answer has no etag'): StorageError {
+  const failure = readFailure(new RangeError(reason));
   return unreadable(failure, { cause: causeOf(failure) });
 }
 

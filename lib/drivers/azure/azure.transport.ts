@@ -4,6 +4,7 @@ import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { HttpOperationResponse, IHttpClient, WebResource } from '@azure/storage-blob';
 import type { ConnectionAgents } from '../remote/connecting-agents.js';
 import { sendBody } from '../remote/settled-abort.js';
+import { unreadableAnswer } from './azure.errors.js';
 
 /**
  * Sends the SDK's requests, one attempt each, by connections of the driver's own. An abort cuts the request and rejects
@@ -17,6 +18,12 @@ export function openTransport(agents: ConnectionAgents, idleTimeout: number): IH
     async sendRequest(request) {
       const answer = await send(request, agents, idleTimeout);
       const status = answer.statusCode ?? 0;
+      // Each answer of the service has some, those of Azurite, too. Of what is stored, a proxy knows nothing.
+      const isOfService = Object.keys(answer.headers).some((name) => name.startsWith('x-ms-'));
+      if (!isOfService && (status < 300 || status === 404 || status === 412)) {
+        answer.on('error', () => {}).destroy();
+        throw unreadableAnswer(`Status ${status} came without a header of the service`);
+      }
       const response = { request, status, headers: headersOf(request, answer) };
       const streamed = request.streamResponseStatusCodes;
       // By the SDK's convention, infinity stands for whatever status comes.

@@ -110,6 +110,18 @@ export function answerError(answer: GcsAnswer): StorageError {
     : new StorageError(`The service answered ${label}: ${message}`, context);
 }
 
+/** A page for people, such as of a proxy: the service sends none, though it calls some of its refusals in plain text HTML. */
+export function isWebPage({ headers, body }: GcsAnswer): boolean {
+  const isHtml = headerOf(headers, 'content-type')?.startsWith('text/html') ?? false;
+  return isHtml && body.subarray(0, 100).toString('latin1').trimStart().startsWith('<');
+}
+
+export function unreadableAnswer({ status }: GcsAnswer): StorageConnectionError {
+  return new StorageConnectionError(
+    `What came with status ${status} is no answer of Google Cloud Storage: check apiEndpoint, and the proxies on the way`,
+  );
+}
+
 /** The object is not there, rather than something that it needs. Google gives the same reason for a missing bucket. */
 export function isMissingObject(answer: GcsAnswer): boolean {
   return answer.status === 404 && readRefusal(answer).message.startsWith('No such object');

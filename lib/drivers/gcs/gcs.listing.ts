@@ -3,6 +3,7 @@ import { RESERVED_FOLDER } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { toText } from '../remote/answer-fields.js';
 import type { GcsBucket } from './gcs.client.js';
+import { unreadableAnswer } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject } from './gcs.metadata.js';
 import { bucketPath, expectOk, jsonOf, send } from './gcs.requests.js';
 
@@ -10,6 +11,7 @@ import { bucketPath, expectOk, jsonOf, send } from './gcs.requests.js';
 export const UPLOADS_FOLDER = `${RESERVED_FOLDER}/uploads/`;
 
 const MAX_RESULTS = 1000;
+const FIELDS: ReadonlySet<string> = new Set(['kind', 'items', 'prefixes', 'nextPageToken']);
 
 /** What the service is asked for. */
 interface Query {
@@ -131,7 +133,11 @@ async function query(bucket: GcsBucket, { signal, ...asked }: Query): Promise<An
     signal,
   });
   if (answer.status === 400 && asked.pageToken !== undefined) throw notACursor();
-  const { items, prefixes, nextPageToken } = jsonOf(await expectOk(bucket, answer, signal));
+  const listed = jsonOf(await expectOk(bucket, answer, signal));
+  // An empty listing has no field at all, or names its kind. What has others only is no listing.
+  const names = Object.keys(listed);
+  if (names.length > 0 && !names.some((name) => FIELDS.has(name))) throw unreadableAnswer(answer);
+  const { items, prefixes, nextPageToken } = listed;
   return {
     objects: asArray(items).map(parseObject),
     prefixes: asArray(prefixes).map(String),

@@ -11,9 +11,11 @@ import {
   answerError,
   type GcsAnswer,
   isMissingObject,
+  isWebPage,
   noSuchBucket,
   parseJson,
   toStorageError,
+  unreadableAnswer,
 } from './gcs.errors.js';
 import { exchange, readAll } from './gcs.wire.js';
 
@@ -91,9 +93,10 @@ export async function sendOnce(bucket: GcsBucket, request: GcsRequest): Promise<
 async function exchangeWhole(bucket: GcsBucket, request: GcsRequest): Promise<GcsAnswer> {
   const message = await authorized(bucket, request);
   const answer = await wholeAnswer(message, request.signal);
-  if (!isPassing(answer.status) && !isThrottling(answer)) return answer;
-  const error = answerError(answer);
-  if (answer.status >= 500) markUncertain(error);
+  const isOfService = !isWebPage(answer) || !isAboutFiles(answer.status);
+  if (isOfService && !isPassing(answer.status) && !isThrottling(answer)) return answer;
+  const error = isOfService ? answerError(answer) : unreadableAnswer(answer);
+  if (!isOfService || answer.status >= 500) markUncertain(error);
   throw error;
 }
 
@@ -232,6 +235,11 @@ function wireError(error: unknown, signal: AbortSignal): StorageError {
 
 function markUncertain(error: unknown): void {
   if (typeof error === 'object' && error !== null) uncertainFailures.add(error);
+}
+
+/** Statuses that tell what is stored, or what was done: they are believed of the service only. */
+function isAboutFiles(status: number): boolean {
+  return status < 300 || status === 404 || status === 410 || status === 412;
 }
 
 /** Statuses after which Google asks to try again. */

@@ -23,7 +23,7 @@ import { type ByteRange, formatRange, type RangeOption, resolveRange } from '../
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { S3Bucket } from './s3.client.js';
-import { noSuchBucket, readFailure, toStorageError, unconfirmed } from './s3.errors.js';
+import { isWebPage, noSuchBucket, readFailure, toStorageError, unconfirmed } from './s3.errors.js';
 import { fileOf, toEtag } from './s3.metadata.js';
 import { onAnswer, send } from './s3.requests.js';
 
@@ -51,7 +51,10 @@ export async function readHead(
     const head = await send(bucket, headCommand(bucket, key), signal);
     return { ...head, ContentLength: lengthOf(head) };
   } catch (error) {
-    if (readFailure(error).status !== 404) throw error;
+    const failure = readFailure(error);
+    // Some services call an answer without a body HTML, too: theirs has the id of the request.
+    const isOfService = failure.requestId !== undefined || !isWebPage(failure);
+    if (failure.status !== 404 || !isOfService) throw error;
     await assertBucket(bucket, signal);
     throw new StorageFileNotFoundError(undefined, { cause: toStorageError(error).cause });
   }

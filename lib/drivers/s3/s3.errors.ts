@@ -224,10 +224,8 @@ export function toStorageError(
 }
 
 function makeError(failure: S3Failure): MakeError {
-  const { name, status, code, headers } = failure;
-  // HTML has no error code, so that the name is the SDK's.
-  const html = headers['content-type']?.startsWith('text/html');
-  if (status === 404 && html && (name === 'NotFound' || isUnnamed(name))) return webPage;
+  const { name, status, code } = failure;
+  if (isWebPage(failure)) return webPage;
   // Before the name: the SDK calls a connection that was reset a TimeoutError.
   if (status === undefined && code !== undefined && CONNECTION_CODES.has(code)) {
     return (_, context) => new StorageConnectionError(undefined, context);
@@ -245,6 +243,12 @@ function makeError(failure: S3Failure): MakeError {
   return ({ message }, context) => new StorageError(message || name, context);
 }
 
+/** Whether it is not S3 that says that nothing is there. HTML has no error code, so that the name is the SDK's. */
+export function isWebPage({ name, status, headers }: S3Failure): boolean {
+  const isHtml = headers['content-type']?.startsWith('text/html') ?? false;
+  return status === 404 && isHtml && (name === 'NotFound' || isUnnamed(name));
+}
+
 /** The error of a conditional write, told from its conditions. `undefined` when they have nothing to do with it. */
 export function conditionError(
   error: unknown,
@@ -259,7 +263,8 @@ export function conditionError(
   if (conditions.ifMatch === undefined) return undefined;
   if (refused) return new StoragePreconditionFailedError(undefined, { cause });
   // S3 answers If-Match for a key that is not there with 404 rather than 412.
-  if (failure.name === 'NoSuchKey' || (failure.status === 404 && failure.name === 'NotFound')) {
+  const missing = failure.name === 'NotFound' && failure.status === 404 && !isWebPage(failure);
+  if (failure.name === 'NoSuchKey' || missing) {
     return new StoragePreconditionFailedError(
       'Nothing is stored under the key, so ifMatch cannot hold',
       { cause },

@@ -5,17 +5,33 @@ import { listAll, putOptions, read, readKey, rejected, signal, useAzurite } from
 
 const { open } = useAzurite();
 
-const XML = { 'content-type': 'application/xml' };
+/** Of the service itself, which answers something odd. */
+const ID = { 'x-ms-request-id': 'id' };
+const XML = { ...ID, 'content-type': 'application/xml' };
 const ANSWERS = {
   'a page of a proxy': {
     status: 200,
     headers: { 'content-type': 'text/html' },
     body: '<html>Please log in</html>',
   },
+  'a page that says that nothing is there': {
+    status: 404,
+    headers: { 'content-type': 'text/html' },
+    body: '<html>404 Not Found</html>',
+  },
+  'a page of a proxy, accepted, with an etag': {
+    status: 202,
+    headers: { 'content-type': 'text/html', etag: '"page"' },
+    body: '<html>Please log in</html>',
+  },
   'a document of another kind': { status: 200, headers: XML, body: '<A><B>b</B></A>' },
   'a document that breaks off': { status: 200, headers: XML, body: '<?xml version="1.0"?><Enum' },
-  'nothing, with status 204': { status: 204 },
-  'a range that is none': { status: 206, headers: { 'content-range': 'bytes x-y/z' }, body: 'ab' },
+  'nothing, with status 204': { status: 204, headers: ID },
+  'a range that is none': {
+    status: 206,
+    headers: { ...ID, 'content-range': 'bytes x-y/z' },
+    body: 'ab',
+  },
 };
 
 const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>>> = {
@@ -57,7 +73,7 @@ test.each([
   await using azure = await open({ retry: { maxRetries: 0 } });
   const bytes = Buffer.alloc(size, 'a');
   const old = await azure.driver.put('key', Buffer.from('old'), putOptions());
-  azure.proxy.fail({ method: 'PUT', url, with: { status: 201 } });
+  azure.proxy.fail({ method: 'PUT', url, with: { status: 201, headers: ID } });
   const put = azure.driver.put('key', bytes, putOptions({ partSize: 50, ifMatch: old.etag! }));
   // The service never got it.
   expect(await rejected(put)).toBeInstanceOf(StorageConnectionError);
@@ -76,7 +92,7 @@ test('a page that refuses is not repeated in the message', async () => {
 test('a download whose answer has no etag frees its connection', async () => {
   await using azure = await open({ retry: { maxRetries: 0 } });
   azure.proxy.fail({
-    with: { status: 200, headers: { 'content-length': '3' }, body: 'abc' },
+    with: { status: 200, headers: { ...ID, 'content-length': '3' }, body: 'abc' },
   });
   const error = await rejected(azure.driver.get('key', { signal }));
   expect(error).toBeInstanceOf(StorageConnectionError);

@@ -98,7 +98,10 @@ describe('deleting', () => {
       url: BATCH,
       with: {
         status: 202,
-        headers: { 'content-type': 'multipart/mixed; boundary=answers' },
+        headers: {
+          'content-type': 'multipart/mixed; boundary=answers',
+          'x-ms-request-id': 'id',
+        },
         body: [202, 503, 404]
           .map((status, index) =>
             [

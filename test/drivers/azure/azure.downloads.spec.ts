@@ -115,6 +115,28 @@ describe('a download', () => {
     }
   });
 
+  test.each([
+    ['ignores the range, and sends the whole file', 200, undefined, 'UNSUPPORTED'],
+    ['sends another range', 206, 'bytes 0-9/100', 'CONNECTION_FAILED'],
+  ])('is refused by what %s', async (_, status, range, code) => {
+    await using azure = await open();
+    azure.proxy.fail({
+      method: 'GET',
+      with: {
+        status,
+        headers: {
+          etag: '"0x1"',
+          'x-ms-request-id': 'id',
+          'content-length': range ? '10' : '100',
+          ...(range !== undefined && { 'content-range': range }),
+        },
+        body: 'x'.repeat(range ? 10 : 100),
+      },
+    });
+    const download = azure.driver.get('key', { signal, range: { start: 10, end: 19 } });
+    expect(await rejected(download)).toMatchObject({ code });
+  });
+
   test('tells a missing file from a missing container', async () => {
     await using azure = await open();
     const missing = await rejected(azure.driver.get('key', { signal }));

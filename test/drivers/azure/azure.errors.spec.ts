@@ -41,7 +41,10 @@ describe('answers of the service', () => {
   ];
   test.each(ANSWERS)('%i %s is %s', async (status, name, code, retryable) => {
     await using azure = await open({ retry: { maxRetries: 0 } });
-    const headers = name === undefined ? {} : { 'x-ms-error-code': name };
+    const headers = {
+      'x-ms-request-id': 'id',
+      ...(name !== undefined && { 'x-ms-error-code': name }),
+    };
     azure.proxy.fail({ with: { status, headers } });
     const error = await rejected(azure.driver.info('key', { signal }));
     expect([error.code, error.retryable]).toEqual([code, retryable]);

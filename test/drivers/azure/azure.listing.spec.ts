@@ -123,7 +123,7 @@ describe('a listing', () => {
       method: 'GET',
       with: {
         status: 200,
-        headers: { 'content-type': 'application/xml' },
+        headers: { 'content-type': 'application/xml', 'x-ms-request-id': 'id' },
         body: '<?xml version="1.0"?><EnumerationResults><Blobs/><NextMarker>a</NextMarker></EnumerationResults>',
       },
     });

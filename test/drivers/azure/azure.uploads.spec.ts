@@ -294,6 +294,32 @@ describe('a write whose answer is lost', () => {
     });
   }
 
+  test.each<[string, Partial<DriverPutOptions>]>([
+    ['creates', { ifNoneMatch: '*' }],
+    ['replaces a version', {}],
+  ])('and that %s is not called refused when somebody has built on it', async (what, given) => {
+    await using azure = await open();
+    const old =
+      what === 'creates' ? undefined : await azure.other.put('key', Buffer.from('0'), putOptions());
+    azure.proxy.fail({ method: 'PUT', url: PUT_BLOB, with: 'lose answer' });
+    azure.proxy.fail({
+      method: 'PUT',
+      url: PUT_BLOB,
+      with: {
+        before: async () => {
+          const { etag } = await azure.other.info('key', { signal });
+          await azure.other.put('key', Buffer.from('2'), putOptions({ ifMatch: etag! }));
+        },
+      },
+    });
+    const options = putOptions({ ...given, ...(old && { ifMatch: old.etag! }) });
+    const put = azure.driver.put('key', Buffer.from('1'), options);
+    const error = await rejected(put);
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', retryable: false });
+    expect(error.message).toContain('was lost');
+    expect(String(await readKey(azure.driver, 'key'))).toBe('2');
+  });
+
   test('fails when the service never got it', async () => {
     await using azure = await open();
     await azure.driver.put('key', Buffer.from('old'), putOptions());

@@ -115,11 +115,19 @@ describe('a page of HTML with status 404', () => {
     },
   );
 
-  test('says so where a request has no other answer', async () => {
-    await using s3 = await openAnswers(({ url }) => (url === '/bucket/key' ? page('') : {}));
-    await expect(s3.driver.info('key', { signal })).rejects.toMatchObject({
-      code: 'FILE_NOT_FOUND',
-    });
+  test.each([
+    ['says so', 'with the id of a request', { 'x-amz-request-id': 'id' }, 'FILE_NOT_FOUND'],
+    ['says nothing', 'without', {}, 'CONFIGURATION'],
+  ])('%s in a request that has no other answer, %s', async (_, _id, id, code) => {
+    const missing = { ...page(''), headers: { ...page('').headers, ...id } };
+    await using s3 = await openAnswers(({ url }) => (url === '/bucket/key' ? missing : {}));
+    await expect(s3.driver.info('key', { signal })).rejects.toMatchObject({ code });
+  });
+
+  test('is no verdict on a condition', async () => {
+    await using s3 = await openAnswers(() => page('<html>nope</html>'));
+    const put = s3.driver.put('key', Buffer.from('x'), putOptions({ ifMatch: '"e"' }));
+    await expect(put).rejects.toMatchObject({ code: 'CONFIGURATION' });
   });
 });
 

@@ -1,0 +1,40 @@
+import { StorageConnectionError } from '../../../lib/core/errors.js';
+import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
+import { FaultProxy } from '../azure/fault-proxy.js';
+import { clientOf, listAll, openDriver, putOptions, rejection, signal } from './open-gcs.js';
+
+const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>>> = {
+  put: (driver) => driver.put('key', Buffer.from('a'), putOptions()),
+  info: (driver) => driver.info('key', { signal }),
+  list: (driver) => listAll(driver),
+  delete: (driver) => driver.deleteMany(['key'], { signal }),
+  copy: (driver) => driver.copy('key', 'to', { signal }),
+};
+
+describe.each([200, 202, 404])(
+  'a page of HTML with status %i, in place of the service,',
+  (status) => {
+    test('is no answer to any call', async () => {
+      const server = await startGcsServer();
+      await using proxy = await FaultProxy.start(server.endpoint);
+      const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.origin };
+      const client = clientOf({ ...server, clientOptions });
+      const driver = await openDriver(server, { client, retry: { maxRetries: 0 } });
+      await driver.put('key', Buffer.from('a'), putOptions());
+      await expect(driver.info('missing', { signal })).rejects.toMatchObject({
+        code: 'FILE_NOT_FOUND',
+      });
+      const headers = { 'content-type': 'text/html' };
+      proxy.fail({ times: Infinity, with: { status, headers, body: '<html>Log in</html>' } });
+      for (const call of Object.values(CALLS)) {
+        const error = await rejection(call(driver));
+        expect(error).toBeInstanceOf(StorageConnectionError);
+        expect((error as Error).message).toContain('no answer of Google Cloud Storage');
+      }
+      expect(server.objects('bucket').size).toBe(1);
+      await driver.close();
+      await server.close();
+    });
+  },
+);
