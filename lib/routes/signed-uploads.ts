@@ -153,6 +153,7 @@ async function stageFormFile(
     };
     return {
       info,
+      publication: createOnly ? 'adding' : 'replacing',
       async publish() {
         info.stored = await staged.commit(key, createOnly ? { ifNoneMatch: '*' } : {});
       },

@@ -26,13 +26,18 @@ export function httpExchangeOf(framework: FrameworkRequest, response: object): H
   return {
     framework,
     request: rawOf<IncomingMessage>(framework, 'pipe'),
-    response: rawOf<ServerResponse>(response, 'writeHead'),
+    response: rawResponse(response),
   };
 }
 
 /** Node's request behind that of any framework. */
 export function rawRequest(request: unknown): IncomingMessage {
   return rawOf<IncomingMessage>(request as object, 'pipe');
+}
+
+/** Node's response behind that of any framework. */
+export function rawResponse(response: object): ServerResponse {
+  return rawOf<ServerResponse>(response, 'writeHead');
 }
 
 function rawOf<Raw>(object: object, method: string): Raw {

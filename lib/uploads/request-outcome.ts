@@ -2,12 +2,13 @@ import type { ServerResponse } from 'node:http';
 
 /**
  * Watches how a request ends: it fails when it is answered with a status of 400 or more, when the client goes away
- * before it is answered, and when its handler never ran or was given up. A client that goes away while a good answer is on its way
- * to it changes nothing.
+ * before it is answered, when the answer breaks off, and when its handler never ran or was given up. A client that goes away while a
+ * good answer is on its way to it changes nothing.
  */
 export class RequestOutcome {
   #handler: 'waiting' | 'running' | 'succeeded' | 'givenUp' = 'waiting';
   #isSent = false;
+  #isBrokenOff = false;
   #verdict: 'failed' | 'succeeded' | undefined;
 
   constructor(
@@ -20,10 +21,16 @@ export class RequestOutcome {
     }
     response.once('finish', () => this.#onFinish());
     response.once('close', () => this.#onClose());
+    this.#watchForBreakingOff();
   }
 
   get hasFailed(): boolean {
     return this.#verdict === 'failed';
+  }
+
+  /** The handler has given its answer, and nothing has failed so far. */
+  get isGood(): boolean {
+    return this.#handler === 'succeeded' && !this.hasFailed;
   }
 
   handlerStarted(): void {
@@ -61,8 +68,18 @@ export class RequestOutcome {
   #onClose(): void {
     if (this.#isSent) return;
     const { headersSent, statusCode } = this.response;
-    const isAnswered = headersSent && statusCode < 400;
+    const isAnswered = headersSent && statusCode < 400 && !this.#isBrokenOff;
     this.#decide(isAnswered && this.#handler === 'succeeded' ? 'succeeded' : 'failed');
+  }
+
+  /** The events of a response are the same, whichever side ends it early: here, both adapters destroy it. */
+  #watchForBreakingOff(): void {
+    const { response } = this;
+    const destroy = response.destroy.bind(response);
+    response.destroy = (error) => {
+      this.#isBrokenOff ||= response.socket?.destroyed === false;
+      return destroy(error);
+    };
   }
 
   #decide(verdict: 'failed' | 'succeeded'): void {

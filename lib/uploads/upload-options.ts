@@ -32,7 +32,10 @@ export interface UploadOptions<Request = unknown> {
   ) => Checksum | string | undefined | Promise<Checksum | string | undefined>;
   /** Examines the bytes before the file is kept. */
   scan?: UploadScan<Request>;
-  /** Longest time that `scan` has from the file's last byte on: milliseconds, or text such as `'30s'`. Default 1 minute. */
+  /**
+   * Longest time that `scan` may hold the upload up at once, without reading on, and from the file's last byte on until its verdict:
+   * milliseconds, or text such as `'30s'`. Default 1 minute.
+   */
   scanTimeout?: number | string;
   /**
    * Chooses the key. Default: 128 random bits and the extension of the found type. A key of one's own that is in use is

@@ -45,7 +45,7 @@ export class ScanInspection implements BodyInspection {
     private readonly file: TypedFile,
     private readonly options: {
       readonly request: unknown;
-      /** Milliseconds for the verdict, from the last byte on. */
+      /** Milliseconds that the upload waits at once: until the scanner reads on, and from the last byte on for the verdict. */
       readonly timeout: number;
       /** Of the upload. */
       readonly signal: AbortSignal;
@@ -60,17 +60,13 @@ export class ScanInspection implements BodyInspection {
   }
 
   async see(chunk: Uint8Array): Promise<void> {
-    if (!this.#stream.destroyed && !this.#stream.write(chunk)) await this.#drained();
+    if (!this.#stream.destroyed && !this.#stream.write(chunk)) await this.#inTime(this.#drained());
     if (this.#refusal) throw this.#refusal;
   }
 
   async decide(): Promise<void> {
     this.#stream.end();
-    const { timeout } = this.options;
-    const timer = setTimeout(() => {
-      this.#giveUp(new Error(`The scanner gave no verdict within ${timeout} ms`));
-    }, timeout);
-    const refusal = await this.#decision.finally(() => clearTimeout(timer));
+    const refusal = await this.#inTime(this.#decision);
     if (refusal) throw refusal;
   }
 
@@ -80,6 +76,15 @@ export class ScanInspection implements BodyInspection {
   }
 
   readonly #onAbort = (): void => this.abandon();
+
+  /** Ends the examination when the upload has to wait for it too long. */
+  #inTime<Result>(waiting: Promise<Result>): Promise<Result> {
+    const { timeout } = this.options;
+    const timer = setTimeout(() => {
+      this.#giveUp(new Error(`The scanner held the upload up for more than ${timeout} ms`));
+    }, timeout);
+    return waiting.finally(() => clearTimeout(timer));
+  }
 
   #giveUp(reason: Error): void {
     this.#controller.abort(reason);

@@ -22,6 +22,8 @@ export class UploadTransaction implements StorageWork {
   readonly #uploads: (StoredUpload | undefined)[] = [];
   #isReceiving = true;
   #isKept = false;
+  #commit: Promise<void> | undefined;
+  #isReplacing = false;
   #rollback: Promise<void> | undefined;
 
   #settle: () => void = () => {};
@@ -72,10 +74,17 @@ export class UploadTransaction implements StorageWork {
     this.#isKept = true;
   }
 
-  /** Publishes what is stored aside. Does nothing after a rollback. */
-  async commit(): Promise<void> {
-    if (this.#rollback) return;
-    for (const written of this.#written) await written.publish();
+  /** Whether anything is left to be published. */
+  get isStaged(): boolean {
+    return this.#written.some(({ publication }) => publication !== 'done');
+  }
+
+  /**
+   * Publishes what is stored aside, once, however often it is called. Does nothing after a rollback, and stops at one, until the
+   * first file takes the place of another: from then on, the rest follows.
+   */
+  commit(): Promise<void> {
+    return (this.#commit ??= this.#publishAll());
   }
 
   /**
@@ -102,8 +111,21 @@ export class UploadTransaction implements StorageWork {
     return written.info;
   }
 
+  async #publishAll(): Promise<void> {
+    // What cannot be taken back comes last.
+    for (const publication of ['adding', 'replacing'] as const) {
+      for (const written of this.#written) {
+        if (written.publication !== publication) continue;
+        if (this.#rollback && !this.#isReplacing) return;
+        this.#isReplacing = publication === 'replacing';
+        await written.publish();
+      }
+    }
+  }
+
   async #removeAll(reason: Error): Promise<void> {
     this.#controller.abort(reason);
+    if (this.#isReplacing) await this.#commit?.catch(() => {});
     // Begun at once: at a shutdown, the storage takes no call that comes later.
     const removals = this.#written.map((written) =>
       this.#isKept || this.#kept.has(written) ? this.#publish(written) : this.#remove(written),
@@ -140,7 +162,17 @@ export class UploadTransaction implements StorageWork {
   #withKeep(written: WrittenUpload): StoredUpload {
     // Not enumerable: as JSON, and in comparisons, an upload is its data.
     return Object.defineProperty(written.info as StoredUpload, 'keep', {
-      value: () => void this.#kept.add(written),
+      value: () => this.#keep(written),
     });
+  }
+
+  #keep(written: WrittenUpload): void {
+    if (this.#isKept || this.#kept.has(written)) return;
+    if (this.#rollback) {
+      throw new StorageAbortedError(
+        'The upload cannot be kept: its request has failed already, as when the client has gone, and it was removed',
+      );
+    }
+    this.#kept.add(written);
   }
 }

@@ -3,6 +3,7 @@ import {
   type ExecutionContext,
   Inject,
   Injectable,
+  Logger,
   mixin,
   type NestInterceptor,
   type OnModuleInit,
@@ -20,6 +21,7 @@ import { getStorageToken } from '../storage.tokens.js';
 import { describeUploads, type UploadFields } from './api-upload.decorator.js';
 import { letFormsPass } from './fastify-forms.js';
 import { type FieldSelection, isForm, receiveForm } from './form-reception.js';
+import { beforeAnswer, holdAnswers } from './held-answers.js';
 import { type FrameworkRequest, httpExchange } from './http-exchange.js';
 import { keepsUploads } from './keep-uploads.decorator.js';
 import { RequestOutcome } from './request-outcome.js';
@@ -33,9 +35,11 @@ import {
   type UploadPlan,
 } from './upload-plan.js';
 import { RequestOptions, type UploadOptionsSource } from './upload-policy.js';
-import { UploadProgress } from './upload-progress.js';
+import { UploadProgress, type UploadTracking } from './upload-progress.js';
 import { UploadTransaction } from './upload-transaction.js';
 import { UploadWriter } from './upload-writer.js';
+
+const logger = new Logger('StorageUploads');
 
 /** How one kind of upload interceptor differs from the others. */
 interface FormShape<Request> extends FormOutline<Request> {
@@ -78,6 +82,7 @@ export function uploadInterceptor<Request>(
 
     async onModuleInit(): Promise<void> {
       letFormsPass(this.adapterHost);
+      holdAnswers(this.adapterHost);
       await perRequest?.prepare(this.moduleRef);
     }
 
@@ -93,8 +98,7 @@ export function uploadInterceptor<Request>(
           tracking?.failed();
         },
         success() {
-          transaction.settle();
-          tracking?.stored();
+          void keepWhatWasAnswered(transaction, tracking);
         },
       });
       this.registry?.holdOpen(transaction);
@@ -121,7 +125,13 @@ export function uploadInterceptor<Request>(
         throw error;
       }
       if (keepsUploads(context)) transaction.keepAll();
-      return handled(next, transaction, outcome);
+      const publishing = (): Promise<void> => publish(transaction, outcome, tracking);
+      const answer = handled(next, transaction, outcome);
+      if (redirects(context)) return concat(answer, defer(publishing).pipe(ignoreElements()));
+      beforeAnswer(response, (status) =>
+        status < 400 && outcome.isGood && transaction.isStaged ? publishing() : undefined,
+      );
+      return answer;
     }
 
     async #planFor(context: ExecutionContext): Promise<UploadPlan> {
@@ -160,42 +170,73 @@ function propertyOf(storage: string | undefined): `storage:${string}` {
   return `storage:${storage ?? ''}`;
 }
 
-/** What the handler gives, after the uploads were published; when it fails, after they were removed. */
+/** What the handler gives; when it fails, after the uploads were removed. */
 function handled(
   next: CallHandler,
   transaction: UploadTransaction,
   outcome: RequestOutcome,
 ): Observable<unknown> {
   let progress: 'silent' | 'answering' | 'over' = 'silent';
-  const commit = async (): Promise<void> => {
-    progress = 'over';
-    await transaction.commit().catch(failWithStatus);
-    outcome.handlerSucceeded();
-  };
-  const fail = async (error: unknown): Promise<never> => {
-    progress = 'over';
-    outcome.fail();
-    await transaction.rollback();
-    throw error;
-  };
-  const handler = defer(() => {
+  return defer(() => {
     outcome.handlerStarted();
     return next.handle();
-  }).pipe(tap(() => (progress = 'answering')));
-  return concat(handler, defer(commit).pipe(ignoreElements())).pipe(
-    catchError(fail),
+  }).pipe(
+    tap({
+      next: () => (progress = 'answering'),
+      complete() {
+        progress = 'over';
+        outcome.handlerSucceeded();
+      },
+    }),
+    catchError(async (error: unknown): Promise<never> => {
+      progress = 'over';
+      outcome.fail();
+      await transaction.rollback();
+      throw error;
+    }),
     finalize(() => {
-      // Left before its end: by who has seen enough, as `take(1)` does, or by who has waited too long.
-      if (progress === 'answering')
-        commit()
-          .catch(fail)
-          .catch(() => {});
+      // Left before its end: by who has seen enough, as `take(1)` does, or by who fails or has waited too long, whose
+      // answer tells.
+      if (progress === 'answering') outcome.handlerSucceeded();
       else if (progress === 'silent') outcome.handlerGivenUp();
     }),
   );
 }
 
-/** The client is to see what a storage error means, also where the app has no filter for such. */
-function failWithStatus(error: unknown): never {
-  throw error instanceof StorageError ? toLoggedHttpException(error) : error;
+/** Whether Nest answers with a redirect, before which nothing can be done. */
+function redirects(context: ExecutionContext): boolean {
+  return Reflect.hasMetadata('__redirect__', context.getHandler());
+}
+
+/** Right before the answer. @throws what is answered instead */
+async function publish(
+  transaction: UploadTransaction,
+  outcome: RequestOutcome,
+  tracking: UploadTracking | undefined,
+): Promise<void> {
+  try {
+    await transaction.commit();
+  } catch (error) {
+    tracking?.failed(error);
+    outcome.fail();
+    await transaction.rollback();
+    // The client is to see what a storage error means, also where the app has no filter for such.
+    throw error instanceof StorageError ? toLoggedHttpException(error) : error;
+  }
+}
+
+/** After a good answer. What was not published before it, is now: Nest does not give every answer itself. */
+async function keepWhatWasAnswered(
+  transaction: UploadTransaction,
+  tracking: UploadTracking | undefined,
+): Promise<void> {
+  try {
+    await transaction.commit();
+    transaction.settle();
+    tracking?.stored();
+  } catch (error) {
+    logger.error('The uploads of a request that was answered could not be published', error);
+    tracking?.failed(error);
+    await transaction.rollback();
+  }
 }

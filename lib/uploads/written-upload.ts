@@ -17,6 +17,8 @@ export type UploadedFileInfo = Omit<StoredUpload, 'keep'>;
 /** A file whose bytes are in the storage, to be published or removed. */
 export interface WrittenUpload {
   readonly info: UploadedFileInfo;
+  /** What is left to do: nothing, or to put the file under its key, where what the key holds stays or gives way. */
+  readonly publication: 'done' | 'adding' | 'replacing';
   /** Puts the file under its key, if it is not there yet. */
   publish(): Promise<void>;
   /**
@@ -56,6 +58,7 @@ export async function writeUnderKey(
   });
   return {
     info: describe(storage, checked, stored),
+    publication: 'done',
     async publish() {},
     // Only who is told a key of random bits knows it.
     remove: () => (createOnly ? removeVersion(storage, stored) : storage.delete(key)),
@@ -71,7 +74,7 @@ export async function stageUnderKey(
   const { attributes, body, signal } = checked;
   const staged = await storage.stage(body, { ...attributes, signal });
   const info = describe(storage, checked, storedFile({ key, size: staged.size, ...attributes }));
-  return stagedUpload(info, staged, () => staged.commit(key));
+  return stagedUpload(info, 'replacing', staged, () => staged.commit(key));
 }
 
 /** Stages the file, since only its last byte tells its key. */
@@ -87,7 +90,7 @@ export async function stageByContent(
     const { size } = staged;
     const key = parseKey(await keyOf({ ...checked.file, size, sha256: hash.digest('hex') }));
     const info = describe(storage, checked, storedFile({ key, size, ...attributes }));
-    return stagedUpload(info, staged, async () => {
+    return stagedUpload(info, 'adding', staged, async () => {
       const { createOnlyCopy } = storage.capabilities;
       try {
         return await staged.commit(key, createOnlyCopy ? { ifNoneMatch: '*' } : {});
@@ -130,6 +133,7 @@ function isSameVersion(stored: StoredFile, now: StoredFile): boolean {
 
 function stagedUpload(
   info: UploadedFileInfo,
+  publication: 'adding' | 'replacing',
   staged: StagedFile,
   commit: () => Promise<StoredFile>,
 ): WrittenUpload {
@@ -139,6 +143,7 @@ function stagedUpload(
   };
   return {
     info,
+    publication,
     publish: () => (published ??= publish()),
     async remove() {
       await published?.catch(() => {});

@@ -4,6 +4,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import {
   Body,
   Controller,
+  type ExceptionFilter,
   type ModuleMetadata,
   type NestInterceptor,
   type PipeTransform,
@@ -56,8 +57,11 @@ interface UploadSettings {
   /** What the handler does with the files. Default: it answers with them and the fields. */
   handle?: (upload: { file: unknown; files: unknown; body: unknown }) => unknown;
   pipes?: (Type<PipeTransform> | PipeTransform)[];
+  /** Interceptors around the uploading one. */
+  earlier?: (Type<NestInterceptor> | NestInterceptor)[];
   /** Interceptors between the uploading one and the handler. */
   later?: (Type<NestInterceptor> | NestInterceptor)[];
+  filters?: ExceptionFilter[];
   several?: boolean;
 }
 
@@ -67,13 +71,20 @@ type ModuleSettings = Pick<StorageModuleOptions, 'shutdownTimeout'>;
 export async function uploadApp(
   configuration: StorageConfiguration,
   interceptor: Type<NestInterceptor>,
-  { handle = (upload) => upload, pipes = [], later = [], several = false }: UploadSettings = {},
+  {
+    handle = (upload) => upload,
+    pipes = [],
+    earlier = [],
+    later = [],
+    filters = [],
+    several = false,
+  }: UploadSettings = {},
   moduleSettings: ModuleSettings = {},
 ): Promise<UploadApp> {
   @Controller()
   class UploadController {
     @Post()
-    @UseInterceptors(interceptor, ...later)
+    @UseInterceptors(...earlier, interceptor, ...later)
     add(
       @UploadedFile(...(several ? [] : pipes)) file: unknown,
       @UploadedFiles(...(several ? pipes : [])) files: unknown,
@@ -82,10 +93,13 @@ export async function uploadApp(
       return handle({ file, files, body });
     }
   }
-  const started = await startApp({
-    imports: [StorageModule.forRoot({ storages: { uploads: configuration }, ...moduleSettings })],
-    controllers: [UploadController],
-  });
+  const started = await startApp(
+    {
+      imports: [StorageModule.forRoot({ storages: { uploads: configuration }, ...moduleSettings })],
+      controllers: [UploadController],
+    },
+    { configure: (app) => void app.useGlobalFilters(...filters) },
+  );
   return {
     ...started,
     storage: started.app.get<Storage>(getStorageToken('uploads')),

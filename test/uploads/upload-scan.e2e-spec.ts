@@ -218,6 +218,24 @@ onEachAdapter(() => {
     expect(await app.keys()).toEqual([]);
   });
 
+  test.each([200_000, 3 * MiB])(
+    'a scanner that stops reading in the middle of %d bytes is a 503 when its time is over',
+    async (size) => {
+      const app = await recordedUploadApp(
+        scanning(
+          async (stream) => {
+            await once(stream, 'readable');
+            return new Promise(() => {});
+          },
+          { scanTimeout: 20 },
+        ),
+      );
+      const answer = await app.post({ ...photo, content: png(size) });
+      expect([answer.status, answer.json.code]).toEqual([503, 'SCAN_FAILED']);
+      expect(await app.keys()).toEqual([]);
+    },
+  );
+
   test('a scanner that never comes to a verdict is a 503 when its time is over, and hears of it', async () => {
     const reasons: unknown[] = [];
     const app = await recordedUploadApp(
@@ -235,7 +253,7 @@ onEachAdapter(() => {
       expect([answer.status, answer.json.code]).toEqual([503, 'SCAN_FAILED']);
     }
     expect(reasons.map(String)).toEqual(
-      Array(2).fill('Error: The scanner gave no verdict within 20 ms'),
+      Array(2).fill('Error: The scanner held the upload up for more than 20 ms'),
     );
     expect(await app.keys()).toEqual([]);
   });
