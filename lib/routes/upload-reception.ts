@@ -54,6 +54,7 @@ export class UploadReception {
       throw toRouteException(error);
     } finally {
       transaction.settle();
+      discardLeftover(exchange.request, exchange.response);
     }
   }
 }

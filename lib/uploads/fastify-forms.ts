@@ -1,4 +1,6 @@
 import type { HttpAdapterHost } from '@nestjs/core';
+import type { IncomingHttpHeaders } from 'node:http';
+import { malformedType } from './upload.exceptions.js';
 
 /** What is used of a Fastify instance. */
 interface FastifyInstance {
@@ -6,11 +8,23 @@ interface FastifyInstance {
     type: RegExp,
     parser: (request: unknown, payload: unknown, done: (error: Error | null) => void) => void,
   ): void;
+  addHook(
+    name: 'preParsing',
+    hook: (
+      request: { readonly headers: IncomingHttpHeaders },
+      reply: unknown,
+      payload: unknown,
+      done: (error?: Error) => void,
+    ) => void,
+  ): void;
 }
 
 // A pattern, for which Fastify looks after all types that are named: so a parser of the app, or of @fastify/multipart,
 // goes first, whichever is registered first, and neither is refused as a duplicate.
 const FORMS = /^multipart\//;
+
+// A media type as RFC 9110 §8.3.1 has it, in front of its parameters; Fastify knows no other.
+const WELL_FORMED = /^multipart\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/i;
 
 const prepared = new WeakSet<object>();
 
@@ -25,4 +39,10 @@ export function letFormsPass(host: HttpAdapterHost): void {
   prepared.add(instance);
   // The body is left alone: whoever handles the request reads it, and its size is not `bodyLimit`'s business.
   instance.addContentTypeParser(FORMS, (_request, _payload, done) => done(null));
+  // What never comes to an interceptor is refused as the interceptors refuse it.
+  instance.addHook(
+    'preParsing',
+    ({ headers: { 'content-type': type = '' } }, _reply, _body, done) =>
+      /^multipart\//i.test(type) && !WELL_FORMED.test(type) ? done(malformedType()) : done(),
+  );
 }

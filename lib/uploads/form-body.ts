@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { ReceiveRate } from './receive-rate.js';
-import { formTooLarge, tookTooLong, tooSlow } from './upload.exceptions.js';
+import { formTooLarge, tooSlow } from './upload.exceptions.js';
 import type { FormLimits } from './upload-plan.js';
 
 /**
@@ -15,7 +15,6 @@ export class FormBody extends Readable {
   readonly #request: IncomingMessage;
   readonly #limits: FormLimits;
   readonly #rate: ReceiveRate | undefined;
-  readonly #timer: NodeJS.Timeout | undefined;
   #size = 0;
 
   constructor(
@@ -24,15 +23,13 @@ export class FormBody extends Readable {
     private readonly onReceived: (bytes: number) => void = () => {},
   ) {
     super();
-    const { minRate, minRateWindow, timeout } = limits;
-    this.headers = request.headers;
+    const { minRate, minRateWindow } = limits;
+    // The parser goes by this for whether there is a body, of which HTTP/2 says nothing.
+    this.headers = { 'transfer-encoding': 'chunked', ...request.headers };
     this.#request = request;
     this.#limits = limits;
     if (minRate > 0) {
       this.#rate = new ReceiveRate(minRate, minRateWindow, () => this.destroy(tooSlow()));
-    }
-    if (timeout !== undefined) {
-      this.#timer = setTimeout(() => this.destroy(tookTooLong(timeout)), timeout);
     }
     request.on('data', this.#onData).on('end', this.#onEnd);
     request.on('error', this.#onGone).on('close', this.#onGone);
@@ -47,7 +44,6 @@ export class FormBody extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#rate?.stop();
-    clearTimeout(this.#timer);
     const request = this.#request;
     request.off('data', this.#onData).off('end', this.#onEnd);
     request.off('error', this.#onGone).off('close', this.#onGone);

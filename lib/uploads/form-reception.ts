@@ -6,9 +6,8 @@ import { toLoggedHttpException } from '../storage.exceptions.js';
 import type { MulterFile } from './file-body.js';
 import { FormBody } from './form-body.js';
 import type { HttpExchange } from './http-exchange.js';
-import { discardLeftover } from './leftover-body.js';
 import { toUploadException } from './multer-errors.js';
-import { formTooLarge, malformedType } from './upload.exceptions.js';
+import { formTooLarge, malformedType, tookTooLong } from './upload.exceptions.js';
 import type { FormLimits } from './upload-plan.js';
 import type { UploadTransaction } from './upload-transaction.js';
 import type { WrittenUpload } from './written-upload.js';
@@ -36,7 +35,9 @@ export function isForm({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * Reads the form of a request: its files become part of the transaction, its text fields the request's body.
+ * Reads the form of a request: its files become part of the transaction, its text fields the request's body. Resolves
+ * when every file is in its storage, and rejects as soon as it is known that the form fails, whatever a backend does. What then is
+ * still on its way is left to the transaction, and what the client still sends to the caller.
  *
  * @throws HttpException with a stable `code` for what the client did wrong; any other error is not the client's
  */
@@ -46,26 +47,33 @@ export async function receiveForm(
   { limits, fields, onReceived, write }: FormSpecification,
 ): Promise<void> {
   const { framework, request, response } = exchange;
+  // A rollback may have come before the form.
+  transaction.signal.throwIfAborted();
   const body =
     announcedSize(exchange) <= limits.maxTotalSize && new FormBody(request, limits, onReceived);
   const stop = (): void => void (body && body.destroy(transaction.signal.reason as Error));
   transaction.signal.addEventListener('abort', stop);
+  const { timeout } = limits;
+  const timer =
+    timeout !== undefined &&
+    setTimeout(() => void transaction.rollback(tookTooLong(timeout)), timeout);
   try {
     if (!body) throw formTooLarge(limits.maxTotalSize);
     if (request.readableEnded) throw alreadyRead();
     const parser = multer({
       storage: {
         _handleFile(form: FormBody, file: MulterFile, callback: (error?: unknown) => void) {
+          const fail = (error: unknown): void => {
+            const reason = error instanceof StorageError ? toLoggedHttpException(error) : error;
+            // The others have no time to lose.
+            void transaction.rollback(reason as Error);
+            callback(reason);
+          };
+          // The parser waits for its files before it tells of anything: so it need not know how long a backend takes.
+          file.stream.once('end', () => callback(null));
           transaction
             .write((signal) => write(file, signal, form.body))
-            .then(
-              () => callback(null),
-              (error: unknown) => {
-                // The others have no time to lose.
-                void transaction.rollback();
-                callback(error instanceof StorageError ? toLoggedHttpException(error) : error);
-              },
-            );
+            .catch((error: unknown) => fail(error));
         },
         // The transaction knows what there is to remove.
         _removeFile(_request: unknown, _file: unknown, callback: (error: Error | null) => void) {
@@ -88,11 +96,12 @@ export async function receiveForm(
     });
     // The parser passes over what it does not take for a form.
     if (body.body === undefined) throw malformedType();
+    await transaction.written();
     framework.body = body.body;
   } finally {
+    clearTimeout(timer || undefined);
     transaction.signal.removeEventListener('abort', stop);
     if (body) body.destroy();
-    discardLeftover(request, response);
   }
 }
 

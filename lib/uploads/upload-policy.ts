@@ -51,7 +51,8 @@ function isPolicyClass<Request>(
   source: OptionsOf<Request> | Type<UploadPolicy<Request>>,
 ): source is Type<UploadPolicy<Request>> {
   const { prototype } = source as { prototype?: Partial<UploadPolicy<Request>> };
-  return typeof prototype?.optionsFor === 'function';
+  // A class whose `optionsFor` is a property, such as an arrow function, shows it only in its instances.
+  return typeof prototype?.optionsFor === 'function' || /^class\b/.test(String(source));
 }
 
 function isProvided(moduleRef: ModuleRef, token: Type): boolean {

@@ -8,6 +8,9 @@ import type { UploadedFileInfo, WrittenUpload } from './written-upload.js';
 
 const logger = new Logger('StorageUploads');
 
+/** Milliseconds that an answer waits for a removal, at most: a backend that hangs must not hold it up. */
+const LONGEST_WAIT = 1000;
+
 /**
  * The unit of work of one request: knows every file that the request stored, and either publishes all of them or leaves
  * none, but for those that are to be kept in any case.
@@ -16,6 +19,7 @@ export class UploadTransaction implements StorageWork {
   /** Resolves when everything is published, or removed, for good. */
   readonly settled: Promise<void>;
   readonly #controller = new AbortController();
+  readonly #ended: Promise<never>;
   readonly #written: WrittenUpload[] = [];
   readonly #writing = new Set<Promise<unknown>>();
   readonly #kept = new Set<WrittenUpload>();
@@ -32,6 +36,10 @@ export class UploadTransaction implements StorageWork {
     this.settled = new Promise((resolve) => (this.#settle = resolve));
     // Each file listens for the end, several times over: no leak, and nothing to warn of.
     setMaxListeners(0, this.signal);
+    this.#ended = new Promise((_resolve, reject) => {
+      this.signal.addEventListener('abort', () => reject(this.signal.reason as Error));
+    });
+    this.#ended.catch(() => {});
   }
 
   /** Aborted by the rollback. */
@@ -52,6 +60,17 @@ export class UploadTransaction implements StorageWork {
     const settled = (): void => void this.#writing.delete(writing);
     writing.then(settled, settled);
     return writing;
+  }
+
+  /** The result of the work, unless the rollback comes first: it waits for nothing. @throws its reason */
+  unlessEnded<Result>(work: Promise<Result>): Promise<Result> {
+    return Promise.race([work, this.#ended]);
+  }
+
+  /** Resolves when every file is in its storage. @throws the reason of a rollback */
+  async written(): Promise<void> {
+    await this.unlessEnded(Promise.allSettled(this.#writing));
+    this.signal.throwIfAborted();
   }
 
   /** The form is complete. */
@@ -95,6 +114,14 @@ export class UploadTransaction implements StorageWork {
    */
   rollback(reason: Error = new StorageAbortedError('The request failed')): Promise<void> {
     return (this.#rollback ??= this.#removeAll(reason));
+  }
+
+  /** The same for who is to answer: does not wait for long. The removal goes on, and holds the storages open. */
+  async rollbackSoon(reason?: Error): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const longest = new Promise<void>((resolve) => (timer = setTimeout(resolve, LONGEST_WAIT)));
+    await Promise.race([this.rollback(reason), longest]);
+    clearTimeout(timer);
   }
 
   async #write(

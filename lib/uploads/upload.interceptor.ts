@@ -10,6 +10,7 @@ import {
   Optional,
   type Type,
 } from '@nestjs/common';
+import { AsyncResource } from 'node:async_hooks';
 import { HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { catchError, concat, defer, finalize, ignoreElements, type Observable, tap } from 'rxjs';
 import { StorageConfigurationError, StorageError } from '../core/errors.js';
@@ -19,11 +20,13 @@ import { toLoggedHttpException } from '../storage.exceptions.js';
 import { StorageRegistry } from '../storage.registry.js';
 import { getStorageToken } from '../storage.tokens.js';
 import { describeUploads, type UploadFields } from './api-upload.decorator.js';
+import type { MulterFile } from './file-body.js';
 import { letFormsPass } from './fastify-forms.js';
 import { type FieldSelection, isForm, receiveForm } from './form-reception.js';
 import { beforeAnswer, holdAnswers } from './held-answers.js';
 import { type FrameworkRequest, httpExchange } from './http-exchange.js';
 import { keepsUploads } from './keep-uploads.decorator.js';
+import { discardLeftover } from './leftover-body.js';
 import { RequestOutcome } from './request-outcome.js';
 import type { StoredUpload } from './stored-upload.js';
 import { requestClosed } from './upload.exceptions.js';
@@ -94,7 +97,8 @@ export function uploadInterceptor<Request>(
       const transaction = new UploadTransaction();
       const outcome = new RequestOutcome(response, {
         failure() {
-          void transaction.rollback();
+          // Of a form that is still being received, the client has gone: that is nothing to be logged.
+          void transaction.rollback(requestClosed());
           tracking?.failed();
         },
         success() {
@@ -103,26 +107,31 @@ export function uploadInterceptor<Request>(
       });
       this.registry?.holdOpen(transaction);
       try {
-        const { limits, fields: plans, others } = await this.#planFor(context);
-        if (outcome.hasFailed) throw requestClosed();
+        const planning = transaction.unlessEnded(this.#planFor(context));
+        const { limits, fields: plans, others } = await planning;
         await receiveForm(exchange, transaction, {
           limits,
           fields,
           onReceived: (bytes) => tracking?.received(bytes),
-          write: (file, signal, textFields) => {
-            // For the functions among the options: as it is now, since the form goes on while the file is written.
-            framework.body = Object.assign(Object.create(null) as object, textFields);
-            const writer = this.#writerFor(plans.get(file.fieldname) ?? others);
-            return writer.write(file, { request: framework, signal });
-          },
+          // The events of a request have not the asynchronous context that middleware and interceptors have made.
+          write: AsyncResource.bind(
+            (file: MulterFile, signal: AbortSignal, textFields: unknown) => {
+              // For the functions among the options: as it is now, since the form goes on while the file is written.
+              framework.body = Object.assign(Object.create(null) as object, textFields);
+              const writer = this.#writerFor(plans.get(file.fieldname) ?? others);
+              return writer.write(file, { request: framework, signal });
+            },
+          ),
         });
         if (outcome.hasFailed) throw requestClosed();
         transaction.received();
         handOn(framework, transaction.uploads);
       } catch (error) {
         tracking?.failed(error);
-        await transaction.rollback();
+        await transaction.rollbackSoon(error as Error);
         throw error;
+      } finally {
+        discardLeftover(request, response);
       }
       if (keepsUploads(context)) transaction.keepAll();
       const publishing = (): Promise<void> => publish(transaction, outcome, tracking);
@@ -135,7 +144,17 @@ export function uploadInterceptor<Request>(
     }
 
     async #planFor(context: ExecutionContext): Promise<UploadPlan> {
-      return plan ?? planUploads(await perRequest!.optionsFor(context, this.moduleRef), shape);
+      if (plan) return plan;
+      const options = await perRequest!.optionsFor(context, this.moduleRef);
+      try {
+        return planUploads(options, shape);
+      } catch (cause) {
+        // No client is to blame.
+        throw new StorageConfigurationError(
+          `${name} was given options for a request that are not well-formed: ${(cause as Error).message}`,
+          { cause },
+        );
+      }
     }
 
     #writerFor(field: FieldPlan): UploadWriter {
@@ -191,7 +210,7 @@ function handled(
     catchError(async (error: unknown): Promise<never> => {
       progress = 'over';
       outcome.fail();
-      await transaction.rollback();
+      await transaction.rollbackSoon();
       throw error;
     }),
     finalize(() => {
@@ -219,7 +238,7 @@ async function publish(
   } catch (error) {
     tracking?.failed(error);
     outcome.fail();
-    await transaction.rollback();
+    await transaction.rollbackSoon();
     // The client is to see what a storage error means, also where the app has no filter for such.
     throw error instanceof StorageError ? toLoggedHttpException(error) : error;
   }

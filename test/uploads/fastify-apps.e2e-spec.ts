@@ -13,6 +13,7 @@ import {
 } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
+import { connect } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import type { Observable } from 'rxjs';
 import { StorageFileInterceptor, StorageModule, type StoredUpload } from '../../lib/index.js';
@@ -59,6 +60,34 @@ const post = (port: number, path: string, type = formHeaders['Content-Type']): P
 
 const register = (app: INestApplication): unknown =>
   (app as NestFastifyApplication).register(multipart as never);
+
+test('a form over HTTP/2 is received, and refused, as any other, whether its length is told or not', async () => {
+  const { port } = await start({ adapter: new FastifyAdapter({ http2: true } as never) });
+  const session = connect(`http://127.0.0.1:${port}`);
+  const send2 = (body: Buffer, length?: number): Promise<[status: number, text: string]> =>
+    new Promise((resolve, reject) => {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': '/ours',
+        'content-type': formHeaders['Content-Type'],
+        ...(length !== undefined && { 'content-length': length }),
+      });
+      let status = 0;
+      let text = '';
+      stream.on('response', (headers) => (status = Number(headers[':status'])));
+      stream.on('data', (chunk: Buffer) => (text += String(chunk)));
+      stream.on('error', reject).on('end', () => resolve([status, text]));
+      stream.end(body);
+    });
+  const body = form({ ...photo, content: png(300_000) });
+  for (const length of [undefined, body.length]) {
+    const [status, text] = await send2(body, length);
+    expect([status, JSON.parse(text)]).toEqual([201, expect.objectContaining({ size: 300_000 })]);
+  }
+  const [refused, text] = await send2(form({ ...photo, name: 'other', content: png(100) }));
+  expect([refused, JSON.parse(text)]).toEqual([400, expect.objectContaining({ statusCode: 400 })]);
+  session.close();
+});
 
 test('a Fastify app takes uploads without any plugin, beyond its bodyLimit', async () => {
   const { port } = await start({ adapter: new FastifyAdapter({ bodyLimit: 1000 }) });
