@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import { S3_PROFILES, type S3Provider } from '../../lib/drivers/s3/s3.profiles.js';
 import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
-import { type RecordedRequest, startS3Server } from '../../lib/testing/s3-server/index.js';
+import { type S3RecordedRequest, startS3Server } from '../../lib/testing/s3-server/index.js';
 import { PROVIDERS } from '../../lib/testing/s3-server/providers.js';
 import { TIMEOUT } from './timeout.js';
 import { resolveLoopbackNames } from '../testing/s3-server/loopback-names.js';
@@ -65,7 +65,7 @@ async function open(provider: S3Provider): Promise<OpenedStorage> {
   };
 }
 
-function isUnsupported({ code }: RecordedRequest): boolean {
+function isUnsupported({ code }: S3RecordedRequest): boolean {
   return code === 'NotImplemented' || code === 'SecondLevelDomainForbidden';
 }
 
@@ -78,13 +78,13 @@ const CONDITIONAL = [
 /** Whether the request sets a condition that the provider would leave out in silence. */
 function hasIgnoredCondition(
   provider: S3Provider,
-  { operation, headers }: RecordedRequest,
+  { operation, headers }: S3RecordedRequest,
 ): boolean {
   const write = CONDITIONAL.find(([name]) => name === operation)?.[1];
   if (!write || PROVIDERS[provider].conditions[write] !== 'ignored') return false;
   return 'if-match' in headers || 'if-none-match' in headers;
 }
 
-function summary({ operation, url, code, headers }: RecordedRequest): object {
+function summary({ operation, url, code, headers }: S3RecordedRequest): object {
   return { operation, url, code, headers };
 }

@@ -1,4 +1,4 @@
-import { Query } from '../s3-server/addressing.js';
+import { Query } from '../servers/url-encoding.js';
 import { invalid } from './errors.js';
 
 /** What a request line points at, decoded exactly once. */

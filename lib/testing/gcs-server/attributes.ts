@@ -1,4 +1,4 @@
-import { encodeStrictly } from '../s3-server/addressing.js';
+import { encodeStrictly } from '../servers/url-encoding.js';
 import { invalid, notImplemented } from './errors.js';
 import { etagOf, type StoredObject } from './object-store.js';
 

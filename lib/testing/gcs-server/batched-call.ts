@@ -3,7 +3,7 @@ import type { Authentication, BatchedAnswer, BatchedRequest, GcsCall, GcsService
 import { parseTarget } from './addressing.js';
 import { asRefusal, errorResource, failedOnDemand, invalid } from './errors.js';
 import { withFields } from './fields.js';
-import type { GcsBatchedCall } from './request-log.js';
+import type { GcsBatchedCall } from './recorded-request.js';
 import { refuseUnknown, routeOf, ROUTES } from './routes.js';
 
 /** Methods that may be part of a batch: no bytes go up or down in one. */

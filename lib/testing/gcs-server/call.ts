@@ -1,5 +1,5 @@
-import type { Query } from '../s3-server/addressing.js';
-import type { BodyStorage, StoredBody } from '../s3-server/stored-body.js';
+import type { BodyStorage, StoredBody } from '../servers/stored-body.js';
+import type { Query } from '../servers/url-encoding.js';
 import type { AccessTokens } from './access-tokens.js';
 import type { BatchFaults } from './faults.js';
 import type { ObjectStore } from './object-store.js';

@@ -1,4 +1,4 @@
-import { JoinedBody } from '../s3-server/stored-body.js';
+import { JoinedBody } from '../servers/stored-body.js';
 import { checkObjectName } from './addressing.js';
 import { isRecord, objectResource, parseAttributes } from './attributes.js';
 import type { Operation } from './call.js';

@@ -1,4 +1,4 @@
-import type { Query } from '../s3-server/addressing.js';
+import type { Query } from '../servers/url-encoding.js';
 import { conditionNotMet, invalid, notModified } from './errors.js';
 import type { StoredObject } from './object-store.js';
 

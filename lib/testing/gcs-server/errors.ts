@@ -1,4 +1,4 @@
-import { element, xmlDocument } from '../s3-server/xml.js';
+import { element, xmlDocument } from '../servers/xml.js';
 
 export interface GcsErrorExtras {
   /** What the JSON API names as the place of the error. */

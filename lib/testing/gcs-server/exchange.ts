@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import type { Faults } from '../s3-server/faults.js';
-import type { RequestLog } from '../s3-server/request-log.js';
+import type { Faults } from '../servers/faults.js';
+import type { RequestLog } from '../servers/request-log.js';
 import { parseTarget, type RequestTarget } from './addressing.js';
 import { authenticate, authorize } from './authentication.js';
 import { performBatched } from './batched-call.js';
@@ -21,7 +21,7 @@ import {
 import type { GcsFaultEffect } from './faults.js';
 import { withFields } from './fields.js';
 import type { GcsOperationName } from './operation-names.js';
-import type { GcsRecordedRequest, MutableRecord } from './request-log.js';
+import type { GcsRecordedRequest, MutableRecord } from './recorded-request.js';
 import { refuseUnknown, routeOf, ROUTES, type Destination } from './routes.js';
 
 /** What requests have in common. */

@@ -1,4 +1,4 @@
-import type { FaultOptions } from '../s3-server/faults.js';
+import type { FaultOptions } from '../servers/faults.js';
 import type { GcsOperationName } from './operation-names.js';
 
 /** What goes wrong, each at the point its name says. */

@@ -1,4 +1,4 @@
-import type { Query } from '../s3-server/addressing.js';
+import type { Query } from '../servers/url-encoding.js';
 import { isRecord } from './attributes.js';
 import type { GcsResponse } from './call.js';
 import { invalid } from './errors.js';

@@ -1,4 +1,4 @@
-import { ByteReader } from '../s3-server/byte-reader.js';
+import { ByteReader } from '../servers/byte-reader.js';
 import { checkObjectName } from './addressing.js';
 import {
   objectResource,

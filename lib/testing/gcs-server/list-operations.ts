@@ -1,5 +1,4 @@
-import { listPage, type ListPosition } from '../s3-server/listing.js';
-import { compareKeys } from '../s3-server/object-store.js';
+import { compareKeys, listPage, type ListPosition } from '../servers/listing.js';
 import { isRecord, objectResource } from './attributes.js';
 import type { GcsCall, Operation } from './call.js';
 import { invalid } from './errors.js';
@@ -11,7 +10,7 @@ export const listObjects: Operation = (call, { store, endpoint }) => {
   const bucket = store.bucket(call.bucket);
   const { query } = call;
   const delimiter = query.get('delimiter') ?? '';
-  const page = listPage(namesInRange(bucket, call), compareKeys, {
+  const page = listPage(namesInRange(bucket, call), {
     prefix: query.get('prefix') ?? '',
     delimiter,
     after: parsePageToken(query.get('pageToken')),

@@ -1,5 +1,5 @@
-import { compareKeys } from '../s3-server/object-store.js';
-import type { StoredBody } from '../s3-server/stored-body.js';
+import { compareKeys } from '../servers/listing.js';
+import type { StoredBody } from '../servers/stored-body.js';
 import type { ObjectAttributes } from './attributes.js';
 import { checkConditions, type Conditions } from './conditions.js';
 import { noSuchBucket, noSuchObject } from './errors.js';

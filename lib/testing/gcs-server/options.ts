@@ -1,5 +1,5 @@
-import type { CorsRule } from '../s3-server/cors.js';
-import type { GcsRecordedRequest } from './request-log.js';
+import type { CorsRule } from '../servers/cors.js';
+import type { GcsRecordedRequest } from './recorded-request.js';
 
 export interface GcsServerOptions {
   /** Default `'test-project'`. */

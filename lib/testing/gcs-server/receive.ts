@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { crc32c } from '../../core/crc32c.js';
-import type { BodyStorage } from '../s3-server/stored-body.js';
-import { MemoryBodyStorage } from '../s3-server/stored-body.js';
+import type { BodyStorage } from '../servers/stored-body.js';
+import { MemoryBodyStorage } from '../servers/stored-body.js';
 import type { DeclaredContent } from './attributes.js';
 import type { GcsCall } from './call.js';
 import { GcsError, invalid } from './errors.js';

@@ -1,4 +1,4 @@
-import { encodePath, encodeStrictly } from '../s3-server/addressing.js';
+import { encodePath, encodeStrictly } from '../servers/url-encoding.js';
 import { objectResource } from './attributes.js';
 import type { GcsCall, GcsResponse, GcsService, Operation } from './call.js';
 import { checkConditions, conditionsOf, headerConditions } from './conditions.js';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { BodyStorage, BodyWriter } from '../s3-server/stored-body.js';
+import type { BodyStorage, BodyWriter } from '../servers/stored-body.js';
 import type { Conditions } from './conditions.js';
 import type { UploadDescription } from './insert-operations.js';
 import type { ObjectContent, StoredObject } from './object-store.js';

@@ -1,4 +1,4 @@
-import type { Query } from '../s3-server/addressing.js';
+import type { Query } from '../servers/url-encoding.js';
 import type { Access } from './access-tokens.js';
 import type { RequestTarget } from './addressing.js';
 import {

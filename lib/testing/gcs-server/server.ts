@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { applyCors, type CorsRule } from '../s3-server/cors.js';
-import { Faults, type Fault } from '../s3-server/faults.js';
-import { RequestLog } from '../s3-server/request-log.js';
-import { DiskBodyStorage, MemoryBodyStorage } from '../s3-server/stored-body.js';
+import { applyCors, type CorsRule } from '../servers/cors.js';
+import { Faults, type Fault } from '../servers/faults.js';
+import { RequestLog } from '../servers/request-log.js';
+import { DiskBodyStorage, MemoryBodyStorage } from '../servers/stored-body.js';
 import { AccessTokens } from './access-tokens.js';
 import { parseAttributes, type GcsAttributes } from './attributes.js';
 import type { GcsService } from './call.js';
@@ -20,7 +20,7 @@ import { etagOf, ObjectStore, type Bucket, type StoredObject } from './object-st
 import type { GcsOperationName } from './operation-names.js';
 import type { GcsServerOptions } from './options.js';
 import { keep } from './receive.js';
-import type { GcsRecordedRequest } from './request-log.js';
+import type { GcsRecordedRequest } from './recorded-request.js';
 import { serviceAccount, type GcsServiceAccount } from './service-account.js';
 
 export interface GcsObjectSnapshot {

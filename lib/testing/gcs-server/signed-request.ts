@@ -1,5 +1,5 @@
 import { createHash, verify } from 'node:crypto';
-import { encodePath, encodeStrictly } from '../s3-server/addressing.js';
+import { encodePath, encodeStrictly } from '../servers/url-encoding.js';
 import type { RequestTarget } from './addressing.js';
 import { accessDenied, GcsError, invalid, notImplemented } from './errors.js';
 import { publicKeyOf, type GcsServiceAccount } from './service-account.js';

@@ -1,7 +1,7 @@
-import { readForm, type UploadForm } from '../s3-server/form-data.js';
 import { S3Error } from '../s3-server/errors.js';
+import { readForm, type UploadForm } from '../s3-server/form-data.js';
 import { checkPolicy } from '../s3-server/post-policy.js';
-import { element, xmlDocument } from '../s3-server/xml.js';
+import { element, xmlDocument } from '../servers/xml.js';
 import type { GcsCall, GcsResponse, GcsService, Operation } from './call.js';
 import { accessDenied, GcsError, invalid, notImplemented } from './errors.js';
 import { xmlEtag } from './object-headers.js';

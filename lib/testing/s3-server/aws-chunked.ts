@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ByteReader } from './byte-reader.js';
+import { ByteReader } from '../servers/byte-reader.js';
 import { EMPTY_SHA256, scopeText, sha256Hex, sign } from './canonical-request.js';
 import { s3Error } from './errors.js';
 import type { PayloadPromise } from './signature-v4.js';

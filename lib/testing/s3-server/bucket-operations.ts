@@ -1,7 +1,7 @@
+import { childText, element, elements, xmlDocument } from '../servers/xml.js';
 import type { Operation } from './call.js';
 import { s3Error } from './errors.js';
 import { malformedXml, parseDocument, receiveText } from './payload.js';
-import { childText, element, elements, xmlDocument } from './xml.js';
 
 export const headBucket: Operation = (call, service) => {
   service.store.bucket(call.bucket);

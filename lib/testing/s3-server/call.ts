@@ -1,10 +1,10 @@
-import type { Query } from './addressing.js';
+import type { BodyStorage, StoredBody } from '../servers/stored-body.js';
+import type { Query } from '../servers/url-encoding.js';
 import type { ChecksumAlgorithm } from './checksums.js';
 import type { ObjectStore } from './object-store.js';
 import type { S3OperationName } from './operation-names.js';
 import type { ProviderBehaviour } from './provider-behaviour.js';
 import type { Authentication, Credentials } from './signature-v4.js';
-import type { BodyStorage, StoredBody } from './stored-body.js';
 
 /** One authenticated request, as the operations see it. */
 export interface S3Call {

@@ -1,5 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
-import { encodePath, encodeStrictly, type Query } from './addressing.js';
+import { encodePath, encodeStrictly, type Query } from '../servers/url-encoding.js';
 
 export interface SignedParts {
   readonly method: string;

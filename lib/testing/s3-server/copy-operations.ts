@@ -1,3 +1,5 @@
+import { JoinedBody, type BodySlice } from '../servers/stored-body.js';
+import { element, xmlDocument } from '../servers/xml.js';
 import { parseAttributes, refuseUnsupportedAttributes } from './attributes.js';
 import { decodeOnce } from './addressing.js';
 import type { Operation, S3Call, S3Service } from './call.js';
@@ -12,8 +14,6 @@ import { notImplemented, s3Error } from './errors.js';
 import { partNumberOf, uploadIdOf } from './multipart-operations.js';
 import { commitPart, existingUpload } from './multipart-uploads.js';
 import { wholeSecond, type StoredObject } from './object-store.js';
-import { JoinedBody, type BodySlice } from './stored-body.js';
-import { element, xmlDocument } from './xml.js';
 
 export const copyObject: Operation = async (call, service) => {
   refuseUnsupportedAttributes(call);

@@ -1,4 +1,4 @@
-import { element, xmlDocument } from './xml.js';
+import { element, xmlDocument } from '../servers/xml.js';
 
 /** Every error code this server answers, with the status S3 gives it. */
 const STATUS = {

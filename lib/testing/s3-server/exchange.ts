@@ -2,25 +2,27 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Faults } from '../servers/faults.js';
+import type { RequestLog } from '../servers/request-log.js';
 import { checkKeyLength, parseTarget, type RequestTarget } from './addressing.js';
 import type { S3Response, S3Service } from './call.js';
 import { errorDocument, notImplemented, S3Error, s3Error } from './errors.js';
-import type { FaultEffect, Faults } from './faults.js';
+import type { S3FaultEffect } from './faults.js';
 import type { S3OperationName } from './operation-names.js';
 import { receiveText } from './payload.js';
 import { asTakenBy } from './provider-rules.js';
-import type { MutableRecord, RecordedRequest, RequestLog } from './request-log.js';
+import type { MutableRecord, S3RecordedRequest } from './recorded-request.js';
 import { operationOf, refuseUnknown, ROUTES } from './routes.js';
 import { authenticate, type Authentication } from './signature-v4.js';
 
 /** What requests have in common. */
 export interface ExchangeContext {
   readonly service: S3Service;
-  readonly faults: Faults;
-  readonly log: RequestLog;
+  readonly faults: Faults<S3OperationName, S3FaultEffect>;
+  readonly log: RequestLog<S3RecordedRequest>;
   readonly publicBuckets: readonly string[];
   now(): number;
-  latency(request: RecordedRequest): number;
+  latency(request: S3RecordedRequest): number;
   connectionOf(incoming: IncomingMessage): number;
 }
 
@@ -37,7 +39,7 @@ export class Exchange {
   readonly #record: MutableRecord;
   readonly #headers: ReadonlyMap<string, string>;
   #target: RequestTarget | undefined;
-  #effect: FaultEffect | undefined;
+  #effect: S3FaultEffect | undefined;
   #brokenByFault = false;
 
   constructor(

@@ -1,4 +1,4 @@
-import { ByteReader } from './byte-reader.js';
+import { ByteReader } from '../servers/byte-reader.js';
 import { s3Error } from './errors.js';
 
 export interface UploadForm {

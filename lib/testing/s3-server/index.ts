@@ -1,12 +1,13 @@
-export type { CorsRule } from './cors.js';
-export type { Fault, FaultEffect, FaultOptions, KeyFaultOptions } from './faults.js';
+export type { CorsRule } from '../servers/cors.js';
+export type { Fault } from '../servers/faults.js';
+export type { S3FaultEffect, S3FaultOptions, S3KeyFaultOptions } from './faults.js';
 export type { S3OperationName } from './operation-names.js';
 export type { S3ServerProvider } from './provider-behaviour.js';
-export type { RecordedRequest } from './request-log.js';
+export type { S3RecordedRequest } from './recorded-request.js';
 export {
   startS3Server,
-  type MultipartUploadSnapshot,
-  type ObjectSnapshot,
+  type S3MultipartUploadSnapshot,
+  type S3ObjectSnapshot,
   type S3ServerOptions,
   type S3TestServer,
 } from './server.js';

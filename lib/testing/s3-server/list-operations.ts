@@ -1,18 +1,18 @@
+import { compareKeys, listPage, type ListPage, type ListPosition } from '../servers/listing.js';
+import { encodePath } from '../servers/url-encoding.js';
+import { element, elements, xmlDocument } from '../servers/xml.js';
 import type { Operation, S3Call } from './call.js';
 import { s3Error } from './errors.js';
-import { listPage, type ListPage, type ListPosition } from './listing.js';
 import { uploadIdOf } from './multipart-operations.js';
 import { existingUpload, sortedParts, sortedUploads } from './multipart-uploads.js';
-import { compareKeys, type Bucket } from './object-store.js';
-import { encodePath } from './addressing.js';
-import { element, elements, xmlDocument } from './xml.js';
+import type { Bucket } from './object-store.js';
 
 export const listObjectsV2: Operation = (call, service) => {
   const bucket = service.store.bucket(call.bucket);
   const { prefix, delimiter, maxKeys, encode } = listParameters(call);
   const token = call.query.get('continuation-token');
   const startAfter = call.query.get('start-after');
-  const page = listPage(bucket.sortedKeys, compareKeys, {
+  const page = listPage(bucket.sortedKeys, {
     prefix,
     delimiter,
     maxKeys,
@@ -46,7 +46,7 @@ export const listObjects: Operation = (call, service) => {
   const bucket = service.store.bucket(call.bucket);
   const { prefix, delimiter, maxKeys, encode } = listParameters(call);
   const marker = call.query.get('marker') ?? '';
-  const page = listPage(bucket.sortedKeys, compareKeys, {
+  const page = listPage(bucket.sortedKeys, {
     prefix,
     delimiter,
     maxKeys,

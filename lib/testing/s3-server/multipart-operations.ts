@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { childText, element, xmlDocument } from '../servers/xml.js';
 import { parseAttributes, refuseUnsupportedAttributes } from './attributes.js';
 import type { Operation, S3Call, S3Service } from './call.js';
 import {
@@ -24,7 +25,6 @@ import {
 import { wholeSecond, type StoredObject } from './object-store.js';
 import { malformedXml, parseDocument, receive, receiveText } from './payload.js';
 import type { ProviderBehaviour } from './provider-behaviour.js';
-import { childText, element, xmlDocument } from './xml.js';
 
 export const createMultipartUpload: Operation = async (call, service) => {
   const bucket = service.store.bucket(call.bucket);

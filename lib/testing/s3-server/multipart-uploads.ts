@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { compareKeys } from '../servers/listing.js';
+import { JoinedBody, type StoredBody } from '../servers/stored-body.js';
 import {
   compositeChecksum,
   concatenatedCrc,
@@ -8,9 +10,8 @@ import {
   type ChecksumType,
 } from './checksums.js';
 import { s3Error } from './errors.js';
-import { compareKeys, type Bucket, type ObjectAttributes } from './object-store.js';
+import type { Bucket, ObjectAttributes } from './object-store.js';
 import type { ProviderBehaviour } from './provider-behaviour.js';
-import { JoinedBody, type StoredBody } from './stored-body.js';
 
 export interface StoredPart {
   readonly partNumber: number;

@@ -1,3 +1,4 @@
+import { childText, element, elements, xmlDocument } from '../servers/xml.js';
 import {
   checksumHeaders,
   objectHeaders,
@@ -11,7 +12,6 @@ import { parseRange, readDecision, writeCondition } from './conditions.js';
 import { S3Error, s3Error } from './errors.js';
 import { wholeSecond, type StoredObject } from './object-store.js';
 import { malformedXml, parseDocument, receive, receiveText, type Received } from './payload.js';
-import { childText, element, elements, xmlDocument } from './xml.js';
 
 export const putObject: Operation = async (call, service) => {
   const bucket = service.store.bucket(call.bucket);

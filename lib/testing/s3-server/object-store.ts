@@ -1,7 +1,8 @@
+import { compareKeys } from '../servers/listing.js';
+import type { StoredBody } from '../servers/stored-body.js';
 import type { Checksum } from './checksums.js';
 import { s3Error, type S3ErrorCode } from './errors.js';
 import type { MultipartUpload } from './multipart-uploads.js';
-import type { StoredBody } from './stored-body.js';
 
 /** What a client says about an object, beside its bytes. */
 export interface ObjectAttributes {
@@ -150,23 +151,4 @@ export function noSuchKey(key: string): Error {
 /** S3 keeps time in seconds, in headers and, as `.000Z`, in listings. */
 export function wholeSecond(milliseconds: number): number {
   return Math.floor(milliseconds / 1000) * 1000;
-}
-
-/**
- * Orders strings as their UTF-8 bytes would be: by code point, where
- * JavaScript's own order puts surrogate pairs before U+E000.
- */
-export function compareKeys(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let index = 0; index < length; index++) {
-    const x = a.charCodeAt(index);
-    const y = b.charCodeAt(index);
-    if (x !== y) return codePointRank(x) - codePointRank(y);
-  }
-  return a.length - b.length;
-}
-
-function codePointRank(unit: number): number {
-  if (unit < 0xd800) return unit;
-  return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
 }

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { MemoryBodyStorage, type BodyStorage, type StoredBody } from '../servers/stored-body.js';
+import { parseXml, type XmlNode } from '../servers/xml.js';
 import { decodeAwsChunked } from './aws-chunked.js';
 import type { S3Call } from './call.js';
 import {
@@ -10,8 +12,6 @@ import {
   type ChecksumAlgorithm,
 } from './checksums.js';
 import { notImplemented, s3Error } from './errors.js';
-import { MemoryBodyStorage, type BodyStorage, type StoredBody } from './stored-body.js';
-import { parseXml, type XmlNode } from './xml.js';
 
 export interface Received {
   /** Retained once for whoever receives it. */

@@ -1,3 +1,4 @@
+import { element, xmlDocument } from '../servers/xml.js';
 import { checkKeyLength } from './addressing.js';
 import { parseAttributes, refuseUnsupportedAttributes } from './attributes.js';
 import type { Operation, S3Response } from './call.js';
@@ -8,7 +9,6 @@ import { fullObjectChecksum } from './object-operations.js';
 import { wholeSecond, type StoredObject } from './object-store.js';
 import { store } from './payload.js';
 import { verifyPolicy } from './post-policy.js';
-import { element, xmlDocument } from './xml.js';
 
 /** An upload from an HTML form, allowed by the policy signed for it. */
 export const postObject: Operation = async (call, service) => {

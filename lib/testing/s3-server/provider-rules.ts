@@ -1,4 +1,4 @@
-import { Query } from './addressing.js';
+import { Query } from '../servers/url-encoding.js';
 import type { S3Call } from './call.js';
 import { CHECKSUM_ALGORITHMS, checksumHeader, parseChecksumAlgorithm } from './checksums.js';
 import { notImplemented, s3Error } from './errors.js';

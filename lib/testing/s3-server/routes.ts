@@ -1,4 +1,5 @@
-import type { Query, RequestTarget } from './addressing.js';
+import type { Query } from '../servers/url-encoding.js';
+import type { RequestTarget } from './addressing.js';
 import { createBucket, getBucketLocation, headBucket, listBuckets } from './bucket-operations.js';
 import type { Operation } from './call.js';
 import { CHECKSUM_ALGORITHMS, checksumHeader } from './checksums.js';

@@ -1,16 +1,24 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { applyCors, type CorsRule } from '../servers/cors.js';
+import { Faults, type Fault } from '../servers/faults.js';
+import { RequestLog } from '../servers/request-log.js';
+import { DiskBodyStorage, MemoryBodyStorage } from '../servers/stored-body.js';
 import type { S3Service } from './call.js';
-import { applyCors, type CorsRule } from './cors.js';
 import { Exchange, type ExchangeContext } from './exchange.js';
-import { Faults, type Fault, type FaultOptions, type KeyFaultOptions } from './faults.js';
+import {
+  S3KeyFaults,
+  type S3FaultEffect,
+  type S3FaultOptions,
+  type S3KeyFaultOptions,
+} from './faults.js';
+import type { S3OperationName } from './operation-names.js';
 import { sortedParts, sortedUploads } from './multipart-uploads.js';
 import { ObjectStore } from './object-store.js';
 import type { ProviderBehaviour, S3ServerProvider } from './provider-behaviour.js';
 import { PROVIDERS } from './providers.js';
-import { RequestLog, type RecordedRequest } from './request-log.js';
+import type { S3RecordedRequest } from './recorded-request.js';
 import type { Credentials } from './signature-v4.js';
-import { DiskBodyStorage, MemoryBodyStorage } from './stored-body.js';
 
 export interface S3ServerOptions {
   /**
@@ -46,12 +54,12 @@ export interface S3ServerOptions {
   /** Keep bodies in files below this folder instead of in memory. */
   storeOnDisk?: string;
   /** Milliseconds each request waits after it was authenticated. Default 0. */
-  latency?: number | ((request: RecordedRequest) => number);
+  latency?: number | ((request: S3RecordedRequest) => number);
   /** The time signatures and expiry are judged by. Default `Date.now`. */
   now?: () => number;
 }
 
-export interface ObjectSnapshot {
+export interface S3ObjectSnapshot {
   readonly size: number;
   /** Without quotes. */
   readonly etag: string;
@@ -71,7 +79,7 @@ export interface ObjectSnapshot {
   readonly body: Buffer;
 }
 
-export interface MultipartUploadSnapshot {
+export interface S3MultipartUploadSnapshot {
   readonly key: string;
   readonly uploadId: string;
   readonly initiated: Date;
@@ -93,7 +101,7 @@ export interface S3TestServer extends AsyncDisposable {
   readonly region: string;
   readonly credentials: Credentials;
   /** Requests in the order they came, those under way included. */
-  readonly requests: readonly RecordedRequest[];
+  readonly requests: readonly S3RecordedRequest[];
   /** Sockets open. */
   readonly connections: number;
   /** Sockets ever opened. */
@@ -108,16 +116,16 @@ export interface S3TestServer extends AsyncDisposable {
    */
   until(condition: (server: S3TestServer) => boolean): Promise<void>;
   /** @throws Error when there is no such bucket */
-  objects(bucket: string): ReadonlyMap<string, ObjectSnapshot>;
+  objects(bucket: string): ReadonlyMap<string, S3ObjectSnapshot>;
   /** Multipart uploads under way, in key order. */
-  multipartUploads(bucket: string): readonly MultipartUploadSnapshot[];
+  multipartUploads(bucket: string): readonly S3MultipartUploadSnapshot[];
   /**
    * Makes matching requests fail, once their signature was verified; a browser
    * form, whose signature is in its body, fails before that.
    */
-  fail(fault: FaultOptions): Fault;
+  fail(fault: S3FaultOptions): Fault;
   /** Makes single keys of otherwise successful batches fail. */
-  failKeys(fault: KeyFaultOptions): { clear(): void };
+  failKeys(fault: S3KeyFaultOptions): { clear(): void };
   clearFaults(): void;
   /** Destroys every socket, waits for handlers, frees everything stored. */
   close(): Promise<void>;
@@ -146,8 +154,9 @@ function behaviourOf(provider: S3ServerProvider): ProviderBehaviour {
 class RunningServer implements S3TestServer {
   readonly region: string;
   readonly credentials: Credentials;
-  readonly #log = new RequestLog();
-  readonly #faults = new Faults();
+  readonly #log = new RequestLog<S3RecordedRequest>();
+  readonly #faults = new Faults<S3OperationName, S3FaultEffect>();
+  readonly #keyFaults = new S3KeyFaults();
   readonly #sockets = new Map<Socket, number>();
   readonly #running = new Set<Promise<void>>();
   readonly #http = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 });
@@ -182,7 +191,7 @@ class RunningServer implements S3TestServer {
       maxCopySize: options.maxCopySize ?? 5 * GIBIBYTE,
       maxUploadSize: options.maxUploadSize ?? 5 * GIBIBYTE,
       defaultChecksum: defaultChecksum === 'none' ? undefined : defaultChecksum,
-      keyFailure: (operation, key) => this.#faults.keyFailure(operation, key),
+      keyFailure: (operation, key) => this.#keyFaults.strike(operation, key),
     };
     for (const bucket of options.buckets ?? ['bucket']) {
       this.#service.store.create(bucket, now());
@@ -246,7 +255,7 @@ class RunningServer implements S3TestServer {
     return `http://${host}:${this.#port}${basePath}`;
   }
 
-  get requests(): readonly RecordedRequest[] {
+  get requests(): readonly S3RecordedRequest[] {
     return this.#log.requests;
   }
 
@@ -270,14 +279,14 @@ class RunningServer implements S3TestServer {
     return this.#log.until(() => condition(this));
   }
 
-  objects(bucket: string): ReadonlyMap<string, ObjectSnapshot> {
+  objects(bucket: string): ReadonlyMap<string, S3ObjectSnapshot> {
     const { sortedKeys, objects } = this.#bucket(bucket);
     return new Map(
-      sortedKeys.flatMap((key): [string, ObjectSnapshot][] => {
+      sortedKeys.flatMap((key): [string, S3ObjectSnapshot][] => {
         const object = objects.get(key);
         if (!object) return [];
         const { body, system, checksum } = object;
-        const snapshot: ObjectSnapshot = {
+        const snapshot: S3ObjectSnapshot = {
           size: body.size,
           etag: object.etag,
           contentType: system.get('content-type') ?? '',
@@ -295,7 +304,7 @@ class RunningServer implements S3TestServer {
     );
   }
 
-  multipartUploads(bucket: string): readonly MultipartUploadSnapshot[] {
+  multipartUploads(bucket: string): readonly S3MultipartUploadSnapshot[] {
     return sortedUploads(this.#bucket(bucket)).map((upload) => ({
       key: upload.key,
       uploadId: upload.uploadId,
@@ -312,16 +321,17 @@ class RunningServer implements S3TestServer {
     return this.#service.store.bucket(name);
   }
 
-  fail(fault: FaultOptions): Fault {
+  fail(fault: S3FaultOptions): Fault {
     return this.#faults.add(fault);
   }
 
-  failKeys(fault: KeyFaultOptions): { clear(): void } {
-    return this.#faults.addKeys(fault);
+  failKeys(fault: S3KeyFaultOptions): { clear(): void } {
+    return this.#keyFaults.add(fault);
   }
 
   clearFaults(): void {
     this.#faults.clear();
+    this.#keyFaults.clear();
   }
 
   async close(): Promise<void> {

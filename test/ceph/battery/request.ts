@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { request, type IncomingHttpHeaders } from 'node:http';
-import { encodePath, encodeStrictly } from '../../../lib/testing/s3-server/addressing.js';
+import { encodePath, encodeStrictly } from '../../../lib/testing/servers/url-encoding.js';
 import {
   type Credentials,
   presignedQuery,

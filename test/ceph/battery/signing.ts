@@ -1,4 +1,4 @@
-import { Query } from '../../../lib/testing/s3-server/addressing.js';
+import { Query } from '../../../lib/testing/servers/url-encoding.js';
 import {
   canonicalRequest,
   type CredentialScope,

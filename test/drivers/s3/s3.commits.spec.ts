@@ -4,7 +4,7 @@ import {
   StorageFileNotFoundError,
   StorageRateLimitedError,
 } from '../../../lib/core/errors.js';
-import type { FaultEffect } from '../../../lib/testing/s3-server/index.js';
+import type { S3FaultEffect } from '../../../lib/testing/s3-server/index.js';
 import {
   chunks,
   expectSameFile,
@@ -24,7 +24,7 @@ const UNCERTAIN = { code: 'CONNECTION_FAILED', retryable: false };
 const CREATE_ONLY = putOptions({ ifNoneMatch: '*' });
 
 describe('a create-only put of bytes that somebody else has stored already', () => {
-  test.each<[string, FaultEffect]>([
+  test.each<[string, S3FaultEffect]>([
     ['the service was busy', SLOW_DOWN],
     ['the service had no room', { status: 503, code: 'ServiceUnavailable' }],
   ])('is refused, also after %s', async (_, effect) => {
@@ -35,7 +35,7 @@ describe('a create-only put of bytes that somebody else has stored already', () 
     await expect(put).rejects.toThrow(StorageFileExistsError);
   });
 
-  test.each<[string, FaultEffect]>([
+  test.each<[string, S3FaultEffect]>([
     ['the service failed', INTERNAL_ERROR],
     ['the connection broke', 'reset'],
   ])('is refused after %s, for theirs is older', async (_, effect) => {

@@ -3,7 +3,7 @@ import { StorageError, type StorageErrorCode } from '../../../lib/core/errors.js
 import { isRefusal, toStorageError } from '../../../lib/drivers/s3/s3.errors.js';
 import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
 import { parseRetryOptions } from '../../../lib/core/retry.js';
-import type { FaultEffect } from '../../../lib/testing/s3-server/index.js';
+import type { S3FaultEffect } from '../../../lib/testing/s3-server/index.js';
 import { openDriver, openS3, putOptions, signal } from './open-s3.js';
 
 const NO_RETRY = { retry: { maxRetries: 0 } };
@@ -18,7 +18,7 @@ async function failure(call: () => Promise<unknown>): Promise<StorageError> {
 }
 
 describe('errors', () => {
-  test.each<[StorageErrorCode, FaultEffect]>([
+  test.each<[StorageErrorCode, S3FaultEffect]>([
     ['FILE_NOT_FOUND', { status: 404, code: 'NoSuchKey' }],
     ['CONFIGURATION', { status: 404, code: 'NoSuchBucket' }],
     ['PERMISSION_DENIED', { status: 403, code: 'AccessDenied' }],
@@ -146,7 +146,7 @@ describe('errors', () => {
       errors.push(await failure(() => driver.deleteMany(['a', 'b'], { signal })));
       await driver.close();
     }
-    const effects: FaultEffect[] = [
+    const effects: S3FaultEffect[] = [
       'reset',
       { status: 500, code: 'InternalError' },
       { status: 403, code: 'AccessDenied' },

@@ -1,4 +1,4 @@
-import type { RecordedRequest } from '../../../../lib/testing/s3-server/index.js';
+import type { S3RecordedRequest } from '../../../../lib/testing/s3-server/index.js';
 
 /** A request as a golden file has it: what is constant of it, and `*` for the rest. */
 export interface WireRequest {
@@ -7,7 +7,7 @@ export interface WireRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export function wireRequest({ operation, method, url, headers }: RecordedRequest): WireRequest {
+export function wireRequest({ operation, method, url, headers }: S3RecordedRequest): WireRequest {
   return {
     operation: operation ?? method,
     url: `${method} ${wireUrl(url)}`,

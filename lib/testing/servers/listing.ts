@@ -21,7 +21,6 @@ export interface ListPage {
  */
 export function listPage(
   sorted: readonly string[],
-  compare: (a: string, b: string) => number,
   options: {
     prefix: string;
     delimiter: string;
@@ -31,9 +30,12 @@ export function listPage(
 ): ListPage {
   const { prefix, delimiter, after, maxKeys } = options;
   const behind = ({ text, wholePrefix }: ListPosition): number =>
-    firstIndex(sorted, (key) => compare(key, text) > 0 && !(wholePrefix && key.startsWith(text)));
+    firstIndex(
+      sorted,
+      (key) => compareKeys(key, text) > 0 && !(wholePrefix && key.startsWith(text)),
+    );
   let index = Math.max(
-    firstIndex(sorted, (key) => compare(key, prefix) >= 0),
+    firstIndex(sorted, (key) => compareKeys(key, prefix) >= 0),
     after ? behind(after) : 0,
   );
 
@@ -69,4 +71,23 @@ function firstIndex(sorted: readonly string[], fulfils: (key: string) => boolean
     else low = middle + 1;
   }
   return low;
+}
+
+/**
+ * Orders strings as their UTF-8 bytes would be: by code point, where
+ * JavaScript's own order puts surrogate pairs before U+E000.
+ */
+export function compareKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let index = 0; index < length; index++) {
+    const x = a.charCodeAt(index);
+    const y = b.charCodeAt(index);
+    if (x !== y) return codePointRank(x) - codePointRank(y);
+  }
+  return a.length - b.length;
+}
+
+function codePointRank(unit: number): number {
+  if (unit < 0xd800) return unit;
+  return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
 }

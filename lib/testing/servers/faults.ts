@@ -1,0 +1,62 @@
+export interface FaultOptions<Operation, Effect> {
+  /** `'*'` is any. */
+  readonly operation: Operation | '*';
+  /** Only requests for this key; any when absent. */
+  readonly key?: string | RegExp;
+  /** How many requests fail. Default 1; `Infinity` is every one. */
+  readonly times?: number;
+  /** How many matching requests pass untouched first. Default 0. */
+  readonly after?: number;
+  readonly with: Effect;
+}
+
+export interface Fault {
+  /** How many requests it has struck. */
+  readonly hits: number;
+  clear(): void;
+}
+
+interface ActiveFault<Operation, Effect> extends Fault {
+  hits: number;
+  strike(operation: Operation, key: string): Effect | undefined;
+}
+
+/** The faults in force, the oldest first. */
+export class Faults<Operation, Effect> {
+  readonly #active = new Set<ActiveFault<Operation, Effect>>();
+
+  add(options: FaultOptions<Operation, Effect>): Fault {
+    const { operation, key, times = 1, after = 0, with: effect } = options;
+    const matchesKey = (candidate: string): boolean =>
+      key === undefined || (typeof key === 'string' ? key === candidate : key.test(candidate));
+    let passing = after;
+    const fault: ActiveFault<Operation, Effect> = {
+      hits: 0,
+      strike(candidate, candidateKey) {
+        if (operation !== '*' && operation !== candidate) return undefined;
+        if (!matchesKey(candidateKey) || fault.hits >= times) return undefined;
+        if (passing > 0) {
+          passing--;
+          return undefined;
+        }
+        fault.hits++;
+        return effect;
+      },
+      clear: () => void this.#active.delete(fault),
+    };
+    this.#active.add(fault);
+    return fault;
+  }
+
+  clear(): void {
+    this.#active.clear();
+  }
+
+  strike(operation: Operation, key: string): Effect | undefined {
+    for (const fault of this.#active) {
+      const effect = fault.strike(operation, key);
+      if (effect !== undefined) return effect;
+    }
+    return undefined;
+  }
+}

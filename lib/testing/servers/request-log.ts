@@ -1,0 +1,51 @@
+interface Waiter {
+  readonly condition: () => boolean;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What came in, and whoever waits for something to come in. */
+export class RequestLog<Entry> {
+  readonly #waiters = new Set<Waiter>();
+  #requests: Entry[] = [];
+
+  get requests(): readonly Entry[] {
+    return this.#requests;
+  }
+
+  add(record: Entry): void {
+    this.#requests.push(record);
+    this.changed();
+  }
+
+  clear(): void {
+    this.#requests = [];
+  }
+
+  until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.add({ condition, resolve, reject });
+      this.changed();
+    });
+  }
+
+  /** To be called after anything a condition may look at. */
+  changed(): void {
+    for (const waiter of this.#waiters) {
+      try {
+        if (!waiter.condition()) continue;
+        waiter.resolve();
+      } catch (error) {
+        waiter.reject(error);
+      }
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  close(): void {
+    for (const { reject } of this.#waiters) {
+      reject(new Error('The server was closed'));
+    }
+    this.#waiters.clear();
+  }
+}
