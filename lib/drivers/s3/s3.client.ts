@@ -7,13 +7,17 @@ import { locate, type S3Location } from './s3.endpoints.js';
 import { assertOptions, parseCredentials } from './s3.option-checks.js';
 import type { S3StorageOptions } from './s3.options.js';
 import type { S3Profile } from './s3.profiles.js';
+import type { S3Engine } from './s3.requests.js';
 import { retryStrategy } from './s3.retry.js';
+import { SdkEngine } from './s3.sdk-engine.js';
 
 const IDLE_TIMEOUT = 30_000;
 
 /** The bucket, and what every part of the driver needs to talk to it. */
 export interface S3Bucket {
   readonly client: S3Client;
+  /** What sends the calls. */
+  readonly engine: S3Engine;
   readonly bucket: string;
   readonly profile: S3Profile;
   readonly settings: DriverSettings;
@@ -46,7 +50,9 @@ export async function openBucket(
       ? Math.min(multipartCopyThreshold ?? copyLimit, copyLimit)
       : Number.POSITIVE_INFINITY,
   };
-  if (client) return { ...shared, client, idleTimeout: undefined, close() {} };
+  if (client) {
+    return { ...shared, client, engine: new SdkEngine(client), idleTimeout: undefined, close() {} };
+  }
   const opened = { ...shared, ...createClient(options, location, settings) };
   try {
     await opened.client.config.region();
@@ -64,7 +70,7 @@ function createClient(
   options: S3StorageOptions,
   { endpoint, region, pathStyle }: S3Location,
   settings: DriverSettings,
-): Pick<S3Bucket, 'client' | 'idleTimeout' | 'close'> {
+): Pick<S3Bucket, 'client' | 'engine' | 'idleTimeout' | 'close'> {
   const credentials = parseCredentials(options);
   const { concurrency, retry, timeout } = settings;
   const idleTimeout = timeout ?? IDLE_TIMEOUT;
@@ -88,6 +94,7 @@ function createClient(
   const client = new S3Client(config);
   return {
     client,
+    engine: new SdkEngine(client),
     idleTimeout,
     close() {
       client.destroy();

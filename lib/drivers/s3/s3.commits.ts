@@ -5,6 +5,7 @@ import type { Checksum } from '../../core/checksum.js';
 import type { WriteConditions } from '../../core/conditions.js';
 import { StorageConnectionError } from '../../core/errors.js';
 import type { FileAttributes } from '../../core/stored-file.js';
+import { dateOf, S3Call, type WireAnswer } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { headCommand } from './s3.downloads.js';
 import {
@@ -16,7 +17,7 @@ import {
 } from './s3.errors.js';
 import { sameAttributes } from '../remote/file-attributes.js';
 import { fileOf, toEtag, writeTokenOf } from './s3.metadata.js';
-import { dateOf, mayHaveHappened, onAnswer, send, type WireAnswer } from './s3.requests.js';
+import { mayHaveHappened, send } from './s3.requests.js';
 
 const MAX_CONFLICTS = 5;
 const CHECK_TIMEOUT = 5000;
@@ -113,12 +114,12 @@ async function findWritten(
   ifMatch: string | undefined,
 ): Promise<HeadObjectCommandOutput | 'absent' | 'unchanged' | 'unknown'> {
   let answer: WireAnswer | undefined;
-  const command = onAnswer(headCommand(bucket, key), (seen) => {
+  const call = new S3Call(headCommand(bucket, key)).onAnswer((seen) => {
     answer = seen;
   });
   let head: HeadObjectCommandOutput;
   try {
-    head = await send(bucket, command, AbortSignal.timeout(CHECK_TIMEOUT));
+    head = await send(bucket, call, AbortSignal.timeout(CHECK_TIMEOUT));
   } catch (error) {
     const absent = readFailure(error).status === 404 && ifMatch === undefined;
     return absent ? 'absent' : 'unknown';

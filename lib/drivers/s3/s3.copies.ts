@@ -10,6 +10,7 @@ import { StorageFileExistsError, StoragePreconditionFailedError } from '../../co
 import { encodeKey } from '../../core/key.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
+import { S3Call } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, newWriteToken } from './s3.commits.js';
 import { readFile, readHead } from './s3.downloads.js';
@@ -26,7 +27,7 @@ import {
   toVersion,
 } from './s3.metadata.js';
 import { abandonUpload, completedFile, completeUpload, createUpload } from './s3.multipart.js';
-import { onlyCreating, send, sendWrite } from './s3.requests.js';
+import { send, sendWrite } from './s3.requests.js';
 
 const PART_SIZE = 256 * 1024 ** 2;
 const MAX_ATTEMPTS = 3;
@@ -102,8 +103,9 @@ async function copyWhole(
   const createOnly = options.ifNoneMatch && bucket.profile.createOnlyCopy;
   const request = async (): Promise<Pick<HeadObjectCommandOutput, WrittenField>> => {
     const command = new CopyObjectCommand({ ...input });
-    if (createOnly) onlyCreating(command, createOnly);
-    const { CopyObjectResult: result, VersionId } = await sendWrite(bucket, command, signal);
+    const call = new S3Call(command);
+    if (createOnly) call.onlyCreating(createOnly);
+    const { CopyObjectResult: result, VersionId } = await sendWrite(bucket, call, signal);
     if (!result?.ETag) throw unconfirmed('the copy');
     return { ETag: result.ETag, LastModified: result.LastModified, VersionId };
   };

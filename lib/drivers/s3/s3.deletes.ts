@@ -3,9 +3,10 @@ import { DeleteObjectCommand, DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import type { StorageError } from '../../core/errors.js';
 import { retryDelay } from '../../core/retry.js';
 import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
+import { S3Call, type WireAnswer } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { isAboutKey, toStorageError, unconfirmed } from './s3.errors.js';
-import { onAnswer, sendWrite, type WireAnswer, withContentMd5 } from './s3.requests.js';
+import { sendWrite } from './s3.requests.js';
 
 type Failures = DriverDeleteResult['failed'][number][];
 
@@ -35,11 +36,12 @@ export async function deleteMany(
 /** Answers the refusal that is about the key. */
 async function deleteOne(bucket: S3Bucket, key: string, signal: AbortSignal): Promise<Failures> {
   let answer: WireAnswer | undefined;
-  const command = onAnswer(new DeleteObjectCommand({ Bucket: bucket.bucket, Key: key }), (seen) => {
+  const command = new DeleteObjectCommand({ Bucket: bucket.bucket, Key: key });
+  const call = new S3Call(command).onAnswer((seen) => {
     answer = seen;
   });
   try {
-    await sendWrite(bucket, command, signal);
+    await sendWrite(bucket, call, signal);
     // The answer of S3 is empty.
     if (answer?.headers['content-type']?.startsWith('text/html')) throw unconfirmed('the deletion');
   } catch (error) {
@@ -61,8 +63,9 @@ async function deleteBatch(
     // Not quiet: that a key is not among the errors says nothing of an answer that is none of S3's.
     Delete: { Objects: keys.map((Key) => ({ Key })) },
   });
-  if (bucket.profile.contentMd5) withContentMd5(command);
-  const { Deleted, Errors = [] } = await sendWrite(bucket, command, signal);
+  const call = new S3Call(command);
+  if (bucket.profile.contentMd5) call.withContentMd5();
+  const { Deleted, Errors = [] } = await sendWrite(bucket, call, signal);
   if (!Deleted && Errors.length === 0) throw unconfirmed('the deletion');
   const left = new Set(keys);
   for (const { Key = '' } of Deleted ?? []) left.delete(Key);

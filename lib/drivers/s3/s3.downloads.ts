@@ -22,10 +22,11 @@ import {
 import { type ByteRange, formatRange, type RangeOption, resolveRange } from '../../core/range.js';
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { S3Call } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { isWebPage, noSuchBucket, readFailure, toStorageError, unconfirmed } from './s3.errors.js';
 import { fileOf, toEtag } from './s3.metadata.js';
-import { onAnswer, send } from './s3.requests.js';
+import { send } from './s3.requests.js';
 
 /** The file as HeadObject describes it. */
 export async function readFile(
@@ -132,7 +133,7 @@ export async function get(
     resolveRange(range, lengthOf(head));
   }
   let wire: unknown;
-  const command = onAnswer(
+  const call = new S3Call(
     new GetObjectCommand({
       ...conditions,
       // A range answers the checksum of the whole file, which its bytes cannot have.
@@ -140,11 +141,10 @@ export async function get(
         ? { Range: formatRange(range) }
         : bucket.profile.checksums.length > 0 && { ChecksumMode: 'ENABLED' }),
     }),
-    ({ body }) => {
-      wire = body;
-    },
-  );
-  const output = await send(bucket, command, signal);
+  ).onAnswer(({ body }) => {
+    wire = body;
+  });
+  const output = await send(bucket, call, signal);
   const body = output.Body;
   if (!(body instanceof Readable)) {
     throw new StorageConnectionError('The service answered without a body');

@@ -9,6 +9,7 @@ import {
   ListMultipartUploadsCommand,
   ListPartsCommand,
   UploadPartCommand,
+  type UploadPartCommandInput,
   type UploadPartCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { WriteConditions } from '../../core/conditions.js';
@@ -22,6 +23,7 @@ import type {
   DriverUpload,
 } from '../../core/storage-driver.js';
 import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
+import { S3Call } from './s3.call.js';
 import { type ChecksumInput, type PartChecksum, partChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, joinedEtag, type WrittenFile } from './s3.commits.js';
@@ -35,7 +37,7 @@ import {
 import { readFile } from './s3.downloads.js';
 import { decodeListed, nextMarker } from './s3.listing.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
-import { onlyCreating, send, sendWrite, withUnsignedPayload } from './s3.requests.js';
+import { send, sendWrite } from './s3.requests.js';
 
 const DESCRIBE_TIMEOUT = 30_000;
 const ABANDON_TIMEOUT = 30_000;
@@ -78,9 +80,9 @@ export async function uploadPart(
   body: Uint8Array,
   { signal }: DriverOptions,
 ): Promise<MultipartPart> {
-  const command = partCommand(bucket, upload, partNumber, body);
+  const call = partCall(bucket, upload, partNumber, body);
   // One that arrived after its abort would take the place of the one that is sent again.
-  const { ETag } = await sendWrite(bucket, command, signal);
+  const { ETag } = await sendWrite(bucket, call, signal);
   return { partNumber, etag: partEtag(partNumber, ETag), size: body.byteLength };
 }
 
@@ -93,19 +95,19 @@ export async function sendPart(
   signal: AbortSignal,
   algorithm: PartChecksum | undefined,
 ): Promise<UploadPartCommandOutput> {
-  const command = partCommand(bucket, upload, partNumber, body, algorithm);
-  const sent = await send(bucket, command, signal);
+  const call = partCall(bucket, upload, partNumber, body, algorithm);
+  const sent = await send(bucket, call, signal);
   if (!sent.ETag) throw unconfirmed(`part ${partNumber}`);
   return sent;
 }
 
-function partCommand(
+function partCall(
   bucket: S3Bucket,
   { key, uploadId }: DriverUpload,
   partNumber: number,
   body: Uint8Array,
   algorithm = partChecksum(bucket),
-): UploadPartCommand {
+): S3Call<UploadPartCommandInput, UploadPartCommandOutput> {
   const command = new UploadPartCommand({
     Bucket: bucket.bucket,
     Key: key,
@@ -115,8 +117,9 @@ function partCommand(
     ContentLength: body.byteLength,
     ...(algorithm && { ChecksumAlgorithm: algorithm }),
   });
-  if (algorithm) withUnsignedPayload(command);
-  return command;
+  const call = new S3Call(command);
+  if (algorithm) call.withUnsignedPayload();
+  return call;
 }
 
 export async function listParts(
@@ -245,8 +248,9 @@ export function completeUpload(
       ...(ifMatch !== undefined && { IfMatch: ifMatch }),
       ...(checksum && { ChecksumType: 'FULL_OBJECT', ...checksum }),
     });
-    if (ifNoneMatch !== undefined && createOnly) onlyCreating(command, createOnly);
-    const completed = await sendWrite(bucket, command, signal);
+    const call = new S3Call(command);
+    if (ifNoneMatch !== undefined && createOnly) call.onlyCreating(createOnly);
+    const completed = await sendWrite(bucket, call, signal);
     // radosgw names the file, but tells no etag.
     if (!completed.ETag && !completed.Key && !completed.Location && !completed.Bucket) {
       throw unconfirmed('the completion of the upload');

@@ -17,10 +17,11 @@ import type {
   DriverUrlOptions,
   UploadUrl,
 } from '../../core/storage-driver.js';
+import { S3Call } from './s3.call.js';
 import { checksumHeader, partChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { type PolicyCondition, signPolicy } from './s3.post-policies.js';
-import { type S3Command, withHeaders, withoutExtras } from './s3.requests.js';
+import { sdkCommand } from './s3.sdk-engine.js';
 
 export function url(bucket: S3Bucket, key: string, options: DriverUrlOptions): Promise<string> {
   const { contentDisposition, contentType, cacheControl, expiresIn } = options;
@@ -31,7 +32,7 @@ export function url(bucket: S3Bucket, key: string, options: DriverUrlOptions): P
     ...(contentType !== undefined && { ResponseContentType: contentType }),
     ...(cacheControl !== undefined && { ResponseCacheControl: cacheControl }),
   });
-  return presign(bucket, command, expiresIn);
+  return presign(bucket, new S3Call(command), expiresIn);
 }
 
 /** An upload that is bound to what was asked, by the headers that a PUT is signed with or by the policy of a POST. */
@@ -60,7 +61,7 @@ function signPut(
     Key: key,
     ...(size !== undefined && { ContentLength: size }),
   });
-  return presignUpload(bucket, command, headers, expiresIn);
+  return presignUpload(bucket, new S3Call(command), headers, expiresIn);
 }
 
 /** A PUT of one part. A checksum has to be of the upload's own algorithm, as that of every part, or an MD5. */
@@ -80,7 +81,7 @@ export function uploadPartUrl(
   const headers: Record<string, string> = {
     ...(checksum && { [boundPartChecksum(bucket, checksum)]: checksum.value }),
   };
-  return presignUpload(bucket, command, headers, expiresIn);
+  return presignUpload(bucket, new S3Call(command), headers, expiresIn);
 }
 
 /** Without `contentType` the form may not carry one, and the file is `application/octet-stream`. */
@@ -147,32 +148,36 @@ function signingTime({ client }: S3Bucket): Date {
 
 /** Where forms are sent to: the bucket itself, in the style of the client's other requests. */
 async function bucketUrl(bucket: S3Bucket): Promise<string> {
-  const signed = await presign(bucket, new HeadBucketCommand({ Bucket: bucket.bucket }), 1);
+  const signed = await presign(
+    bucket,
+    new S3Call(new HeadBucketCommand({ Bucket: bucket.bucket })),
+    1,
+  );
   return signed.slice(0, signed.indexOf('?'));
 }
 
 /** @param headers those that the uploader has to send, just so */
 async function presignUpload<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
   bucket: S3Bucket,
-  command: S3Command<Input, Output>,
+  call: S3Call<Input, Output>,
   headers: Readonly<Record<string, string>>,
   expiresIn: number,
 ): Promise<UploadUrl> {
-  withHeaders(command, (signed) => Object.assign(signed, headers));
+  call.withHeaders((signed) => Object.assign(signed, headers));
   const expiresAt = new Date(Date.now() + expiresIn * 1000);
-  const signed = await presign(bucket, command, expiresIn, Object.keys(headers));
+  const signed = await presign(bucket, call, expiresIn, Object.keys(headers));
   return { method: 'PUT', url: signed, headers, expiresAt };
 }
 
 /** @param headers those that the uploader has to send */
 function presign<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
   bucket: S3Bucket,
-  command: S3Command<Input, Output>,
+  call: S3Call<Input, Output>,
   expiresIn: number,
   headers: readonly string[] = [],
 ): Promise<string> {
   const names = new Set(headers);
-  return getSignedUrl(presigner(bucket.client), withoutExtras(command), {
+  return getSignedUrl(presigner(bucket.client), sdkCommand(call), {
     expiresIn,
     signingDate: signingTime(bucket),
     // The presigner leaves Content-Type unsigned, and moves x-amz-* headers to the query, unless told otherwise.

@@ -7,6 +7,7 @@ import { type DriverBody, readChunks } from '../../core/body.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
 import { type BodyBeginning, readBeginning } from '../remote/body-beginning.js';
+import { dateOf, S3Call, type WireAnswer } from './s3.call.js';
 import { bodyChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, etagOf, newWriteToken } from './s3.commits.js';
@@ -14,14 +15,7 @@ import { unconfirmed } from './s3.errors.js';
 import { attributesOf } from '../remote/file-attributes.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { PartUpload } from './s3.part-upload.js';
-import {
-  dateOf,
-  onAnswer,
-  onlyCreating,
-  sendWrite,
-  type WireAnswer,
-  withUnsignedPayload,
-} from './s3.requests.js';
+import { sendWrite } from './s3.requests.js';
 
 const PART_SIZE = 8 * 1024 ** 2;
 
@@ -88,12 +82,12 @@ async function putBytes(
   const since = Date.now();
   let answer: WireAnswer | undefined;
   const request = async (): Promise<PutObjectCommandOutput> => {
-    const command = onAnswer(new PutObjectCommand({ ...input }), (seen) => {
+    const call = new S3Call(new PutObjectCommand({ ...input })).onAnswer((seen) => {
       answer = seen;
     });
-    if (ifNoneMatch !== undefined && createOnly) onlyCreating(command, createOnly);
-    if (checksums.includes('crc32')) withUnsignedPayload(command);
-    const stored = await sendWrite(bucket, command, signal);
+    if (ifNoneMatch !== undefined && createOnly) call.onlyCreating(createOnly);
+    if (checksums.includes('crc32')) call.withUnsignedPayload();
+    const stored = await sendWrite(bucket, call, signal);
     if (!stored.ETag) throw unconfirmed('the upload');
     return stored;
   };

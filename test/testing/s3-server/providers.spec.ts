@@ -14,11 +14,14 @@ import {
   type S3ClientConfig,
   UploadPartCommand,
   UploadPartCopyCommand,
+  type ServiceInputTypes,
+  type ServiceOutputTypes,
 } from '@aws-sdk/client-s3';
 import { createPresignedPost } from '@aws-sdk/s3-presigned-post';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { S3_PROFILES } from '../../../lib/drivers/s3/s3.profiles.js';
-import { withContentMd5, withHeaders } from '../../../lib/drivers/s3/s3.requests.js';
+import { S3Call, type S3Command } from '../../../lib/drivers/s3/s3.call.js';
+import { sdkCommand } from '../../../lib/drivers/s3/s3.sdk-engine.js';
 import {
   type S3ServerOptions,
   type S3ServerProvider,
@@ -646,3 +649,16 @@ describe('access', () => {
     expect(text(server)).toBe(taken ? 'hello' : undefined);
   });
 });
+
+function withHeaders<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  command: S3Command<Input, Output>,
+  change: (headers: Record<string, string>) => void,
+): S3Command<Input, Output> {
+  return sdkCommand(new S3Call(command).withHeaders(change));
+}
+
+function withContentMd5<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
+  command: S3Command<Input, Output>,
+): S3Command<Input, Output> {
+  return sdkCommand(new S3Call(command).withContentMd5());
+}
