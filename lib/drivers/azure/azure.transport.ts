@@ -1,9 +1,9 @@
-import { type Agent as HttpAgent, type IncomingMessage, request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { Agent as HttpAgent, IncomingMessage } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { HttpOperationResponse, IHttpClient, WebResource } from '@azure/storage-blob';
 import type { ConnectionAgents } from '../remote/connecting-agents.js';
-import { sendBody } from '../remote/settled-abort.js';
+import { destinationOf, exchange } from '../remote/http-exchange.js';
 import { unreadableAnswer } from './azure.errors.js';
 
 /**
@@ -38,47 +38,25 @@ export function openTransport(agents: ConnectionAgents, idleTimeout: number): IH
 
 function send(
   request: WebResource,
-  { httpAgent, httpsAgent }: ConnectionAgents,
+  agents: ConnectionAgents,
   idleTimeout: number,
 ): Promise<IncomingMessage> {
-  const { abortSignal: signal } = request;
-  if (signal?.aborted) return Promise.reject(aborted());
-  const url = new URL(request.url);
-  const secure = url.protocol === 'https:';
-  const wire = (secure ? httpsRequest : httpRequest)(url, {
-    method: request.method,
-    headers: request.headers.toJson({ preserveCase: true }),
-    // The SDK sets one where the environment names a proxy.
-    agent: (request.agent as HttpAgent | undefined) ?? (secure ? httpsAgent : httpAgent),
-  });
-  return new Promise((resolve, reject) => {
-    let answer: IncomingMessage | undefined;
-    let failure: Error | undefined;
-    const cut = (error: Error): void => void (answer ?? wire).destroy(error);
-    const onAbort = (): void => cut(aborted());
-    signal?.addEventListener('abort', onAbort);
-    wire
-      .on('socket', (socket) => {
-        const onTimeout = (): void => {
-          // What has arrived waits to be read: it is the reader who is slow.
-          if (answer && (answer.isPaused() || answer.readableLength > 0)) {
-            socket.setTimeout(idleTimeout);
-          } else {
-            cut(timedOut(idleTimeout));
-          }
-        };
-        socket.setTimeout(idleTimeout).on('timeout', onTimeout);
-        wire.on('close', () => socket.setTimeout(0).off('timeout', onTimeout));
-      })
-      .on('response', (response) => resolve((answer = response)))
-      .on('error', (error) => (failure ??= error))
-      .on('close', () => {
-        signal?.removeEventListener('abort', onAbort);
-        reject(failure ?? noAnswer());
-      });
-    const body = request.body as Uint8Array | string | undefined;
-    sendBody(wire, body === undefined ? [] : [body], signal);
-  });
+  const body = request.body as Uint8Array | string | undefined;
+  return exchange(
+    { agents: agentsOf(request, agents), idleTimeout },
+    {
+      method: request.method,
+      destination: destinationOf(new URL(request.url)),
+      headers: request.headers.toJson({ preserveCase: true }),
+      body: body === undefined ? [] : [body],
+    },
+    request.abortSignal as AbortSignal | undefined,
+  );
+}
+
+/** The SDK sets one where the environment names a proxy. */
+function agentsOf({ agent }: WebResource, agents: ConnectionAgents): ConnectionAgents {
+  return agent ? { httpAgent: agent as HttpAgent, httpsAgent: agent as HttpsAgent } : agents;
 }
 
 /**
@@ -103,18 +81,4 @@ function headersOf(
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
   return headers;
-}
-
-function aborted(): Error {
-  return new DOMException('The request was aborted', 'AbortError');
-}
-
-function timedOut(idleTimeout: number): Error {
-  return Object.assign(new Error(`Nothing moved for ${idleTimeout} ms`), { code: 'ETIMEDOUT' });
-}
-
-function noAnswer(): Error {
-  return Object.assign(new Error('The connection closed without an answer'), {
-    code: 'ECONNRESET',
-  });
 }

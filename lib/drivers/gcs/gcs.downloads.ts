@@ -3,6 +3,7 @@ import { checkReadConditions } from '../../core/conditions.js';
 import { StorageConnectionError, StorageUnsupportedError } from '../../core/errors.js';
 import { type ByteRange, formatRange, resolveRange } from '../../core/range.js';
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
+import { readAll } from '../remote/http-exchange.js';
 import type { GcsBucket } from './gcs.client.js';
 import { pauseAfter } from './gcs.contention.js';
 import { answerError, type GcsAnswer, headerOf } from './gcs.errors.js';
@@ -10,7 +11,6 @@ import { fileOf, generationOf } from './gcs.metadata.js';
 import { MediaBody } from './gcs.media-body.js';
 import { readObject } from './gcs.objects.js';
 import { objectPath, open } from './gcs.requests.js';
-import { readAll } from './gcs.wire.js';
 
 const MAX_ROUNDS = 20;
 
@@ -90,7 +90,6 @@ async function openVersion(
     const body = new MediaBody(message, {
       size: range ? range.end - range.start + 1 : file.size,
       crc32c: range ? undefined : object.crc32c,
-      idleTimeout: bucket.idleTimeout,
       signal: options.signal,
     });
     return { file, ...(range && { range }), body };

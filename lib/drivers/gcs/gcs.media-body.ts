@@ -13,14 +13,12 @@ interface MediaBodyOptions {
   readonly size: number;
   /** What they must amount to; absent for a part of a file. */
   readonly crc32c: string | undefined;
-  readonly idleTimeout: number;
   readonly signal: AbortSignal;
 }
 
 /**
  * The bytes of a file as they come off the socket. It ends well only when all of them came and are the right ones; else it
- * fails with a StorageError. Destroying it frees the connection. A reader that takes its time is no dead connection: the
- * idle timer rests as long as nothing is read.
+ * fails with a StorageError. Destroying it frees the connection.
  */
 export class MediaBody extends Readable {
   readonly #running: RunningChecksum | undefined;
@@ -41,11 +39,9 @@ export class MediaBody extends Readable {
         if (!message.complete) this.destroy(this.#failure(cutShort()));
       })
       .pause();
-    message.socket?.setTimeout(0);
   }
 
   override _read(): void {
-    if (this.message.isPaused()) this.message.socket?.setTimeout(this.expected.idleTimeout);
     this.message.resume();
   }
 
@@ -59,7 +55,6 @@ export class MediaBody extends Readable {
     this.#running?.update(chunk);
     if (this.push(chunk)) return;
     this.message.pause();
-    this.message.socket?.setTimeout(0);
   }
 
   #finish(): void {

@@ -4,6 +4,7 @@ import { StorageConnectionError } from '../../core/errors.js';
 import { withRetry } from '../../core/retry.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import { UNREACHED_CODES } from '../remote/connection-codes.js';
+import { destinationOf, exchange, readAll } from '../remote/http-exchange.js';
 import { wasCutShort, withSettledAbort } from '../remote/settled-abort.js';
 import { authorizing } from './gcs.authorization.js';
 import type { GcsBucket } from './gcs.client.js';
@@ -17,7 +18,6 @@ import {
   toStorageError,
   unreadableAnswer,
 } from './gcs.errors.js';
-import { exchange, readAll } from './gcs.wire.js';
 
 /** A request to the bucket's host. */
 export interface GcsRequest {
@@ -200,13 +200,19 @@ async function exchangeWith(
   identity: Readonly<Record<string, string>>,
 ): Promise<IncomingMessage> {
   const { method, path, query = {}, headers, body = [], signal } = request;
+  const size = body.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   try {
     return await exchange(
       bucket,
       {
         method,
-        url: new URL(bucket.endpoint + path + queryOf(query)),
-        headers: { 'user-agent': 'nestjs-storages', ...headers, ...identity },
+        destination: destinationOf(new URL(bucket.endpoint + path + queryOf(query))),
+        headers: {
+          'user-agent': 'nestjs-storages',
+          ...headers,
+          ...identity,
+          ...(method !== 'GET' && { 'content-length': size }),
+        },
         body,
       },
       signal,

@@ -1,0 +1,118 @@
+import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { ConnectionAgents } from './connecting-agents.js';
+import { sendBody } from './settled-abort.js';
+
+/** One HTTP request, complete. What comes of a `URL` fits. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly destination: HttpDestination;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: readonly (Uint8Array | string)[];
+}
+
+/** Where a request goes to, in the words of `URL`; the path and the query are sent as they are. */
+export interface HttpDestination {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port: string;
+  readonly path: string;
+}
+
+/** The connections that requests go over. */
+export interface HttpConnections {
+  readonly agents: ConnectionAgents;
+  /** Milliseconds without a byte after which an exchange is given up. A reader who takes his time does not count. */
+  readonly idleTimeout: number;
+}
+
+/**
+ * Sends the request and answers the head of the response, whose body still comes. An abort cuts both at once, and it rejects
+ * when the request is off the wire; so does a connection that is silent for too long, with the code `ETIMEDOUT`.
+ *
+ * On Node's own client: those of the SDKs follow no signal, or know no idle time, or copy bodies through several streams.
+ */
+export function exchange(
+  { agents, idleTimeout }: HttpConnections,
+  { method, destination, headers, body }: HttpRequest,
+  signal: AbortSignal | undefined,
+): Promise<IncomingMessage> {
+  if (signal?.aborted) return Promise.reject(aborted());
+  const { protocol, hostname, port, path } = destination;
+  const secure = protocol === 'https:';
+  const request = (secure ? httpsRequest : httpRequest)({
+    method,
+    // An IPv6 address is in brackets in a URL, and not in a socket's options.
+    hostname: hostname.startsWith('[') ? hostname.slice(1, -1) : hostname,
+    port,
+    path,
+    headers,
+    agent: secure ? agents.httpsAgent : agents.httpAgent,
+  });
+  return new Promise((resolve, reject) => {
+    let answer: IncomingMessage | undefined;
+    let failure: Error | undefined;
+    const cut = (error: Error): void => void (answer ?? request).destroy(error);
+    const onAbort = (): void => cut(aborted());
+    signal?.addEventListener('abort', onAbort);
+    request
+      .on('socket', (socket) => {
+        const onTimeout = (): void => {
+          // What has arrived waits to be read: it is the reader who is slow.
+          if (answer && (answer.isPaused() || answer.readableLength > 0)) {
+            socket.setTimeout(idleTimeout);
+          } else {
+            cut(timedOut(idleTimeout));
+          }
+        };
+        socket.setTimeout(idleTimeout).on('timeout', onTimeout);
+        request.on('close', () => socket.setTimeout(0).off('timeout', onTimeout));
+      })
+      .on('response', (response) => {
+        answer = response;
+        // Refused before all of it was sent: nothing more of it needs to go.
+        response.once('end', () => {
+          if (!request.writableFinished) request.destroy();
+        });
+        resolve(response);
+      })
+      .on('error', (error) => (failure ??= error))
+      .on('close', () => {
+        signal?.removeEventListener('abort', onAbort);
+        reject(failure ?? noAnswer());
+      });
+    sendBody(request, body, signal);
+  });
+}
+
+/** The destination that a URL names. */
+export function destinationOf({
+  protocol,
+  hostname,
+  port,
+  pathname,
+  search,
+}: URL): HttpDestination {
+  return { protocol, hostname, port, path: pathname + search };
+}
+
+/** The whole body, which is not long. */
+export async function readAll(message: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message as AsyncIterable<Buffer>) chunks.push(chunk);
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+function aborted(): Error {
+  return new DOMException('The request was aborted', 'AbortError');
+}
+
+function timedOut(idleTimeout: number): Error {
+  return Object.assign(new Error(`Nothing moved for ${idleTimeout} ms`), { code: 'ETIMEDOUT' });
+}
+
+function noAnswer(): Error {
+  return Object.assign(new Error('The connection closed without an answer'), {
+    code: 'ECONNRESET',
+  });
+}
