@@ -23,6 +23,8 @@ export interface WithRetryOptions extends RetryOptions {
   signal?: AbortSignal;
   /** Whether an error is worth another attempt. Default: `error.retryable` of a StorageError. */
   shouldRetry?: (error: unknown) => boolean;
+  /** The least wait that an error asks for, in milliseconds. Default: `error.retryAfter` of a StorageError. */
+  retryAfter?: (error: unknown) => number | undefined;
   /** Called before each wait, with the number of the attempt that failed (from 1). */
   onRetry?: (error: unknown, attempt: number, delay: number) => void;
 }
@@ -90,7 +92,7 @@ export async function withRetry<T>(
   options: WithRetryOptions = {},
 ): Promise<T> {
   assertOptions(options);
-  const { signal, shouldRetry = isRetryable, onRetry, ...given } = options;
+  const { signal, shouldRetry = isRetryable, retryAfter = askedDelay, onRetry, ...given } = options;
   const retry = parseRetryOptions(given);
   const deadline = performance.now() + retry.totalTimeout;
   for (let number = 1; ; number++) {
@@ -98,11 +100,7 @@ export async function withRetry<T>(
       return await attempt(number);
     } catch (error) {
       if (number > retry.maxRetries || signal?.aborted || !shouldRetry(error)) throw error;
-      const delay = retryDelay(
-        number,
-        retry,
-        error instanceof StorageError ? error.retryAfter : undefined,
-      );
+      const delay = retryDelay(number, retry, retryAfter(error));
       if (performance.now() + delay > deadline) throw error;
       onRetry?.(error, number, delay);
       await wait(delay, signal);
@@ -112,6 +110,10 @@ export async function withRetry<T>(
 
 function isRetryable(error: unknown): boolean {
   return error instanceof StorageError && error.retryable;
+}
+
+function askedDelay(error: unknown): number | undefined {
+  return error instanceof StorageError ? error.retryAfter : undefined;
 }
 
 async function wait(delay: number, signal: AbortSignal | undefined): Promise<void> {

@@ -73,6 +73,7 @@ const DRIVER_OPTIONS: { readonly [Name in DriverName]: OptionNames<DriverOptions
     accountId: true,
     forcePathStyle: true,
     maxSockets: true,
+    engine: true,
     client: true,
     multipartCopyThreshold: true,
   },

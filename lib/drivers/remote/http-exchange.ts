@@ -31,11 +31,14 @@ export interface HttpConnections {
  * when the request is off the wire; so does a connection that is silent for too long, with the code `ETIMEDOUT`.
  *
  * On Node's own client: those of the SDKs follow no signal, or know no idle time, or copy bodies through several streams.
+ *
+ * @param onHead is shown the response before anything of its body is there
  */
 export function exchange(
   { agents, idleTimeout }: HttpConnections,
   { method, destination, headers, body }: HttpRequest,
   signal: AbortSignal | undefined,
+  onHead?: (answer: IncomingMessage) => void,
 ): Promise<IncomingMessage> {
   if (signal?.aborted) return Promise.reject(aborted());
   const { protocol, hostname, port, path } = destination;
@@ -58,18 +61,15 @@ export function exchange(
     request
       .on('socket', (socket) => {
         const onTimeout = (): void => {
-          // What has arrived waits to be read: it is the reader who is slow.
-          if (answer && (answer.isPaused() || answer.readableLength > 0)) {
-            socket.setTimeout(idleTimeout);
-          } else {
-            cut(timedOut(idleTimeout));
-          }
+          if (answer && waitsForReader(answer)) socket.setTimeout(idleTimeout);
+          else cut(timedOut(idleTimeout));
         };
         socket.setTimeout(idleTimeout).on('timeout', onTimeout);
         request.on('close', () => socket.setTimeout(0).off('timeout', onTimeout));
       })
       .on('response', (response) => {
         answer = response;
+        onHead?.(response);
         // Refused before all of it was sent: nothing more of it needs to go.
         response.once('end', () => {
           if (!request.writableFinished) request.destroy();
@@ -83,6 +83,13 @@ export function exchange(
       });
     sendBody(request, body, signal);
   });
+}
+
+/** Whether it is the reader who is slow: what has arrived waits to be read, or was not even asked for. */
+function waitsForReader(answer: IncomingMessage): boolean {
+  // A stream that is iterated is never flowing, and calls itself paused even when it waits for bytes.
+  const isIterated = answer.listenerCount('readable') > 0;
+  return answer.complete || answer.readableLength > 0 || (answer.isPaused() && !isIterated);
 }
 
 /** The destination that a URL names. */

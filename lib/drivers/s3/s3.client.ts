@@ -3,6 +3,7 @@ import { StorageConfigurationError } from '../../core/errors.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
 import { BufferPool } from '../remote/buffer-pool.js';
 import { openAgents } from '../remote/connecting-agents.js';
+import { DirectEngine } from './s3.direct-engine.js';
 import { locate, type S3Location } from './s3.endpoints.js';
 import { assertOptions, parseCredentials } from './s3.option-checks.js';
 import type { S3StorageOptions } from './s3.options.js';
@@ -92,9 +93,19 @@ function createClient(
     requestHandler: { httpAgent, httpsAgent, socketTimeout: idleTimeout },
   };
   const client = new S3Client(config);
+  const sdk = new SdkEngine(client);
   return {
     client,
-    engine: new SdkEngine(client),
+    engine:
+      options.engine === 'sdk'
+        ? sdk
+        : new DirectEngine({
+            client,
+            bucket: options.bucket,
+            connections: { agents: { httpAgent, httpsAgent }, idleTimeout },
+            retry,
+            rest: sdk,
+          }),
     idleTimeout,
     close() {
       client.destroy();

@@ -192,9 +192,12 @@ function deliveredRange(range: RangeOption, output: GetObjectCommandOutput): Byt
 
 /** Makes what breaks the body a StorageError, and frees the connection with the body. */
 function withStorageErrors(body: Readable, wire: unknown, signal: AbortSignal): Readable {
-  const destroy = body._destroy.bind(body);
+  const destroy = body.destroy.bind(body);
+  // What a stream is destroyed with it tells to whoever comes later, whatever `_destroy` makes of it.
+  body.destroy = (error) => destroy(error && bodyError(error, signal));
+  const release = body._destroy.bind(body);
   body._destroy = (error, callback) => {
-    destroy(error, (after) => {
+    release(error, (after) => {
       const failed = after ?? error;
       callback(failed ? bodyError(failed, signal) : null);
     });

@@ -24,6 +24,7 @@ const CHECKS: Partial<Record<keyof S3StorageOptions, Check>> = {
   secretAccessKey: CREDENTIAL,
   sessionToken: CREDENTIAL,
   forcePathStyle: ['true or false', (value) => typeof value === 'boolean'],
+  engine: ['"direct" or "sdk"', (value) => value === 'direct' || value === 'sdk'],
   maxSockets: ['a whole number of connections, at least 1', isCount],
   multipartCopyThreshold: ['a whole number of bytes, at least 1', isCount],
   client: [

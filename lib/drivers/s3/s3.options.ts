@@ -40,6 +40,12 @@ export interface S3StorageOptions {
    * does not destroy it. Tell `provider` when it does not speak to AWS.
    */
   client?: S3Client | undefined;
+  /**
+   * How what is asked for often is sent: `'direct'` by requests of the driver's own, signed with the credentials of `client`,
+   * which cost a fraction of the processor's time; `'sdk'` through the command stack of `client`, so that middleware added to
+   * it sees every request. Default `'direct'`; a client that was given is always asked through its stack.
+   */
+  engine?: 'direct' | 'sdk' | undefined;
   /** Larger files are copied in parts. Bytes; default and maximum 5 GiB, what one CopyObject takes. */
   multipartCopyThreshold?: number | undefined;
 }

@@ -82,7 +82,7 @@ test('a conditional replacement is not taken for that of somebody else with equa
 
 describe('a conditional write whose answer is lost', () => {
   test('is not called refused when another one came after it', async () => {
-    await using s3 = await openS3();
+    await using s3 = await openS3({ engine: 'sdk' });
     const theirs = await openDriver(s3.server);
     const { etag } = await theirs.put('n', Buffer.from('0'), putOptions());
     s3.server.fail({ operation: 'PutObject', with: 'reset-after-commit' });

@@ -129,7 +129,7 @@ describe('an explicit multipart upload', () => {
   });
 
   test('that is completed is not taken for a newer file, and tells so where its size is not known', async () => {
-    await using s3 = await openS3({ ...SMALL_PARTS, retry: { maxRetries: 0 } });
+    await using s3 = await openS3({ ...SMALL_PARTS, engine: 'sdk', retry: { maxRetries: 0 } });
     const { driver, server } = s3;
     const other = await openDriver(server);
     for (const [listed, outcome] of [
