@@ -8,7 +8,7 @@ import { TIMEOUT } from './timeout.js';
 // The profiles have specs of their own; this one shares its bucket with others.
 const PREFIX = 'tenants/ü/';
 
-async function open(): Promise<OpenedStorage> {
+async function open(engine: 'direct' | 'sdk'): Promise<OpenedStorage> {
   const server = await startS3Server({ buckets: ['files'] });
   const reopen = (): Promise<Storage> =>
     openStorage('s3', {
@@ -19,6 +19,7 @@ async function open(): Promise<OpenedStorage> {
       region: server.region,
       forcePathStyle: true,
       prefix: PREFIX,
+      engine,
       ...server.credentials,
     });
   const storage = await reopen();
@@ -38,8 +39,10 @@ async function open(): Promise<OpenedStorage> {
   };
 }
 
-describeStorageDriver('s3', open, {
-  servesUrls: true,
-  timeout: TIMEOUT,
-  prefixBytes: Buffer.byteLength(PREFIX),
-});
+for (const engine of ['direct', 'sdk'] as const) {
+  describeStorageDriver(engine === 'sdk' ? 's3, engine sdk' : 's3', () => open(engine), {
+    servesUrls: true,
+    timeout: TIMEOUT,
+    prefixBytes: Buffer.byteLength(PREFIX),
+  });
+}

@@ -79,7 +79,7 @@ export function exchange(
       .on('error', (error) => (failure ??= error))
       .on('close', () => {
         signal?.removeEventListener('abort', onAbort);
-        reject(failure ?? noAnswer());
+        if (!answer) reject(failure ?? noAnswer());
       });
     sendBody(request, body, signal);
   });
