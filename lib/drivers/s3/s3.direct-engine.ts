@@ -6,7 +6,7 @@ import {
   type ServiceOutputTypes,
 } from '@aws-sdk/client-s3';
 import { type ParsedRetryOptions, withRetry } from '../../core/retry.js';
-import { retryAfterOf, toRecord } from '../remote/answer-fields.js';
+import { retryAfterOf, toNumber, toRecord } from '../remote/answer-fields.js';
 import { exchange, type HttpConnections, readAll } from '../remote/http-exchange.js';
 import type { S3Call } from './s3.call.js';
 import {
@@ -187,7 +187,8 @@ async function locate({ client, bucket }: DirectOptions): Promise<BucketAddress 
     { name: 'addressOnly', step: 'finalizeRequest', priority: 'low' },
   );
   await client.send(command);
-  const { protocol, hostname, port, path } = request;
+  const { protocol, hostname, path } = request;
+  const port = toNumber(request['port']);
   const headers = toRecord(request['headers']) as Record<string, string>;
   const [, region, service] =
     /^AWS4-HMAC-SHA256 Credential=.*\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request,/.exec(

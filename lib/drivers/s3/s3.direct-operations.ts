@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { startChecksum } from '../../core/checksum.js';
 import { encodeKey } from '../../core/key.js';
-import { toRecord } from '../remote/answer-fields.js';
+import { toRecord, toText } from '../remote/answer-fields.js';
 import { escapeXml, parseXml, textOf, type XmlElement } from './s3.xml.js';
 
 /** A request before it is addressed and signed. */
@@ -90,16 +90,16 @@ function describe(
     if (value === undefined || OTHERS.has(field)) continue;
     const header = HEADERS[field];
     const parameter = PARAMETERS[field];
-    if (header) headers[header[0]] = value instanceof Date ? value.toUTCString() : String(value);
-    else if (parameter) query[parameter] = String(value);
+    if (header) headers[header[0]] = wireText(value);
+    else if (parameter) query[parameter] = wireText(value);
     else return undefined;
   }
   for (const [name, value] of Object.entries(toRecord(input['Metadata']))) {
-    headers[METADATA + name.toLowerCase()] = String(value);
+    headers[METADATA + name.toLowerCase()] = wireText(value);
   }
   const { body } = more;
-  const algorithm = input['ChecksumAlgorithm'];
-  if (algorithm !== undefined && body !== undefined) addChecksum(headers, String(algorithm), body);
+  const algorithm = toText(input['ChecksumAlgorithm']);
+  if (algorithm !== undefined && body !== undefined) addChecksum(headers, algorithm, body);
   return {
     method,
     key: typeof input['Key'] === 'string' ? encodeKey(input['Key']) : '',
@@ -107,6 +107,10 @@ function describe(
     headers,
     body,
   };
+}
+
+function wireText(value: unknown): string {
+  return value instanceof Date ? value.toUTCString() : `${value as string | number | boolean}`;
 }
 
 function addChecksum(
@@ -170,11 +174,6 @@ const put: DirectOperation = {
     const body = input['Body'] as Uint8Array;
     return describe('PUT', { ContentType: 'application/octet-stream', ...input }, { body });
   },
-  output: read,
-};
-
-const uploadPart: DirectOperation = {
-  request: put.request,
   output: read,
 };
 
@@ -258,7 +257,7 @@ const OPERATIONS: ReadonlyMap<unknown, DirectOperation> = new Map<unknown, Direc
   [HeadObjectCommand, head],
   [ListObjectsV2Command, list],
   [PutObjectCommand, put],
-  [UploadPartCommand, uploadPart],
+  [UploadPartCommand, put],
 ]);
 
 /** How the command's operation looks on the wire; `undefined` for one that is left to the SDK. */
