@@ -20,6 +20,8 @@ const DIGEST_BYTES: Readonly<Record<ChecksumAlgorithm, number>> = {
   sha256: 32,
 };
 
+export const CHECKSUM_ALGORITHMS = Object.keys(DIGEST_BYTES) as readonly ChecksumAlgorithm[];
+
 /** A checksum that is fed chunk by chunk. */
 export interface RunningChecksum {
   update(chunk: Uint8Array): void;
@@ -55,12 +57,20 @@ function startCrc(
   };
 }
 
+/** @throws StorageInvalidArgumentError when it is none of `CHECKSUM_ALGORITHMS` */
+export function parseChecksumAlgorithm(algorithm: ChecksumAlgorithm): ChecksumAlgorithm {
+  if (CHECKSUM_ALGORITHMS.includes(algorithm)) return algorithm;
+  throw new StorageInvalidArgumentError(
+    `checksum must be one of ${CHECKSUM_ALGORITHMS.join(', ')}`,
+  );
+}
+
 /** @throws StorageInvalidArgumentError when it is not a checksum of a known kind, in base64, of the right length. */
 export function parseChecksum(checksum: Checksum): Checksum {
   const bytes = Object.entries(DIGEST_BYTES).find(([name]) => name === checksum?.algorithm)?.[1];
   if (bytes === undefined) {
     throw new StorageInvalidArgumentError(
-      `checksum.algorithm must be one of ${Object.keys(DIGEST_BYTES).join(', ')}`,
+      `checksum.algorithm must be one of ${CHECKSUM_ALGORITHMS.join(', ')}`,
     );
   }
   const digest = typeof checksum.value === 'string' && Buffer.from(checksum.value, 'base64');

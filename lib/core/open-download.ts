@@ -1,5 +1,7 @@
 import { pipeline, Readable, Transform } from 'node:stream';
+import { shown } from './arguments.js';
 import { checkReadConditions, parseReadConditions } from './conditions.js';
+import { StorageInvalidArgumentError } from './errors.js';
 import { holdToSize } from './exact-body.js';
 import type { Operation } from './operations.js';
 import { parallelDownload } from './parallel-download.js';
@@ -9,6 +11,7 @@ import type { DriverDownload, DriverGetOptions } from './storage-driver.js';
 import type { GetOptions } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
 import { assertCount, parseByteSize } from './units.js';
+import { keptChecksum, verified } from './verified-body.js';
 
 const DEFAULT_PART_SIZE = 8 * 1024 * 1024;
 
@@ -22,6 +25,12 @@ export async function openDownload(
   const conditions = parseReadConditions(options);
   if (Object.keys(conditions).length > 0) view.assertConditionalGet();
   if (options.range !== undefined) view.assertRanges();
+  const { verify = false } = options;
+  // What is no boolean must not pass for "no".
+  if (typeof verify !== 'boolean') {
+    throw new StorageInvalidArgumentError(`verify must be true or false, not ${shown(verify)}`);
+  }
+  if (verify) assertVerifiable(view, options);
   const read: DriverGetOptions = {
     ...conditions,
     ...(options.range !== undefined && { range: parseRange(options.range) }),
@@ -29,10 +38,14 @@ export async function openDownload(
   };
   const concurrency = assertCount(options.concurrency ?? 1, 'concurrency', 1);
   const partSize = Math.max(1, parseByteSize(options.partSize ?? DEFAULT_PART_SIZE, 'partSize'));
+  const readOnce = async (): Promise<DriverDownload> => {
+    const download = await view.driver.get(fullKey, read);
+    return verify ? verified(download) : download;
+  };
   const opened = await operation.repeat(() =>
     concurrency > 1
-      ? openInParts(view, fullKey, read, partSize, concurrency)
-      : view.driver.get(fullKey, read),
+      ? openInParts(view, fullKey, read, { partSize, concurrency, verify, readOnce })
+      : readOnce(),
   );
   const { file, range } = opened;
   let { body } = opened;
@@ -46,12 +59,32 @@ export async function openDownload(
   return { file, body, ...(range && { range }) };
 }
 
+/**
+ * @throws StorageInvalidArgumentError for a range: what is kept is the checksum of the whole file
+ * @throws StorageUnsupportedError when the backend keeps none of any file
+ */
+function assertVerifiable(view: StorageView, { range }: GetOptions): void {
+  if (range !== undefined) {
+    throw new StorageInvalidArgumentError(
+      'A range cannot be verified, since the checksum is of the whole file; read the file without range',
+    );
+  }
+  view.assertChecksums();
+}
+
+interface PartsOptions {
+  readonly partSize: number;
+  readonly concurrency: number;
+  readonly verify: boolean;
+  /** For a file that is but one part. */
+  readonly readOnce: () => Promise<DriverDownload>;
+}
+
 async function openInParts(
   view: StorageView,
   fullKey: string,
   read: DriverGetOptions,
-  partSize: number,
-  concurrency: number,
+  { partSize, concurrency, verify, readOnce }: PartsOptions,
 ): Promise<DriverDownload> {
   view.assertRanges();
   view.assertConditionalGet();
@@ -60,8 +93,9 @@ async function openInParts(
   const range = read.range && resolveRange(read.range, file.size);
   const whole = range ?? { start: 0, end: file.size - 1, size: file.size };
   if (whole.end - whole.start < partSize || file.etag === undefined) {
-    return view.driver.get(fullKey, read);
+    return readOnce();
   }
+  if (verify) keptChecksum(file);
   const { etag } = file;
   const isWholeFile = whole.start === 0 && whole.end === file.size - 1;
   const body = parallelDownload(

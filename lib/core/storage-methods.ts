@@ -72,6 +72,12 @@ export interface SweepFailure extends DeleteFailure {
 
 export interface GetOptions extends SignalOption, ReadConditions {
   range?: RangeOption;
+  /**
+   * Compares the bytes with the checksum that the file was stored with (`file.checksum`): where they differ, the body fails
+   * with `StorageIntegrityError` instead of ending. A file of which the backend keeps no checksum is refused with
+   * `StorageUnsupportedError`, and a range with `StorageInvalidArgumentError`. Default false.
+   */
+  verify?: boolean;
   /** Above 1: the file is read in that many ranges at once, all of one version. Default 1. */
   concurrency?: number;
   /** Bytes of one such range. Default 8 MiB. */

@@ -309,6 +309,11 @@ export class StorageView {
     if (!this.capabilities.ranges) throw this.#unsupported('ranges');
   }
 
+  /** For reads that are to be verified. */
+  assertChecksums(): void {
+    if (this.capabilities.checksums.length === 0) throw this.#unsupported('checksums');
+  }
+
   assertSignedUrls(): void {
     if (this.capabilities.signedUrls) return;
     throw new StorageUnsupportedError(

@@ -51,7 +51,7 @@ const COMMON_OPTIONS: OptionNames<StorageOptions> = {
 };
 
 const DRIVER_OPTIONS: { readonly [Name in DriverName]: OptionNames<DriverOptionsByName[Name]> } = {
-  memory: { maxSize: true, baseUrl: true, signingKeys: true },
+  memory: { maxSize: true, checksum: true, baseUrl: true, signingKeys: true },
   local: {
     root: true,
     createRoot: true,
@@ -61,6 +61,7 @@ const DRIVER_OPTIONS: { readonly [Name in DriverName]: OptionNames<DriverOptions
     baseUrl: true,
     signingKeys: true,
     symlinks: true,
+    checksum: true,
   },
   s3: {
     bucket: true,

@@ -519,6 +519,16 @@ const BROKEN: Readonly<Record<string, Changes & { groups: readonly string[] }>> 
         }),
     }),
   },
+  'opens files with a checksum that their bytes do not have': {
+    groups: ['verified reads'],
+    driver: (driver) => ({
+      async get(key, options) {
+        const opened = await driver.get(key, options);
+        const checksum = { algorithm: 'crc32c', value: 'AAAAAQ==' } as const;
+        return { ...opened, file: storedFile({ ...opened.file, checksum }) };
+      },
+    }),
+  },
   'dates files ever earlier': {
     groups: ['put'],
     driver: (driver) => {

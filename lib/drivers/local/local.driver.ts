@@ -36,6 +36,7 @@ import type {
   UploadUrl,
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { summedBody } from '../../core/summed-body.js';
 import { copyVersion } from './local.copies.js';
 import { deleteKeys } from './local.deletes.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
@@ -54,7 +55,7 @@ import { readFile, readInfo } from './local.reads.js';
 import { isOwnFolder, notPlain } from './local.reserved.js';
 import { hasCode, realpath } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
-import { publish, stageBody, type LocalContext } from './local.writes.js';
+import { publish, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
 
 /** Whole writes under way at once that wait for nobody but the disk: Node has four threads for them, and more would only hold descriptors. */
 const WRITES_AT_ONCE = 16;
@@ -109,17 +110,21 @@ class LocalDriver implements StorageDriver<undefined> {
 
   async put(key: string, body: DriverBody, options: DriverPutOptions): Promise<StoredFile> {
     const { signal } = options;
-    const recorded = toRecord(key, options);
+    const algorithm = options.checksum ? undefined : this.context.options.checksum;
+    const summed = algorithm && summedBody(body, algorithm);
+    const content = summed?.body ?? body;
+    const stage = (): Promise<StagedFile> => stageBody(this.context, key, content, signal);
+    const publishStaged = (staged: StagedFile): Promise<StoredFile> => {
+      const recorded = toRecord(key, summed ? { ...options, checksum: summed.digest() } : options);
+      return publish(this.context, key, staged, recorded, options, signal);
+    };
     return this.#attempt(key, async () => {
-      if (body instanceof Uint8Array) {
-        return this.#writes.use(async () => {
-          const staged = await stageBody(this.context, key, body, signal);
-          return publish(this.context, key, staged, recorded, options, signal);
-        });
+      if (content instanceof Uint8Array) {
+        return this.#writes.use(async () => publishStaged(await stage()));
       }
       // A stream is as slow as whoever sends it: only what follows takes a slot.
-      const staged = await stageBody(this.context, key, body, signal);
-      return this.#writes.use(() => publish(this.context, key, staged, recorded, options, signal));
+      const staged = await stage();
+      return this.#writes.use(() => publishStaged(staged));
     });
   }
 

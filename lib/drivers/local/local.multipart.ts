@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { ParsedAttributes } from '../../core/attributes.js';
+import type { DriverBody } from '../../core/body.js';
 import type { WriteConditions } from '../../core/conditions.js';
 import {
   StorageError,
@@ -15,6 +16,7 @@ import type {
   DriverUpload,
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { type SummedBody, summedBody } from '../../core/summed-body.js';
 import { throwIfAborted } from './local.errors.js';
 import { etagOf, lastModifiedOf } from './local.identity.js';
 import { attributesOf, parseRecorded, toRecord } from './local.metadata.js';
@@ -133,8 +135,13 @@ export class Uploads {
   ): Promise<StoredFile> {
     const { folder, record } = await this.#find(upload);
     assertParts(parts, await this.list(upload));
-    const staged = await this.#join(upload, folder, parts, options.signal);
-    const recorded = toRecord(upload.key, record.attributes);
+    const paths = parts.map(({ partNumber }) => join(folder, `part-${partNumber}`));
+    const summed = this.#summed(paths, options.signal);
+    const staged = await this.#join(upload, paths, summed?.body, options.signal);
+    const recorded = toRecord(upload.key, {
+      ...record.attributes,
+      ...(summed && { checksum: summed.digest() }),
+    });
     const file = await publish(this.context, upload.key, staged, recorded, options, options.signal);
     await this.#remove(folder);
     return file;
@@ -182,23 +189,28 @@ export class Uploads {
     return { folder, record };
   }
 
+  #summed(paths: readonly string[], signal: AbortSignal): SummedBody | undefined {
+    const { checksum } = this.context.options;
+    return checksum && summedBody(contentOf(paths, signal), checksum);
+  }
+
+  /** @param content of all parts, when it has to be read in any case */
   async #join(
     upload: DriverUpload,
-    folder: string,
-    parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
+    paths: readonly string[],
+    content: DriverBody | undefined,
     signal: AbortSignal,
   ): Promise<StagedFile> {
     const { temporary } = this.context;
-    const paths = parts.map(({ partNumber }) => join(folder, `part-${partNumber}`));
     try {
       const [only] = paths;
-      if (paths.length === 1 && only !== undefined) {
+      if (paths.length === 1 && only !== undefined && !content) {
         // A part is already a version of its own: a second name for it is enough.
         const path = temporary.next(upload.key);
         await temporary.use(() => link(only, path));
         return { path, version: await lstat(path) };
       }
-      return await stageBody(this.context, upload.key, contentOf(paths, signal), signal);
+      return await stageBody(this.context, upload.key, content ?? contentOf(paths, signal), signal);
     } catch (error) {
       const cause = error instanceof StorageError ? error.cause : error;
       if (hasCode(cause, 'ENOENT')) throw noUpload(upload, cause);

@@ -3,7 +3,12 @@ import type { ParsedAttributes } from '../../core/attributes.js';
 import type { DriverBody } from '../../core/body.js';
 import { ByteCollector } from '../../core/byte-collector.js';
 import type { Capabilities } from '../../core/capabilities.js';
-import { startChecksum } from '../../core/checksum.js';
+import {
+  type Checksum,
+  type ChecksumAlgorithm,
+  parseChecksumAlgorithm,
+  startChecksum,
+} from '../../core/checksum.js';
 import {
   checkReadConditions,
   checkWriteConditions,
@@ -71,6 +76,7 @@ class MemoryDriver implements StorageDriver<undefined> {
   readonly #entries = new Map<string, Entry>();
   readonly #uploads = new Map<string, Upload>();
   readonly #maxSize: number;
+  readonly #checksum: ChecksumAlgorithm | undefined;
   readonly #signer: UrlSigner | undefined;
   // Etags of two drivers differ, so that one storage's validator is never taken for another's.
   readonly #instance = randomBytes(6).toString('hex');
@@ -79,8 +85,9 @@ class MemoryDriver implements StorageDriver<undefined> {
   /** All keys in listing order; gone as soon as a key comes or goes. */
   #sortedKeys: string[] | undefined;
 
-  constructor({ maxSize, ...signing }: MemoryStorageOptions, storage: string) {
+  constructor({ maxSize, checksum, ...signing }: MemoryStorageOptions, storage: string) {
     this.#maxSize = maxSize === undefined ? Infinity : parseByteSize(maxSize, 'maxSize');
+    this.#checksum = checksum === undefined ? undefined : parseChecksumAlgorithm(checksum);
     this.#signer = UrlSigner.of(storage, signing);
     const canSign = this.#signer !== undefined;
     this.capabilities = {
@@ -295,12 +302,19 @@ class MemoryDriver implements StorageDriver<undefined> {
       contentDisposition: attributes.contentDisposition,
       contentEncoding: attributes.contentEncoding,
       contentLanguage: attributes.contentLanguage,
-      checksum: 'checksum' in attributes ? attributes.checksum : undefined,
+      checksum: 'checksum' in attributes ? attributes.checksum : this.#checksumOf(bytes),
     });
     this.#entries.set(key, { bytes, file });
     this.#used += bytes.byteLength;
     this.#sortedKeys = undefined;
     return handedOut(file);
+  }
+
+  #checksumOf(bytes: Uint8Array): Checksum | undefined {
+    if (!this.#checksum) return undefined;
+    const running = startChecksum(this.#checksum);
+    running.update(bytes);
+    return running.digest();
   }
 
   #remove(key: string): void {

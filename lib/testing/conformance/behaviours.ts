@@ -29,6 +29,7 @@ import { staging } from './staging.js';
 import { sweeps } from './sweep.js';
 import { uploadListing } from './upload-listing.js';
 import { urls } from './urls.js';
+import { verifiedReads } from './verified-reads.js';
 import { closing, readonlyViews, scopes, shutdown } from './views.js';
 
 /** Everything that the kit holds a storage to, by trade. @publicApi */
@@ -40,6 +41,7 @@ export const storageBehaviours: readonly BehaviourGroup[] = [
   { name: 'bodies that fail', behaviours: failingBodies },
   { name: 'get', behaviours: get },
   { name: 'parallel downloads', behaviours: parallelGet },
+  { name: 'verified reads', behaviours: verifiedReads },
   { name: 'ranges', behaviours: ranges },
   { name: 'conditions of reads', behaviours: readConditions },
   { name: 'conditions of writes', behaviours: writeConditions },
