@@ -6,6 +6,7 @@ import {
 import { StorageConfigurationError } from '../../core/errors.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
 import { BufferPool } from '../remote/buffer-pool.js';
+import { assertEndpoint } from '../remote/endpoint-check.js';
 import { openAgents } from '../remote/connecting-agents.js';
 import { accountUrlOf, assertOptions } from './azure.option-checks.js';
 import type { AzureStorageOptions, AzureTokenCredential } from './azure.options.js';
@@ -67,14 +68,17 @@ async function createClient(
 ): Promise<ContainerClient> {
   const { container, connectionString, accountName, accountKey, sasToken } = options;
   if (connectionString !== undefined) {
+    let client: ContainerClient;
     try {
-      return new ContainerClient(connectionString, container, pipeline);
+      client = new ContainerClient(connectionString, container, pipeline);
     } catch {
       // The SDK's own words may repeat parts of the string.
       throw new StorageConfigurationError(
         'connectionString is not one: it needs AccountName with AccountKey, or BlobEndpoint with SharedAccessSignature',
       );
     }
+    assertEndpoint('The endpoint of connectionString', client.url, options.allowInsecureEndpoint);
+    return client;
   }
   const url = `${accountUrlOf(options)}/${container}`;
   if (accountKey !== undefined) {

@@ -1,4 +1,5 @@
 import { StorageConfigurationError } from '../../core/errors.js';
+import { assertEndpoint } from '../remote/endpoint-check.js';
 import type { AzureStorageOptions } from './azure.options.js';
 
 type Check = readonly [expected: string, isRight: (value: unknown) => boolean];
@@ -24,6 +25,7 @@ const CHECKS: Partial<Record<keyof AzureStorageOptions, Check>> = {
     (value) => typeof value === 'string' && /^\??[^?#\s]*\bsig=[^?#\s]+$/.test(value),
   ],
   credential: ['a TokenCredential, with a method getToken()', hasMethod('getToken')],
+  allowInsecureEndpoint: ['true or false', (value) => typeof value === 'boolean'],
   client: ['a ContainerClient of @azure/storage-blob', hasMethod('getBlockBlobClient')],
 };
 
@@ -59,7 +61,7 @@ export function assertOptions(options: AzureStorageOptions): void {
     }
     return;
   }
-  if (accountUrl !== undefined) assertAccountUrl(accountUrl);
+  if (accountUrl !== undefined) assertAccountUrl(accountUrl, options.allowInsecureEndpoint);
   if (accountUrl === undefined && accountName === undefined) {
     refuse(
       'the account is missing: set connectionString, or accountUrl such as "https://<account>.blob.core.windows.net"',
@@ -84,19 +86,12 @@ function isContainerName(name: unknown): boolean {
   );
 }
 
-function assertAccountUrl(accountUrl: string): void {
-  const url =
-    typeof accountUrl === 'string' && URL.canParse(accountUrl) ? new URL(accountUrl) : undefined;
-  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw new StorageConfigurationError(
-      'accountUrl must be an http or https URL such as "https://<account>.blob.core.windows.net"',
-    );
-  }
-  if (url.username || url.password || url.search || url.hash) {
-    throw new StorageConfigurationError(
-      'accountUrl must not hold credentials, a query or a fragment: a shared access signature goes to sasToken',
-    );
-  }
+function assertAccountUrl(accountUrl: string, allowInsecure: boolean | undefined): void {
+  const { search, hash } = assertEndpoint('accountUrl', accountUrl, allowInsecure);
+  if (!search && !hash) return;
+  throw new StorageConfigurationError(
+    'accountUrl must not have a query or a fragment: a shared access signature goes to sasToken',
+  );
 }
 
 function hasMethod(name: string): (value: unknown) => boolean {

@@ -31,6 +31,11 @@ export interface AzureStorageOptions {
    * that of `accountName`.
    */
   accountUrl?: string | undefined;
+  /**
+   * Lets `accountUrl`, or the connection string, lead out of the private network by plain `http`, where anybody on the way can read and change the files.
+   * Without it that is refused; loopback and private addresses, and names of private networks, are taken as they are. Default false.
+   */
+  allowInsecureEndpoint?: boolean | undefined;
   accountName?: string | undefined;
   accountKey?: string | undefined;
   /** A shared access signature for the container or the account: the query, with or without `?`. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { StorageConfigurationError } from '../../core/errors.js';
 import { toRecord } from '../remote/answer-fields.js';
-import { isMetadataHost } from '../remote/endpoint-check.js';
+import { assertEndpoint } from '../remote/endpoint-check.js';
 import type { GcsCredentials, GcsStorageOptions } from './gcs.options.js';
 
 type Check = readonly [expected: string, isRight: (value: unknown) => boolean];
@@ -14,6 +14,7 @@ const CHECKS: Partial<Record<keyof GcsStorageOptions, Check>> = {
     'what a key file holds: { client_email, private_key }, or credentials with a "type"',
     isCredentials,
   ],
+  allowInsecureEndpoint: ['true or false', (value) => typeof value === 'boolean'],
   client: [
     'a Storage of @google-cloud/storage',
     (value) => {
@@ -24,11 +25,17 @@ const CHECKS: Partial<Record<keyof GcsStorageOptions, Check>> = {
 };
 
 /** Options that a client of one's own has already. */
-const OF_CLIENT = ['projectId', 'keyFilename', 'credentials', 'apiEndpoint'] as const;
+const OF_CLIENT = [
+  'projectId',
+  'keyFilename',
+  'credentials',
+  'apiEndpoint',
+  'allowInsecureEndpoint',
+] as const;
 
 /** @throws StorageConfigurationError that says which option is wrong and what it should be. */
 export function assertOptions(options: GcsStorageOptions): void {
-  const { bucket, apiEndpoint, client, keyFilename, credentials } = options;
+  const { bucket, client, keyFilename, credentials } = options;
   if (typeof bucket !== 'string' || !/^[\w.-]+$/.test(bucket) || /^\.+$/.test(bucket)) {
     throw new StorageConfigurationError(
       'bucket must be the name of a bucket such as "media": letters, digits, "-", "_" and "."',
@@ -39,7 +46,7 @@ export function assertOptions(options: GcsStorageOptions): void {
     if (value === undefined || isRight(value)) continue;
     throw new StorageConfigurationError(`${name} must be ${expected}`);
   }
-  if (apiEndpoint !== undefined) assertEndpoint(apiEndpoint);
+  assertApiEndpoint(options);
   if (keyFilename !== undefined && credentials !== undefined) {
     throw new StorageConfigurationError('keyFilename and credentials exclude each other: set one');
   }
@@ -84,22 +91,16 @@ function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== '';
 }
 
-function assertEndpoint(endpoint: string): void {
-  const url =
-    typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw new StorageConfigurationError(
-      'apiEndpoint must be an http or https URL such as "https://storage.example.com"',
-    );
-  }
-  if (url.username || url.password || url.search || url.hash || url.pathname !== '/') {
-    throw new StorageConfigurationError(
-      'apiEndpoint must be a scheme, a host and a port: no credentials, path, query or fragment',
-    );
-  }
-  if (isMetadataHost(url)) {
-    throw new StorageConfigurationError(
-      'apiEndpoint is a link-local or metadata address, which no storage service has',
-    );
-  }
+/** @throws StorageConfigurationError */
+function assertApiEndpoint({ apiEndpoint, allowInsecureEndpoint }: GcsStorageOptions): void {
+  if (apiEndpoint === undefined) return;
+  const { search, hash, pathname } = assertEndpoint(
+    'apiEndpoint',
+    apiEndpoint,
+    allowInsecureEndpoint,
+  );
+  if (!search && !hash && pathname === '/') return;
+  throw new StorageConfigurationError(
+    'apiEndpoint must be a scheme, a host and a port: no path, query or fragment',
+  );
 }

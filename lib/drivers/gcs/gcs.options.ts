@@ -40,6 +40,11 @@ export interface GcsStorageOptions {
    */
   apiEndpoint?: string | undefined;
   /**
+   * Lets `apiEndpoint` lead out of the private network by plain `http`, where anybody on the way can read and change the files.
+   * Without it that is refused; loopback and private addresses, and names of private networks, are taken as they are. Default false.
+   */
+  allowInsecureEndpoint?: boolean | undefined;
+  /**
    * A client of one's own: its credentials and its endpoint hold. Retries and timeouts are the storage's all the same.
    */
   client?: GcsClient | undefined;

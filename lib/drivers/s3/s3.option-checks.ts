@@ -1,5 +1,5 @@
 import { StorageConfigurationError } from '../../core/errors.js';
-import { isMetadataHost } from '../remote/endpoint-check.js';
+import { assertEndpoint } from '../remote/endpoint-check.js';
 import type { S3StorageOptions } from './s3.options.js';
 import { S3_PROFILES } from './s3.profiles.js';
 
@@ -9,6 +9,8 @@ const CREDENTIAL: Check = [
   'a string without line breaks or other control characters',
   (value) => typeof value === 'string' && !/[\u0000-\u001F\u007F]/.test(value),
 ];
+
+const FLAG: Check = ['true or false', (value) => typeof value === 'boolean'];
 
 /** What an option must be, where it is given. The wrong value is never told: it may be a secret in the wrong place. */
 const CHECKS: Partial<Record<keyof S3StorageOptions, Check>> = {
@@ -23,7 +25,8 @@ const CHECKS: Partial<Record<keyof S3StorageOptions, Check>> = {
   accessKeyId: CREDENTIAL,
   secretAccessKey: CREDENTIAL,
   sessionToken: CREDENTIAL,
-  forcePathStyle: ['true or false', (value) => typeof value === 'boolean'],
+  forcePathStyle: FLAG,
+  allowInsecureEndpoint: FLAG,
   engine: ['"direct" or "sdk"', (value) => value === 'direct' || value === 'sdk'],
   maxSockets: ['a whole number of connections, at least 1', isCount],
   multipartCopyThreshold: ['a whole number of bytes, at least 1', isCount],
@@ -39,14 +42,13 @@ const CHECKS: Partial<Record<keyof S3StorageOptions, Check>> = {
 
 /** @throws StorageConfigurationError that says which option is wrong and what it should be. */
 export function assertOptions(options: S3StorageOptions): void {
-  const { bucket, endpoint, provider } = options;
+  const { bucket, endpoint, provider, allowInsecureEndpoint } = options;
   if (typeof bucket !== 'string' || bucket === '') {
     throw new StorageConfigurationError('bucket is missing: set it to the name of the S3 bucket');
   }
   if (bucket === '.' || bucket === '..') {
     throw new StorageConfigurationError('bucket must be a name: as a path "." and ".." are others');
   }
-  if (endpoint !== undefined) assertEndpoint(endpoint);
   if (provider !== undefined && !Object.hasOwn(S3_PROFILES, provider)) {
     throw new StorageConfigurationError(
       `provider must be one of ${Object.keys(S3_PROFILES).join(', ')}, not ${JSON.stringify(provider)}`,
@@ -56,6 +58,11 @@ export function assertOptions(options: S3StorageOptions): void {
     const value = options[name as keyof S3StorageOptions];
     if (value === undefined || isRight(value)) continue;
     throw new StorageConfigurationError(`${name} must be ${expected}`);
+  }
+  if (endpoint === undefined) return;
+  const { search, hash } = assertEndpoint('endpoint', endpoint, allowInsecureEndpoint);
+  if (search || hash) {
+    throw new StorageConfigurationError('endpoint must not have a query or a fragment');
   }
 }
 
@@ -77,28 +84,4 @@ export function parseCredentials(
     `${accessKeyId ? 'secretAccessKey' : 'accessKeyId'} is missing: set both accessKeyId and secretAccessKey, or leave ` +
       'all credentials out to take them from the default chain of the AWS SDK',
   );
-}
-
-/** The endpoint is configuration, but it may come from a tenant's form: it must not reach the machine's own secrets. */
-function assertEndpoint(endpoint: string): void {
-  const url =
-    typeof endpoint === 'string' && URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw new StorageConfigurationError(
-      'endpoint must be an http or https URL such as "https://s3.example.com"',
-    );
-  }
-  if (url.username || url.password) {
-    throw new StorageConfigurationError(
-      'endpoint must not hold credentials: use accessKeyId and secretAccessKey',
-    );
-  }
-  if (url.search || url.hash) {
-    throw new StorageConfigurationError('endpoint must not have a query or a fragment');
-  }
-  if (isMetadataHost(url)) {
-    throw new StorageConfigurationError(
-      'endpoint is a link-local or metadata address, which no S3 service has',
-    );
-  }
 }

@@ -21,6 +21,11 @@ export interface S3StorageOptions {
    * Default: by `provider`, where its address is known.
    */
   endpoint?: string | undefined;
+  /**
+   * Lets `endpoint` lead out of the private network by plain `http`, where anybody on the way can read and change the files.
+   * Without it that is refused; loopback and private addresses, and names of private networks, are taken as they are. Default false.
+   */
+  allowInsecureEndpoint?: boolean | undefined;
   accessKeyId?: string | undefined;
   secretAccessKey?: string | undefined;
   sessionToken?: string | undefined;

@@ -92,7 +92,7 @@ describe('errors', () => {
   });
 
   test('say when nobody listens, or nobody is called so', async () => {
-    for (const endpoint of ['http://127.0.0.1:9', 'http://nowhere.invalid']) {
+    for (const endpoint of ['http://127.0.0.1:9', 'https://nowhere.invalid']) {
       const driver = await createS3Driver(
         { bucket: 'bucket', endpoint, accessKeyId: 'id', secretAccessKey: 'secret' },
         { storage: 'files', retry: parseRetryOptions({ maxRetries: 0 }), concurrency: 4 },
