@@ -180,6 +180,7 @@ export class UrlSigner {
    * @param query its whole query string, without the question mark
    */
   verify(method: string, key: string, query: string, now = Date.now()): SignedRequest | undefined {
+    if (!key.isWellFormed()) return undefined;
     const given = new URLSearchParams(query);
     const signer = this.#signerOf(given.get('kid'));
     const request = parseRequest(key, given);
@@ -195,6 +196,7 @@ export class UrlSigner {
     now = Date.now(),
   ): SignedRequest | undefined {
     const { key = '', [FORM_TYPE]: type, ...others } = fields;
+    if (!key.isWellFormed()) return undefined;
     const given = new URLSearchParams({ method: 'POST', ...others });
     if (type !== undefined) given.set(PARAMETERS.contentType, type);
     const signer = this.#signerOf(given.get('kid'));

@@ -122,6 +122,13 @@ describe('UrlSigner', () => {
     }
   });
 
+  it('refuses a key that is no text, as it refuses any other', () => {
+    const files = signer();
+    const query = files.sign({ method: 'GET', key: 'a', expires: 2_000_000_000 }).split('?')[1]!;
+    expect(files.verify('GET', '\ud800', query)).toBeUndefined();
+    expect(files.verifyForm({ key: '\ud800' })).toBeUndefined();
+  });
+
   it('allows the method that was signed, and HEAD where that is GET', () => {
     const get = signer().sign({ ...FULL, method: 'GET' });
     const put = signer().sign(FULL);

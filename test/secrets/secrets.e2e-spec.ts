@@ -388,7 +388,7 @@ describe('no secret shows', () => {
     url.host = `127.0.0.1:${port}`;
     url.protocol = 'http:';
     const query = url.search.slice(1);
-    const answer = await fetch(`${url}x`);
+    const answer = await fetch(`${url.href}x`);
     const text = (await answer.text()) + inspect([...answer.headers]) + log.text;
     expect(answer.status).toBe(403);
     expect(secretsIn(text)).toEqual([]);
