@@ -43,7 +43,10 @@ export interface Capabilities {
   };
   /** `uploadPartUrl()`: what the backend enforces, or false where there is no such URL. */
   readonly signedParts: readonly PartConstraint[] | false;
-  /** Checksums that the backend keeps with the file. Any algorithm is verified on the way in, whatever this says. */
+  /**
+   * Checksums that the backend keeps with the file; without any, no read can be verified. Any algorithm is verified on the way
+   * in, whatever this says.
+   */
   readonly checksums: readonly ChecksumAlgorithm[];
   /**
    * The driver repeats failed requests, and gives up silent ones, by itself, by `RetryOptions` and `timeout`. Otherwise
