@@ -50,6 +50,9 @@ export { storedFile } from './core/stored-file.js';
 export type { ByteSize } from './core/units.js';
 export {
   DirectUploads,
+  type BegunDirectUpload,
+  type DirectPartsUpload,
+  type DirectRequestUpload,
   type DirectUpload,
   type DirectUploadStatus,
 } from './direct/direct-uploads.js';

@@ -61,7 +61,7 @@ export function activeStorageController(route: DirectUploadsRoute): Type {
           contentType: content_type,
           ...(checksum !== undefined && { checksum: { algorithm: 'md5', value: checksum } }),
         };
-        const { id, key, url, headers } = await this.uploads.begin(
+        const { id, key, url, headers } = await this.uploads.startRequest(
           asked,
           owner,
           request,
@@ -74,7 +74,7 @@ export function activeStorageController(route: DirectUploadsRoute): Type {
           content_type,
           checksum,
           signed_id: id,
-          direct_upload: { url: url!, headers },
+          direct_upload: { url, headers },
         };
       });
     }

@@ -111,13 +111,13 @@ export function companionController(route: DirectUploadsRoute): Type {
     }
 
     async #form(file: UppyFile, owner: string, request: object): Promise<object> {
-      const upload = await this.uploads.begin(askedOf(file), owner, request, 'form');
+      const upload = await this.uploads.startRequest(askedOf(file), owner, request, 'form');
       return { method: 'POST', url: upload.url, fields: upload.fields, expires: upload.expiresAt };
     }
 
     async #multipart(file: UppyFile, owner: string, request: object): Promise<object> {
       const asked = askedOf(file);
-      const { id, key } = await this.uploads.begin(asked, owner, request, 'parts of any size');
+      const { id, key } = await this.uploads.startParts(asked, owner, request);
       return { key, uploadId: id };
     }
 

@@ -1,6 +1,7 @@
 import { StorageConfigurationError, StorageFileNotFoundError } from '../core/errors.js';
 import { TokenSealer } from '../core/sealed-token.js';
 import type { MultipartPart } from '../core/multipart.js';
+import type { UploadUrl } from '../core/storage-driver.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { StorageRegistry } from '../storage.registry.js';
@@ -19,26 +20,46 @@ const TIME_TO_COMPLETE = 60 * 60_000;
 /** Parts whose URLs are part of the answer. */
 const FIRST_PARTS = 100;
 
-/** What the client is to send, and where to. @publicApi */
-export interface DirectUpload {
+/** An upload that was begun. @publicApi */
+export interface BegunDirectUpload {
   /** By which the upload is completed, cancelled and gone on with. For its owner only. */
   readonly id: string;
   /** Where the file will be when the upload is completed. */
   readonly key: string;
+  /** Until when the file may come. */
+  readonly expiresAt: Date;
+}
+
+/** The file goes up in one request. @publicApi */
+export interface DirectRequestUpload extends BegunDirectUpload {
   readonly method: 'PUT' | 'POST';
-  /** Absent when the file goes up in parts. */
-  readonly url?: string;
+  readonly url: string;
   /** Headers that must be sent along. */
   readonly headers: Readonly<Record<string, string>>;
   /** Form fields that come before the field `file`; POST only. */
   readonly fields?: Readonly<Record<string, string>>;
-  /** Bytes of each part but the last; only when the file goes up in parts. */
-  readonly partSize?: number;
-  readonly partCount?: number;
-  /** The first parts; the URLs of the others, and new ones, are to be asked for. */
-  readonly parts?: readonly PartUrl[];
-  readonly expiresAt: Date;
+  readonly parts?: undefined;
 }
+
+/** The file goes up in parts, each in a request of its own. @publicApi */
+export interface DirectPartsUpload extends BegunDirectUpload {
+  readonly method: 'PUT';
+  readonly url?: undefined;
+  /** None; each part says its own. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Bytes of each part but the last. */
+  readonly partSize: number;
+  readonly partCount: number;
+  /** The first parts, 100 at most. Their URLs live an hour; those of the others, and new ones, are to be asked for. */
+  readonly parts: readonly PartUrl[];
+}
+
+/**
+ * What the client is to send, and where to: `parts`, or `url`, tells which of both it is.
+ *
+ * @publicApi
+ */
+export type DirectUpload = DirectRequestUpload | DirectPartsUpload;
 
 /** How far an upload has come. @publicApi */
 export interface DirectUploadStatus {
@@ -93,42 +114,37 @@ export class DirectUploads {
   async start(asked: DirectUploadRequest, owner: string, request?: unknown): Promise<DirectUpload> {
     const { size } = parseUploadRequest(asked, { needsSize: true });
     const inParts = size! > 0 && size! >= this.behaviour.multipart.threshold;
-    return this.begin(asked, owner, request, inParts ? 'parts' : 'request');
+    const { upload, claims, url } = await this.#begin(
+      asked,
+      owner,
+      request,
+      inParts ? 'parts' : 'request',
+    );
+    if (url) return requestUpload(upload, url);
+    const { partSize, partCount } = claims.multipart!;
+    const parts = await this.#partUrls.sign(claims, firstParts(partCount));
+    return { ...upload, method: 'PUT', headers: {}, partSize: partSize!, partCount, parts };
   }
 
   /**
-   * The same in the form that the protocol of another has, which may leave out the size.
+   * The same for the protocols of others, which send the file in one request, and may leave out the size in a form's.
    *
    * @internal
    */
-  async begin(
+  async startRequest(
     asked: object,
     owner: string,
     request: unknown,
-    form: UploadForm,
-  ): Promise<DirectUpload> {
-    const needsSize = form === 'parts' || form === 'request';
-    const parsed = parseUploadRequest(asked, { needsSize });
-    const { claims, url } = await this.#beginning.begin(parsed, parseOwner(owner), request, form);
-    const id = this.#sealer.seal(claims, new Date(claims.expires + TIME_TO_COMPLETE));
-    if (claims.isNoted) await this.#staging.put(idKey(claims.name), id);
-    const { key, expires, multipart } = claims;
-    const upload = { id, key, expiresAt: new Date(expires) };
-    if (url) {
-      const { method, headers, fields } = url;
-      return { ...upload, method, url: url.url, headers, ...(fields && { fields }) };
-    }
-    const { partSize, partCount } = multipart!;
-    return {
-      ...upload,
-      method: 'PUT',
-      headers: {},
-      partCount,
-      ...(partSize !== undefined && {
-        partSize,
-        parts: await this.#partUrls.sign(claims, firstParts(partCount)),
-      }),
-    };
+    form: 'request' | 'form',
+  ): Promise<DirectRequestUpload> {
+    const { upload, url } = await this.#begin(asked, owner, request, form);
+    return requestUpload(upload, url!);
+  }
+
+  /** The same for those by which the client divides the file, and asks for the URL of each part. @internal */
+  async startParts(asked: object, owner: string, request: unknown): Promise<BegunDirectUpload> {
+    const { upload } = await this.#begin(asked, owner, request, 'parts of any size');
+    return upload;
   }
 
   /** URLs for parts of the upload. @throws UploadException 400 for a number that none of its parts has */
@@ -212,6 +228,21 @@ export class DirectUploads {
     }
   }
 
+  async #begin(
+    asked: object,
+    owner: string,
+    request: unknown,
+    form: UploadForm,
+  ): Promise<{ upload: BegunDirectUpload; claims: UploadClaims; url?: UploadUrl }> {
+    const needsSize = form === 'parts' || form === 'request';
+    const parsed = parseUploadRequest(asked, { needsSize });
+    const begun = await this.#beginning.begin(parsed, parseOwner(owner), request, form);
+    const { name, key, expires, isNoted } = begun.claims;
+    const id = this.#sealer.seal(begun.claims, new Date(expires + TIME_TO_COMPLETE));
+    if (isNoted) await this.#staging.put(idKey(name), id);
+    return { ...begun, upload: { id, key, expiresAt: new Date(expires) } };
+  }
+
   /** The storage stays open until it is done, at a shutdown, too. */
   #holdOpen<Result>(work: Promise<Result>): Promise<Result> {
     this.registry.holdOpen({ settled: work, interrupt: () => {} });
@@ -223,6 +254,13 @@ export class DirectUploads {
 function parseOwner(owner: unknown): string {
   if (typeof owner === 'string' && owner !== '') return owner;
   throw new StorageConfigurationError('owner must give the text that tells one user from others');
+}
+
+function requestUpload(
+  upload: BegunDirectUpload,
+  { method, url, headers, fields }: UploadUrl,
+): DirectRequestUpload {
+  return { ...upload, method, url, headers, ...(fields && { fields }) };
 }
 
 function firstParts(partCount: number): number[] {

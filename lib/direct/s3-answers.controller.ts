@@ -95,7 +95,7 @@ export function s3AnswersController(route: DirectUploadsRoute): Type {
     ): Promise<string> {
       const contentType = rawRequest(request).headers['content-type'];
       const asked = { ...proposedFile(key), contentType };
-      const { id } = await this.uploads.begin(asked, owner, request, 'parts of any size');
+      const { id } = await this.uploads.startParts(asked, owner, request);
       return this.#answer(response, 'InitiateMultipartUploadResult', [['UploadId', id]]);
     }
 

@@ -73,9 +73,9 @@ export function uppySigningController(route: DirectUploadsRoute, s3Path: string)
         const file = proposedFile(key);
         if (method === 'PUT') {
           const described = { ...file, contentType };
-          const upload = await this.uploads.begin(described, owner, request, 'request');
+          const upload = await this.uploads.startRequest(described, owner, request, 'request');
           // The page completes the upload by it.
-          return { url: upload.url!, key: upload.id, headers: upload.headers };
+          return { url: upload.url, key: upload.id, headers: upload.headers };
         }
         if (method === 'POST') {
           const query = new URLSearchParams({ key: String(key) }).toString();
