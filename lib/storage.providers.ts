@@ -9,7 +9,7 @@ import type {
   StorageFeature,
   StorageModuleSettings,
 } from './interfaces/storage-module-options.interface.js';
-import { SignedRoutes } from './routes/signed-routes.js';
+import { lacksRoutes, SignedRoutes } from './routes/signed-routes.js';
 import { StorageRegistry } from './storage.registry.js';
 import { getStorageToken } from './storage.tokens.js';
 
@@ -27,6 +27,7 @@ export function storageProvider(
     const ready = routes ? routes.complete(name, given) : given;
     const storage = registry.register(createStorage(name, ready), {
       isDefault,
+      lacksRoutes: lacksRoutes(ready),
       ...(eager !== undefined && { eager }),
       ...(shutdownTimeout !== undefined && { shutdownTimeout }),
     });

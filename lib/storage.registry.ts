@@ -17,6 +17,7 @@ interface Registration {
   readonly eager: boolean;
   readonly isDefault: boolean;
   readonly shutdownTimeout: number | undefined;
+  readonly lacksRoutes: boolean;
 }
 
 interface RegistrationOptions {
@@ -26,6 +27,8 @@ interface RegistrationOptions {
   isDefault?: boolean;
   /** Milliseconds. */
   shutdownTimeout?: number;
+  /** Only routes of the app could serve its URLs, and it has none. */
+  lacksRoutes?: boolean;
 }
 
 /** Work that takes several calls to storages, such as storing the files of a form and keeping or removing them. */
@@ -71,10 +74,27 @@ export class StorageRegistry
     throw new StorageConfigurationError(`There is no storage "${name}"; the storages are ${known}`);
   }
 
+  /**
+   * For whoever lets clients send files to the URLs of the storage.
+   *
+   * @throws StorageConfigurationError when nothing in the app would serve them
+   */
+  assertServed(name: string, where: string): void {
+    if (!this.#registrations.get(name)?.lacksRoutes) return;
+    throw new StorageConfigurationError(
+      `${where}: no route of the app takes what clients send to the storage "${name}"; add routes beside it: StorageModule.forRoot({ storages: { … }, routes: { signingKeys: [{ id: "2026", secret: process.env.STORAGE_SECRET }] } })`,
+    );
+  }
+
   /** Puts a storage in. @throws StorageConfigurationError when the name is taken */
   register(
     storage: Storage,
-    { eager = false, isDefault = false, shutdownTimeout }: RegistrationOptions = {},
+    {
+      eager = false,
+      isDefault = false,
+      shutdownTimeout,
+      lacksRoutes = false,
+    }: RegistrationOptions = {},
   ): Storage {
     const { name } = storage;
     if (this.has(name) || this.#features.has(name)) {
@@ -82,7 +102,13 @@ export class StorageRegistry
         `The storage "${name}" is registered twice; give each StorageModule.forRoot() names of its own`,
       );
     }
-    this.#registrations.set(name, { storage, eager, isDefault, shutdownTimeout });
+    this.#registrations.set(name, {
+      storage,
+      eager,
+      isDefault,
+      shutdownTimeout,
+      lacksRoutes,
+    });
     return storage;
   }
 

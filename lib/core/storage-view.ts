@@ -37,6 +37,16 @@ interface Shared {
   readonly operations: Operations;
 }
 
+const ROUTES_OR_OPTIONS =
+  'give StorageModule.forRoot() routes: { signingKeys: [{ id: "2026", secret: process.env.STORAGE_SECRET }] }, or the storage its own baseUrl and signingKeys';
+
+/** What drivers that sign nothing are in want of. */
+const NEEDED_TO_SIGN: Readonly<Record<string, string>> = {
+  memory: ROUTES_OR_OPTIONS,
+  local: ROUTES_OR_OPTIONS,
+  azure: 'it needs an account key or a credential, for a shared access signature signs no others',
+};
+
 /** What the options of any call may hold, whatever the call. */
 interface CallOptions extends SignalOption {
   onProgress?: ProgressCallback;
@@ -315,10 +325,7 @@ export class StorageView {
   }
 
   assertSignedUrls(): void {
-    if (this.capabilities.signedUrls) return;
-    throw new StorageUnsupportedError(
-      `Storage "${this.name}" (${this.driverName}) cannot sign URLs as configured; see the driver's options`,
-    );
+    if (!this.capabilities.signedUrls) throw this.#cannotSign('URLs');
   }
 
   assertSignedCacheControl(): void {
@@ -368,7 +375,7 @@ export class StorageView {
   /** @param asked what the caller wants the URL of a part to be bound to */
   assertSignedPart(asked: Record<PartConstraint, unknown>): void {
     const { signedParts } = this.capabilities;
-    if (!signedParts) throw this.#unsupported('signed URLs of parts, as configured');
+    if (!signedParts) throw this.#cannotSign('URLs of parts');
     for (const [constraint, value] of Object.entries(asked)) {
       if (value === undefined || signedParts.includes(constraint as PartConstraint)) continue;
       throw this.#unsupported(`enforcing ${constraint} on the signed URL of a part`);
@@ -453,7 +460,7 @@ export class StorageView {
     const { signedUploads } = this.capabilities;
     const enforced = (method === 'PUT' || method === 'POST') && signedUploads[method];
     if (enforced) return enforced;
-    throw this.#unsupported(`signed ${shown(method)} uploads, as configured`);
+    throw this.#cannotSign(`${shown(method)} uploads`);
   }
 
   /** The view's prefix and what comes behind it, both of which the parser takes. */
@@ -489,6 +496,16 @@ export class StorageView {
   async #closeDriver(timeout: number): Promise<void> {
     await this.shared.operations.close(timeout);
     await this.shared.source.close();
+  }
+
+  #cannotSign(what: string): StorageUnsupportedError {
+    const { driverName, capabilities } = this;
+    const needed = Object.hasOwn(NEEDED_TO_SIGN, driverName) && NEEDED_TO_SIGN[driverName];
+    return new StorageUnsupportedError(
+      capabilities.signedUrls || !needed
+        ? `Storage "${this.name}" (${driverName}) cannot sign ${what}`
+        : `Storage "${this.name}" (${driverName}) cannot sign ${what}: ${needed}`,
+    );
   }
 
   #unsupported(what: string): StorageUnsupportedError {

@@ -140,8 +140,10 @@ function create(
       {
         provide: DirectUploads,
         inject: [getStorageToken(storage), BEHAVIOUR, StorageRegistry],
-        useFactory: (files: Storage, behaviour: ParsedBehaviour, registry: StorageRegistry) =>
-          new DirectUploads(files, behaviour, registry, routes.path),
+        useFactory: (files: Storage, behaviour: ParsedBehaviour, registry: StorageRegistry) => {
+          registry.assertServed(files.name, WHERE);
+          return new DirectUploads(files, behaviour, registry, routes.path);
+        },
       },
     ],
     exports: [DirectUploads],

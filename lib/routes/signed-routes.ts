@@ -181,6 +181,11 @@ function signsHere(configuration: StorageConfiguration): configuration is Signed
   return driver === 'memory' || driver === 'local';
 }
 
+/** Whether only routes of the app could serve the URLs of the storage, and there are none. */
+export function lacksRoutes(configuration: StorageConfiguration): boolean {
+  return signsHere(configuration) && configuration.baseUrl === undefined;
+}
+
 function assertNotProduction(setting: string): void {
   if (process.env['NODE_ENV'] !== 'production') return;
   throw new StorageConfigurationError(

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { jest } from '@jest/globals';
 import { HttpException } from '@nestjs/common';
+import { StorageConfigurationError } from '../../lib/core/errors.js';
 import { Storage } from '../../lib/core/storage.js';
 import type { StorageConfiguration } from '../../lib/drivers/driver-options.js';
-import { closeApps } from '../nest/app-fixture.js';
-import { removeFolders } from '../routes/routes-fixture.js';
+import { DirectUploadsModule } from '../../lib/direct/direct-uploads.module.js';
+import { StorageModule } from '../../lib/storage.module.js';
+import { closeApps, failure, startApp } from '../nest/app-fixture.js';
+import { configurationOf, removeFolders, signingKeys } from '../routes/routes-fixture.js';
 import { type Backend, BACKENDS, type DirectApp, PNG, put, startDirect } from './direct-fixture.js';
 
 const HTML = Buffer.from('<!doctype html><script>alert(1)</script>');
@@ -264,3 +267,20 @@ describe('refusals', () => {
     ]);
   });
 });
+
+test.each(['memory', 'local'] as const)(
+  'end the start on %s where no route takes what clients send, and show what to add',
+  async (driver) => {
+    const start = startApp({
+      imports: [
+        StorageModule.forRoot({ storages: { files: await configurationOf(driver) } }),
+        DirectUploadsModule.forRoot({ owner: () => 'anybody', signingKeys }),
+      ],
+    });
+    const error = await failure(start);
+    expect(error).toBeInstanceOf(StorageConfigurationError);
+    expect(error.message).toMatch(
+      /DirectUploadsModule.*"files".*StorageModule\.forRoot\(.*routes: \{ signingKeys: /,
+    );
+  },
+);

@@ -209,7 +209,7 @@ describe.each(Object.entries({ memory, local }))('files on %s', (_name, openBack
       expect(refused.json).toMatchObject({ code: 'UNSUPPORTED' });
       // Of several apps in one process the last has the log.
       const logs = [...served.apps.values()].map(({ log }) => log.text).join('\n');
-      expect(logs).toContain('cannot sign URLs as configured');
+      expect(logs).toContain('cannot sign URLs: give StorageModule.forRoot() routes');
     },
   );
 });
