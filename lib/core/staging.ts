@@ -3,6 +3,7 @@ import { contentTypeOf, parseGivenAttributes } from './attributes.js';
 import type { StorageBody } from './body.js';
 import { deleteListed, deleteOne } from './deletion.js';
 import { StorageInvalidArgumentError } from './errors.js';
+import { isStillKept } from './kept-names.js';
 import { put } from './put.js';
 import type {
   CommitOptions,
@@ -52,8 +53,9 @@ export async function sweepStaged(
     staging.assertWritable();
     const age = parseMilliseconds(options.olderThan ?? '1d', 'olderThan', Infinity);
     const before = Date.now() - age;
-    return deleteListed(staging, '', operation, ({ lastModified }) => {
-      return lastModified !== undefined && lastModified.getTime() <= before;
+    return deleteListed(staging, '', operation, ({ key, lastModified }) => {
+      const isOld = lastModified !== undefined && lastModified.getTime() <= before;
+      return isOld && !isStillKept(staging.ownKey(key));
     });
   });
 }

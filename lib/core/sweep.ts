@@ -2,6 +2,7 @@ import { shown } from './arguments.js';
 import { deleteBatches, repeatError } from './deletion.js';
 import { StorageInvalidArgumentError } from './errors.js';
 import { inParallel } from './in-parallel.js';
+import { isStillKept } from './kept-names.js';
 import type { MultipartUploadInfo } from './multipart.js';
 import type { Operation } from './operations.js';
 import type {
@@ -61,7 +62,11 @@ class Sweep {
     const { operation, result } = this;
     const pages = staging.driver.list(staging.listOptions({}, LIST_PAGE_SIZE, operation));
     for await (const page of pages) {
-      const files = staging.visible(page).files.filter((file) => this.#isOld(file.lastModified));
+      const files = staging
+        .visible(page)
+        .files.filter(
+          ({ key, lastModified }) => this.#isOld(lastModified) && !isStillKept(staging.ownKey(key)),
+        );
       const failed = this.dryRun ? [] : await this.#delete(staging, files);
       const left = new Set(failed.map(({ key }) => key));
       for (const { key, size, lastModified } of files) {
@@ -77,7 +82,9 @@ class Sweep {
   async sweepUploads(view: StorageView, staged: boolean): Promise<void> {
     const { operation, result } = this;
     for await (const page of uploadPages(view, view.prefix, operation)) {
-      const uploads = page.filter(({ startedAt }) => this.#isOld(startedAt));
+      const uploads = page.filter(
+        ({ key, startedAt }) => this.#isOld(startedAt) && !(staged && isStillKept(key)),
+      );
       const failures = await inParallel(
         uploads,
         view.concurrency,

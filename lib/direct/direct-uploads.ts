@@ -1,4 +1,5 @@
 import { StorageConfigurationError, StorageFileNotFoundError } from '../core/errors.js';
+import { isKeptName } from '../core/kept-names.js';
 import { TokenSealer } from '../core/sealed-token.js';
 import type { MultipartPart } from '../core/multipart.js';
 import type { UploadUrl } from '../core/storage-driver.js';
@@ -10,12 +11,9 @@ import type { ParsedBehaviour } from './direct-upload-options.js';
 import { uploadNotFound } from './direct.exceptions.js';
 import { type PartUrl, PartUrls } from './part-urls.js';
 import { isPublished, UploadPublication } from './upload-publication.js';
-import { idKey, type UploadClaims } from './upload-claims.js';
+import { idKey, TIME_TO_COMPLETE, type UploadClaims } from './upload-claims.js';
 import { type UploadForm, UploadBeginning } from './upload-beginning.js';
 import { type DirectUploadRequest, parseUploadRequest } from './upload-request.js';
-
-/** Milliseconds for which an id outlives the URLs, so that a file which came in time can be completed. */
-const TIME_TO_COMPLETE = 60 * 60_000;
 
 /** Parts whose URLs are part of the answer. */
 const FIRST_PARTS = 100;
@@ -219,7 +217,7 @@ export class DirectUploads {
     const { prefix } = this.#staging;
     const isStaged = typeof fullKey === 'string' && fullKey.startsWith(prefix);
     const name = isStaged ? fullKey.slice(prefix.length) : '';
-    if (!/^[0-9a-f]{32}$/.test(name)) throw uploadNotFound();
+    if (!isKeptName(name)) throw uploadNotFound();
     try {
       return (await this.#staging.getBytes(idKey(name))).toString();
     } catch (error) {

@@ -1,12 +1,17 @@
-import { randomBytes } from 'node:crypto';
 import { parseGivenAttributes } from '../core/attributes.js';
 import { StorageUnsupportedError } from '../core/errors.js';
+import { keptName } from '../core/kept-names.js';
 import { parseKey } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
 import type { UploadUrl } from '../core/storage-driver.js';
 import type { TypedFile } from '../uploads/stored-upload.js';
 import { type ParsedBehaviour, type ParsedRules, parseRules } from './direct-upload-options.js';
-import { type MultipartClaims, publishedAttributes, type UploadClaims } from './upload-claims.js';
+import {
+  type MultipartClaims,
+  publishedAttributes,
+  TIME_TO_COMPLETE,
+  type UploadClaims,
+} from './upload-claims.js';
 import { isUnknownType, type ParsedUploadRequest } from './upload-request.js';
 import { assertAccepted, assertSize, FIELD } from './upload-verification.js';
 
@@ -46,8 +51,9 @@ export class UploadBeginning {
     if (!isUnknownType(asked.contentType)) assertAccepted(asked.contentType, rules.accept);
     const { maxExpiresIn } = storage.capabilities.limits;
     const lifetime = Math.min(behaviour.expiresIn, maxExpiresIn);
+    const expires = Date.now() + lifetime * 1000;
     const claims: UploadClaims = {
-      name: randomBytes(16).toString('hex'),
+      name: keptName(expires + TIME_TO_COMPLETE),
       owner,
       ...(await this.#naming(asked, rules, request)),
       ...limitsOf(rules),
@@ -57,7 +63,7 @@ export class UploadBeginning {
       ...(asked.checksum && { checksum: asked.checksum }),
       isReplaceable: false,
       isNoted: form === 'form',
-      expires: Date.now() + lifetime * 1000,
+      expires,
     };
     // What cannot be stored with the file is told before it is sent.
     parseGivenAttributes(publishedAttributes(claims));

@@ -39,6 +39,9 @@ export interface MultipartClaims {
   readonly partCount: number;
 }
 
+/** Milliseconds for which an id outlives the URLs, so that a file which came in time can be completed. */
+export const TIME_TO_COMPLETE = 60 * 60_000;
+
 /** Metadata of a published file that says which upload it comes from. */
 export const UPLOAD_MARK = 'direct-upload';
 

@@ -51,8 +51,8 @@ export interface DirectUploadsBehaviour<Request = unknown> extends DirectUploadR
    */
   signingKeys?: readonly SigningKey[];
   /**
-   * How long a file may take to come: seconds, or text such as `'1h'`. Default 12 hours: shorter than what
-   * `sweep()` takes for abandoned.
+   * How long a file may take to come: seconds, or text such as `'1h'`. Default 12 hours. Until then, and
+   * an hour more, `sweep()` leaves what was sent alone.
    */
   expiresIn?: number | string;
   /** `false`: every file in one request. */

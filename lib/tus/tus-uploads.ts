@@ -1,7 +1,7 @@
 import { HttpException } from '@nestjs/common';
-import { randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { StorageConfigurationError, StorageUnsupportedError } from '../core/errors.js';
+import { keptName } from '../core/kept-names.js';
 import type { Storage } from '../core/storage.js';
 import type { StorageRegistry } from '../storage.registry.js';
 import type { FormBody } from '../uploads/form-body.js';
@@ -35,6 +35,9 @@ const HEADERS = [
   'upload-metadata',
   'upload-offset',
 ] as const;
+
+/** Milliseconds that a request may take which began before its upload expired: no sweep takes the upload from it. */
+const LONGEST_REQUEST = 60 * 60_000;
 
 /** A request for an upload, or for the place where uploads are created. */
 export interface TusRequest {
@@ -226,7 +229,7 @@ export class TusUploads {
 
   #newClaims(owner: string): UploadClaims {
     const expires = Date.now() + this.behaviour.expiresIn * 1000;
-    return { name: randomBytes(16).toString('hex'), owner, expires };
+    return { name: keptName(expires + LONGEST_REQUEST), owner, expires };
   }
 
   #locationOf(baseUrl: string, claims: UploadClaims): string {

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import {
   type CanActivate,
   type CallHandler,
@@ -400,20 +401,28 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
     expect((await storage.getBytes(key!)).equals(bytes)).toBe(true);
   });
 
-  test('an upload that nobody goes on with is swept with all else that is staged', async () => {
+  test('an upload that is over is swept with all else that is staged, and none that is not', async () => {
     const { tus, create, append, storage } = await start({ options: { partSize: 1000 } });
+    const alive = await create(1500);
+    await append(alive, 0, Buffer.alloc(1200));
+    const kept = await staged(storage);
+    // Two days ago.
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() - 2 * 24 * 60 * 60_000);
     const path = await create(5000);
     await append(path, 0, Buffer.alloc(1500));
     await append(await create(10), 0, 'abc');
-    expect(await staged(storage)).toHaveLength(4);
+    clock.mockRestore();
+    expect(await staged(storage)).toHaveLength(kept.length + 4);
     await until(async () => {
       await storage.sweep({ olderThan: 1 });
-      return (await staged(storage)).length === 0;
+      return (await staged(storage)).length <= kept.length;
     });
+    expect(await staged(storage)).toEqual(kept);
     const uploads: string[] = [];
     for await (const { key } of storage.staging().listMultipartUploads()) uploads.push(key);
-    expect(uploads).toEqual([]);
-    expect((await tus('HEAD', path)).status).toBe(404);
+    expect(uploads).toHaveLength(1);
+    expect((await tus('HEAD', path)).status).toBe(410);
+    expect((await append(alive, 1200, Buffer.alloc(300))).status).toBe(204);
   });
 
   test('a length that is not known yet is bound to the largest file only by what comes', async () => {
