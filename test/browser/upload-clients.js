@@ -2,6 +2,7 @@
 import { DirectUpload } from '@rails/activestorage';
 import AwsS3 from '@uppy/aws-s3';
 import Uppy from '@uppy/core';
+import { Upload } from 'tus-js-client';
 
 /** A file of noise that begins as a PNG does, the same for the same size. */
 function picture(size) {
@@ -12,7 +13,7 @@ function picture(size) {
     bytes[index] = state >>> 24;
   }
   bytes.set([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return new File([bytes], 'a picture.png', { type: 'image/png' });
+  return new File([bytes], 'a picture.png', { type: 'image/png', lastModified: 0 });
 }
 
 async function sha256(file) {
@@ -29,6 +30,12 @@ async function postJson(path, body) {
   const text = await answer.text();
   if (!answer.ok) throw new Error(text);
   return JSON.parse(text);
+}
+
+function online() {
+  return navigator.onLine
+    ? Promise.resolve()
+    : new Promise((resolve) => addEventListener('online', resolve, { once: true }));
 }
 
 /** Answers the signed id. */
@@ -64,10 +71,6 @@ async function uploadWithUppy(size, { companion, multipart, pauses }) {
       setTimeout(() => uppy.pauseResume(id), 50);
     });
   }
-  const online = () =>
-    navigator.onLine
-      ? Promise.resolve()
-      : new Promise((resolve) => addEventListener('online', resolve, { once: true }));
   let result = await uppy.upload();
   while (result.failed.length > 0) {
     if (++told.failures > 20) throw new Error(String(result.failed[0].error));
@@ -78,4 +81,46 @@ async function uploadWithUppy(size, { companion, multipart, pauses }) {
   return { ...told, body, sha256: await sha256(file) };
 }
 
-Object.assign(window, { postJson, uploadWithActiveStorage, uploadWithUppy });
+/**
+ * Begins an upload by tus, or goes on with that of another page, until the file is there or the client pauses. The offsets are
+ * those that the server told.
+ */
+async function uploadWithTus(size, { pauseAt = Infinity } = {}) {
+  const file = picture(size);
+  const told = { isPaused: false, failures: 0, offsets: [] };
+  Object.assign(window, { sentByTus: 0, cutsOfTus: 0 });
+  await new Promise((resolve, reject) => {
+    const upload = new Upload(file, {
+      endpoint: '/files',
+      metadata: { filename: file.name, filetype: file.type },
+      retryDelays: [10, 10, 10],
+      // The client itself does not try again without a network, either.
+      onShouldRetry: () => {
+        window.cutsOfTus++;
+        return navigator.onLine;
+      },
+      onAfterResponse: (request, response) => {
+        if (request.getMethod() === 'HEAD') told.offsets.push(+response.getHeader('Upload-Offset'));
+      },
+      onProgress: (sent) => {
+        window.sentByTus = sent;
+        if (sent < pauseAt || told.isPaused) return;
+        told.isPaused = true;
+        upload.abort().then(resolve, reject);
+      },
+      onSuccess: resolve,
+      onError: async (error) => {
+        if (++told.failures > 20) reject(error);
+        await online();
+        upload.start();
+      },
+    });
+    upload.findPreviousUploads().then(([previous]) => {
+      if (previous) upload.resumeFromPreviousUpload(previous);
+      upload.start();
+    }, reject);
+  });
+  return { ...told, sha256: await sha256(file) };
+}
+
+Object.assign(window, { postJson, uploadWithActiveStorage, uploadWithTus, uploadWithUppy });
