@@ -119,13 +119,14 @@ export class UploadPublication {
   /** When the app does not want the file, there is none. */
   async #handOver(
     file: StoredFile,
-    { owner, filename }: UploadClaims,
+    { name, owner, filename }: UploadClaims,
     claim: CompletionClaim,
     request: unknown,
   ): Promise<void> {
     const { storage } = this;
     try {
       await this.behaviour.onUploaded?.(file, {
+        uploadId: name,
         storage,
         owner,
         filename,

@@ -29,6 +29,8 @@ export interface DirectMultipartOptions {
 
 /** What `onUploaded` is told beside the file. @publicApi */
 export interface UploadedContext<Request = unknown> {
+  /** Of this upload, and the same each time that `onUploaded` is told of it. */
+  readonly uploadId: string;
   readonly storage: Storage;
   readonly owner: string;
   /** The client's name for the file, fit for a file system. For display only. */
@@ -59,7 +61,8 @@ export interface DirectUploadsBehaviour<Request = unknown> extends DirectUploadR
   multipart?: DirectMultipartOptions | false;
   /**
    * Called when the file is published under its key. When it throws, the file is removed again and that is the answer.
-   * Called again only where the process that called it ended before it returned.
+   * Called at least once for each file, and again only where the process that called it ended before it returned: let what
+   * it does be bound to `uploadId`.
    */
   onUploaded?: (file: StoredFile, context: UploadedContext<Request>) => unknown;
 }

@@ -121,8 +121,10 @@ describe.each(Object.keys(BACKENDS))('%s', (name) => {
 
   test('when the app does not take the file it is removed, and can be sent again while the URL lives', async () => {
     let takes = false;
+    const told = new Set<string>();
     const app = await start({
-      onUploaded() {
+      onUploaded(_file, { uploadId }) {
+        told.add(uploadId);
         if (!takes) throw new HttpException('no room', 507);
       },
     });
@@ -134,6 +136,7 @@ describe.each(Object.keys(BACKENDS))('%s', (name) => {
     takes = true;
     await put(begun.json, PNG);
     expect((await app.call('POST', complete)).status).toBe(200);
+    expect([...told]).toEqual([expect.stringMatching(/^[0-9a-f]{32}/)]);
   });
 
   test('a cancelled upload leaves nothing, and one that another completes at the same time is told once', async () => {
