@@ -22,13 +22,19 @@ import { ResumedBody } from './azure.resumed-body.js';
 
 const MAX_ATTEMPTS = 3;
 
-/** The file as its properties describe it. */
+/**
+ * The file as its properties describe it. A blob that the service is still copying to is none: whoever has a signed URL may
+ * start such a copy, and what the blob will hold is not known before it has ended.
+ */
 export async function readFile(
   container: AzureContainer,
   key: string,
   signal: AbortSignal,
 ): Promise<StoredFile> {
   const properties = await readProperties(container, key, signal);
+  if (properties.copyStatus === 'pending') {
+    throw new StorageFileNotFoundError('The service is still copying to the blob');
+  }
   return fileOf(key, properties.contentLength ?? 0, properties);
 }
 

@@ -300,3 +300,24 @@ describe('a body', () => {
     expect(String(await read(await azure.driver.get('key', { signal })))).toBe('no gzip at all');
   });
 });
+
+test('a blob that the service is still copying to is no file yet', async () => {
+  await using azure = await open();
+  await azure.driver.put('key', Buffer.from('abc'), putOptions());
+  azure.proxy.fail({
+    method: 'HEAD',
+    with: {
+      status: 200,
+      headers: {
+        'x-ms-request-id': 'id',
+        'x-ms-copy-status': 'pending',
+        'content-length': '3',
+        etag: '"0x1"',
+        'last-modified': new Date(0).toUTCString(),
+      },
+    },
+  });
+  const info = () => azure.driver.info('key', { signal });
+  expect(await rejected(info())).toBeInstanceOf(StorageFileNotFoundError);
+  expect(await info()).toMatchObject({ size: 3 });
+});
