@@ -85,7 +85,7 @@ describe('the module', () => {
   test('has its guards before every route', async () => {
     const { port } = await startApp({
       imports: [
-        StorageModule.forRoot({ storages: { files: { driver: 'memory' } } }),
+        StorageModule.forRoot({ storages: { files: { driver: 'memory' } }, routes: {} }),
         DirectUploadsModule.forRoot({
           ...base,
           decorators: [UseGuards(Closed)],
