@@ -30,6 +30,8 @@ export function redisLocker(redis: Redis, life = 10_000, pace = 250): TusLocker 
             await redis.set(wanted, owner, 'PX', life);
             await sleep(pace);
           }
+          // What stands there may be its own wish; others repeat theirs.
+          await redis.eval(RENEW, 2, lock, wanted, owner, life);
           renewing = setInterval(async () => {
             const state = await redis.eval(RENEW, 2, lock, wanted, owner, life).catch(() => 'lost');
             if (state !== 'held') void requestRelease();
