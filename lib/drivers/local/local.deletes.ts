@@ -20,7 +20,8 @@ export async function deleteKeys(
     for (const key of queue) {
       if (signal.aborted) return;
       try {
-        if (await deleteKey(context, key, signal)) emptied.add(parentOf(key));
+        if (await context.writes.use(() => deleteKey(context, key, signal)))
+          emptied.add(parentOf(key));
         else missing++;
       } catch (error) {
         failed.push({ key, error: toStorageError(error, key) });
@@ -33,7 +34,7 @@ export async function deleteKeys(
   const folders = [...emptied].sort((left, right) => right.length - left.length);
   for (const folder of folders) {
     if (context.options.durability === 'full') await syncFolderAt(context.root, folder);
-    await context.root.prune(folder);
+    await context.writes.use(() => context.root.prune(folder));
   }
   throwIfAborted(signal);
   return { failed };

@@ -57,8 +57,12 @@ import { hasCode, realpath } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
 import { publish, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
 
-/** Whole writes under way at once that wait for nobody but the disk: Node has four threads for them, and more would only hold descriptors. */
+/**
+ * Calls under way at once that wait for nobody but the disk: Node has four threads for them. More would only hold
+ * descriptors, of which each takes a second one while it has the first: with too many, all would wait for all.
+ */
 const WRITES_AT_ONCE = 16;
+const READS_AT_ONCE = 8;
 // Two storages may have one root, so what serializes the writers of a file is not a driver's own.
 const KEY_LOCKS = new KeyLocks();
 const WEEK = 7 * 24 * 60 * 60;
@@ -85,6 +89,8 @@ export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = 
     temporary,
     keyLocks: KEY_LOCKS,
     lockFiles: new LockFiles(temporary),
+    writes: new Slots(WRITES_AT_ONCE),
+    reads: new Slots(READS_AT_ONCE),
   };
   return new LocalDriver(context, signer);
 };
@@ -94,7 +100,6 @@ class LocalDriver implements StorageDriver<undefined> {
   readonly client = undefined;
   readonly capabilities: Capabilities;
   readonly #uploads: Uploads;
-  readonly #writes = new Slots(WRITES_AT_ONCE);
   readonly #swept: Promise<void>;
   #closed: Promise<void> | undefined;
 
@@ -120,11 +125,11 @@ class LocalDriver implements StorageDriver<undefined> {
     };
     return this.#attempt(key, async () => {
       if (content instanceof Uint8Array) {
-        return this.#writes.use(async () => publishStaged(await stage()));
+        return this.context.writes.use(async () => publishStaged(await stage()));
       }
       // A stream is as slow as whoever sends it: only what follows takes a slot.
       const staged = await stage();
-      return this.#writes.use(() => publishStaged(staged));
+      return this.context.writes.use(() => publishStaged(staged));
     });
   }
 
@@ -151,7 +156,7 @@ class LocalDriver implements StorageDriver<undefined> {
   copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {
     const transfer = options.move ? moveVersion : copyVersion;
     return this.#attempt(from, () =>
-      this.#writes.use(() => transfer(this.context, from, to, options)),
+      this.context.writes.use(() => transfer(this.context, from, to, options)),
     );
   }
 
@@ -174,7 +179,7 @@ class LocalDriver implements StorageDriver<undefined> {
     { signal }: DriverOptions,
   ): Promise<MultipartPart> {
     return this.#attempt(upload.key, () =>
-      this.#writes.use(() => this.#uploads.putPart(upload, partNumber, body, signal)),
+      this.context.writes.use(() => this.#uploads.putPart(upload, partNumber, body, signal)),
     );
   }
 
@@ -199,7 +204,7 @@ class LocalDriver implements StorageDriver<undefined> {
     options: DriverOptions & WriteConditions,
   ): Promise<StoredFile> {
     return this.#attempt(upload.key, () =>
-      this.#writes.use(() => this.#uploads.complete(upload, parts, options)),
+      this.context.writes.use(() => this.#uploads.complete(upload, parts, options)),
     );
   }
 

@@ -121,11 +121,11 @@ export class LockFiles {
     const draft = this.temporary.next();
     const descriptor = await this.temporary.use(() => open(draft, 'wx', 0o600));
     try {
-      await writeAll(descriptor, Buffer.from(this.temporary.owner));
-    } finally {
-      await close(descriptor);
-    }
-    try {
+      try {
+        await writeAll(descriptor, Buffer.from(this.temporary.owner));
+      } finally {
+        await close(descriptor);
+      }
       await link(draft, record);
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;

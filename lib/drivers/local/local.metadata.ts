@@ -101,7 +101,9 @@ export class MetadataFolder {
         return;
       } catch (error) {
         // Another process has just removed the last version in the folder, and the folder with it.
-        if (!hasCode(error, 'ENOENT') || attempt >= ATTEMPTS) throw error;
+        if (hasCode(error, 'ENOENT') && attempt < ATTEMPTS) continue;
+        await rmdir(folder).catch(() => {});
+        throw error;
       }
     }
   }
@@ -140,13 +142,17 @@ export class MetadataFolder {
 
   async #writeNew(path: string, bytes: Uint8Array): Promise<void> {
     const descriptor = await open(path, 'wx', this.permissions);
+    let written = false;
     try {
       // More than the owner may read it: then the umask has its say.
       if (this.permissions !== 0o600) await fchmod(descriptor, this.permissions);
       await writeAll(descriptor, bytes);
       if (this.sync) await fsync(descriptor);
+      written = true;
     } finally {
       await close(descriptor);
+      // On a full disk a part of it would be left, which nobody would look for.
+      if (!written) await unlinkIfThere(path);
     }
   }
 

@@ -33,7 +33,15 @@ const ATTEMPTS_ELSEWHERE = 3;
  * The metadata is looked up first and the path judged afterwards: if the file is still at its path then, no writer can
  * have removed its metadata before.
  */
-export async function openVersion(
+export function openVersion(
+  context: LocalContext,
+  key: string,
+  signal: AbortSignal,
+): Promise<OpenVersion> {
+  return context.reads.use(() => findVersion(context, key, signal));
+}
+
+async function findVersion(
   { root, metadata }: LocalContext,
   key: string,
   signal: AbortSignal,

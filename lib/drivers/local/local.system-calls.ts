@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import type { BigIntStats, Dirent } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { DescriptorLine } from './local.descriptors.js';
 
 // The callback API, one promise a call: `fs.promises` needs two to three times as long for small files.
 
@@ -20,26 +20,20 @@ export const {
   O_NONBLOCK = 0,
 } = fs.constants as Partial<typeof fs.constants> & Pick<typeof fs.constants, 'O_RDONLY'>;
 
-const DESCRIPTOR_WAITS = [10, 20, 40, 80, 160, 320];
+const descriptors = new DescriptorLine((error) => hasCode(error, 'EMFILE', 'ENFILE'));
 
-/** For calls that open something: waits a little, a few times, when the process or the system has no descriptor left. */
-async function patiently<T>(start: (done: Done<T>) => void): Promise<T> {
-  for (const wait of DESCRIPTOR_WAITS) {
-    try {
-      return await call(start);
-    } catch (error) {
-      if (!hasCode(error, 'EMFILE', 'ENFILE')) throw error;
-    }
-    await sleep(wait * (0.5 + Math.random()));
-  }
-  return call(start);
+/** For calls that open something: they wait when the process or the system has no descriptor left. */
+function patiently<T>(start: (done: Done<T>) => void): Promise<T> {
+  return descriptors.use(() => call(start));
 }
 
 export const open = (path: string, flags: string | number, permissions?: number): Promise<number> =>
   patiently((done) => fs.open(path, flags, permissions, done));
 
 export const close = (descriptor: number): Promise<void> =>
-  call((done) => fs.close(descriptor, (error) => done(error ?? null)));
+  call<void>((done) => fs.close(descriptor, (error) => done(error ?? null))).finally(() =>
+    descriptors.givenBack(),
+  );
 
 /** The number of bytes read; 0 at the end of the file. */
 export const read = (

@@ -5,7 +5,7 @@ import { StorageConnectionError, StorageError, StorageFileExistsError } from '..
 import type { StoredFile } from '../../core/stored-file.js';
 import { clash, linkDenied, notRegular, throwIfAborted } from './local.errors.js';
 import { distinctTime, etagOf, isSameVersion, type Identity } from './local.identity.js';
-import type { KeyLocks, LockFiles } from './local.locks.js';
+import type { KeyLocks, LockFiles, Slots } from './local.locks.js';
 import { describeFile, hashOf, type MetadataFolder, type Recorded } from './local.metadata.js';
 import type { ParsedLocalOptions } from './local.options.js';
 import { nameOf, parentOf, type Folder, type LocalRoot } from './local.paths.js';
@@ -36,6 +36,10 @@ export interface LocalContext {
   /** By path, shared by all drivers of the process. */
   readonly keyLocks: KeyLocks;
   readonly lockFiles: LockFiles;
+  /** Taken before any lock. */
+  readonly writes: Slots;
+  /** For as long as a version is looked for, not as long as it is open. */
+  readonly reads: Slots;
 }
 
 /** A complete file that nobody sees yet. */

@@ -1,0 +1,67 @@
+/** Milliseconds without a descriptor for anybody, after which it is the caller's turn to know. */
+const PATIENCE = 5000;
+/** Milliseconds: others in the process or system give descriptors back, too, and do not say so. */
+const LOOK_AGAIN = 50;
+
+/**
+ * Lets calls wait that find no descriptor left in the process or system, in the order of asking, until one is given back:
+ * a few hundred files may be written where only dozens can be open.
+ */
+export class DescriptorLine {
+  #line: Promise<unknown> = Promise.resolve();
+  #inLine = 0;
+  #lastGiven = 0;
+  #wake: () => void = () => {};
+
+  /** @param isExhausted whether a call failed for want of a descriptor */
+  constructor(private readonly isExhausted: (error: unknown) => boolean) {}
+
+  /** Makes a call that takes a descriptor. Rejects as it does when for five seconds nobody got any. */
+  async use<T>(start: () => Promise<T>): Promise<T> {
+    if (this.#inLine === 0) {
+      try {
+        return await start();
+      } catch (error) {
+        if (!this.isExhausted(error)) throw error;
+      }
+    }
+    const arrived = performance.now();
+    this.#inLine++;
+    const result = this.#line.then(() => this.#tryUntilGiven(start, arrived));
+    this.#line = result.catch(() => {});
+    try {
+      return await result;
+    } finally {
+      this.#inLine--;
+    }
+  }
+
+  /** Says that a descriptor is free again. */
+  givenBack(): void {
+    this.#wake();
+  }
+
+  async #tryUntilGiven<T>(start: () => Promise<T>, arrived: number): Promise<T> {
+    for (;;) {
+      try {
+        const result = await start();
+        this.#lastGiven = performance.now();
+        return result;
+      } catch (error) {
+        const since = Math.max(arrived, this.#lastGiven);
+        if (!this.isExhausted(error) || performance.now() - since > PATIENCE) throw error;
+      }
+      await this.#nextGivenBack();
+    }
+  }
+
+  #nextGivenBack(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LOOK_AGAIN);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

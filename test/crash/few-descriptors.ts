@@ -1,0 +1,47 @@
+// Stores and reads many files at once where few can be open, and tells what came of it:
+// node few-descriptors.mjs <root> <count>
+import { readdir } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { openStorage } from '../../lib/drivers/open-storage.js';
+
+const root = process.argv[2]!;
+const keys = Array.from({ length: Number(process.argv[3]) }, (_, index) => `${index % 7}/${index}`);
+const storage = await openStorage('files', { driver: 'local', root, durability: 'rename' });
+
+/** A source that gives its bytes over several turns, as a client does. */
+async function* slowly(key: string): AsyncGenerator<Uint8Array> {
+  for (let turn = 0; turn < 5; turn++) {
+    await setImmediate();
+    yield Buffer.alloc(20_000, key);
+  }
+}
+
+/** Everything at once, and every failure with how often it occurred. */
+async function failuresOf(call: (key: string) => Promise<unknown>): Promise<string[]> {
+  const results = await Promise.allSettled(keys.map(call));
+  return results
+    .filter((result) => result.status === 'rejected')
+    .map((result) => String(result.reason));
+}
+
+const opened = async (): Promise<number> => (await readdir('/proc/self/fd')).length;
+const before = await opened();
+const failures = {
+  streams: await failuresOf((key) =>
+    storage.put(key, Readable.from(slowly(key)), { metadata: { key } }),
+  ),
+  bytes: await failuresOf((key) => storage.put(`bytes/${key}`, key, { metadata: { key } })),
+  reads: await failuresOf(async (key) => {
+    const download = await storage.get(key);
+    if (download.file.metadata['key'] !== key) throw new Error('other metadata');
+    const sent = Buffer.concat(Array.from({ length: 5 }, () => Buffer.alloc(20_000, key)));
+    if (!sent.equals(await download.bytes())) throw new Error('torn');
+  }),
+  // Each holds what it reads and what it writes at once.
+  copies: await failuresOf((key) => storage.copy(key, `copies/${key}`)),
+  deletions: await failuresOf((key) => storage.delete(`copies/${key}`)),
+};
+const held = (await opened()) - before;
+await storage.close();
+console.log(JSON.stringify({ failures, held }));
