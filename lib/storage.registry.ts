@@ -144,7 +144,10 @@ export class StorageRegistry
 
   // Before the HTTP server closes, which waits for the requests under way: they have as long as the storages have.
   beforeApplicationShutdown(): void {
-    this.#shutdownTimer = setTimeout(() => this.#interruptWork(), this.#shutdownTimeout).unref();
+    this.#shutdownTimer = setTimeout(
+      () => this.#interruptRequests(),
+      this.#shutdownTimeout,
+    ).unref();
   }
 
   // After the HTTP server has closed: requests under way may still use their storage until then.
@@ -169,6 +172,12 @@ export class StorageRegistry
       ({ shutdownTimeout = SHUTDOWN_TIMEOUT }) => shutdownTimeout,
     );
     return Math.min(Math.max(0, ...timeouts), MAX_TIMER);
+  }
+
+  /** Ends what a slow client could keep going for ever, and with it the HTTP server. */
+  #interruptRequests(): void {
+    this.#interruptWork();
+    for (const { storage } of this.#registrations.values()) storage.abortTransfers();
   }
 
   #interruptWork(): void {

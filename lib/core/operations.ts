@@ -18,6 +18,9 @@ interface Settings {
   readonly retry: () => ParsedRetryOptions | undefined;
 }
 
+/** Calls that may wait for a reader or a source for as long as those like. */
+const TRANSFERS: ReadonlySet<string> = new Set(['get', 'put', 'stage']);
+
 /** The calls of one storage that are under way: gives each its signal and deadline, and waits for them at the end. */
 export class Operations {
   readonly #active = new Set<Operation>();
@@ -50,16 +53,20 @@ export class Operations {
     this.#closed = true;
     if (this.#active.size === 0) return;
     const idle = new Promise<void>((resolve) => (this.#onIdle = resolve));
-    const timer = setTimeout(
-      () => {
-        for (const operation of this.#active) {
-          operation.abort(new StorageAbortedError('The storage was closed while the call ran'));
-        }
-      },
-      Math.min(timeout, MAX_TIMER),
-    );
+    const timer = setTimeout(() => this.#abort(this.#active), Math.min(timeout, MAX_TIMER));
     await idle;
     clearTimeout(timer);
+  }
+
+  /** Aborts the reads and writes of whole bodies that are under way. New calls still start: what is to be undone can be. */
+  abortTransfers(): void {
+    this.#abort([...this.#active].filter(({ name }) => TRANSFERS.has(name)));
+  }
+
+  #abort(operations: Iterable<Operation>): void {
+    for (const operation of operations) {
+      operation.abort(new StorageAbortedError('The storage was closed while the call ran'));
+    }
   }
 }
 

@@ -140,6 +140,10 @@ export class StorageView {
     return this.#derive(`${prefix}${RESERVED_FOLDER}/staged/${folder}`, this.isReadonly);
   }
 
+  abortTransfers(): void {
+    this.shared.operations.abortTransfers();
+  }
+
   close(timeout: number): Promise<void> {
     this.#closed ??= this.isRoot ? this.#closeDriver(timeout) : Promise.resolve();
     return this.#closed;

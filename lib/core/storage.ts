@@ -650,6 +650,14 @@ export class Storage<Name extends string = string> {
     await this.#view.close(timeout);
   }
 
+  /**
+   * Aborts every `get`, `put` and `stage` under way in the storage and its views: their clients may be too slow to wait for. The
+   * storage stays open, so that what they have begun can be undone; `close()` ends it.
+   */
+  abortTransfers(): void {
+    this.#view.abortTransfers();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
