@@ -140,9 +140,9 @@ test.each([
     for await (const file of files.list()) kept.push(file.key);
     expect(kept).toEqual(['large', key].sort());
     expect(server.multipartUploads('files')).toEqual([]);
-    if (driver === 'local') {
-      expect(await readdir(join(folder, '.nestjs-storages/tmp'))).toHaveLength(1);
-    }
+    // The folder that is left is that of `files`.
+    const temporary = await readdir(join(folder, '.nestjs-storages/tmp')).catch(() => undefined);
+    expect(temporary?.length).toBe(driver === 'local' ? 1 : undefined);
   },
 );
 
