@@ -1,4 +1,4 @@
-// `npm run test:soak -- --minutes 10`: all kinds of calls to several storages, of which two are behind servers that fail. Prints
+// `npm run test:soak -- --minutes 10`: many clients at once, then all kinds of calls to several storages, of which two are behind servers that fail. Prints
 // what the process holds meanwhile, and fails when it holds more and more, or when a file is not what was stored.
 import { fork } from 'node:child_process';
 import { createHash, randomBytes, randomInt } from 'node:crypto';
@@ -11,7 +11,10 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { StorageError } from '../../lib/core/errors.js';
 import type { Storage } from '../../lib/core/storage.js';
+import type { StorageConfiguration } from '../../lib/drivers/driver-options.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
+import { startS3Server } from '../../lib/testing/s3-server/index.js';
+import { load } from './load.js';
 
 const MiB = 1024 * 1024;
 const WORKERS = 4;
@@ -38,10 +41,29 @@ const storages: Storage[] = [
 ];
 
 const UNEXPECTED = new Set(['CONFIGURATION', 'INVALID_ARGUMENT', 'UNSUPPORTED', 'CLOSED']);
-const problems: string[] = [];
+const problems: string[] = await loads();
 const calls = { succeeded: 0, failed: 0 };
 const codes: Record<string, number> = {};
 const end = performance.now() + duration;
+
+async function loads(): Promise<string[]> {
+  await using server = await startS3Server({ buckets: ['files'] });
+  const { endpoint, region, credentials } = server;
+  const s3: StorageConfiguration = {
+    driver: 's3',
+    provider: 'aws',
+    bucket: 'files',
+    endpoint,
+    region,
+    ...credentials,
+  };
+  const local: StorageConfiguration = {
+    driver: 'local',
+    root: join(folder, 'load'),
+    createRoot: true,
+  };
+  return [...(await load('local', local)), ...(await load('s3', s3))];
+}
 
 async function* inChunks(bytes: Buffer): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += 60_000) {

@@ -179,6 +179,13 @@ export function authorizationError(error: unknown, purpose: string): StorageErro
       context,
     );
   }
+  // The SDK's own limit, whatever it is wrapped into.
+  if (/aborted due to timeout/i.test(text)) {
+    return new StorageTimeoutError(
+      `Google did not answer in time to the credentials ${purpose}`,
+      context,
+    );
+  }
   if (answered !== undefined) {
     if (answered === 429) return new StorageRateLimitedError(undefined, context);
     if (answered >= 500) {

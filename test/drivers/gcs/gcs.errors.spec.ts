@@ -4,7 +4,11 @@ import {
   StorageConfigurationError,
   StorageFileNotFoundError,
 } from '../../../lib/core/errors.js';
-import { answerError, toStorageError } from '../../../lib/drivers/gcs/gcs.errors.js';
+import {
+  answerError,
+  authorizationError,
+  toStorageError,
+} from '../../../lib/drivers/gcs/gcs.errors.js';
 import {
   CHUNK,
   chunks,
@@ -16,6 +20,12 @@ import {
   rejection,
   signal,
 } from './open-gcs.js';
+
+test('credentials that the SDK has given up waiting for are a timeout, which may be tried again', () => {
+  const given = new DOMException('The operation was aborted due to timeout', 'TimeoutError');
+  const error = authorizationError(given, 'for the bucket');
+  expect(error).toMatchObject({ code: 'TIMEOUT', retryable: true });
+});
 
 describe('an answer of the service', () => {
   test.each([
