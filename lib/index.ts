@@ -62,6 +62,11 @@ export type { DirectUploadRequest } from './direct/upload-request.js';
 export { InjectStorage } from './decorators/inject-storage.decorator.js';
 export type * from './drivers/driver-options.js';
 export { createStorage, openStorage } from './drivers/open-storage.js';
+export {
+  type StorageHealth,
+  StorageHealthIndicator,
+  type StorageHealthOptions,
+} from './health/storage.health.js';
 export type * from './interfaces/direct-uploads-options.interface.js';
 export type * from './interfaces/storage-module-options.interface.js';
 export type * from './interfaces/storage-routes-options.interface.js';
@@ -72,6 +77,7 @@ export { StorageExceptionFilter, toHttpException } from './storage.exceptions.js
 export { StorageModule } from './storage.module.js';
 export { StorageRegistry } from './storage.registry.js';
 export { getStorageToken } from './storage.tokens.js';
+export { StoredFileDto, StoredFileWithMetadataDto } from './swagger/stored-file.dto.js';
 export {
   ApiUpload,
   type ApiUploadOptions,

@@ -8,6 +8,7 @@ import type {
   StorageModuleAsyncOptions,
   StorageModuleOptions,
 } from './interfaces/storage-module-options.interface.js';
+import { StorageHealthIndicator } from './health/storage.health.js';
 import { SignedRoutesModule } from './routes/signed-routes.module.js';
 import { ServedFileInterceptor } from './serving/served-file.interceptor.js';
 import { assertOptions } from './module-options.js';
@@ -22,10 +23,11 @@ import { UploadProgress } from './uploads/upload-progress.js';
 @Module({
   providers: [
     StorageRegistry,
+    StorageHealthIndicator,
     UploadProgress,
     { provide: APP_INTERCEPTOR, useClass: ServedFileInterceptor },
   ],
-  exports: [StorageRegistry, UploadProgress],
+  exports: [StorageRegistry, StorageHealthIndicator, UploadProgress],
 })
 export class StorageCoreModule {}
 

@@ -96,11 +96,13 @@ export class UrlSigner {
   /**
    * @throws StorageConfigurationError when the base URL is not an absolute one without query and fragment, a key is too
    *   short, or an id is not plain or not unique.
+   * @param now milliseconds since 1970: the clock that lifetimes of URLs start by
    */
   constructor(
     private readonly storage: string,
     baseUrl: string | (() => string),
     signingKeys: readonly SigningKey[],
+    private readonly now: () => number = () => Date.now(),
   ) {
     if (typeof baseUrl === 'function') {
       this.#baseUrl = () => parseBaseUrl(baseUrl());
@@ -123,7 +125,7 @@ export class UrlSigner {
     return this.sign({
       method: 'GET',
       key,
-      expires: Math.floor(Date.now() / 1000) + expiresIn,
+      expires: Math.floor(this.now() / 1000) + expiresIn,
       ...(contentDisposition !== undefined && { contentDisposition }),
       ...(contentType !== undefined && { contentType }),
       ...(cacheControl !== undefined && { cacheControl }),
@@ -136,7 +138,7 @@ export class UrlSigner {
     const request: SignedRequest = {
       method,
       key,
-      expires: Math.floor(Date.now() / 1000) + expiresIn,
+      expires: Math.floor(this.now() / 1000) + expiresIn,
       ...(contentType !== undefined && { contentType }),
       ...(size !== undefined && { size }),
       ...(maxSize !== undefined && { maxSize }),
@@ -159,7 +161,7 @@ export class UrlSigner {
     partNumber: number,
     { expiresIn, size, checksum }: DriverPartUrlOptions,
   ): UploadUrl {
-    const expires = Math.floor(Date.now() / 1000) + expiresIn;
+    const expires = Math.floor(this.now() / 1000) + expiresIn;
     const url = this.sign({
       method: 'PUT',
       key,

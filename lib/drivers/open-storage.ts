@@ -4,6 +4,7 @@ import {
   StorageError,
   StorageInvalidArgumentError,
 } from '../core/errors.js';
+import type { Capabilities } from '../core/capabilities.js';
 import { Storage } from '../core/storage.js';
 import { DriverSource } from '../core/driver-source.js';
 import type { DriverFactory, DriverSettings, StorageDriver } from '../core/storage-driver.js';
@@ -12,6 +13,7 @@ import {
   assertConfiguration,
   type DriverName,
   type DriverOptionsByName,
+  type S3Provider,
   type StorageConfiguration,
 } from './driver-options.js';
 
@@ -86,7 +88,25 @@ export async function openStorage<const Configuration extends StorageConfigurati
   return storage;
 }
 
-async function openDriver(
+/** What an S3 service can do, without its SDK and without a bucket: for what behaves alike in tests. */
+export async function describeS3Service(
+  provider: S3Provider,
+): Promise<{ readonly capabilities: Capabilities; readonly equalParts: boolean }> {
+  const [{ S3_PROFILES }, { capabilitiesOf }] = await Promise.all([
+    import('./s3/s3.profiles.js'),
+    import('./s3/s3.capabilities.js'),
+  ]);
+  if (!Object.hasOwn(S3_PROFILES, provider)) {
+    throw new StorageConfigurationError(
+      `There is no S3 provider "${String(provider)}"; there are ${Object.keys(S3_PROFILES).join(', ')}`,
+    );
+  }
+  const profile = S3_PROFILES[provider];
+  return { capabilities: capabilitiesOf(profile), equalParts: profile.equalParts };
+}
+
+/** Opens a built-in driver, without the storage around it. @throws StorageConfigurationError */
+export async function openDriver(
   configuration: StorageConfiguration,
   name: DriverName,
   settings: DriverSettings,

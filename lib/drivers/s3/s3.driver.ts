@@ -26,6 +26,7 @@ import type {
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { BodyFailure } from '../remote/body-failure.js';
+import { capabilitiesOf } from './s3.capabilities.js';
 import { openBucket, type S3Bucket } from './s3.client.js';
 import { copy } from './s3.copies.js';
 import { deleteMany } from './s3.deletes.js';
@@ -41,11 +42,8 @@ import {
   uploadPart,
 } from './s3.multipart.js';
 import type { S3StorageOptions } from './s3.options.js';
-import type { S3Profile } from './s3.profiles.js';
 import { uploadPartUrl, uploadUrl, url } from './s3.signed-urls.js';
 import { put } from './s3.uploads.js';
-
-const SEVEN_DAYS = 604_800;
 
 /**
  * Opens a bucket of S3, or of a service that speaks S3. No request is made.
@@ -169,48 +167,4 @@ class S3Driver implements StorageDriver<S3Client> {
     if (signal.aborted) return new StorageAbortedError(undefined, { cause: signal.reason });
     return thrown instanceof BodyFailure ? thrown.error : toStorageError(thrown, signal);
   }
-}
-
-function capabilitiesOf(profile: S3Profile): Capabilities {
-  const { checksums, maxObjectSize, minPartSize, maxPartSize, maxParts, deleteBatch } = profile;
-  return {
-    createOnly: profile.createOnly !== undefined,
-    compareAndSet: profile.compareAndSet,
-    createOnlyCopy: profile.createOnlyCopy !== undefined,
-    conditionalGet: true,
-    ranges: true,
-    metadata: true,
-    headers: true,
-    delimiters: 'any',
-    atomicMove: false,
-    multipart: true,
-    multipartListing: profile.multipartListing,
-    signedUrls: true,
-    signedCacheControl: true,
-    signedUploads: {
-      PUT: [
-        'contentType',
-        'size',
-        ...(checksums.length > 0 ? (['checksum'] as const) : []),
-        ...(profile.createOnly ? (['createOnly'] as const) : []),
-      ],
-      POST: profile.postPolicies && [
-        'contentType',
-        'size',
-        'maxSize',
-        ...(checksums.length > 0 ? (['checksum'] as const) : []),
-      ],
-    },
-    signedParts: ['size', ...(profile.wholeUploadChecksums ? (['checksum'] as const) : [])],
-    checksums,
-    retries: true,
-    limits: {
-      maxObjectSize,
-      minPartSize,
-      maxPartSize,
-      maxParts,
-      deleteBatch,
-      maxExpiresIn: SEVEN_DAYS,
-    },
-  };
 }

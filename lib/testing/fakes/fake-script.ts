@@ -1,0 +1,114 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  StorageAbortedError,
+  StorageConnectionError,
+  type StorageError,
+} from '../../core/errors.js';
+import type { StorageDriver } from '../../core/storage-driver.js';
+import { MAX_TIMER } from '../../core/units.js';
+
+/**
+ * What a storage asks of its driver. Several methods of a storage come down to one of these: `exists` to `info`, `delete` and
+ * `deletePrefix` to `deleteMany`, `move` to `copy`, `stage` to `put`.
+ */
+export type FakeMethod = Exclude<keyof StorageDriver, 'name' | 'capabilities' | 'client' | 'close'>;
+
+/** A call that reached a fake storage. */
+export interface FakeCall {
+  readonly method: FakeMethod;
+  /** With the storage's prefix. Of a copy, the source; none of a listing and of a deletion of several files. */
+  readonly key?: string;
+}
+
+/** Which calls of a fake storage fail, and how. */
+export interface FakeFault {
+  /** Calls that succeed before. Default 0. */
+  after?: number;
+  /** Calls that fail. Default 1; `Infinity` for all. */
+  times?: number;
+  /** Only calls for this key, as the backend has it. */
+  key?: string;
+  /** Bytes of the body that pass before it breaks, for `get` and `put`. Default: the call fails before any. */
+  afterBytes?: number;
+  /** Default: a `StorageConnectionError`, which is retryable. */
+  error?: () => StorageError;
+}
+
+interface PendingFault {
+  readonly method: FakeMethod;
+  readonly key: string | undefined;
+  readonly afterBytes: number | undefined;
+  readonly error: () => StorageError;
+  after: number;
+  times: number;
+}
+
+/** A body that breaks. */
+export interface BrokenBody {
+  readonly afterBytes: number;
+  readonly error: StorageError;
+}
+
+/** What a fake storage was told to do, and what it was asked for. */
+export class FakeScript {
+  readonly calls: FakeCall[] = [];
+  /** Keys that were written, in order, however. */
+  readonly written: string[] = [];
+  readonly #faults: PendingFault[] = [];
+  readonly #latencies = new Map<FakeMethod, number>();
+
+  fail(method: FakeMethod, fault: FakeFault): void {
+    const { after = 0, times = 1, key, afterBytes } = fault;
+    const error =
+      fault.error ?? (() => new StorageConnectionError('The fake storage was told to fail'));
+    this.#faults.push({ method, after, times, key, afterBytes, error });
+  }
+
+  delay(method: FakeMethod, milliseconds: number): void {
+    this.#latencies.set(method, Math.min(milliseconds, MAX_TIMER));
+  }
+
+  /** Forgets faults and latencies; what was recorded stays. */
+  heal(): void {
+    this.#faults.length = 0;
+    this.#latencies.clear();
+  }
+
+  /** Notes a call, lets it wait, and lets it fail, as told. Answers how its body is to break, if it is. */
+  async enter(
+    method: FakeMethod,
+    key: string | undefined,
+    signal: AbortSignal,
+  ): Promise<BrokenBody | undefined> {
+    this.calls.push(Object.freeze({ method, ...(key !== undefined && { key }) }));
+    const fault = this.#next(method, key);
+    const latency = this.#latencies.get(method);
+    if (latency !== undefined) await wait(latency, signal);
+    if (!fault) return undefined;
+    const error = fault.error();
+    if (fault.afterBytes === undefined) throw error;
+    return { afterBytes: fault.afterBytes, error };
+  }
+
+  #next(method: FakeMethod, key: string | undefined): PendingFault | undefined {
+    for (const fault of this.#faults) {
+      if (fault.method !== method || (fault.key !== undefined && fault.key !== key)) continue;
+      if (fault.times <= 0) continue;
+      if (fault.after > 0) {
+        fault.after -= 1;
+        continue;
+      }
+      fault.times -= 1;
+      return fault;
+    }
+    return undefined;
+  }
+}
+
+async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(milliseconds, undefined, { signal });
+  } catch {
+    throw new StorageAbortedError(undefined, { cause: signal.reason });
+  }
+}

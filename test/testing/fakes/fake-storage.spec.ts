@@ -1,0 +1,200 @@
+import { Injectable, Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import {
+  getStorageToken,
+  InjectStorage,
+  Storage,
+  StorageConnectionError,
+  StorageError,
+  StorageModule,
+  StorageRateLimitedError,
+  StorageTimeoutError,
+} from '../../../lib/index.js';
+import {
+  FakeStorage,
+  fakeStorage,
+  overrideStorages,
+  storageMatchers,
+  StorageTestingModule,
+} from '../../../lib/testing/fakes/index.js';
+
+expect.extend(storageMatchers);
+
+@Injectable()
+class Reports {
+  constructor(@InjectStorage('reports') private readonly reports: Storage) {}
+
+  save(name: string, text: string) {
+    return this.reports.put(`${name}.txt`, text, { metadata: { by: 'test' } });
+  }
+}
+
+@Module({
+  imports: [StorageModule.forRoot({ storages: { reports: { driver: 's3', bucket: 'reports' } } })],
+  providers: [Reports],
+})
+class AppModule {}
+
+describe('a fake storage', () => {
+  test('takes the place of the storage of its name, and of the default', async () => {
+    const reports = fakeStorage('reports');
+    const builder = Test.createTestingModule({ imports: [AppModule] });
+    const app = await overrideStorages(builder, reports).compile();
+    await app.get(Reports).save('today', 'All is well');
+    await reports.assertUploaded('today.txt', { content: 'All is well', metadata: { by: 'test' } });
+    expect(app.get(getStorageToken())).toBe(reports);
+    expect(reports.calls).toEqual([{ method: 'put', key: 'today.txt' }]);
+    await app.close();
+  });
+
+  test('stands behind the tokens of StorageTestingModule', async () => {
+    const app = await Test.createTestingModule({
+      imports: [
+        StorageTestingModule.forRoot({
+          storages: ['reports', fakeStorage('images')],
+          default: 'images',
+        }),
+      ],
+      providers: [Reports],
+    }).compile();
+    await app.get(Reports).save('today', 'All is well');
+    const reports = app.get<FakeStorage>(getStorageToken('reports'));
+    await expect(reports).toHaveUploaded('today.txt');
+    expect(app.get<FakeStorage>(getStorageToken()).name).toBe('images');
+    await app.close();
+    await expect(reports.exists('today.txt')).rejects.toThrow('The storage is closed');
+  });
+
+  test('says what is there when a file is not', async () => {
+    const storage = fakeStorage('reports');
+    await expect(storage.assertExists('b.txt')).rejects.toThrow(
+      'There is no file "b.txt" in the storage "reports"; there is none at all',
+    );
+    await storage.put('a.txt', 'hello');
+    await storage.assertExists('a.txt');
+    await storage.assertMissing('b.txt');
+    await expect(storage.assertMissing('a.txt')).rejects.toThrow('There is a file "a.txt"');
+    await expect(storage.assertContent('b.txt', 'x')).rejects.toThrow('there are "a.txt"');
+    await expect(storage.assertUploaded('b.txt')).rejects.toThrow('Nothing has written');
+    await storage.assertContent('a.txt', Buffer.from('hello'));
+    await expect(storage.assertContent('a.txt', 'other')).rejects.toThrow(
+      'its content is "hello", not "other"',
+    );
+  });
+
+  test('is what the matchers take, and so is any other storage', async () => {
+    const storage = fakeStorage();
+    await storage.scope('photos/').put('a.png', 'png', { metadata: { b: '2', a: '1' } });
+    await expect(storage).toHaveFile('photos/a.png');
+    await expect(storage.readonly()).not.toHaveFile('a.png');
+    await expect(storage).toHaveFileLike('photos/a.png', {
+      content: 'png',
+      size: 3,
+      contentType: 'image/png',
+      metadata: { a: '1', b: '2' },
+    });
+    await expect(storage).not.toHaveUploaded('photos/b.png');
+    await expect(expect(storage).toHaveFileLike('photos/a.png', { size: 4 })).rejects.toThrow(
+      'its size is 3, not 4',
+    );
+    await expect(expect(storage.readonly()).toHaveUploaded('photos/a.png')).rejects.toThrow(
+      'The matcher takes a FakeStorage',
+    );
+  });
+
+  test('fails when it is told to: after so many calls, so many times', async () => {
+    const storage = fakeStorage().failOn('put', { after: 1, times: 2 });
+    await storage.put('a', '1');
+    await expect(storage.put('b', '2')).rejects.toThrow(StorageConnectionError);
+    await expect(storage.put('c', '3')).rejects.toThrow(StorageConnectionError);
+    await storage.put('d', '4');
+    storage.failOn('info', {
+      times: Infinity,
+      key: 'a',
+      error: () => new StorageRateLimitedError(),
+    });
+    await expect(storage.exists('a')).rejects.toThrow(StorageRateLimitedError);
+    await expect(storage.exists('d')).resolves.toBe(true);
+    await expect(storage.heal().exists('a')).resolves.toBe(true);
+  });
+
+  test('repeats what fails where the test asks for it', async () => {
+    const storage = fakeStorage('retried', { retry: { maxRetries: 2, baseDelay: 0 } });
+    storage.failOn('put', { times: 2 });
+    await storage.put('a', 'hello');
+    expect(storage.calls.length).toBe(3);
+    storage.failOn('info').failOn('get');
+    await storage.assertContent('a', 'hello');
+    expect(storage.calls.length).toBe(3);
+  });
+
+  test('breaks a body in the middle, and keeps what was stored', async () => {
+    const storage = fakeStorage();
+    await storage.put('a', 'before');
+    storage.failOn('put', { afterBytes: 2 }).failOn('get', { afterBytes: 3 });
+    await expect(storage.put('a', 'hello')).rejects.toThrow(StorageConnectionError);
+    const { stream } = await storage.get('a');
+    const received: Buffer[] = [];
+    const reading = (async () => {
+      for await (const chunk of stream) received.push(chunk as Buffer);
+    })();
+    await expect(reading).rejects.toThrow(StorageConnectionError);
+    expect(Buffer.concat(received).toString()).toBe('bef');
+    await storage.assertContent('a', 'before');
+  });
+
+  test('is as slow as it is told to be, until the call is given up', async () => {
+    const storage = fakeStorage('slow', { timeout: 1 }).delayOn('info', Infinity);
+    await expect(storage.info('a')).rejects.toThrow(StorageTimeoutError);
+    await expect(storage.heal().exists('a')).resolves.toBe(false);
+  });
+
+  test('signs the same URLs at the same time', async () => {
+    const urls = await Promise.all(
+      [fakeStorage('a', { now: new Date(0) }), fakeStorage('a', { now: () => new Date(0) })].map(
+        (storage) => storage.url('b.txt', { expiresIn: 60 }),
+      ),
+    );
+    expect(new Set(urls).size).toBe(1);
+    const url = new URL(urls[0]!);
+    expect(url.origin + url.pathname).toBe('https://storage.test/a/b.txt');
+    expect(url.searchParams.get('expires')).toBe('60');
+  });
+
+  test('refuses what the service that it behaves like refuses', async () => {
+    const b2 = fakeStorage('photos', { behavesLike: 'b2' });
+    await expect(b2.put('a', 'x', { ifNoneMatch: '*' })).rejects.toThrow(/cannot|support/i);
+    const r2 = fakeStorage('photos', { behavesLike: 'r2' });
+    await r2.put('a', 'x', { ifNoneMatch: '*' });
+    const refused = await r2.uploadUrl('a', { method: 'POST' }).catch((error: unknown) => error);
+    expect((refused as StorageError).code).toBe('UNSUPPORTED');
+    expect((refused as StorageError).driver).toBe('fake of r2');
+    const upload = await r2.startMultipartUpload('big');
+    const sizes = [5, 6, 1].map((mebibytes) => Buffer.alloc(mebibytes * 1024 ** 2));
+    const parts = [];
+    for (const [index, part] of sizes.entries()) {
+      parts.push(await r2.uploadPart(upload, index + 1, part));
+    }
+    await expect(r2.completeMultipartUpload(upload, parts)).rejects.toThrow('the same size');
+    await expect(
+      r2.completeMultipartUpload(upload, [parts[2]!, parts[0]!].toReversed()),
+    ).resolves.toMatchObject({ size: 6 * 1024 ** 2 });
+    const limited = fakeStorage('x', { behavesLike: 'nowhere' as 'r2' });
+    await expect(limited.open()).rejects.toThrow('There is no S3 provider "nowhere"');
+  });
+
+  test('has the capabilities and limits that it is given', async () => {
+    const storage = fakeStorage('old', {
+      capabilities: { createOnly: false },
+      limits: { deleteBatch: 1 },
+    });
+    await expect(storage.put('a', 'x', { ifNoneMatch: '*' })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+    });
+    await storage.deleteMany(['a', 'b']);
+    expect(storage.calls).toEqual([
+      { method: 'deleteMany', key: 'a' },
+      { method: 'deleteMany', key: 'b' },
+    ]);
+  });
+});
