@@ -1,5 +1,5 @@
 export { contentTypeOf } from './core/attributes.js';
-export type { DriverBody, StorageBody } from './core/body.js';
+export { type DriverBody, readBody, type StorageBody } from './core/body.js';
 export type {
   Capabilities,
   PartConstraint,
@@ -7,7 +7,12 @@ export type {
   UploadConstraint,
 } from './core/capabilities.js';
 export type { Checksum, ChecksumAlgorithm } from './core/checksum.js';
-export type { ReadConditions, WriteConditions } from './core/conditions.js';
+export {
+  checkReadConditions,
+  checkWriteConditions,
+  type ReadConditions,
+  type WriteConditions,
+} from './core/conditions.js';
 export { contentDisposition, type Disposition, safeFileName } from './core/content-disposition.js';
 export { Download } from './core/download.js';
 export {
@@ -35,13 +40,19 @@ export {
 } from './core/errors.js';
 export type { MultipartPart, MultipartUpload, MultipartUploadInfo } from './core/multipart.js';
 export type { ProgressCallback, ProgressInfo } from './core/progress.js';
-export type { ByteRange, RangeOption } from './core/range.js';
+export { type ByteRange, type RangeOption, resolveRange } from './core/range.js';
 export { type RetryOptions, withRetry, type WithRetryOptions } from './core/retry.js';
 export type { SeekableBody, SeekableSource } from './core/seekable-body.js';
 export type { SigningKey } from './core/signing-keys.js';
 export type { ParsedAttributes } from './core/attributes.js';
 export type * from './core/storage-driver.js';
 export type * from './core/storage-methods.js';
+export {
+  OPERATION_END,
+  OPERATION_RETRY,
+  OPERATION_START,
+  type StorageCallEvent,
+} from './core/storage-events.js';
 export type { StorageOptions } from './core/storage-options.js';
 export { StagedFile } from './core/staging.js';
 export { Storage } from './core/storage.js';

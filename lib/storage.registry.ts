@@ -132,9 +132,11 @@ export class StorageRegistry
 
   async onModuleInit(): Promise<void> {
     this.#assertOneDefault();
-    const eager = [...this.#registrations.values()].filter((registration) => registration.eager);
+    const registrations = [...this.#registrations.values()];
+    const eager = registrations.filter((registration) => registration.eager);
     try {
       await Promise.all(eager.map(({ storage }) => storage.open()));
+      registrations.forEach((registration) => this.#logStart(registration));
     } catch (error) {
       // Nest runs no shutdown hooks after a start that failed.
       await this.onApplicationShutdown();
@@ -164,6 +166,15 @@ export class StorageRegistry
         }
       }),
     );
+  }
+
+  /** Names and prefixes only: what else the options hold may be a secret. */
+  #logStart({ storage, eager, isDefault }: Registration): void {
+    const { name, driver, prefix } = storage;
+    const where = prefix === '' ? '' : ` below "${prefix}"`;
+    const which = isDefault ? ', the default,' : '';
+    const when = eager ? 'is open' : 'opens on first use';
+    this.#logger.log(`Storage "${name}" (${driver}${where})${which} ${when}`);
   }
 
   /** Milliseconds: the longest of any storage. */

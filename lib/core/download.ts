@@ -3,6 +3,7 @@ import type { ReadableStream } from 'node:stream/web';
 import { StorageIntegrityError, StorageInvalidArgumentError } from './errors.js';
 import type { ByteRange } from './range.js';
 import type { StoredFile } from './stored-file.js';
+import { forgetBody, watchBody } from './unread-bodies.js';
 
 /**
  * A file that is being read: what it is, and its bytes, once. Whoever does not read the body to its end frees it with
@@ -20,12 +21,15 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
     /** The part that was asked for, as it is delivered; absent for the whole file. */
     readonly range: ByteRange | undefined,
     body: Uint8Array | Readable,
+    /** Name of the storage that it comes from: for messages. */
+    storage = '',
   ) {
     this.#body = body;
     if (!(body instanceof Readable)) return;
     this.#source = body;
     // Until somebody takes the stream nobody listens, and a connection that breaks must not end the process.
     body.on('error', ignore);
+    watchBody(this, body, storage);
   }
 
   /** Bytes that the body delivers. */
@@ -76,6 +80,7 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
   /** Frees the connection or descriptor behind the body. Idempotent. */
   destroy(): void {
     this.#body = undefined;
+    forgetBody(this);
     (this.#source ?? this.#stream)?.destroy();
   }
 
@@ -91,6 +96,7 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
       });
     }
     this.#body = undefined;
+    forgetBody(this);
     return body;
   }
 

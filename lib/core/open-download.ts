@@ -51,9 +51,11 @@ export async function openDownload(
   let { body } = opened;
   const size = range ? range.end - range.start + 1 : file.size;
   holdToSize(body, size);
-  if (options.onProgress) {
+  if (options.onProgress || operation.isObserved) {
     const key = view.ownKey(file.key);
-    body = withProgress(body, new ProgressMeter('download', key, size, options.onProgress));
+    const meter =
+      options.onProgress && new ProgressMeter('download', key, size, options.onProgress);
+    body = counted(body, meter, operation);
   }
   handOver(body, operation);
   return { file, body, ...(range && { range }) };
@@ -125,9 +127,10 @@ function handOver(body: DriverDownload['body'], operation: Operation): void {
   body._destroy = (error, callback) =>
     destroy(error, (after) => {
       const failed = after ?? error;
+      const failure = failed ? operation.failure(failed) : null;
       // Not only at 'close': that event does not come when nobody listens to the error.
       operation.end();
-      callback(failed ? operation.failure(failed) : null);
+      callback(failure);
     });
   const onAbort = (): void => void body.destroy(operation.signal.reason as Error);
   operation.signal.addEventListener('abort', onAbort, { once: true });
@@ -137,19 +140,25 @@ function handOver(body: DriverDownload['body'], operation: Operation): void {
   });
 }
 
-function withProgress(body: DriverDownload['body'], meter: ProgressMeter): DriverDownload['body'] {
+function counted(
+  body: DriverDownload['body'],
+  meter: ProgressMeter | undefined,
+  operation: Operation,
+): DriverDownload['body'] {
   if (!(body instanceof Readable)) {
-    meter.add(body.byteLength);
-    meter.finish();
+    meter?.add(body.byteLength);
+    meter?.finish();
+    operation.countBytes(body.byteLength);
     return body;
   }
   const counting = new Transform({
     transform(chunk: Uint8Array, _encoding, callback) {
-      meter.add(chunk.byteLength);
+      meter?.add(chunk.byteLength);
+      operation.countBytes(chunk.byteLength);
       callback(null, chunk);
     },
     flush(callback) {
-      meter.finish();
+      meter?.finish();
       callback();
     },
   });

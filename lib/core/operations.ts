@@ -7,6 +7,7 @@ import {
   StorageTimeoutError,
 } from './errors.js';
 import { type ParsedRetryOptions, withRetry } from './retry.js';
+import { announceCall, type StorageCallEvent } from './storage-events.js';
 import { MAX_TIMER } from './units.js';
 
 interface Settings {
@@ -74,6 +75,8 @@ export class Operations {
 export class Operation {
   readonly #controller = new AbortController();
   readonly #onAbort: () => void;
+  readonly #event: StorageCallEvent | undefined;
+  #failure: StorageError | undefined;
   #timer: NodeJS.Timeout | undefined;
   #paused = false;
   #ended = false;
@@ -89,6 +92,8 @@ export class Operation {
     private readonly settings: Settings,
     private readonly onEnd: () => void,
   ) {
+    const { storage, driver, operation, key } = context;
+    this.#event = announceCall(storage, driver, operation, key);
     this.#onAbort = () => {
       this.abort(new StorageAbortedError(undefined, { cause: callerSignal?.reason }));
     };
@@ -110,8 +115,25 @@ export class Operation {
 
   abort(reason: StorageError): void {
     this.#controller.abort(addErrorContext(reason, this.context));
+    if (!this.#paused) return;
     // Nothing is in flight, and the caller may never come back.
-    if (this.#paused) this.end();
+    this.#failure ??= reason;
+    this.end();
+  }
+
+  /** Whether somebody listens to what becomes of the call. */
+  get isObserved(): boolean {
+    return this.#event !== undefined;
+  }
+
+  /** Counts bytes of a body that have passed. */
+  countBytes(bytes: number): void {
+    if (this.#event) this.#event.bytes += bytes;
+  }
+
+  /** Makes what the driver does for the call known as its own. */
+  run<T>(call: () => Promise<T>): Promise<T> {
+    return this.#event ? this.#event.run(call) : call();
   }
 
   /** Makes a call that may be repeated, as often as the storage's retry options say. */
@@ -152,6 +174,11 @@ export class Operation {
 
   /** What the caller is told: the reason of the abort if there was one, else the error, as a StorageError. */
   failure(error: unknown): StorageError {
+    this.#failure = this.#toStorageError(error);
+    return this.#failure;
+  }
+
+  #toStorageError(error: unknown): StorageError {
     if (this.signal.aborted) return this.signal.reason as StorageError;
     if (error instanceof StorageError) return addErrorContext(error, this.context);
     const reason = error instanceof Error ? error.message : String(error);
@@ -159,10 +186,12 @@ export class Operation {
   }
 
   end(): void {
+    if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
     this.callerSignal?.removeEventListener('abort', this.#onAbort);
     this.onEnd();
+    this.#event?.ended(this.#failure?.code);
   }
 
   #startDeadline(): void {

@@ -33,7 +33,10 @@ export async function put(
         checksum,
         maxSize: view.maxObjectSize,
         onWait: (waiting) => operation.sourceWaits(waiting),
-        onBytes: (bytes) => meter?.add(bytes),
+        onBytes: (bytes) => {
+          meter?.add(bytes);
+          operation.countBytes(bytes);
+        },
       });
       const store = (): Promise<StoredFile> =>
         view.driver.put(fullKey, content, {

@@ -50,7 +50,10 @@ export function resumeMultipartUpload(
         const bytes = await readSeekable(source, plan.start(partNumber), plan.size(partNumber), {
           signal,
           onWait,
-          onBytes: (count) => meter?.add(count),
+          onBytes: (count) => {
+            meter?.add(count);
+            operation.countBytes(count);
+          },
         });
         return operation.repeat(() => view.driver.uploadPart(ours, partNumber, bytes, { signal }));
       },

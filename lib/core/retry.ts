@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assertOptions, shown } from './arguments.js';
 import { StorageAbortedError, StorageError, StorageInvalidArgumentError } from './errors.js';
+import { announceRetry } from './storage-events.js';
 import { MAX_TIMER } from './units.js';
 
 /** When and how often a failed call is repeated. Times are milliseconds. */
@@ -102,6 +103,7 @@ export async function withRetry<T>(
       if (number > retry.maxRetries || signal?.aborted || !shouldRetry(error)) throw error;
       const delay = retryDelay(number, retry, retryAfter(error));
       if (performance.now() + delay > deadline) throw error;
+      announceRetry();
       onRetry?.(error, number, delay);
       await wait(delay, signal);
     }

@@ -172,8 +172,10 @@ export class StorageView {
   ): Promise<T> {
     const operation = this.begin(name, key, options);
     try {
-      await this.open(operation);
-      return await call(operation);
+      return await operation.run(async () => {
+        await this.open(operation);
+        return call(operation);
+      });
     } catch (error) {
       throw operation.failure(error);
     } finally {

@@ -226,11 +226,14 @@ export class Storage<Name extends string = string> {
     try {
       await this.#view.open(operation);
       const fullKey = this.#view.fullKey(key);
-      const { file, range, body } = await openDownload(this.#view, fullKey, options, operation);
-      return new Download(this.#view.own(file), range, body);
+      const { file, range, body } = await operation.run(() =>
+        openDownload(this.#view, fullKey, options, operation),
+      );
+      return new Download(this.#view.own(file), range, body, this.name);
     } catch (error) {
+      const failure = operation.failure(error);
       operation.end();
-      throw operation.failure(error);
+      throw failure;
     }
   }
 
@@ -491,7 +494,7 @@ export class Storage<Name extends string = string> {
             checksum: checksum === undefined ? undefined : parseChecksum(checksum),
             maxSize: this.#view.maxPartSize,
             onWait: (waiting) => operation.sourceWaits(waiting),
-            onBytes: () => {},
+            onBytes: (count) => operation.countBytes(count),
           }),
         );
         return operation.repeat(() =>

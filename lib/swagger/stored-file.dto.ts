@@ -51,8 +51,9 @@ function describeProperties(
   { prototype }: { readonly prototype: object },
   properties: Readonly<Record<string, object>>,
 ): void {
-  const names = Object.keys(properties).map((name) => `:${name}`);
-  Reflect.defineMetadata(API_PROPERTIES, names, prototype);
+  const inherited = (Reflect.getMetadata(API_PROPERTIES, prototype) ?? []) as string[];
+  const own = Object.keys(properties).map((name) => `:${name}`);
+  Reflect.defineMetadata(API_PROPERTIES, [...inherited, ...own], prototype);
   for (const [name, property] of Object.entries(properties)) {
     Reflect.defineMetadata(API_PROPERTY, { isArray: false, ...property }, prototype, name);
   }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { type ParsedRetryOptions, retryDelay } from '../../core/retry.js';
+import { announceRetry } from '../../core/storage-events.js';
 
 /** The SDK's own interface, which no package of ours exports. */
 export type S3RetryStrategy = Extract<
@@ -42,6 +43,7 @@ export function retryStrategy(options: ParsedRetryOptions): S3RetryStrategy {
         // The SDK reports the request's own error then, not this one.
         throw new Error('No further attempt');
       }
+      announceRetry();
       const signal = callSignal.getStore();
       await sleep(delay, undefined, signal ? { signal } : {});
       return token(retries, start);

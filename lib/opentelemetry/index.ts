@@ -1,0 +1,1 @@
+export { instrumentStorages, type StorageInstrumentationOptions } from './instrument-storages.js';

@@ -1,0 +1,136 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { Readable } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { inspect } from 'node:util';
+import {
+  createStorage,
+  OPERATION_END,
+  OPERATION_RETRY,
+  OPERATION_START,
+  type Storage,
+  type StorageCallEvent,
+  StorageFileNotFoundError,
+} from '../../lib/index.js';
+import { fakeStorage, startS3Server } from '../../lib/testing/index.js';
+import { until } from '../nest/app-fixture.js';
+
+describe('what becomes of a call', () => {
+  const told: [channel: string, StorageCallEvent][] = [];
+  const listeners = [OPERATION_START, OPERATION_RETRY, OPERATION_END].map(
+    (name) =>
+      [name, (message: unknown) => void told.push([name, message as StorageCallEvent])] as const,
+  );
+
+  beforeEach(() => {
+    told.length = 0;
+    for (const [name, listener] of listeners) subscribe(name, listener);
+  });
+
+  afterEach(() => {
+    for (const [name, listener] of listeners) unsubscribe(name, listener);
+  });
+
+  const ended = (operation: string): StorageCallEvent | undefined =>
+    told.find(([name, event]) => name === OPERATION_END && event.operation === operation)?.[1];
+
+  test('is told on diagnostics channels, the same object from start to end', async () => {
+    const storage = fakeStorage('files', { prefix: 'secret/' });
+    await storage.put('name-of-a-person.txt', Readable.from(['hel', 'lo']));
+    expect(told.map(([name]) => name)).toEqual([OPERATION_START, OPERATION_END]);
+    const [[, event], [, atEnd]] = told as [(typeof told)[0], (typeof told)[0]];
+    expect(atEnd).toBe(event);
+    expect(event).toMatchObject({
+      storage: 'files',
+      driver: 'fake',
+      operation: 'put',
+      bytes: 5,
+      retries: 0,
+      duration: expect.any(Number),
+      errorCode: undefined,
+    });
+    expect(inspect(event) + JSON.stringify(event)).not.toMatch(/person|secret/);
+    expect(event.revealKey()).toBe('name-of-a-person.txt');
+  });
+
+  test('has the code of the error, and of nothing that was expected', async () => {
+    const storage = fakeStorage();
+    await expect(storage.get('a')).rejects.toThrow(StorageFileNotFoundError);
+    expect(ended('get')).toMatchObject({ errorCode: 'FILE_NOT_FOUND', bytes: 0 });
+    await storage.exists('a');
+    expect(ended('exists')).toMatchObject({ errorCode: undefined });
+  });
+
+  test('ends for a get when its body does, however that ends', async () => {
+    await using server = await startS3Server({ buckets: ['photos'] });
+    await using storage: Storage = createStorage('photos', {
+      driver: 's3',
+      provider: 'aws',
+      bucket: 'photos',
+      endpoint: server.endpoint,
+      region: server.region,
+      ...server.credentials,
+      retry: { maxRetries: 2, baseDelay: 0 },
+    });
+    await storage.put('a', Buffer.alloc(3 * 1024 ** 2));
+    const download = await storage.get('a');
+    expect(ended('get')).toBeUndefined();
+    await download.bytes();
+    await until(() => ended('get') !== undefined);
+    expect(ended('get')).toMatchObject({
+      bytes: 3 * 1024 ** 2,
+      errorCode: undefined,
+      driver: 's3',
+    });
+
+    told.length = 0;
+    server.fail({ operation: 'GetObject', with: { status: 503, code: 'SlowDown' }, times: 2 });
+    const left = await storage.get('a');
+    expect(told.map(([name]) => name)).toEqual([OPERATION_START, OPERATION_RETRY, OPERATION_RETRY]);
+    left.destroy();
+    await until(() => ended('get') !== undefined);
+    expect(ended('get')!.bytes).toBeLessThan(3 * 1024 ** 2);
+    expect(ended('get')!.retries).toBe(2);
+  });
+
+  test('counts what the storage itself repeats, and a listing that is left', async () => {
+    const storage = fakeStorage('files', { retry: { maxRetries: 1, baseDelay: 0 } });
+    await storage.failOn('put').put('a', 'hello');
+    expect(ended('put')).toMatchObject({ retries: 1 });
+    for await (const _file of storage.list()) break;
+    expect(ended('list')).toMatchObject({ errorCode: undefined });
+  });
+});
+
+test('a body that nobody can read any more is freed, and told of once', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  await using server = await startS3Server({ buckets: ['photos'] });
+  await using storage: Storage = createStorage('dropped', {
+    driver: 's3',
+    provider: 'aws',
+    bucket: 'photos',
+    endpoint: server.endpoint,
+    region: server.region,
+    ...server.credentials,
+  });
+  await storage.put('a', Buffer.alloc(3 * 1024 ** 2));
+  const emitWarning = process.emitWarning.bind(process);
+  const warnings: unknown[][] = [];
+  process.emitWarning = (...args: unknown[]) => void warnings.push(args);
+  try {
+    await (async () => void (await storage.get('a')))();
+    await until(() => {
+      collectGarbage();
+      return warnings.length > 0;
+    });
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+  expect(warnings).toEqual([
+    [
+      expect.stringContaining('the storage "dropped"'),
+      expect.objectContaining({ code: 'STORAGE_BODY_NOT_READ' }),
+    ],
+  ]);
+}, 60_000);
