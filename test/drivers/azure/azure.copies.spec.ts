@@ -109,7 +109,7 @@ describe('a copy', () => {
     // Before the copy itself, and before the blocks are committed.
     azure.proxy.fail(
       url === COMMIT
-        ? { method: 'HEAD', skip: 1, with: { before: replace } }
+        ? { method: 'HEAD', after: 1, with: { before: replace } }
         : { method: 'PUT', url, with: { before: replace } },
     );
     const copied = await azure.driver.copy('from', 'to', { signal, ...attributes });
@@ -159,7 +159,7 @@ describe('a copy', () => {
   ])('%s whose answer is lost succeeds', async (_, attributes, url) => {
     await using azure = await open({ retry: { maxRetries: 1 } });
     await azure.driver.put('from', Buffer.from('new'), putOptions());
-    azure.proxy.fail({ method: 'PUT', url, times: Infinity, with: 'lose answer' });
+    azure.proxy.fail({ method: 'PUT', url, times: Infinity, with: 'lose-answer' });
     const copied = await azure.driver.copy('from', 'to', {
       signal,
       ifNoneMatch: '*',
@@ -212,7 +212,7 @@ test('a container that a shared access signature opens is copied in by the same 
   const { openDriver } = await import('./open-azure.js');
   const driver = await openDriver({
     container: azure.container,
-    accountUrl: `${azure.proxy.origin}${url.pathname.slice(0, url.pathname.lastIndexOf('/'))}`,
+    accountUrl: `${azure.proxy.endpoint}${url.pathname.slice(0, url.pathname.lastIndexOf('/'))}`,
     sasToken: url.search,
   });
   try {

@@ -86,7 +86,7 @@ describe('deleting', () => {
   test('repeats a batch whose answer is lost', async () => {
     await using azure = await open();
     const keys = await fill(azure, 3);
-    azure.proxy.fail({ method: 'POST', url: BATCH, with: 'lose answer' });
+    azure.proxy.fail({ method: 'POST', url: BATCH, with: 'lose-answer' });
     expect(await azure.driver.deleteMany(keys, { signal })).toEqual({ failed: [] });
   });
 
@@ -149,7 +149,7 @@ describe('deleting', () => {
         expiresOn: new Date(Date.now() + 600_000),
       }),
     );
-    const accountUrl = azure.proxy.origin + url.pathname.slice(0, url.pathname.lastIndexOf('/'));
+    const accountUrl = azure.proxy.endpoint + url.pathname.slice(0, url.pathname.lastIndexOf('/'));
     const driver = await openDriver({
       container: azure.container,
       accountUrl,

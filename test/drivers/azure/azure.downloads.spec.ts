@@ -158,7 +158,7 @@ describe('a body that breaks off', () => {
     await using azure = await open();
     const bytes = randomBytes(2 * MIB);
     await azure.driver.put('key', bytes, putOptions());
-    azure.proxy.fail({ method: 'GET', with: { resetAfter: after } });
+    azure.proxy.fail({ method: 'GET', with: { resetAnswerAt: after } });
     const download = await azure.driver.get('key', { signal, range: { start: 10 } });
     expect((await read(download)).equals(bytes.subarray(10))).toBe(true);
     const [, second] = azure.proxy.seen('GET');
@@ -174,7 +174,7 @@ describe('a body that breaks off', () => {
     await using azure = await open({ retry: { maxRetries: 1 } });
     const bytes = randomBytes(MIB);
     await azure.driver.put('key', bytes, putOptions());
-    azure.proxy.fail({ method: 'GET', times: 5, with: { resetAfter: 100_000 } });
+    azure.proxy.fail({ method: 'GET', times: 5, with: { resetAnswerAt: 100_000 } });
     expect((await read(await azure.driver.get('key', { signal }))).equals(bytes)).toBe(true);
     expect(azure.proxy.seen('GET')).toHaveLength(6);
   });
@@ -182,7 +182,7 @@ describe('a body that breaks off', () => {
   test('and does not come back fails, and never ends as if it were complete', async () => {
     await using azure = await open({ retry: { maxRetries: 2 } });
     await azure.driver.put('key', randomBytes(MIB), putOptions());
-    azure.proxy.fail({ method: 'GET', with: { resetAfter: 1000 } });
+    azure.proxy.fail({ method: 'GET', with: { resetAnswerAt: 1000 } });
     azure.proxy.fail({ method: 'GET', times: Infinity, with: 'reset' });
     const error = await rejected(read(await azure.driver.get('key', { signal })));
     expect(error).toBeInstanceOf(StorageConnectionError);
@@ -192,7 +192,7 @@ describe('a body that breaks off', () => {
   test('of a file that is replaced meanwhile fails: there is no other half of it', async () => {
     await using azure = await open();
     await azure.driver.put('key', randomBytes(MIB), putOptions());
-    azure.proxy.fail({ method: 'GET', with: { resetAfter: 1000 } });
+    azure.proxy.fail({ method: 'GET', with: { resetAnswerAt: 1000 } });
     azure.proxy.fail({
       method: 'GET',
       with: {
@@ -220,7 +220,7 @@ describe('time', () => {
     await using azure = await open({ timeout: 100 });
     const bytes = randomBytes(MIB);
     await azure.other.put('key', bytes, putOptions());
-    azure.proxy.fail({ method: 'GET', with: { stallAfter: 100_000 } });
+    azure.proxy.fail({ method: 'GET', with: { stallAnswerAt: 100_000 } });
     expect((await read(await azure.driver.get('key', { signal }))).equals(bytes)).toBe(true);
     expect(azure.proxy.seen('GET')).toHaveLength(2);
   });
@@ -228,7 +228,7 @@ describe('time', () => {
   test('runs out for a body that hangs for good', async () => {
     await using azure = await open({ timeout: 50, retry: { maxRetries: 1 } });
     await azure.other.put('key', randomBytes(MIB), putOptions());
-    azure.proxy.fail({ method: 'GET', times: Infinity, with: { stallAfter: 0 } });
+    azure.proxy.fail({ method: 'GET', times: Infinity, with: { stallAnswerAt: 0 } });
     const download = await azure.driver.get('key', { signal });
     expect(await rejected(read(download))).toBeInstanceOf(StorageTimeoutError);
   });
@@ -267,7 +267,7 @@ describe('a body', () => {
   test('that is destroyed while it is fetched anew gives up', async () => {
     await using azure = await open();
     await azure.other.put('key', randomBytes(MIB), putOptions());
-    azure.proxy.fail({ method: 'GET', with: { resetAfter: 1000 } });
+    azure.proxy.fail({ method: 'GET', with: { resetAnswerAt: 1000 } });
     azure.proxy.fail({ method: 'GET', with: 'stall' });
     const body = stream(await azure.driver.get('key', { signal }));
     body.resume().on('error', () => {});

@@ -192,7 +192,7 @@ describe('a multipart upload', () => {
     await using azure = await open({ retry: { maxRetries: 0 } });
     const upload = await start(azure);
     const part = await azure.driver.uploadPart(upload, 1, Buffer.from('hello'), options);
-    azure.proxy.fail({ method: 'PUT', url, with: 'lose answer' });
+    azure.proxy.fail({ method: 'PUT', url, with: 'lose-answer' });
     const conditions = { signal, ifNoneMatch: '*' } as const;
     const file = await azure.driver.completeMultipartUpload(upload, [part], conditions);
     expect(file).toEqual(await azure.driver.info('key', { signal }));

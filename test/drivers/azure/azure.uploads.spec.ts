@@ -118,8 +118,8 @@ describe('a put', () => {
   test('repeats what fails in passing, and only that', async () => {
     await using azure = await open();
     const busy = { status: 503, headers: { 'x-ms-error-code': 'ServerBusy' } };
-    azure.proxy.fail({ url: BLOCK, skip: 1, with: busy });
-    azure.proxy.fail({ url: BLOCK, skip: 1, with: 'reset' });
+    azure.proxy.fail({ url: BLOCK, after: 1, with: busy });
+    azure.proxy.fail({ url: BLOCK, after: 1, with: 'reset' });
     azure.proxy.fail({ url: COMMIT, with: busy });
     const bytes = randomBytes(4 * MIB);
     await azure.driver.put('key', chunks(bytes), putOptions({ partSize: MIB }));
@@ -211,7 +211,7 @@ describe('a put that fails', () => {
     await azure.driver.put('key', Buffer.from('old'), putOptions());
     azure.proxy.fail({
       url: BLOCK,
-      skip: 1,
+      after: 1,
       times: Infinity,
       with: { status: 403, headers: { 'x-ms-error-code': 'AuthorizationFailure' } },
     });
@@ -260,7 +260,7 @@ describe('a write whose answer is lost', () => {
           what === 'creates'
             ? undefined
             : await azure.driver.put('key', Buffer.from('old'), putOptions());
-        azure.proxy.fail({ method: 'PUT', url, times, with: 'lose answer' });
+        azure.proxy.fail({ method: 'PUT', url, times, with: 'lose-answer' });
         const bytes = randomBytes(size);
         const options = putOptions({
           partSize: MIB,
@@ -287,7 +287,7 @@ describe('a write whose answer is lost', () => {
           },
         },
       });
-      azure.proxy.fail({ method: 'PUT', url, with: 'lose answer' });
+      azure.proxy.fail({ method: 'PUT', url, with: 'lose-answer' });
       const options = putOptions({ partSize: MIB, ifNoneMatch: '*' });
       const put = azure.driver.put('key', chunks(bytes), options);
       expect(await rejected(put)).toBeInstanceOf(StorageFileExistsError);
@@ -301,7 +301,7 @@ describe('a write whose answer is lost', () => {
     await using azure = await open();
     const old =
       what === 'creates' ? undefined : await azure.other.put('key', Buffer.from('0'), putOptions());
-    azure.proxy.fail({ method: 'PUT', url: PUT_BLOB, with: 'lose answer' });
+    azure.proxy.fail({ method: 'PUT', url: PUT_BLOB, with: 'lose-answer' });
     azure.proxy.fail({
       method: 'PUT',
       url: PUT_BLOB,

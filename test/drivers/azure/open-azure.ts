@@ -16,7 +16,7 @@ import type { FileAttributes } from '../../../lib/core/stored-file.js';
 import { createAzureDriver } from '../../../lib/drivers/azure/azure.driver.js';
 import type { AzureStorageOptions } from '../../../lib/drivers/azure/azure.options.js';
 import { type Azurite, connectionString, startAzurite } from './azurite.js';
-import { FaultProxy } from './fault-proxy.js';
+import { type FaultProxy, startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
 
 export const MIB = 1024 ** 2;
 
@@ -56,7 +56,7 @@ export function useAzurite(): {
 
 /** A driver behind a proxy; retries come at once. */
 async function openAzure(azurite: Azurite, options: DriverOptions = {}): Promise<OpenAzure> {
-  const proxy = await FaultProxy.start(new URL(azurite.endpoint).origin);
+  const proxy = await startFaultProxy({ target: new URL(azurite.endpoint).origin });
   const container = randomUUID();
   const direct = new ContainerClient(azurite.connectionString, container);
   await direct.create();
@@ -97,7 +97,7 @@ export function openDriver({
 
 /** The emulator's account as it is behind the proxy. */
 export function proxied(azurite: Azurite, proxy: FaultProxy): string {
-  return connectionString(proxy.origin + new URL(azurite.endpoint).pathname);
+  return connectionString(proxy.endpoint + new URL(azurite.endpoint).pathname);
 }
 
 /** A signal that is never aborted. */

@@ -1,7 +1,7 @@
 import { StorageConnectionError } from '../../../lib/core/errors.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
-import { FaultProxy } from '../azure/fault-proxy.js';
+import { startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
 import { clientOf, listAll, openDriver, putOptions, rejection, signal } from './open-gcs.js';
 
 const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>>> = {
@@ -17,8 +17,8 @@ describe.each([200, 202, 404])(
   (status) => {
     test('is no answer to any call', async () => {
       const server = await startGcsServer();
-      await using proxy = await FaultProxy.start(server.endpoint);
-      const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.origin };
+      await using proxy = await startFaultProxy({ target: server.endpoint });
+      const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
       const client = clientOf({ ...server, clientOptions });
       const driver = await openDriver(server, { client, retry: { maxRetries: 0 } });
       await driver.put('key', Buffer.from('a'), putOptions());

@@ -9,7 +9,11 @@ import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
 import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
 import { startS3Server } from '../../../lib/testing/s3-server/index.js';
 import { connectionString } from '../azure/azurite.js';
-import { FaultProxy, type FaultRule } from '../azure/fault-proxy.js';
+import {
+  type FaultProxy,
+  type ProxyFaultOptions,
+  startFaultProxy,
+} from '../../../lib/testing/fault-proxy/index.js';
 import {
   chunks,
   MIB,
@@ -36,7 +40,7 @@ interface Opened extends AsyncDisposable {
 /** What each driver needs to be opened behind a proxy, and the requests by which it commits a write. */
 interface Service {
   readonly open: (timeout?: number) => Promise<Opened>;
-  readonly commits: Readonly<Record<Write, Omit<FaultRule, 'with'>>>;
+  readonly commits: Readonly<Record<Write, Omit<ProxyFaultOptions, 'with'>>>;
   readonly partSize: number;
 }
 
@@ -64,9 +68,9 @@ const services: Readonly<Record<string, Service>> = {
   s3: {
     open: async (timeout) => {
       const server = await startS3Server({ defaultChecksum: 'none' });
-      const proxy = await FaultProxy.start(server.endpoint);
+      const proxy = await startFaultProxy({ target: server.endpoint });
       const given = timeout === undefined ? {} : { timeout };
-      const driver = await openS3(server, { endpoint: proxy.origin, ...given });
+      const driver = await openS3(server, { endpoint: proxy.endpoint, ...given });
       const direct = await openS3(server);
       return {
         proxy,
@@ -89,11 +93,11 @@ const services: Readonly<Record<string, Service>> = {
   gcs: {
     open: async (timeout) => {
       const server = await startGcsServer();
-      const proxy = await FaultProxy.start(server.endpoint);
+      const proxy = await startFaultProxy({ target: server.endpoint });
       const given = timeout === undefined ? {} : { timeout };
       const client = clientOf({
         ...server,
-        clientOptions: { ...server.clientOptions, apiEndpoint: proxy.origin },
+        clientOptions: { ...server.clientOptions, apiEndpoint: proxy.endpoint },
       });
       const driver = await openGcs(server, { ...given, client });
       const direct = await openGcs(server);
@@ -106,8 +110,8 @@ const services: Readonly<Record<string, Service>> = {
     },
     commits: {
       // The first is refused, because something is stored.
-      put: { method: 'POST', url: /uploadType=multipart/, skip: 1 },
-      'put in parts': { method: 'PUT', url: /upload_id=/, skip: 1 },
+      put: { method: 'POST', url: /uploadType=multipart/, after: 1 },
+      'put in parts': { method: 'PUT', url: /upload_id=/, after: 1 },
       copy: { method: 'POST', url: /rewriteTo/ },
       part: { method: 'POST', url: /uploadType=multipart/ },
       'multipart upload': { method: 'POST', url: /\/compose/ },
@@ -224,8 +228,8 @@ describe.each(Object.entries(services))('%s', (_, { open, commits, partSize }) =
     proxy.fail({ ...rule, with: 'stall' });
     const abort = new AbortController();
     const outcome = settlement(write(abort.signal));
-    const [method, skip] = [rule.method!, rule.skip ?? 0];
-    await until(() => proxy.seen(method, rule.url).length > skip);
+    const [method, after] = [rule.method!, rule.after ?? 0];
+    await until(() => proxy.seen(method, rule.url).length > after);
     const reason = new Error('enough');
     abort.abort(reason);
     const error = await outcome;
@@ -240,7 +244,7 @@ describe.each(Object.entries(services))('%s', (_, { open, commits, partSize }) =
       await using service = await open(300);
       const { proxy } = service;
       const { write, isDone } = await prepare(service, kind, partSize);
-      proxy.fail({ ...commits[kind], with: 'keep answer' });
+      proxy.fail({ ...commits[kind], with: 'keep-answer' });
       const abort = new AbortController();
       const outcome = settlement(write(abort.signal));
       while (!(await isDone())) await setImmediate();
@@ -277,7 +281,7 @@ describe('a client of one’s own, whose connections nobody can watch,', () => {
 
   test('of Azure has its answer, too', async () => {
     await using opened = await openAzure();
-    const driver = await azure(opened.proxy.origin, opened.container);
+    const driver = await azure(opened.proxy.endpoint, opened.container);
     await expectAnswered(opened.proxy, driver, { method: 'PUT', url: /\/key$/ });
     expect(String(await readKey(opened.other, 'key'))).toBe('new');
     await driver.close();
@@ -287,7 +291,7 @@ describe('a client of one’s own, whose connections nobody can watch,', () => {
     const opened = await services['s3']!.open();
     await using _ = opened;
     const client = new S3Client({
-      endpoint: opened.proxy.origin,
+      endpoint: opened.proxy.endpoint,
       region: 'us-east-1',
       forcePathStyle: true,
       credentials: (opened.direct as StorageDriver<S3Client>).client.config.credentials,
@@ -307,7 +311,7 @@ describe('a client of one’s own, whose connections nobody can watch,', () => {
 async function expectAnswered(
   proxy: FaultProxy,
   driver: StorageDriver,
-  rule: Omit<FaultRule, 'with'>,
+  rule: Omit<ProxyFaultOptions, 'with'>,
 ): Promise<void> {
   let letGo = (): void => {};
   proxy.fail({ ...rule, with: { hold: new Promise((resolve) => (letGo = resolve)) } });

@@ -1,0 +1,44 @@
+import { Duplex, Transform } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const SLICES_PER_SECOND = 50;
+
+/** Flips a bit of the first byte. */
+export function corrupting(): Transform {
+  let isDone = false;
+  return new Transform({
+    transform(chunk: Buffer, _, callback) {
+      if (!isDone) chunk[0]! ^= 1;
+      isDone = true;
+      callback(null, chunk);
+    },
+  });
+}
+
+/** Lets so many bytes pass, and drops what follows. `onPassed` is called once they are out. */
+export function passing(bytes: number, onPassed: () => void): Transform {
+  let left = bytes;
+  return new Transform({
+    transform(chunk: Buffer, _, callback) {
+      const part = chunk.subarray(0, left);
+      const isLast = left > 0 && part.byteLength === left;
+      left -= part.byteLength;
+      callback(null, part.byteLength > 0 ? part : undefined);
+      // What was handed over goes out with the current turn of the event loop.
+      if (isLast) setImmediate(onPassed);
+    },
+  });
+}
+
+/** Lets so many bytes pass in a second. */
+export function slowed(bytesPerSecond: number): Duplex {
+  const slice = Math.max(1, Math.floor(bytesPerSecond / SLICES_PER_SECOND));
+  return Duplex.from(async function* (source: AsyncIterable<Buffer>) {
+    for await (const chunk of source) {
+      for (let start = 0; start < chunk.byteLength; start += slice) {
+        await sleep(1000 / SLICES_PER_SECOND);
+        yield chunk.subarray(start, start + slice);
+      }
+    }
+  });
+}
