@@ -187,6 +187,9 @@ const BY_STATUS: Readonly<Record<number, MakeError>> = {
 /** The SDK's code for an answer that is no document, such as a page of a proxy. Its message repeats all of that. */
 const UNPARSED = 'PARSE_ERROR';
 
+/** The SDK's words for a batch's answer that broke off: it takes what came for the whole. */
+const BROKEN_BATCH = /^Invalid state: (?:sub responses|find non-empty line)/;
+
 const failures = new WeakMap<object, AzureFailure>();
 
 /** The error that the caller gets, whatever was thrown. A StorageError is that very one. */
@@ -243,10 +246,11 @@ export function unreadableAnswer(reason = 'The answer has no etag'): StorageErro
   return unreadable(failure, { cause: causeOf(failure) });
 }
 
-function makeError({ name, status, code }: AzureFailure): MakeError {
+function makeError({ name, status, code, message }: AzureFailure): MakeError {
   if (status === undefined) {
     // What the SDK trips over when it reads such an answer.
     if (code === undefined && /^(?:Range|Type)Error$/.test(name)) return unreadable;
+    if (code === undefined && BROKEN_BATCH.test(message)) return broken;
     if (code === 'ETIMEDOUT') return timedOut;
     if (code !== undefined && CONNECTION_CODES.has(code)) {
       return (_, context) => new StorageConnectionError(undefined, context);

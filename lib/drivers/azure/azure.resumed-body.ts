@@ -3,11 +3,14 @@ import { StorageAbortedError, StorageConnectionError } from '../../core/errors.j
 import type { ByteRange } from '../../core/range.js';
 import { toStorageError } from './azure.errors.js';
 
+/** Bytes after which a connection was worth its while: few at a time would go on for ever. */
+const PROGRESS = 64 * 1024;
+
 interface ResumedBodyOptions {
   /** Opens the rest of the same version, from the byte on. */
   readonly resume: (start: number, signal: AbortSignal) => Promise<Readable>;
   readonly signal: AbortSignal;
-  /** Times in a row that the body may break off without a byte having come. */
+  /** Times that the body may break off one after the other, with no more than `PROGRESS` between. */
   readonly maxFailures: number;
 }
 
@@ -21,6 +24,8 @@ export class ResumedBody extends Readable {
   /** The next byte. */
   #position: number;
   #failures = 0;
+  /** Where it last broke off. */
+  #broken: number;
 
   constructor(
     source: Readable,
@@ -29,6 +34,7 @@ export class ResumedBody extends Readable {
   ) {
     super();
     this.#position = range.start;
+    this.#broken = range.start;
     this.#read(source);
   }
 
@@ -55,7 +61,6 @@ export class ResumedBody extends Readable {
     source
       .on('data', (chunk: Buffer) => {
         this.#position += chunk.byteLength;
-        this.#failures = 0;
         if (!this.push(chunk)) source.pause();
       })
       .on('end', onEnd)
@@ -78,6 +83,8 @@ export class ResumedBody extends Readable {
       this.destroy(new StorageAbortedError(undefined, { cause: settings.signal.reason }));
       return;
     }
+    if (this.#position - this.#broken > PROGRESS) this.#failures = 0;
+    this.#broken = this.#position;
     if (this.#failures >= settings.maxFailures) {
       this.destroy(brokenOff(error));
       return;

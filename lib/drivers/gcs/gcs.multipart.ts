@@ -73,7 +73,6 @@ export async function startMultipartUpload(
   await putBytes(bucket, manifest, new Uint8Array(0), {
     ...options,
     metadata: { ...options.metadata, [KEY]: key, [UPLOAD_ID]: uploadId },
-    ifNoneMatch: '*',
   });
   return uploadId;
 }

@@ -94,9 +94,10 @@ async function exchangeWhole(bucket: GcsBucket, request: GcsRequest): Promise<Gc
   const message = await authorized(bucket, request);
   const answer = await wholeAnswer(message, request.signal);
   const isOfService = !isWebPage(answer) || !isAboutFiles(answer.status);
-  if (isOfService && !isPassing(answer.status) && !isThrottling(answer)) return answer;
-  const error = isOfService ? answerError(answer) : unreadableAnswer(answer);
-  if (!isOfService || answer.status >= 500) markUncertain(error);
+  const isBelieved = isOfService && !isFailedSuccess(answer);
+  if (isBelieved && !isPassing(answer.status) && !isThrottling(answer)) return answer;
+  const error = isBelieved ? answerError(answer) : unreadableAnswer(answer);
+  if (!isBelieved || answer.status >= 500) markUncertain(error);
   throw error;
 }
 
@@ -251,6 +252,11 @@ function isAboutFiles(status: number): boolean {
 /** Statuses after which Google asks to try again. */
 function isPassing(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501);
+}
+
+/** Something failed once the head of the answer was out: what came of the request is anybody's guess. */
+function isFailedSuccess({ status, body }: GcsAnswer): boolean {
+  return status < 300 && /^\s*\{\s*"error"\s*:/.test(body.subarray(0, 64).toString('latin1'));
 }
 
 /** Google also throttles by 403, which only the reason tells from a refusal. */

@@ -53,11 +53,31 @@ export async function readHead(
     return { ...head, ContentLength: lengthOf(head) };
   } catch (error) {
     const failure = readFailure(error);
+    if (failure.status === 400) throw (await failureInWords(bucket, key, signal)) ?? error;
     // Some services call an answer without a body HTML, too: theirs has the id of the request.
     const isOfService = failure.requestId !== undefined || !isWebPage(failure);
     if (failure.status !== 404 || !isOfService) throw error;
     await assertBucket(bucket, signal);
     throw new StorageFileNotFoundError(undefined, { cause: toStorageError(error).cause });
+  }
+}
+
+/**
+ * Why the file cannot be read, as an answer with a body tells it: to a HEAD, expired credentials and much else are no more
+ * than a 400. `undefined` when it can be read.
+ */
+async function failureInWords(
+  { client, bucket }: S3Bucket,
+  key: string,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const command = new GetObjectCommand({ Bucket: bucket, Key: key, Range: 'bytes=0-0' });
+  try {
+    const { Body } = await send({ client }, command, signal);
+    if (Body instanceof Readable) Body.on('error', () => {}).destroy();
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

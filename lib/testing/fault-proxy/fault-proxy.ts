@@ -26,6 +26,8 @@ export interface ProxiedRequest {
   /** The raw path and query. */
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
+  /** What struck it, if anything did. */
+  readonly fault: ProxyFaultEffect | undefined;
 }
 
 /** A running proxy. Everything it tells is as of now. */
@@ -175,8 +177,8 @@ class RunningProxy implements FaultProxy {
       this.#inFlight--;
       this.#log.changed();
     });
-    this.#log.add({ method, url, headers });
     const effect = this.#faults.strike(method, url);
+    this.#log.add({ method, url, headers, fault: effect });
     if (effect === 'unread') return;
     if (effect === 'stall') {
       // Read to its end, so that it shows when the client is gone.
@@ -343,19 +345,22 @@ async function answerTwice(
   response.end(body, () => socket.write(Buffer.concat([head, body])));
 }
 
-/** Passes the first bytes of the answer's body on. */
+/** Passes the first bytes of the answer's body on. One that is shorter passes whole. */
 function passSome(
   answered: IncomingMessage,
   response: ServerResponse,
   bytes: number,
   onPassed: () => void,
 ): void {
-  if (bytes === 0) {
-    answered.resume();
-    setImmediate(onPassed);
-    return;
-  }
-  answered.pipe(passing(bytes, onPassed)).pipe(response, { end: false });
-  // Shorter than that: its end is what does not come.
-  answered.on('end', onPassed);
+  let isBroken = false;
+  const cut = (): void => {
+    isBroken = true;
+    onPassed();
+  };
+  answered
+    .pipe(passing(bytes, cut))
+    .on('end', () => {
+      if (!isBroken) response.end();
+    })
+    .pipe(response, { end: false });
 }

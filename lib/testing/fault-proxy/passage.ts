@@ -15,17 +15,19 @@ export function corrupting(): Transform {
   });
 }
 
-/** Lets so many bytes pass, and drops what follows. `onPassed` is called once they are out. */
+/** Lets so many bytes pass, and drops what follows. `onPassed` is called once they are out, and there is more. */
 export function passing(bytes: number, onPassed: () => void): Transform {
   let left = bytes;
+  let isOver = false;
   return new Transform({
     transform(chunk: Buffer, _, callback) {
       const part = chunk.subarray(0, left);
-      const isLast = left > 0 && part.byteLength === left;
       left -= part.byteLength;
       callback(null, part.byteLength > 0 ? part : undefined);
+      if (isOver || part.byteLength === chunk.byteLength) return;
+      isOver = true;
       // What was handed over goes out with the current turn of the event loop.
-      if (isLast) setImmediate(onPassed);
+      setImmediate(onPassed);
     },
   });
 }

@@ -30,7 +30,7 @@ export type ProxyFaultEffect =
   | ProxyAnswer
   /** The connection is reset, on both sides, once so much of the request has passed. */
   | { readonly resetRequestAt: number }
-  /** The connection is reset once so much of the answer has passed; its head in any case. */
+  /** The connection is reset once so much of the answer has passed. Shorter ones pass whole, here and below. */
   | { readonly resetAnswerAt: number }
   /** Nothing more comes once so much of the answer has passed; the connection stays open. */
   | { readonly stallAnswerAt: number }

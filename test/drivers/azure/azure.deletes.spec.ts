@@ -90,6 +90,18 @@ describe('deleting', () => {
     expect(await azure.driver.deleteMany(keys, { signal })).toEqual({ failed: [] });
   });
 
+  test('repeats a batch whose answer breaks off in its body', async () => {
+    await using azure = await open();
+    const keys = await fill(azure, 3);
+    azure.proxy.fail({ method: 'POST', url: BATCH, with: { truncateAnswerAt: 10 } });
+    expect(await azure.driver.deleteMany(keys, { signal })).toEqual({ failed: [] });
+    azure.proxy.fail({ method: 'POST', url: BATCH, times: Infinity, with: { resetAnswerAt: 10 } });
+    await expect(azure.driver.deleteMany(keys, { signal })).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryable: true,
+    });
+  });
+
   test('tries those again that fail in passing, and only those', async () => {
     await using azure = await open();
     const keys = await fill(azure, 3);

@@ -179,6 +179,15 @@ describe('a body that breaks off', () => {
     expect(azure.proxy.seen('GET')).toHaveLength(6);
   });
 
+  test('again and again after a few bytes fails in the end', async () => {
+    await using azure = await open({ retry: { maxRetries: 2 } });
+    await azure.driver.put('key', randomBytes(MIB), putOptions());
+    azure.proxy.fail({ method: 'GET', times: Infinity, with: { resetAnswerAt: 10 } });
+    const download = await azure.driver.get('key', { signal });
+    await expect(read(download)).rejects.toBeInstanceOf(StorageConnectionError);
+    expect(azure.proxy.seen('GET')).toHaveLength(3);
+  });
+
   test('and does not come back fails, and never ends as if it were complete', async () => {
     await using azure = await open({ retry: { maxRetries: 2 } });
     await azure.driver.put('key', randomBytes(MIB), putOptions());

@@ -1,7 +1,7 @@
 import { StorageConnectionError } from '../../../lib/core/errors.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
-import { startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
+import { errorAnswer, startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
 import { clientOf, listAll, openDriver, putOptions, rejection, signal } from './open-gcs.js';
 
 const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>>> = {
@@ -11,6 +11,30 @@ const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>
   delete: (driver) => driver.deleteMany(['key'], { signal }),
   copy: (driver) => driver.copy('key', 'to', { signal }),
 };
+
+test('an error with status 200 is no success of any call, and is tried again', async () => {
+  const server = await startGcsServer();
+  await using proxy = await startFaultProxy({ target: server.endpoint });
+  const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+  const client = clientOf({ ...server, clientOptions });
+  const driver = await openDriver(server, { client, retry: { maxRetries: 1 } });
+  for (const [name, call] of Object.entries(CALLS)) {
+    await server.putObject('bucket', 'key', 'old');
+    const fault = proxy.fail({ times: Infinity, with: errorAnswer('gcs', 'ok-with-error') });
+    const error = await rejection(call(driver));
+    expect([name, error]).toEqual([name, expect.any(StorageConnectionError)]);
+    expect([name, error]).toEqual([name, expect.objectContaining({ retryable: true })]);
+    expect([name, [...server.objects('bucket').keys()]]).toEqual([name, ['key']]);
+    fault.clear();
+    proxy.fail({ with: errorAnswer('gcs', 'ok-with-error') });
+    await call(driver);
+    for (const key of server.objects('bucket').keys()) {
+      await driver.deleteMany([key], { signal });
+    }
+  }
+  await driver.close();
+  await server.close();
+});
 
 describe.each([200, 202, 404])(
   'a page of HTML with status %i, in place of the service,',

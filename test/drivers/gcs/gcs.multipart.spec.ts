@@ -7,7 +7,10 @@ import {
 } from '../../../lib/core/errors.js';
 import type { DriverUpload } from '../../../lib/core/storage-driver.js';
 import { startChecksum } from '../../../lib/core/checksum.js';
+import { startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
+import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
 import {
+  clientOf,
   openDriver,
   openGcs,
   type OpenGcs,
@@ -30,6 +33,19 @@ function left(gcs: OpenGcs): string[] {
 }
 
 describe('an upload in parts', () => {
+  test('begins also when somebody on the way sends the request twice', async () => {
+    const server = await startGcsServer();
+    await using proxy = await startFaultProxy({ target: server.endpoint });
+    const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+    const client = clientOf({ ...server, clientOptions });
+    const driver = await openDriver(server, { client });
+    proxy.fail({ with: 'forward-twice' });
+    const uploadId = await driver.startMultipartUpload('key', putOptions());
+    expect(await driver.listParts({ key: 'key', uploadId }, { signal })).toEqual([]);
+    await driver.close();
+    await server.close();
+  });
+
   test('joins them by their numbers, with the attributes of its start, and leaves nothing', async () => {
     await using gcs = await openGcs();
     const uploadId = await gcs.driver.startMultipartUpload('key', {

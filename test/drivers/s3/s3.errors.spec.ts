@@ -60,6 +60,19 @@ describe('errors', () => {
     expect((await failure(() => s3.driver.info('key', { signal }))).code).toBe('FILE_NOT_FOUND');
   });
 
+  test('tell of expired credentials, which an answer without a body cannot name', async () => {
+    await using s3 = await openS3(NO_RETRY);
+    await s3.driver.put('key', Buffer.from('x'), putOptions());
+    const expired = { status: 400, code: 'ExpiredToken' };
+    const head = s3.server.fail({ operation: 'HeadObject', times: Infinity, with: expired });
+    const get = s3.server.fail({ operation: 'GetObject', times: Infinity, with: expired });
+    expect((await failure(() => s3.driver.info('key', { signal }))).code).toBe('PERMISSION_DENIED');
+    get.clear();
+    expect((await failure(() => s3.driver.info('key', { signal }))).code).toBe('UNKNOWN');
+    head.clear();
+    expect((await s3.driver.info('key', { signal })).size).toBe(1);
+  });
+
   test('tell how long to wait', async () => {
     await using s3 = await openS3(NO_RETRY);
     s3.server.fail({
