@@ -18,6 +18,7 @@ import {
 import { encodeKey, isReserved, parseKey, parsePrefix, RESERVED_FOLDER } from './key.js';
 import { type MultipartUpload, parseMultipartUpload } from './multipart.js';
 import { type Operation, Operations } from './operations.js';
+import type { ParsedRetryOptions } from './retry.js';
 import type { DriverListOptions, DriverUpload, ListPage, StorageDriver } from './storage-driver.js';
 import type { ProgressCallback } from './progress.js';
 import type { ListPageOptions, SignalOption } from './storage-methods.js';
@@ -102,6 +103,10 @@ export class StorageView {
 
   get capabilities(): Capabilities {
     return this.driver.capabilities;
+  }
+
+  get retry(): ParsedRetryOptions {
+    return this.shared.options.retry;
   }
 
   /** Requests of one call in flight at once. */

@@ -24,6 +24,7 @@ import {
 } from './multipart.js';
 import type { Operation } from './operations.js';
 import { put } from './put.js';
+import { readWhole } from './read-whole.js';
 import { resumeMultipartUpload } from './resume.js';
 import type { SeekableBody } from './seekable-body.js';
 import { findStaged, type StagedFile, stage, sweepStaged } from './staging.js';
@@ -237,10 +238,9 @@ export class Storage<Name extends string = string> {
     }
   }
 
-  /** The whole file in memory. @throws as `get` */
+  /** The whole file in memory; read anew when it breaks off, by the storage's `retry`, but with `onProgress`. @throws as `get` */
   async getBytes(key: string, options: GetOptions = {}): Promise<Buffer> {
-    const download = await this.get(key, options);
-    return download.bytes();
+    return readWhole(this.#view, key, options, () => this.get(key, options));
   }
 
   /** What is stored under the key, without its bytes. @throws StorageFileNotFoundError */
