@@ -15,6 +15,8 @@ export interface FaultedBackend extends AsyncDisposable {
   readonly dialect: ServiceDialect;
   /** Bytes of the least part. */
   readonly partSize: number;
+  /** Whether a download that breaks off goes on by itself. */
+  readonly resumesDownloads: boolean;
   /** What is given out as the address of the service. */
   readonly target: string;
   /** A storage that reaches the service at the address. @param prefix of its own */
@@ -62,6 +64,7 @@ async function s3(): Promise<FaultedBackend> {
   const server = await startS3Server({ defaultChecksum: 'none' });
   return {
     dialect: 's3',
+    resumesDownloads: false,
     partSize: 5 * 1024 ** 2,
     target: server.endpoint,
     connect: (endpoint, prefix, options) =>
@@ -91,6 +94,7 @@ async function gcs(): Promise<FaultedBackend> {
   const server = await startGcsServer();
   return {
     dialect: 'gcs',
+    resumesDownloads: false,
     partSize: 256 * 1024,
     target: server.endpoint,
     connect: (apiEndpoint, prefix, options) => {
@@ -116,6 +120,7 @@ async function azure(): Promise<FaultedBackend> {
   await client.create();
   return {
     dialect: 'azure',
+    resumesDownloads: true,
     partSize: 256 * 1024,
     target: azurite.endpoint,
     connect: (endpoint, prefix, options) =>

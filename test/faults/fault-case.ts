@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { StorageError, StorageFileNotFoundError } from '../../lib/core/errors.js';
 import type { MultipartUpload } from '../../lib/core/multipart.js';
 import type { Storage } from '../../lib/core/storage.js';
-import type { FaultProxy } from '../../lib/testing/fault-proxy/index.js';
+import type { FaultProxy, ProxiedRequest } from '../../lib/testing/fault-proxy/index.js';
 import { type FaultedBackend, openFaulted } from './backends.js';
 import type { TriedFault } from './faults.js';
 import {
@@ -20,7 +20,7 @@ const DEADLINE = 15_000;
 /** Milliseconds in which what was given up must be off the wire. */
 const SETTLED = 5000;
 /** Milliseconds without progress, and repeats that come at once: what is tried is not how long they wait. */
-const OPTIONS = { timeout: 500, retry: { maxRetries: 2, baseDelay: 1 } };
+const OPTIONS = { timeout: 1000, retry: { maxRetries: 1, baseDelay: 1 } };
 
 const OTHER = 'other';
 
@@ -45,9 +45,25 @@ export function contentsFor({ partSize }: FaultedBackend): Contents {
   return {
     old: Buffer.from('old'),
     small: randomBytes(3000),
-    large: randomBytes(2 * partSize + 1000),
+    large: randomBytes(partSize + 1000),
     partSize,
   };
+}
+
+/** How many requests the operation makes. @throws Error when it fails without a fault */
+export async function countRequests(
+  backend: FaultedBackend,
+  contents: Contents,
+  operation: FaultedOperation,
+): Promise<number> {
+  const prefix = `${operation.name}/untouched/`.replaceAll(/[^\w/]+/g, '-');
+  await using opened = await openFaulted(backend, prefix, {});
+  const call = new FaultedCall(backend, contents, operation, undefined, opened, prefix);
+  const outcome = await call.make(undefined);
+  if (outcome !== 'ok') throw new Error(`${operation.name} fails without a fault: ${outcome}`);
+  if (call.problems.length > 0) throw new Error(`${operation.name} ${call.problems.join(', ')}`);
+  // The last one is for the sake of the trial.
+  return opened.proxy.requests.length - 1;
 }
 
 /** Tries an operation with a fault at its first, its middle and its last request, once each and from there on. */
@@ -56,28 +72,23 @@ export async function tryCell(
   contents: Contents,
   operation: FaultedOperation,
   fault: TriedFault,
+  requests: number,
 ): Promise<CellResult> {
-  const prefix = `${operation.name} ${fault.name}/`.replaceAll(/[^\w/]+/g, '-');
+  const prefix = `${operation.name}/${fault.name}/`.replaceAll(/[^\w/]+/g, '-');
   await using opened = await openFaulted(backend, prefix, OPTIONS);
-  const { proxy } = opened;
   const once = new Set<string>();
   const always = new Set<string>();
   const problems: string[] = [];
-  const attempt = async (name: string, strike: Strike | undefined): Promise<string> => {
-    const place = { proxy, storage: opened.storage.scope(name), direct: opened.direct.scope(name) };
-    const call = new FaultedCall(backend, contents, operation, fault, place, `${prefix}${name}`);
-    const outcome = await call.make(strike);
+  for (const strike of strikesOf(requests, fault)) {
+    const name = `${strike.always ? 'from' : 'at'}-${strike.after}/`;
+    const place = {
+      proxy: opened.proxy,
+      storage: opened.storage.scope(name),
+      direct: opened.direct.scope(name),
+    };
+    const call = new FaultedCall(backend, contents, operation, fault, place, prefix + name);
+    (strike.always ? always : once).add(await call.make(strike));
     problems.push(...call.problems.map((problem) => `${name} ${problem}`));
-    return outcome;
-  };
-  const count = proxy.requests.length;
-  const outcome = await attempt('untouched/', undefined);
-  if (outcome !== 'ok') problems.push(`it fails without a fault: ${outcome}`);
-  // The last request is one for the sake of the trial.
-  for (const strike of strikesOf(proxy.requests.length - count - 1)) {
-    const { after } = strike;
-    const kind = strike.always ? always : once;
-    kind.add(await attempt(`${strike.always ? 'from' : 'at'}-${after}/`, strike));
   }
   return {
     operation: operation.name,
@@ -88,9 +99,9 @@ export async function tryCell(
   };
 }
 
-function strikesOf(requests: number): Strike[] {
+function strikesOf(requests: number, { isFinal }: TriedFault): Strike[] {
   const last = Math.max(0, requests - 1);
-  const places = [...new Set([0, Math.floor(last / 2), last])];
+  const places = isFinal ? [] : [...new Set([0, Math.floor(last / 2), last])];
   return [
     ...places.map((after) => ({ after, always: false })),
     ...[...new Set([0, last])].map((after) => ({ after, always: true })),
@@ -113,7 +124,7 @@ class FaultedCall {
     private readonly backend: FaultedBackend,
     private readonly contents: Contents,
     private readonly operation: FaultedOperation,
-    private readonly fault: TriedFault,
+    private readonly fault: TriedFault | undefined,
     private readonly place: Place,
     private readonly prefix: string,
   ) {}
@@ -125,8 +136,9 @@ class FaultedCall {
     await this.#store({ ...operation.before, [OTHER]: 'old' });
     const upload = await this.#startUpload();
     const start = proxy.requests.length;
-    if (strike) {
-      const effect = this.fault.effect(this.backend.dialect);
+    const { fault } = this;
+    if (strike && fault) {
+      const effect = fault.effect(this.backend.dialect);
       const { after, always } = strike;
       // What is not there from the beginning is never reached at all.
       if (effect === 'refuse' && always && after === 0) proxy.refuse();
@@ -138,15 +150,15 @@ class FaultedCall {
     await this.#expectNothingInFlight(sent);
     proxy.clearFaults();
     await proxy.accept();
-    const struck = proxy.requests.slice(start, sent).filter((request) => request.fault);
-    const orphans = struck.filter(({ method, url }) => this.backend.startsUpload(method, url));
-    if (strike && error) this.#judge(error, strike);
+    const orphans = this.#orphans(proxy.requests.slice(start, sent));
+    if (strike && fault && error !== undefined) this.#judge(error, strike, fault);
     await this.#expectFiles(error === undefined);
     await this.#expectConnection();
     for (const begun of upload ? [...this.#begun, upload.upload] : this.#begun) {
       await direct.abortMultipartUpload(begun);
     }
-    if (!strike?.always) await this.#expectNothingLeft(this.fault.isDone ? orphans.length : 0);
+    // As long as the service can be reached, that is.
+    if (!strike?.always) await this.#expectNothingLeft(orphans);
     return error instanceof StorageError ? error.code : error ? 'WRONG' : 'ok';
   }
 
@@ -196,8 +208,16 @@ class FaultedCall {
     if (late.length > 0) this.problems.push(`makes ${late.length} requests after its end`);
   }
 
-  #judge(error: unknown, { always }: Strike): void {
-    const { fault, operation } = this;
+  /** Uploads that were begun and of which the client was not told. */
+  #orphans(requests: readonly ProxiedRequest[]): number {
+    const starts = requests.filter(({ method, url }) => this.backend.startsUpload(method, url));
+    const begun = starts.filter((request) => !request.fault || this.fault?.isDone);
+    const twice = starts.filter((request) => request.fault && this.fault?.isRepeated);
+    return Math.max(0, begun.length - 1) + twice.length;
+  }
+
+  #judge(error: unknown, { always }: Strike, fault: TriedFault): void {
+    const { operation } = this;
     if (!(error instanceof StorageError)) {
       this.problems.push(`no StorageError: ${String(error)}`);
       return;
@@ -207,8 +227,10 @@ class FaultedCall {
     if (fault.isRepeated && operation.createOnly && /^FILE_(EXISTS|NOT_FOUND)$/.test(code)) return;
     // Whoever may have won, or may have been beaten, must look before the call is repeated.
     const isUncertain = operation.createOnly && code === 'CONNECTION_FAILED' && !retryable;
-    const isStrange = fault.isStrange && code === 'CONNECTION_FAILED' && !retryable;
-    if (!always && !fault.isFinal && !isStrange) {
+    const isStrange = fault.isStrange && code === 'CONNECTION_FAILED';
+    const isBeyondRepair =
+      fault.breaksBodies && operation.isStreamed && !this.backend.resumesDownloads;
+    if (!always && !isStrange && !isBeyondRepair) {
       this.problems.push(`does not survive it once: ${message}`);
     }
     const isRight = retryable === fault.retryable || isUncertain || isStrange;

@@ -35,14 +35,14 @@ export function faultTable(name: string, results: readonly CellResult[]): string
     ...faults.map((fault, index) => `${heads[index]}  ${fault}`),
     '',
     'One request struck / every request from one on: + success, c connection failed, t timeout, r rate limited,',
-    'p permission denied, ? another error, ✗ broken promise',
+    'p permission denied, ? another error, · not tried, ✗ broken promise',
   ].join('\n');
 }
 
 function cellOf(cell: CellResult | undefined): string {
   if (!cell) return '';
   const { once, always, problems } = cell;
-  return `${signs(once)}/${signs(always)}${problems.length > 0 ? '✗' : ''}`;
+  return `${signs(once) || '·'}/${signs(always)}${problems.length > 0 ? '✗' : ''}`;
 }
 
 function signs(outcomes: readonly string[]): string {

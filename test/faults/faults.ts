@@ -12,10 +12,12 @@ export interface TriedFault {
   readonly codes: readonly StorageErrorCode[];
   /** What `retryable` says then. */
   readonly retryable: boolean;
-  /** Another attempt is no use, though the fault strikes no more than once. */
+  /** What is so stays so: it is not tried to strike one request and no other. */
   readonly isFinal?: true;
   /** Of other words than the service's, some are taken for a wrong address, which no other attempt will set right. */
   readonly isStrange?: true;
+  /** Strikes the body of an answer. */
+  readonly breaksBodies?: true;
   /** The service does what was asked, so that a second attempt finds it done. */
   readonly isDone?: true;
   /** Somebody else makes the second attempt, of which the client knows nothing. */
@@ -25,14 +27,16 @@ export interface TriedFault {
 const BROKEN = { codes: ['CONNECTION_FAILED', 'TIMEOUT'], retryable: true } as const;
 const BUSY = { codes: ['CONNECTION_FAILED', 'RATE_LIMITED'], retryable: true } as const;
 
+const BODY = { isDone: true, breaksBodies: true } as const;
+
 export const FAULTS: readonly TriedFault[] = [
   { name: 'refuse', effect: () => 'refuse', ...BROKEN, isFinal: true },
   { name: 'reset', effect: () => 'reset', ...BROKEN },
   { name: 'reset in request', effect: () => ({ resetRequestAt: 1000 }), ...BROKEN },
-  { name: 'reset in answer', effect: () => ({ resetAnswerAt: 10 }), ...BROKEN, isDone: true },
-  { name: 'truncate', effect: () => ({ truncateAnswerAt: 10 }), ...BROKEN, isDone: true },
+  { name: 'reset in answer', effect: () => ({ resetAnswerAt: 10 }), ...BROKEN, ...BODY },
+  { name: 'truncate', effect: () => ({ truncateAnswerAt: 10 }), ...BROKEN, ...BODY },
   { name: 'stall', effect: () => 'stall', ...BROKEN },
-  { name: 'stall in answer', effect: () => ({ stallAnswerAt: 10 }), ...BROKEN, isDone: true },
+  { name: 'stall in answer', effect: () => ({ stallAnswerAt: 10 }), ...BROKEN, ...BODY },
   { name: 'slow', effect: () => ({ bytesPerSecond: 20 * 1024 ** 2 }), ...BROKEN, isDone: true },
   { name: 'lose answer', effect: () => 'lose-answer', ...BROKEN, isDone: true },
   { name: 'keep answer', effect: () => 'keep-answer', ...BROKEN, isDone: true },

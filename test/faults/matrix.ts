@@ -1,11 +1,11 @@
 import { FAULTED_BACKENDS, type FaultedBackend } from './backends.js';
-import { type CellResult, contentsFor, tryCell } from './fault-case.js';
+import { type CellResult, contentsFor, countRequests, tryCell } from './fault-case.js';
 import { FAULTS, type TriedFault } from './faults.js';
 import { faultTable } from './fault-table.js';
 import { type FaultedOperation, OPERATIONS } from './operations.js';
 
 /** Cells that are tried at once: most of the time of one is waiting. */
-const CONCURRENCY = 12;
+const CONCURRENCY = 8;
 
 export interface MatrixOptions {
   /** Names of operations and of faults. Default all. */
@@ -29,10 +29,16 @@ export function describeFaults(
     beforeAll(async () => {
       backend = await FAULTED_BACKENDS[name]();
       const contents = contentsFor(backend);
+      const counts = new Map<FaultedOperation, number>();
+      for (const operation of operations) {
+        counts.set(operation, await countRequests(backend, contents, operation));
+      }
       const lanes = Array.from({ length: CONCURRENCY }, () => Promise.resolve());
       for (const [index, { operation, fault }] of cells.entries()) {
         const lane = index % CONCURRENCY;
-        const result = lanes[lane]!.then(() => tryCell(backend, contents, operation, fault));
+        const result = lanes[lane]!.then(() =>
+          tryCell(backend, contents, operation, fault, counts.get(operation)!),
+        );
         // Its own test tells of a failure; the next of the lane goes on.
         lanes[lane] = result.then(
           () => {},

@@ -5,6 +5,7 @@ import {
   type ClientRequest,
   type IncomingHttpHeaders,
   type IncomingMessage,
+  type OutgoingMessage,
   request as forwardTo,
   type Server,
   type ServerResponse,
@@ -215,10 +216,7 @@ class RunningProxy implements FaultProxy {
     else if ('bytesPerSecond' in effect) {
       request.pipe(slowed(effect.bytesPerSecond)).pipe(forwarded);
     } else if ('resetRequestAt' in effect) {
-      const reset = (): void => void request.socket.resetAndDestroy();
-      request.pipe(passing(effect.resetRequestAt, reset)).pipe(forwarded, { end: false });
-      // Shorter than that: the end of it is what does not come.
-      request.on('end', reset);
+      passSome(request, forwarded, effect.resetRequestAt, () => request.socket.resetAndDestroy());
     } else request.pipe(forwarded);
   }
 
@@ -345,10 +343,10 @@ async function answerTwice(
   response.end(body, () => socket.write(Buffer.concat([head, body])));
 }
 
-/** Passes the first bytes of the answer's body on. One that is shorter passes whole. */
+/** Passes the first bytes of a body on. One that is shorter passes whole. */
 function passSome(
-  answered: IncomingMessage,
-  response: ServerResponse,
+  source: IncomingMessage,
+  destination: OutgoingMessage,
   bytes: number,
   onPassed: () => void,
 ): void {
@@ -357,10 +355,10 @@ function passSome(
     isBroken = true;
     onPassed();
   };
-  answered
+  source
     .pipe(passing(bytes, cut))
     .on('end', () => {
-      if (!isBroken) response.end();
+      if (!isBroken) destination.end();
     })
-    .pipe(response, { end: false });
+    .pipe(destination, { end: false });
 }

@@ -28,9 +28,9 @@ export type ProxyFaultEffect =
   /** A bit of the request's body is another one when the service gets it. */
   | 'corrupt'
   | ProxyAnswer
-  /** The connection is reset, on both sides, once so much of the request has passed. */
+  /** The connection is reset, on both sides, once so much of the request has passed. Shorter ones pass whole, here and below. */
   | { readonly resetRequestAt: number }
-  /** The connection is reset once so much of the answer has passed. Shorter ones pass whole, here and below. */
+  /** The connection is reset once so much of the answer has passed. */
   | { readonly resetAnswerAt: number }
   /** Nothing more comes once so much of the answer has passed; the connection stays open. */
   | { readonly stallAnswerAt: number }
