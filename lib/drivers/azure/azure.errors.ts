@@ -66,7 +66,10 @@ const slowDown: MakeError = (failure, context) =>
     retryAfter: retryAfterOf(failure.retryAfter),
   });
 const broken: MakeError = (failure, context) =>
-  new StorageConnectionError(`The service failed (${label(failure)})`, context);
+  new StorageConnectionError(`The service failed (${label(failure)})`, {
+    ...context,
+    retryAfter: retryAfterOf(failure.retryAfter),
+  });
 const unreadable: MakeError = ({ status }, context) =>
   new StorageConnectionError(
     `What came${status === undefined ? '' : ` with status ${status}`} is no answer of Azure Blob Storage: check the account's URL, and the proxies on the way`,

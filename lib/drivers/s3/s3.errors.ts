@@ -59,7 +59,10 @@ const slowDown: MakeError = (failure, context) =>
     retryAfter: retryAfterOf(failure.headers['retry-after']),
   });
 const broken: MakeError = (failure, context) =>
-  new StorageConnectionError(`The service failed (${label(failure)})`, context);
+  new StorageConnectionError(`The service failed (${label(failure)})`, {
+    ...context,
+    retryAfter: retryAfterOf(failure.headers['retry-after']),
+  });
 const corrupt: MakeError = (failure, context) =>
   new StorageIntegrityError(
     `The service received other bytes than were announced (${failure.name})`,

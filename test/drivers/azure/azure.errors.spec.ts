@@ -56,6 +56,11 @@ describe('answers of the service', () => {
     azure.proxy.fail({ with: { status: 503, headers: { 'retry-after': '7' } } });
     const error = await rejected(azure.driver.info('key', { signal }));
     expect((error as StorageRateLimitedError).retryAfter).toBe(7000);
+    azure.proxy.fail({ with: { status: 502, headers: { 'retry-after': '7' } } });
+    await expect(azure.driver.info('key', { signal })).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryAfter: 7000,
+    });
   });
 });
 

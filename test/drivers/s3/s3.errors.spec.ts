@@ -73,6 +73,16 @@ describe('errors', () => {
     expect((await s3.driver.info('key', { signal })).size).toBe(1);
   });
 
+  test('of a service that failed tell how long to wait', async () => {
+    await using s3 = await openS3(NO_RETRY);
+    const with503 = { status: 503, code: 'ServiceUnavailable', retryAfter: 7 };
+    s3.server.fail({ operation: 'GetObject', with: with503 });
+    expect(await failure(() => s3.driver.get('key', { signal }))).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryAfter: 7000,
+    });
+  });
+
   test('tell how long to wait', async () => {
     await using s3 = await openS3(NO_RETRY);
     s3.server.fail({
