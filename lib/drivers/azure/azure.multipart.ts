@@ -18,7 +18,8 @@ import type { AzureContainer } from './azure.client.js';
 import { copyVersion } from './azure.copies.js';
 import { deleteOne } from './azure.deletes.js';
 import { readProperties } from './azure.downloads.js';
-import { areBlocksGone, isSourceChange } from './azure.errors.js';
+import { toRecord, toText } from '../remote/answer-fields.js';
+import { areBlocksGone, isSourceChange, unreadableAnswer } from './azure.errors.js';
 import { listSegment } from './azure.listing.js';
 import { decodeMetadata, fileOf } from './azure.metadata.js';
 import { send, sendWrite } from './azure.requests.js';
@@ -231,7 +232,14 @@ async function readBlocks(
   const { committedBlocks = [], uncommittedBlocks = [] } = await send(
     container,
     signal,
-    (abortSignal) => blob.getBlockList('all', { abortSignal }),
+    async (abortSignal) => {
+      const answer = await blob.getBlockList('all', { abortSignal });
+      // Of any other document the SDK makes a list without blocks.
+      if (!/<BlockList[\s/>]/.test(toText(toRecord(answer._response)['bodyAsText']) ?? '')) {
+        throw unreadableAnswer('The answer is no list of blocks');
+      }
+      return answer;
+    },
   );
   return [...committedBlocks, ...uncommittedBlocks].flatMap(({ name: id, size }) => {
     const name = Buffer.from(id, 'base64').toString();

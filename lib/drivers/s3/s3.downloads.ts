@@ -57,7 +57,7 @@ export async function readHead(
     // Some services call an answer without a body HTML, too: theirs has the id of the request.
     const isOfService = failure.requestId !== undefined || !isWebPage(failure);
     if (failure.status !== 404 || !isOfService) throw error;
-    await assertBucket(bucket, signal);
+    await assertBucket(bucket, key, signal);
     throw new StorageFileNotFoundError(undefined, { cause: toStorageError(error).cause });
   }
 }
@@ -93,13 +93,14 @@ const existingBuckets = new WeakSet<S3Bucket>();
  * HeadObject cannot say what it is that is missing, and a misspelt bucket must not pass for one without files. Asked
  * once, after the first miss. @throws StorageConfigurationError
  */
-async function assertBucket(bucket: S3Bucket, signal: AbortSignal): Promise<void> {
+async function assertBucket(bucket: S3Bucket, key: string, signal: AbortSignal): Promise<void> {
   if (existingBuckets.has(bucket)) return;
   try {
     await send(bucket, new HeadBucketCommand({ Bucket: bucket.bucket }), signal);
   } catch (error) {
     const { status } = readFailure(error);
     if (status === 404) throw noSuchBucket(bucket.bucket);
+    if (status === 400) throw (await failureInWords(bucket, key, signal)) ?? error;
     // Whoever may not ask for the bucket may still use it.
     if (status !== 403) throw error;
   }

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import {
-  Agent,
   createServer,
   type ClientRequest,
   type IncomingHttpHeaders,
@@ -75,7 +74,6 @@ export async function startFaultProxy({ target }: FaultProxyOptions): Promise<Fa
 }
 
 class RunningProxy implements FaultProxy {
-  readonly #agent = new Agent({ keepAlive: true });
   readonly #sockets = new Set<Socket>();
   readonly #faults = new ProxyFaults();
   readonly #log = new RequestLog<ProxiedRequest>();
@@ -157,7 +155,6 @@ class RunningProxy implements FaultProxy {
     const server = this.#server;
     this.refuse();
     if (server?.listening) await once(server, 'close');
-    this.#agent.destroy();
     this.#log.close();
   }
 
@@ -220,9 +217,10 @@ class RunningProxy implements FaultProxy {
     } else request.pipe(forwarded);
   }
 
-  #openRequest({ method, url, headers }: IncomingMessage, agent = this.#agent): ClientRequest {
+  #openRequest({ method, url, headers }: IncomingMessage): ClientRequest {
     const { hostname, port } = this.target;
-    return forwardTo({ hostname, port, method, path: url ?? '/', headers, agent });
+    // On a connection of its own: one that was kept may break by itself, which nobody asked for.
+    return forwardTo({ hostname, port, method, path: url ?? '/', headers, agent: false });
   }
 
   #passBack(
@@ -296,8 +294,7 @@ class RunningProxy implements FaultProxy {
       this.#forwarding--;
       this.#log.changed();
     };
-    // Not one of the connections that end with the client's.
-    this.#openRequest(request, new Agent())
+    this.#openRequest(request)
       .on('response', (answered) => {
         answered.on('close', passed);
         if (response.destroyed) answered.resume();

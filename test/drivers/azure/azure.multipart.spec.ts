@@ -1,3 +1,4 @@
+import { errorAnswer } from '../../../lib/testing/fault-proxy/index.js';
 import { randomBytes } from 'node:crypto';
 import {
   StorageConnectionError,
@@ -33,6 +34,19 @@ async function start(
   const attributes = parseAttributes(key, ATTRIBUTES);
   return { key, uploadId: await driver.startMultipartUpload(key, { signal, ...attributes }) };
 }
+
+test('an error with status 200 is no list without parts', async () => {
+  await using azure = await open({ retry: { maxRetries: 1 } });
+  const uploadId = await azure.driver.startMultipartUpload('key', putOptions());
+  const upload = { key: 'key', uploadId };
+  const part = await azure.driver.uploadPart(upload, 1, Buffer.from('part'), { signal });
+  const list = () => azure.driver.listParts(upload, { signal });
+  const failing = { url: /comp=blocklist/, with: errorAnswer('azure', 'ok-with-error') };
+  azure.proxy.fail(failing);
+  expect(await list()).toEqual([part]);
+  azure.proxy.fail({ ...failing, times: Infinity });
+  await expect(list()).rejects.toMatchObject({ code: 'CONNECTION_FAILED', retryable: true });
+});
 
 describe('a multipart upload', () => {
   test('is joined from its parts, with its attributes, and leaves nothing else', async () => {

@@ -71,6 +71,11 @@ describe('errors', () => {
     expect((await failure(() => s3.driver.info('key', { signal }))).code).toBe('UNKNOWN');
     head.clear();
     expect((await s3.driver.info('key', { signal })).size).toBe(1);
+    s3.server.fail({ operation: 'HeadBucket', with: expired });
+    s3.server.fail({ operation: 'GetObject', with: expired });
+    expect((await failure(() => s3.driver.info('missing', { signal }))).code).toBe(
+      'PERMISSION_DENIED',
+    );
   });
 
   test('of a service that failed tell how long to wait', async () => {
