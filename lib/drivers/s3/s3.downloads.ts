@@ -67,13 +67,13 @@ export async function readHead(
  * than a 400. `undefined` when it can be read.
  */
 async function failureInWords(
-  { client, bucket }: S3Bucket,
+  bucket: S3Bucket,
   key: string,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const command = new GetObjectCommand({ Bucket: bucket, Key: key, Range: 'bytes=0-0' });
+  const one = { Bucket: bucket.bucket, Key: key, Range: 'bytes=0-0' };
   try {
-    const { Body } = await send({ client }, command, signal);
+    const { Body } = await send(bucket, new GetObjectCommand(one), signal);
     if (Body instanceof Readable) Body.on('error', () => {}).destroy();
     return undefined;
   } catch (error) {

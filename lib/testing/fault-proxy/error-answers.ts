@@ -1,4 +1,4 @@
-import { element, xmlDocument } from '../s3-server/xml.js';
+import { element, xmlDocument } from '../servers/xml.js';
 import type { ProxyAnswer } from './proxy-faults.js';
 
 /** Whose words an error is told in. */

@@ -10,8 +10,8 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Fault } from '../s3-server/faults.js';
-import { RequestLog } from '../s3-server/request-log.js';
+import type { Fault } from '../servers/faults.js';
+import { RequestLog } from '../servers/request-log.js';
 import { corrupting, passing, slowed } from './passage.js';
 import { ProxyFaults, type ProxyFaultEffect, type ProxyFaultOptions } from './proxy-faults.js';
 

@@ -1,4 +1,4 @@
-import type { Fault } from '../s3-server/faults.js';
+import type { Fault } from '../servers/faults.js';
 
 /** An answer that the proxy gives by itself; the service never sees the request. */
 export interface ProxyAnswer {
