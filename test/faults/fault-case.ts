@@ -16,11 +16,11 @@ import {
 } from './operations.js';
 
 /** Milliseconds in which each call must end, whatever happens. */
-const DEADLINE = 15_000;
+const DEADLINE = 30_000;
 /** Milliseconds in which what was given up must be off the wire. */
 const SETTLED = 5000;
 /** Milliseconds without progress, and repeats that come at once: what is tried is not how long they wait. */
-const OPTIONS = { timeout: 1000, retry: { maxRetries: 1, baseDelay: 1 } };
+const OPTIONS = { timeout: 1000, retry: { maxRetries: 2, baseDelay: 1 } };
 
 const OTHER = 'other';
 

@@ -397,8 +397,10 @@ export async function abandonUpload(bucket: S3Bucket, upload: DriverUpload): Pro
       await abortMultipartUpload(bucket, upload, options);
       await listParts(bucket, upload, options);
     } catch (error) {
-      // NoSuchUpload from the listing is the proof, and what no repetition mends leaves nothing more to try.
-      if (!toStorageError(error).retryable) return;
+      // NoSuchUpload from the listing is the proof, and what no repetition mends leaves nothing more to try. Silence has been
+      // waited for as often as the retry options say, and whoever called waits, too.
+      const { code, retryable } = toStorageError(error);
+      if (!retryable || code === 'TIMEOUT') return;
     }
   }
 }

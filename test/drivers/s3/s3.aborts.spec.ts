@@ -4,6 +4,7 @@ import {
   StorageConnectionError,
   StorageError,
   StoragePermissionError,
+  StorageTimeoutError,
   StorageTooLargeError,
 } from '../../../lib/core/errors.js';
 import type { S3OperationName, S3TestServer } from '../../../lib/testing/s3-server/index.js';
@@ -244,6 +245,19 @@ describe('a put that fails', () => {
     const put = s3.driver.put('key', chunks(randomBytes(2 * PART)), putOptions({ partSize: PART }));
     await expect(put).rejects.toThrow(StoragePermissionError);
     await expectNothingLeft(s3.server);
+  });
+
+  test('does not wait for a silent service any more often than it was told to', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 1 }, timeout: 300 });
+    s3.server.fail({ operation: 'CompleteMultipartUpload', times: Infinity, with: 'stall' });
+    const abort = s3.server.fail({
+      operation: 'AbortMultipartUpload',
+      times: Infinity,
+      with: 'stall',
+    });
+    const put = s3.driver.put('key', chunks(randomBytes(2 * PART)), putOptions({ partSize: PART }));
+    await expect(put).rejects.toThrow(StorageTimeoutError);
+    expect(abort.hits).toBe(2);
   });
 
   test('tells why it failed even when its upload cannot be removed', async () => {
