@@ -1,0 +1,144 @@
+import { statSync } from 'node:fs';
+import { basename, dirname, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { StorageConfiguration } from '../drivers/driver-options.js';
+import { nearest, UsageError } from './usage-error.js';
+
+/** Where an argument leads: a storage, and the key or prefix in it. */
+export interface Address {
+  readonly name: string;
+  readonly configuration: StorageConfiguration;
+  /** As it was typed; the empty string for the whole storage. */
+  readonly path: string;
+}
+
+export type NamedStorages = Readonly<Record<string, StorageConfiguration>>;
+
+/** What the query of a URL may set, by scheme. Nothing secret is among it: whoever lists processes reads it. */
+const URL_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  's3:': ['endpoint', 'region', 'provider', 'accountId', 'forcePathStyle'],
+  'gs:': ['projectId', 'apiEndpoint'],
+  'azure:': ['account', 'accountUrl'],
+  'file:': [],
+  'memory:': [],
+};
+
+const SECRET =
+  /secret|password|token|accesskey|accountkey|credential|connectionstring|signature|^sig$/i;
+
+/**
+ * Reads `s3://bucket/key?region=…`, `gs://bucket/key`, `azure://container/key?account=…`, `file:///path`, `memory:key`, or
+ * `name:key` of a configured storage.
+ *
+ * @throws UsageError that never repeats a secret
+ */
+export function parseAddress(text: string, storages: NamedStorages): Address {
+  const named = /^([^:/]+):(?!\/\/)(.*)$/s.exec(text);
+  const configuration = named && Object.hasOwn(storages, named[1]!) && storages[named[1]!];
+  if (named && configuration) return { name: named[1]!, configuration, path: named[2]! };
+  const scheme = /^[a-z0-9]+:/.exec(text)?.[0];
+  const options = scheme === undefined ? undefined : URL_OPTIONS[scheme];
+  if (scheme === undefined || !options) {
+    const known = [...Object.keys(storages).map((name) => `${name}:`), ...Object.keys(URL_OPTIONS)];
+    const typed = /^[^:@/?]{1,64}:/.exec(text)?.[0];
+    throw new UsageError(
+      `${typed ? `No storage is called ${typed}${nearest(typed, known)}` : 'An address has no scheme'}: ` +
+        `take a URL (s3://, gs://, azure://, file:///, memory:) or name:key of --config`,
+    );
+  }
+  if (!URL.canParse(text)) {
+    throw new UsageError(`An address that begins with ${scheme} is no well-formed URL`);
+  }
+  const url = new URL(text);
+  if (url.username || url.password) {
+    throw new UsageError(
+      `A ${scheme} URL must not hold credentials: they come from the environment, or from a file by --config`,
+    );
+  }
+  const query = parseQuery(scheme, url.searchParams, options);
+  return { name: scheme.slice(0, -1), ...locate(scheme, url, query) };
+}
+
+function parseQuery(
+  scheme: string,
+  parameters: URLSearchParams,
+  known: readonly string[],
+): Readonly<Record<string, string>> {
+  const query: Record<string, string> = {};
+  for (const [name, value] of parameters) {
+    if (known.includes(name)) {
+      query[name] = value;
+    } else if (SECRET.test(name)) {
+      throw new UsageError(
+        `A ${scheme} URL must not hold ${name}: credentials come from the environment, or from a file by --config`,
+      );
+    } else {
+      throw new UsageError(
+        `A ${scheme} URL has no option ${name}${nearest(name, known)}. ` +
+          (known.length ? `It has ${known.join(', ')}` : 'It has none'),
+      );
+    }
+  }
+  return query;
+}
+
+function locate(
+  scheme: string,
+  url: URL,
+  query: Readonly<Record<string, string>>,
+): Omit<Address, 'name'> {
+  if (scheme === 'file:') return locateFile(url);
+  const path = decode(url.pathname.replace(/^\//, ''));
+  if (scheme === 'memory:') return { configuration: { driver: 'memory' }, path };
+  const place = decode(url.host);
+  if (!place) throw new UsageError(`A ${scheme} URL begins with ${scheme}//name-of-the-bucket`);
+  if (scheme === 'gs:') return { configuration: { driver: 'gcs', bucket: place, ...query }, path };
+  if (scheme === 'azure:') return { configuration: azure(place, query), path };
+  const { forcePathStyle, ...rest } = query;
+  const configuration = {
+    driver: 's3',
+    bucket: place,
+    ...rest,
+    ...(forcePathStyle !== undefined && { forcePathStyle: forcePathStyle !== 'false' }),
+  };
+  // An unknown provider is refused by name when the storage is opened.
+  return { configuration: configuration as StorageConfiguration, path };
+}
+
+/** AZURE_STORAGE_CONNECTION_STRING and AZURE_STORAGE_KEY are what the tools of Azure read, too. */
+function azure(container: string, query: Readonly<Record<string, string>>): StorageConfiguration {
+  const { account, accountUrl } = query;
+  const connectionString = process.env['AZURE_STORAGE_CONNECTION_STRING'];
+  if (account === undefined && accountUrl === undefined) {
+    if (connectionString) return { driver: 'azure', container, connectionString };
+    throw new UsageError(
+      'An azure: URL needs ?account=name, or AZURE_STORAGE_CONNECTION_STRING in the environment',
+    );
+  }
+  const accountKey = process.env['AZURE_STORAGE_KEY'];
+  return {
+    driver: 'azure',
+    container,
+    ...(account !== undefined && { accountName: account }),
+    ...(accountUrl !== undefined && { accountUrl }),
+    ...(accountKey && { accountKey }),
+  };
+}
+
+/** A folder is a storage; a file is the key of its name in the storage that its folder is. */
+function locateFile(url: URL): Omit<Address, 'name'> {
+  if (url.host) throw new UsageError('A file: URL has three slashes: file:///path');
+  const path = fileURLToPath(url);
+  const folder = path.endsWith(sep) || statSync(path, { throwIfNoEntry: false })?.isDirectory();
+  return folder
+    ? { configuration: { driver: 'local', root: path }, path: '' }
+    : { configuration: { driver: 'local', root: dirname(path) }, path: basename(path) };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new UsageError('A URL has a % that is not followed by two hexadecimal digits of UTF-8');
+  }
+}

@@ -1,0 +1,372 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ParseArgsOptionsConfig } from 'node:util';
+import type { Storage } from '../core/storage.js';
+import { Journal } from './journal.js';
+import { sync, type SyncEvent, transfer, verify } from './sync.js';
+import { UsageError } from './usage-error.js';
+
+interface Place {
+  readonly storage: Storage;
+  /** Key or prefix in it. */
+  readonly path: string;
+}
+
+/** What a command works with. */
+export interface Invocation {
+  readonly values: Readonly<Record<string, string | boolean | undefined>>;
+  readonly operands: readonly string[];
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly signal: AbortSignal;
+  /** @throws UsageError */
+  readonly open: (address: string, options?: { write: boolean }) => Place;
+  /** One line: the record with `--json`, else the text. */
+  readonly print: (record: object, text: string) => void;
+}
+
+export interface Command {
+  readonly promise: string;
+  readonly synopsis: string;
+  /** How many, at least and at most. */
+  readonly operands: readonly [number, number];
+  readonly options?: ParseArgsOptionsConfig;
+  /** Resolves with false when it came to its end, but not all was done or alike. */
+  readonly run: (invocation: Invocation) => Promise<boolean>;
+}
+
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  ls: {
+    promise: 'Lists the files whose key starts with the prefix; without -r, like a folder.',
+    synopsis: '<address> [-l] [-r]',
+    operands: [1, 1],
+    options: {
+      long: { type: 'boolean', short: 'l' },
+      recursive: { type: 'boolean', short: 'r' },
+    },
+    run: list,
+  },
+  stat: {
+    promise: 'Shows what a file is stored with.',
+    synopsis: '<address>',
+    operands: [1, 1],
+    async run({ open, operands, print, signal }) {
+      const { storage, path } = open(operands[0]!);
+      const file = await storage.info(path, { signal });
+      print(file, JSON.stringify(file, null, 2));
+      return true;
+    },
+  },
+  cat: {
+    promise: 'Writes a file to the standard output; --range first-last, counted from 0.',
+    synopsis: '<address> [--range 0-99]',
+    operands: [1, 1],
+    options: { range: { type: 'string' } },
+    async run({ open, operands, values, stdout, signal }) {
+      const range = parseRange(values['range']);
+      const { storage, path } = open(operands[0]!);
+      const download = await storage.get(path, { signal, ...(range && { range }) });
+      await pipeline(download.stream, stdout, { end: false, signal });
+      return true;
+    },
+  },
+  put: {
+    promise: 'Stores a file of this machine, or the standard input (-): whole, or not at all.',
+    synopsis: '<file|-> <address> [--content-type text/plain] [--create-only]',
+    operands: [2, 2],
+    options: { 'content-type': { type: 'string' }, 'create-only': { type: 'boolean' } },
+    async run({ open, operands, values, stdin, print, signal }) {
+      const [source, address] = operands as [string, string];
+      const { storage, path } = open(address, { write: true });
+      const contentType = values['content-type'];
+      const body = source === '-' ? stdin : createReadStream(source);
+      const file = await storage.put(path, body, {
+        signal,
+        ...(typeof contentType === 'string' && { contentType }),
+        ...(values['create-only'] === true && { ifNoneMatch: '*' }),
+      });
+      print(file, `${file.size}\t${file.key}`);
+      return true;
+    },
+  },
+  get: {
+    promise: 'Writes a file to this machine: whole, or not at all.',
+    synopsis: '<address> <file>',
+    operands: [2, 2],
+    run: fetch,
+  },
+  cp: {
+    promise: 'Copies one file, with its metadata, inside a storage or to another one.',
+    synopsis: '<from> <to>',
+    operands: [2, 2],
+    run: (invocation) => copy(invocation, false),
+  },
+  mv: {
+    promise: 'Moves one file: the source goes when the copy is confirmed.',
+    synopsis: '<from> <to>',
+    operands: [2, 2],
+    run: (invocation) => copy(invocation, true),
+  },
+  rm: {
+    promise: 'Deletes a file; with --recursive, every file whose key starts with the prefix.',
+    synopsis: '<address> [--recursive]',
+    operands: [1, 1],
+    options: { recursive: { type: 'boolean', short: 'r' } },
+    run: remove,
+  },
+  sync: {
+    promise: 'Makes the second storage hold what the first one holds.',
+    synopsis: '<from> <to> [--dry-run] [--delete] [--journal file] [--prefix a/]',
+    operands: [2, 2],
+    options: {
+      'dry-run': { type: 'boolean' },
+      delete: { type: 'boolean' },
+      checksum: { type: 'boolean' },
+      concurrency: { type: 'string' },
+      journal: { type: 'string' },
+      prefix: { type: 'string' },
+    },
+    run: synchronise,
+  },
+  verify: {
+    promise: 'Reads all files of both storages, and tells which differ.',
+    synopsis: '<from> <to> [--prefix a/]',
+    operands: [2, 2],
+    options: { concurrency: { type: 'string' }, prefix: { type: 'string' } },
+    async run(invocation) {
+      const { open, operands, values, signal } = invocation;
+      const from = folder(open(operands[0]!));
+      const to = folder(open(operands[1]!));
+      const counts = new Counts(invocation, ['same']);
+      const different = await verify(from, to, {
+        prefix: text(values['prefix']) ?? '',
+        concurrency: count(values['concurrency']),
+        signal,
+        report: (event) => counts.add(event),
+      });
+      counts.summary();
+      return different === 0;
+    },
+  },
+  sweep: {
+    promise: 'Removes uploads that were begun and never ended.',
+    synopsis: '<address> [--older-than 1d] [--dry-run]',
+    operands: [1, 1],
+    options: { 'older-than': { type: 'string' }, 'dry-run': { type: 'boolean' } },
+    async run({ open, operands, values, print, signal }) {
+      const olderThan = text(values['older-than']) ?? '1d';
+      const dryRun = values['dry-run'] === true;
+      const swept = await folder(open(operands[0]!)).sweep({ olderThan, dryRun, signal });
+      const action = dryRun ? 'would remove' : 'removed';
+      for (const file of swept.staged) print({ action, ...file }, `${action} staged ${file.name}`);
+      for (const upload of swept.multipartUploads) {
+        print({ action, ...upload }, `${action} upload ${upload.key}`);
+      }
+      for (const { key, error } of swept.failed) {
+        print({ action: 'failed', key, reason: error.message }, `failed ${key}: ${error.message}`);
+      }
+      return swept.failed.length === 0;
+    },
+  },
+  sign: {
+    promise: 'Prints a URL that reads a file until it expires, or with --put one that stores it.',
+    synopsis: '<address> [--expires 1h] [--put] [--content-type text/plain]',
+    operands: [1, 1],
+    options: {
+      expires: { type: 'string' },
+      put: { type: 'boolean' },
+      'content-type': { type: 'string' },
+    },
+    async run({ open, operands, values, print, signal }) {
+      const { storage, path } = open(operands[0]!);
+      const contentType = text(values['content-type']);
+      const expiresIn = text(values['expires']);
+      const options = {
+        signal,
+        ...(expiresIn !== undefined && { expiresIn }),
+        ...(contentType !== undefined && { contentType }),
+      };
+      if (values['put'] === true) {
+        const target = await storage.uploadUrl(path, options);
+        const headers = Object.entries(target.headers).map(([name, value]) => `${name}: ${value}`);
+        print(target, [target.url, ...headers].join('\n'));
+      } else {
+        const url = await storage.url(path, options);
+        print({ method: 'GET', url }, url);
+      }
+      return true;
+    },
+  },
+};
+
+async function list({ open, operands, values, print, signal }: Invocation): Promise<boolean> {
+  const { storage, path } = open(operands[0]!);
+  const show = (file: { key: string; size: number; lastModified?: Date }): void => {
+    const time = file.lastModified?.toISOString() ?? '-';
+    print(file, values['long'] ? `${file.size}\t${time}\t${file.key}` : file.key);
+  };
+  if (values['recursive']) {
+    for await (const file of storage.list(path, { signal })) {
+      show(file);
+      signal.throwIfAborted();
+    }
+    return true;
+  }
+  let cursor: string | undefined;
+  do {
+    const page = await storage.listPage({
+      prefix: path,
+      delimiter: '/',
+      signal,
+      ...(cursor !== undefined && { cursor }),
+    });
+    for (const prefix of page.prefixes) print({ prefix }, prefix);
+    for (const file of page.files) show(file);
+    cursor = page.cursor;
+    signal.throwIfAborted();
+  } while (cursor !== undefined);
+  return true;
+}
+
+/** By way of a file beside it, so that whoever reads the file never sees half of it. */
+async function fetch({ open, operands, print, signal }: Invocation): Promise<boolean> {
+  const [address, target] = operands as [string, string];
+  const { storage, path } = open(address);
+  const download = await storage.get(path, { signal });
+  const part = `${target}.${process.pid}.part`;
+  try {
+    await pipeline(download.stream, createWriteStream(part, { flags: 'wx' }), { signal });
+    await rename(part, target);
+  } finally {
+    await rm(part, { force: true });
+  }
+  print(download.file, `${download.file.size}\t${target}`);
+  return true;
+}
+
+async function copy(invocation: Invocation, move: boolean): Promise<boolean> {
+  const { open, operands, print, signal } = invocation;
+  const from = open(operands[0]!, { write: move });
+  const to = open(operands[1]!, { write: true });
+  const inside = isSameStorage(operands[0]!, from.path, operands[1]!, to.path);
+  const file = inside
+    ? await from.storage[move ? 'move' : 'copy'](from.path, to.path, { signal })
+    : await transfer(from.storage, from.path, to.storage, to.path, { signal });
+  if (move && !inside) await from.storage.delete(from.path, { signal });
+  print(file, `${file.size}\t${file.key}`);
+  return true;
+}
+
+/** Whether two addresses differ in nothing but the key. */
+function isSameStorage(one: string, onePath: string, other: string, otherPath: string): boolean {
+  const place = (address: string, path: string): string => {
+    const [location, query = ''] = address.split('?', 2) as [string, string?];
+    const key = [path, encodeURI(path)].find((each) => location.endsWith(each)) ?? '';
+    return `${location.slice(0, location.length - key.length)}?${query}`;
+  };
+  return place(one, onePath) === place(other, otherPath);
+}
+
+async function remove({ open, operands, values, print, signal }: Invocation): Promise<boolean> {
+  const { storage, path } = open(operands[0]!, { write: true });
+  if (!values['recursive']) {
+    if (path === '' || path.endsWith('/')) {
+      throw new UsageError('rm of a folder or a whole storage needs --recursive');
+    }
+    await storage.delete(path, { signal });
+    print({ deleted: 1 }, path);
+    return true;
+  }
+  const { deleted, failed } = await storage.deletePrefix(path, { all: path === '', signal });
+  for (const { key, error } of failed) {
+    print({ action: 'failed', key, reason: error.message }, `failed ${key}: ${error.message}`);
+  }
+  print({ deleted, failed: failed.length }, `${deleted} deleted, ${failed.length} failed`);
+  return failed.length === 0;
+}
+
+async function synchronise(invocation: Invocation): Promise<boolean> {
+  const { open, operands, values, signal } = invocation;
+  const [fromAddress, toAddress] = operands as [string, string];
+  const dryRun = values['dry-run'] === true;
+  const prefix = text(values['prefix']) ?? '';
+  const concurrency = count(values['concurrency']);
+  const from = folder(open(fromAddress));
+  const to = folder(open(toAddress, { write: !dryRun }));
+  const deletes = values['delete'] === true;
+  const path = dryRun ? undefined : text(values['journal']);
+  const task = JSON.stringify([fromAddress, toAddress, prefix, deletes]);
+  const journal = path === undefined ? undefined : await Journal.open(path, task);
+  const counts = new Counts(invocation, ['same']);
+  let complete = false;
+  try {
+    const failed = await sync(from, to, {
+      prefix,
+      concurrency,
+      dryRun,
+      delete: deletes,
+      checksum: values['checksum'] === true,
+      journal,
+      signal,
+      report: (event) => counts.add(event),
+    });
+    complete = failed === 0;
+  } finally {
+    journal?.close(complete);
+  }
+  counts.summary();
+  return complete;
+}
+
+/** Prints what happens, except the actions that are only counted. */
+class Counts {
+  readonly #counts: Partial<Record<SyncEvent['action'], number>> = {};
+  #bytes = 0;
+
+  constructor(
+    private readonly invocation: Invocation,
+    private readonly silent: readonly SyncEvent['action'][],
+  ) {}
+
+  add(event: SyncEvent): void {
+    const { action, key, size = 0, reason } = event;
+    this.#counts[action] = (this.#counts[action] ?? 0) + 1;
+    if (action === 'copy') this.#bytes += size;
+    if (this.silent.includes(action)) return;
+    this.invocation.print(event, `${action} ${key}${reason === undefined ? '' : `: ${reason}`}`);
+  }
+
+  /** On the standard error, which is not what a program reads. */
+  summary(): void {
+    const parts = Object.entries(this.#counts).map(([action, number]) => `${number} ${action}`);
+    this.invocation.stderr.write(`${parts.join(', ') || 'nothing'}; ${this.#bytes} bytes copied\n`);
+  }
+}
+
+/** What lies below the path, as below a folder. */
+function folder({ storage, path }: Place): Storage {
+  if (path === '') return storage;
+  return storage.scope(path.endsWith('/') ? path : `${path}/`);
+}
+
+function text(value: string | boolean | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function count(value: string | boolean | undefined): number {
+  const parsed = Number(value ?? 8);
+  if (Number.isInteger(parsed) && parsed >= 1 && parsed <= 256) return parsed;
+  throw new UsageError('--concurrency must be a whole number from 1 to 256');
+}
+
+function parseRange(
+  value: string | boolean | undefined,
+): { start: number; end?: number } | undefined {
+  if (value === undefined) return undefined;
+  const [, start, end] = /^(\d+)-(\d*)$/.exec(String(value)) ?? [];
+  if (start === undefined) throw new UsageError('--range must be first-last, such as 0-99 or 100-');
+  return { start: Number(start), ...(end && { end: Number(end) }) };
+}

@@ -1,0 +1,90 @@
+import { appendFileSync, closeSync, existsSync, openSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { compare } from './merged-listing.js';
+import { UsageError } from './usage-error.js';
+
+/**
+ * What a `sync` has done, so that another one goes on where it was killed. A line for each file that was copied, and now and then one
+ * that says up to which key everything is done: only what was copied behind that key is kept in memory.
+ */
+export class Journal {
+  readonly #copied: Map<string, string | undefined>;
+  #file: number | undefined;
+
+  private constructor(
+    readonly path: string,
+    /** Everything up to this key is done. */
+    readonly startAfter: string | undefined,
+    copied: Map<string, string | undefined>,
+    task: string,
+  ) {
+    this.#copied = copied;
+    const begun = existsSync(path);
+    this.#file = openSync(path, 'a', 0o600);
+    // A line that a kill has cut short is ended, so that the next one can be read.
+    appendFileSync(this.#file, begun ? '\n' : `${JSON.stringify({ task })}\n`);
+  }
+
+  /** @throws UsageError when the file is the journal of another task */
+  static async open(path: string, task: string): Promise<Journal> {
+    let startAfter: string | undefined;
+    const copied = new Map<string, string | undefined>();
+    if (existsSync(path)) {
+      const file = await open(path);
+      let first = true;
+      for await (const line of file.readLines()) {
+        const entry = parse(line);
+        if (first && entry?.task !== task) {
+          throw new UsageError(
+            `${path} is the journal of another task, or none: take another --journal`,
+          );
+        }
+        first = false;
+        if (entry?.copied !== undefined) copied.set(entry.copied, entry.etag);
+        if (entry?.done === undefined) continue;
+        startAfter = entry.done;
+        for (const key of copied.keys()) if (compare(key, startAfter) <= 0) copied.delete(key);
+      }
+    }
+    return new Journal(path, startAfter, copied, task);
+  }
+
+  /** Whether this very version was copied before. */
+  has(key: string, etag: string | undefined): boolean {
+    return this.#copied.has(key) && this.#copied.get(key) === etag;
+  }
+
+  add(key: string, etag: string | undefined): void {
+    this.#write({ copied: key, etag });
+  }
+
+  done(key: string): void {
+    this.#write({ done: key });
+  }
+
+  /** With `remove` when there is nothing to go on with. */
+  close(remove: boolean): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+    if (remove) rmSync(this.path, { force: true });
+  }
+
+  #write(entry: Entry): void {
+    if (this.#file !== undefined) appendFileSync(this.#file, `${JSON.stringify(entry)}\n`);
+  }
+}
+
+interface Entry {
+  task?: string;
+  copied?: string;
+  etag?: string | undefined;
+  done?: string;
+}
+
+function parse(line: string): Entry | undefined {
+  try {
+    return JSON.parse(line) as Entry;
+  } catch {
+    return undefined;
+  }
+}

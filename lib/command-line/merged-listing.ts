@@ -1,0 +1,48 @@
+import type { Storage } from '../core/storage.js';
+import type { StoredFile } from '../core/stored-file.js';
+
+/** One key, and the file under it on each side that has one. */
+export interface Pair {
+  readonly key: string;
+  readonly source?: StoredFile;
+  readonly target?: StoredFile;
+}
+
+/**
+ * Yields every key of two storages in order, with one page of each listing in memory: `list` of every driver is in the order of the
+ * keys' UTF-8 bytes.
+ */
+export async function* mergedListing(
+  from: Storage,
+  to: Storage,
+  options: { prefix: string; startAfter?: string | undefined; signal: AbortSignal },
+): AsyncGenerator<Pair, void> {
+  const { prefix, startAfter, signal } = options;
+  const listed = { signal, ...(startAfter !== undefined && { startAfter }) };
+  const sources = from.list(prefix, listed);
+  const targets = to.list(prefix, listed);
+  try {
+    let [source, target] = await Promise.all([sources.next(), targets.next()]);
+    while (!source.done || !target.done) {
+      const order = source.done
+        ? 1
+        : target.done
+          ? -1
+          : compare(source.value.key, target.value.key);
+      const pair = {
+        ...(order <= 0 && !source.done && { source: source.value }),
+        ...(order >= 0 && !target.done && { target: target.value }),
+      };
+      yield { key: (pair.source ?? pair.target)!.key, ...pair };
+      if (pair.source) source = await sources.next();
+      if (pair.target) target = await targets.next();
+    }
+  } finally {
+    await Promise.all([sources.return(), targets.return()]);
+  }
+}
+
+/** By UTF-8 bytes, in which a surrogate pair comes after U+FFFF's neighbours, unlike in JavaScript. */
+export function compare(one: string, other: string): number {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other));
+}

@@ -1,0 +1,136 @@
+import type { Readable, Writable } from 'node:stream';
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { StorageError } from '../core/errors.js';
+import type { Storage } from '../core/storage.js';
+import { createStorage } from '../drivers/open-storage.js';
+import { type Address, parseAddress } from './address.js';
+import { COMMANDS, type Command } from './commands.js';
+import { readConfigFile } from './config-file.js';
+import { nearest, UsageError } from './usage-error.js';
+
+export const EXIT = { ok: 0, failed: 1, usage: 2, differences: 3, interrupted: 130 } as const;
+
+/** What a run reads and writes, and what ends it. */
+export interface Surroundings {
+  readonly stdin: Readable;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly signal: AbortSignal;
+}
+
+const COMMON: ParseArgsOptionsConfig = {
+  config: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+};
+
+/** Runs one command to its end, and closes what it has opened. Never rejects: the exit code says how it went. */
+export async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  const { stdout, stderr, signal } = surroundings;
+  // Whoever reads the output may have enough of it: `ls | head`.
+  const closed = new AbortController();
+  const onError = (error: NodeJS.ErrnoException): void => closed.abort(error);
+  stdout.on('error', onError);
+  const opened: Storage[] = [];
+  try {
+    const [name, ...rest] = argv;
+    if (name === undefined || name === '--help' || name === '-h') {
+      (name ? stdout : stderr).write(overview());
+      return name ? EXIT.ok : EXIT.usage;
+    }
+    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (!command) {
+      throw new UsageError(`No command is called ${name}${nearest(name, Object.keys(COMMANDS))}`);
+    }
+    const { values, positionals } = parse(command, rest);
+    if (values['help']) {
+      stdout.write(usage(name, command));
+      return EXIT.ok;
+    }
+    const [least, most] = command.operands;
+    if (positionals.length < least || positionals.length > most) {
+      throw new UsageError(`Usage: nestjs-storages ${name} ${command.synopsis}`);
+    }
+    const { config } = values;
+    const storages = typeof config === 'string' ? await readConfigFile(config) : {};
+    const stopped = AbortSignal.any([signal, closed.signal]);
+    const print = (record: object, text: string): void => {
+      stdout.write(values['json'] ? `${JSON.stringify(record)}\n` : `${text}\n`);
+    };
+    const complete = await command.run({
+      ...surroundings,
+      signal: stopped,
+      values,
+      operands: positionals,
+      print,
+      open: (text, options) => {
+        const address = parseAddress(text, storages);
+        const storage = openAddress(address, options?.write ?? false);
+        opened.push(storage);
+        return { storage, path: address.path };
+      },
+    });
+    stopped.throwIfAborted();
+    return complete ? EXIT.ok : EXIT.differences;
+  } catch (error) {
+    if (closed.signal.aborted && (closed.signal.reason as { code?: string }).code === 'EPIPE') {
+      return EXIT.ok;
+    }
+    if (signal.aborted) return EXIT.interrupted;
+    stderr.write(`nestjs-storages: ${sentence(error)}\n`);
+    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+  } finally {
+    await Promise.all(opened.map((storage) => storage.close({ timeout: 0 })));
+    stdout.off('error', onError);
+  }
+}
+
+function openAddress({ name, configuration }: Address, write: boolean): Storage {
+  // What is only read from is not created by that.
+  if (configuration.driver === 'local' && !write) {
+    return createStorage(name, { createRoot: false, ...configuration });
+  }
+  return createStorage(name, configuration);
+}
+
+type Values = Readonly<Record<string, string | boolean | undefined>>;
+
+function parse(
+  command: Command,
+  argv: readonly string[],
+): { values: Values; positionals: readonly string[] } {
+  const options = { ...COMMON, ...command.options };
+  for (const argument of argv) {
+    if (argument === '--') break;
+    const long = /^--([^=]+)/.exec(argument)?.[1];
+    if (long === undefined || Object.hasOwn(options, long)) continue;
+    const known = Object.keys(options).map((each) => `--${each}`);
+    throw new UsageError(`Unknown option --${long}${nearest(`--${long}`, known)}`);
+  }
+  try {
+    const parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
+    return { values: parsed.values as Values, positionals: parsed.positionals };
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}
+
+function overview(): string {
+  const lines = Object.entries(COMMANDS).map(
+    ([name, { promise }]) => `  ${name.padEnd(8)}${promise}`,
+  );
+  return `Usage: nestjs-storages <command> …\n\n${lines.join('\n')}\n\nnestjs-storages <command> --help says more.\n`;
+}
+
+function usage(name: string, command: Command): string {
+  const options = Object.entries({ ...command.options, ...COMMON }).map(
+    ([option, { type, short }]) =>
+      `  ${short ? `-${short}, ` : ''}--${option}${type === 'string' ? ' <value>' : ''}`,
+  );
+  return `Usage: nestjs-storages ${name} ${command.synopsis}\n\n${command.promise}\n\n${options.join('\n')}\n`;
+}
+
+function sentence(error: unknown): string {
+  if (error instanceof UsageError || error instanceof StorageError) return error.message;
+  return error instanceof Error ? error.message : String(error);
+}

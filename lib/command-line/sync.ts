@@ -1,0 +1,230 @@
+import { startChecksum, type Checksum } from '../core/checksum.js';
+import { StorageAbortedError } from '../core/errors.js';
+import type { Storage } from '../core/storage.js';
+import type { StoredFile } from '../core/stored-file.js';
+import type { Journal } from './journal.js';
+import { mergedListing, type Pair } from './merged-listing.js';
+
+export interface SyncOptions {
+  readonly prefix: string;
+  readonly concurrency: number;
+  readonly dryRun: boolean;
+  readonly delete: boolean;
+  /** Reads what has no comparable checksum, instead of trusting the modification time. */
+  readonly checksum: boolean;
+  readonly journal?: Journal | undefined;
+  readonly signal: AbortSignal;
+  readonly report: (event: SyncEvent) => void;
+}
+
+export interface SyncEvent {
+  readonly action: 'copy' | 'delete' | 'same' | 'failed' | 'missing' | 'extra' | 'different';
+  readonly key: string;
+  readonly size?: number;
+  readonly reason?: string;
+}
+
+const DONE_EVERY = 100;
+
+/**
+ * Makes `to` hold what `from` holds, in the order of the keys; a file that fails is reported, and the others go on. Returns how
+ * many failed.
+ */
+export async function sync(from: Storage, to: Storage, options: SyncOptions): Promise<number> {
+  const { journal, report, signal } = options;
+  const progress = new DoneMark(journal);
+  let failed = 0;
+  await eachPair(from, to, options, async (pair) => {
+    const finish = progress.begin(pair.key);
+    try {
+      await syncPair(from, to, pair, options);
+      finish();
+    } catch (error) {
+      // A change of the journal's mark would make the next run pass over it: `finish` is not called.
+      signal.throwIfAborted();
+      failed++;
+      report({ action: 'failed', key: pair.key, reason: reasonOf(error) });
+    }
+  });
+  return failed;
+}
+
+/** Reads every file on both sides and compares the bytes. Returns how many differ or could not be read. */
+export async function verify(
+  from: Storage,
+  to: Storage,
+  options: Pick<SyncOptions, 'prefix' | 'concurrency' | 'signal' | 'report'>,
+): Promise<number> {
+  let different = 0;
+  const differs = (event: SyncEvent): void => {
+    different++;
+    options.report(event);
+  };
+  await eachPair(from, to, options, async ({ key, source, target }) => {
+    try {
+      if (!target) return differs({ action: 'missing', key });
+      if (!source) return differs({ action: 'extra', key });
+      const same =
+        source.size === target.size && (await haveSameBytes(from, to, key, options.signal));
+      if (!same) return differs({ action: 'different', key });
+      options.report({ action: 'same', key, size: source.size });
+    } catch (error) {
+      options.signal.throwIfAborted();
+      differs({ action: 'failed', key, reason: reasonOf(error) });
+    }
+  });
+  return different;
+}
+
+/** Copies one file with everything that it is stored with; the bytes pass through here, checked where there is a checksum. */
+export async function transfer(
+  from: Storage,
+  fromKey: string,
+  to: Storage,
+  toKey: string,
+  options: { signal: AbortSignal; ifNoneMatch?: '*' },
+): Promise<StoredFile> {
+  await to.open();
+  await using download = await from.get(fromKey, { signal: options.signal });
+  const { file } = download;
+  const { contentType, metadata, checksum } = file;
+  const { cacheControl, contentDisposition, contentEncoding, contentLanguage } = file;
+  return to.put(toKey, download.stream, {
+    ...options,
+    size: file.size,
+    metadata,
+    ...(contentType !== undefined && { contentType }),
+    ...(cacheControl !== undefined && { cacheControl }),
+    ...(contentDisposition !== undefined && { contentDisposition }),
+    ...(contentEncoding !== undefined && { contentEncoding }),
+    ...(contentLanguage !== undefined && { contentLanguage }),
+    ...(checksum && to.capabilities.checksums.includes(checksum.algorithm) && { checksum }),
+  });
+}
+
+/** The pairs in order, so many at once. The listings end with the last of them, or with the first failure. */
+async function eachPair(
+  from: Storage,
+  to: Storage,
+  options: Pick<SyncOptions, 'prefix' | 'concurrency' | 'signal' | 'journal'>,
+  work: (pair: Pair) => Promise<void>,
+): Promise<void> {
+  const { prefix, signal, journal } = options;
+  const pairs = mergedListing(from, to, { prefix, signal, startAfter: journal?.startAfter });
+  const worker = async (): Promise<void> => {
+    for (let next = await pairs.next(); !next.done; next = await pairs.next()) {
+      signal.throwIfAborted();
+      await work(next.value);
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: options.concurrency }, worker));
+  await pairs.return();
+  const failure = ended.find((each) => each.status === 'rejected');
+  if (failure) throw failure.reason;
+}
+
+async function syncPair(
+  from: Storage,
+  to: Storage,
+  { key, source, target }: Pair,
+  options: SyncOptions,
+): Promise<void> {
+  const { signal, journal, report, dryRun } = options;
+  if (!source) {
+    if (!options.delete) return;
+    if (!dryRun) await to.delete(key, { signal });
+    return report({ action: 'delete', key });
+  }
+  const { size, etag } = source;
+  const same =
+    target &&
+    target.size === size &&
+    (journal?.has(key, etag) || (await isSame(from, to, source, target, options)));
+  if (same) return report({ action: 'same', key, size });
+  if (!dryRun) {
+    await transfer(from, key, to, key, { signal });
+    journal?.add(key, etag);
+  }
+  report({ action: 'copy', key, size });
+}
+
+/** Of two files of one size. Etags are never compared: of a multipart upload it is no checksum. */
+async function isSame(
+  from: Storage,
+  to: Storage,
+  source: StoredFile,
+  target: StoredFile,
+  { checksum, signal }: SyncOptions,
+): Promise<boolean> {
+  const listed = compareChecksums(source.checksum, target.checksum);
+  if (listed !== undefined) return listed;
+  const age = checksum ? 0 : compareTimes(target, source);
+  if (age !== 0) return age > 0;
+  const key = source.key;
+  const [one, other] = await Promise.all([from.info(key, { signal }), to.info(key, { signal })]);
+  return (
+    compareChecksums(one.checksum, other.checksum) ?? (await haveSameBytes(from, to, key, signal))
+  );
+}
+
+function compareChecksums(one?: Checksum, other?: Checksum): boolean | undefined {
+  if (!one || !other || one.algorithm !== other.algorithm) return undefined;
+  return one.value === other.value;
+}
+
+/**
+ * Above 0 when the target was stored after the source, below when before; 0 when nobody can tell: services list whole seconds, in
+ * which a file may have been copied and changed again.
+ */
+function compareTimes(target: StoredFile, source: StoredFile): number {
+  const second = ({ lastModified }: StoredFile): number =>
+    Math.floor((lastModified?.getTime() ?? 0) / 1000);
+  return second(target) - second(source);
+}
+
+async function haveSameBytes(
+  from: Storage,
+  to: Storage,
+  key: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [one, other] = await Promise.all([digest(from, key, signal), digest(to, key, signal)]);
+  return one === other;
+}
+
+async function digest(storage: Storage, key: string, signal: AbortSignal): Promise<string> {
+  const sum = startChecksum('sha256');
+  for await (const chunk of await storage.get(key, { signal })) sum.update(chunk);
+  return sum.digest().value;
+}
+
+/** Knows up to which key everything is done, though files end in another order than they began. */
+class DoneMark {
+  readonly #underWay: { key: string; ended: boolean }[] = [];
+  #sinceMark = 0;
+
+  constructor(private readonly journal: Journal | undefined) {}
+
+  /** To be called in the order of the keys. */
+  begin(key: string): () => void {
+    if (!this.journal) return () => {};
+    const entry = { key, ended: false };
+    this.#underWay.push(entry);
+    return () => {
+      entry.ended = true;
+      let done: string | undefined;
+      while (this.#underWay[0]?.ended) {
+        done = this.#underWay.shift()!.key;
+        this.#sinceMark++;
+      }
+      if (done === undefined || this.#sinceMark < DONE_EVERY) return;
+      this.#sinceMark = 0;
+      this.journal?.done(done);
+    };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof StorageAbortedError) throw error;
+  return error instanceof Error ? error.message : String(error);
+}

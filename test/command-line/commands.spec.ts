@@ -1,0 +1,103 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { command } from './command.js';
+
+let folder: string;
+let files: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'command-line-'));
+  files = pathToFileURL(join(folder, 'files')).href;
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function store(key: string, text: string): Promise<void> {
+  const { code, stderr } = await command(['put', '-', `${configured()}:${key}`, ...config()], {
+    stdin: text,
+  });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+}
+
+const configured = (): string => 'uploads';
+const config = (): string[] => ['--config', join(folder, 'storages.json')];
+
+beforeEach(() =>
+  writeFile(
+    join(folder, 'storages.json'),
+    JSON.stringify({ storages: { uploads: { driver: 'local', root: join(folder, 'files') } } }),
+  ),
+);
+
+describe('the command line', () => {
+  test('stores, shows, copies, moves and deletes files of a configured storage', async () => {
+    await store('a/one.txt', 'hello world');
+    const on = (...argv: string[]) => command([...argv, ...config()]);
+    expect((await on('cat', 'uploads:a/one.txt', '--range', '6-')).stdout).toBe('world');
+    const stat = JSON.parse((await on('stat', 'uploads:a/one.txt', '--json')).stdout) as object;
+    expect(stat).toMatchObject({ key: 'a/one.txt', size: 11, contentType: 'text/plain' });
+    await on('cp', 'uploads:a/one.txt', 'uploads:a/two.txt');
+    await on('mv', 'uploads:a/one.txt', 'uploads:three.txt');
+    expect((await on('ls', 'uploads:')).stdout).toBe('a/\nthree.txt\n');
+    expect((await on('ls', '-r', 'uploads:')).stdout).toBe('a/two.txt\nthree.txt\n');
+    expect(await on('rm', 'uploads:')).toMatchObject({ code: 2 });
+    expect(await on('rm', '--recursive', 'uploads:a/')).toMatchObject({ code: 0 });
+    expect((await on('ls', '-r', 'uploads:')).stdout).toBe('three.txt\n');
+  });
+
+  test('writes a file to this machine, by a file: URL', async () => {
+    await store('one.txt', 'hello');
+    const target = join(folder, 'target');
+    expect(await command(['get', `${files}/one.txt`, target])).toMatchObject({ code: 0 });
+    expect(await readFile(target, 'utf8')).toBe('hello');
+  });
+
+  test('tells a failure in one sentence, with exit code 1', async () => {
+    await store('one.txt', 'hello');
+    const { code, stderr } = await command(['cat', `${files}/two.txt`]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^nestjs-storages: .*not found.*\n$/i);
+  });
+
+  test.each([
+    [['lss', 'memory:'], 'No command is called lss (did you mean ls?)'],
+    [['ls', 'memory:', '--recursiv'], 'Unknown option --recursiv (did you mean --recursive?)'],
+    [['ls', 's3://bucket?regoin=x'], 'no option regoin (did you mean region?)'],
+    [['ls', 'upload:x'], 'No storage is called upload:'],
+    [['ls'], 'Usage: nestjs-storages ls'],
+    [['cat', 'memory:x', '--range', 'all'], '--range must be'],
+  ])('refuses %j with exit code 2', async (argv, sentence) => {
+    const { code, stderr, stdout } = await command(argv);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(sentence);
+  });
+
+  test.each([
+    's3://AKIA:hush-hush@bucket/key',
+    's3://bucket?secretAccessKey=hush-hush',
+    'hush://hush-hush@x',
+  ])('refuses a secret in an address without repeating it: %s', async (address) => {
+    const { code, stderr } = await command(['ls', address]);
+    expect(code).toBe(2);
+    expect(stderr).not.toContain('hush-hush');
+  });
+
+  test('says what each command does, on the standard output', async () => {
+    expect(await command(['--help'])).toMatchObject({ code: 0, stderr: '' });
+    const { code, stdout } = await command(['sync', '--help']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('--dry-run');
+  });
+
+  test('publishes nothing of a file whose upload is interrupted, with exit code 130', async () => {
+    await store('one.txt', 'hello');
+    const { code } = await command(['put', '-', `${files}/two.txt`], {
+      stdin: 'half',
+      signal: AbortSignal.abort(),
+    });
+    expect(code).toBe(130);
+    expect((await command(['ls', '-r', `${files}/`])).stdout).toBe('one.txt\n');
+  });
+});
