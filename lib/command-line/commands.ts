@@ -14,6 +14,9 @@ interface Place {
   readonly path: string;
 }
 
+/** What a storage is opened for: an imagined target is that of a dry run. */
+export type Purpose = 'source' | 'target' | 'imagined target';
+
 /** What a command works with. */
 export interface Invocation {
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
@@ -23,7 +26,7 @@ export interface Invocation {
   readonly stderr: Writable;
   readonly signal: AbortSignal;
   /** @throws UsageError */
-  readonly open: (address: string, options?: { write: boolean }) => Place;
+  readonly open: (address: string, options?: { as: Purpose }) => Place;
   /** One line: the record with `--json`, else the text. */
   readonly print: (record: object, text: string) => void;
 }
@@ -80,7 +83,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     options: { 'content-type': { type: 'string' }, 'create-only': { type: 'boolean' } },
     async run({ open, operands, values, stdin, print, signal }) {
       const [source, address] = operands as [string, string];
-      const { storage, path } = open(address, { write: true });
+      const { storage, path } = open(address, { as: 'target' });
       const contentType = values['content-type'];
       const body = source === '-' ? stdin : createReadStream(source);
       const file = await storage.put(path, body, {
@@ -249,8 +252,8 @@ async function fetch({ open, operands, print, signal }: Invocation): Promise<boo
 
 async function copy(invocation: Invocation, move: boolean): Promise<boolean> {
   const { open, operands, print, signal } = invocation;
-  const from = open(operands[0]!, { write: move });
-  const to = open(operands[1]!, { write: true });
+  const from = open(operands[0]!, { as: move ? 'target' : 'source' });
+  const to = open(operands[1]!, { as: 'target' });
   const inside = isSameStorage(operands[0]!, from.path, operands[1]!, to.path);
   const file = inside
     ? await from.storage[move ? 'move' : 'copy'](from.path, to.path, { signal })
@@ -271,7 +274,7 @@ function isSameStorage(one: string, onePath: string, other: string, otherPath: s
 }
 
 async function remove({ open, operands, values, print, signal }: Invocation): Promise<boolean> {
-  const { storage, path } = open(operands[0]!, { write: true });
+  const { storage, path } = open(operands[0]!, { as: 'target' });
   if (!values['recursive']) {
     if (path === '' || path.endsWith('/')) {
       throw new UsageError('rm of a folder or a whole storage needs --recursive');
@@ -295,7 +298,7 @@ async function synchronise(invocation: Invocation): Promise<boolean> {
   const prefix = text(values['prefix']) ?? '';
   const concurrency = count(values['concurrency']);
   const from = folder(open(fromAddress));
-  const to = folder(open(toAddress, { write: !dryRun }));
+  const to = folder(open(toAddress, { as: dryRun ? 'imagined target' : 'target' }));
   const deletes = values['delete'] === true;
   const path = dryRun ? undefined : text(values['journal']);
   const task = JSON.stringify([fromAddress, toAddress, prefix, deletes]);

@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { createStorage } from '../drivers/open-storage.js';
 import { type Address, parseAddress } from './address.js';
-import { COMMANDS, type Command } from './commands.js';
+import { COMMANDS, type Command, type Purpose } from './commands.js';
 import { readConfigFile } from './config-file.js';
 import { nearest, UsageError } from './usage-error.js';
 
@@ -65,7 +66,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       print,
       open: (text, options) => {
         const address = parseAddress(text, storages);
-        const storage = openAddress(address, options?.write ?? false);
+        const storage = openAddress(address, options?.as ?? 'source');
         opened.push(storage);
         return { storage, path: address.path };
       },
@@ -85,12 +86,13 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
   }
 }
 
-function openAddress({ name, configuration }: Address, write: boolean): Storage {
-  // What is only read from is not created by that.
-  if (configuration.driver === 'local' && !write) {
-    return createStorage(name, { createRoot: false, ...configuration });
-  }
-  return createStorage(name, configuration);
+function openAddress({ name, configuration }: Address, as: Purpose): Storage {
+  if (configuration.driver !== 'local' || as === 'target')
+    return createStorage(name, configuration);
+  // What is not written to is not created, either: a folder that would be is an empty storage.
+  return as === 'imagined target' && !existsSync(configuration.root)
+    ? createStorage(name, { driver: 'memory' })
+    : createStorage(name, { createRoot: false, ...configuration });
 }
 
 type Values = Readonly<Record<string, string | boolean | undefined>>;

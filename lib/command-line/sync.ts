@@ -89,7 +89,7 @@ export async function transfer(
   const { file } = download;
   const { contentType, metadata, checksum } = file;
   const { cacheControl, contentDisposition, contentEncoding, contentLanguage } = file;
-  return to.put(toKey, download.stream, {
+  return await to.put(toKey, download.stream, {
     ...options,
     size: file.size,
     metadata,
