@@ -8,6 +8,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const { stdin, stdout, stderr } = process;
+// What is still written when the run is over may find that nobody reads it any more.
+for (const output of [stdout, stderr]) output.on('error', () => {});
 void run(process.argv.slice(2), { stdin, stdout, stderr, signal: interrupted.signal }).then(
   (code) => {
     process.exitCode = code;

@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { pathToFileURL } from 'node:url';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'command-line-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+function start(...argv: string[]) {
+  const loader = new URL('../leaks/register.js', import.meta.url).href;
+  const child = spawn(process.execPath, ['--import', loader, 'lib/command-line/main.ts', ...argv]);
+  // Whoever is killed reads no more of what is written to it.
+  child.stdin.on('error', () => {});
+  return { child, closed: once(child, 'close'), stderr: text(child.stderr) };
+}
+
+describe('the program', () => {
+  test('ends quietly when nobody reads its output any more', async () => {
+    await writeFile(join(folder, 'large'), Buffer.alloc(8 * 1024 ** 2));
+    const { child, closed, stderr } = start('cat', pathToFileURL(join(folder, 'large')).href);
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    expect(await closed).toEqual([0, null]);
+    expect(await stderr).toBe('');
+  });
+
+  test('undoes on SIGINT what it has begun, and ends with 130', async () => {
+    const target = join(folder, 'files');
+    const { child, closed, stderr } = start('put', '-', pathToFileURL(join(target, 'one')).href);
+    child.stdout.resume();
+    // More than the pipe and the program's own buffers hold: once all is taken, the upload is under way.
+    const taken = new Promise((resolve) => child.stdin.write(Buffer.alloc(4 * 1024 ** 2), resolve));
+    await taken;
+    child.kill('SIGINT');
+    expect(await closed).toEqual([130, null]);
+    expect(await stderr).toBe('');
+    expect((await readdir(target)).filter((name) => !name.startsWith('.'))).toEqual([]);
+  });
+});
