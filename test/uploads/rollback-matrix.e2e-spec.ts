@@ -6,6 +6,7 @@ import {
   FileValidator,
   Header,
   HttpException,
+  type INestApplication,
   type NestInterceptor,
   ParseFilePipe,
   Post,
@@ -15,8 +16,21 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import { from, map, merge, mergeMap, type Observable, of, Subject, throwError } from 'rxjs';
 import {
+  firstValueFrom,
+  from,
+  map,
+  merge,
+  mergeMap,
+  type Observable,
+  of,
+  Subject,
+  throwError,
+} from 'rxjs';
+import {
+  contentHashKey,
+  getStorageToken,
+  type Storage,
   StorageConnectionError,
   type StorageDriver,
   StorageFilesInterceptor,
@@ -39,7 +53,7 @@ interface CauseRequest {
   headers: Record<string, string>;
 }
 
-type CauseName = keyof typeof CAUSES;
+type CauseName = keyof typeof CAUSES | keyof typeof AT_SHUTDOWN;
 
 const causeOf = (context: ExecutionContext): CauseName =>
   context.switchToHttp().getRequest<CauseRequest>().headers['x-cause'] as CauseName;
@@ -82,6 +96,12 @@ function failing(message: string): never {
 
 const key = (_file: unknown, { headers }: CauseRequest): string =>
   `${headers['x-cause']}/${randomBytes(8).toString('hex')}`;
+/** The name of a file that is staged says nothing. */
+const metadata = (_file: unknown, { headers }: CauseRequest): Record<string, string> => ({
+  cause: headers['x-cause']!,
+});
+/** Of the file that is there before the requests that are to replace it. */
+const OLD_KEY = 'old/photo.png';
 
 @Controller()
 class UploadController {
@@ -90,6 +110,7 @@ class UploadController {
     Outer,
     StorageFilesInterceptor<CauseRequest>('photo', 5, {
       key,
+      metadata,
       accept: ['image/png'],
       maxSize: 10 * MiB,
       maxTotalSize: 30 * MiB,
@@ -104,15 +125,52 @@ class UploadController {
   }
 
   @Post('overwriting')
-  @UseInterceptors(StorageFilesInterceptor<CauseRequest>('photo', 5, { key, overwrite: true }))
+  @UseInterceptors(
+    StorageFilesInterceptor<CauseRequest>('photo', 5, { key, metadata, overwrite: true }),
+  )
   overwrite(@Req() { headers }: CauseRequest): unknown {
     return HANDLERS[headers['x-cause']!]?.() ?? 'stored';
   }
+
+  @Post('replacing')
+  @UseInterceptors(
+    StorageFilesInterceptor<CauseRequest>('photo', 5, {
+      key: () => OLD_KEY,
+      metadata,
+      overwrite: true,
+    }),
+  )
+  replace(@Req() { headers }: CauseRequest): unknown {
+    return HANDLERS[headers['x-cause']!]?.() ?? 'stored';
+  }
+
+  @Post('by-content')
+  @UseInterceptors(
+    StorageFilesInterceptor<CauseRequest>('photo', 5, { key: contentHashKey, metadata }),
+  )
+  byContent(@Req() { headers }: CauseRequest): unknown {
+    return HANDLERS[headers['x-cause']!]?.() ?? 'stored';
+  }
+
+  @Post('scanned')
+  @UseInterceptors(
+    StorageFilesInterceptor<CauseRequest>('photo', 5, {
+      key,
+      metadata,
+      scanTimeout: 100,
+      scan(stream) {
+        stream.resume();
+        return never;
+      },
+    }),
+  )
+  scanned(): void {}
 
   @Post('patience')
   @UseInterceptors(
     StorageFilesInterceptor<CauseRequest>('photo', 5, {
       key,
+      metadata,
       minRate: 10 * MiB,
       minRateWindow: 100,
     }),
@@ -120,12 +178,14 @@ class UploadController {
   slow(): void {}
 
   @Post('time')
-  @UseInterceptors(StorageFilesInterceptor<CauseRequest>('photo', 5, { key, timeout: 100 }))
+  @UseInterceptors(
+    StorageFilesInterceptor<CauseRequest>('photo', 5, { key, metadata, timeout: 100 }),
+  )
   late(): void {}
 
   @Post('by-hand')
   @Header('X-By', 'hand')
-  @UseInterceptors(StorageFilesInterceptor<CauseRequest>('photo', 5, { key }))
+  @UseInterceptors(StorageFilesInterceptor<CauseRequest>('photo', 5, { key, metadata }))
   byHand(@Res() response: any): void {
     // On both adapters.
     response.status(422).send({ code: 'NOT_THESE' });
@@ -134,6 +194,8 @@ class UploadController {
 
 const never = new Promise<never>(() => {});
 const handlerBegan = new Subject<void>();
+/** Ends the handlers that run while the app shuts down. */
+const shutdown = new Subject<void>();
 const HANDLERS: Readonly<Record<string, () => unknown>> = {
   'the handler throws': () => failing('handler'),
   'the handler throws, staged': () => failing('handler'),
@@ -145,9 +207,14 @@ const HANDLERS: Readonly<Record<string, () => unknown>> = {
     return never;
   },
   'the client leaves while the handler runs': () => never,
+  'the app shuts down while the handler runs': async () => {
+    await firstValueFrom(shutdown);
+    failing('handler');
+  },
 };
 
 interface Target {
+  readonly app: INestApplication;
   readonly port: number;
   readonly backend: UploadBackend;
   /** How many files the backend completed, by cause. */
@@ -223,33 +290,69 @@ const CAUSES = {
   'the backend fails at once': post(two, 502),
   'the backend fails in the middle': post(two, 502),
   'the backend fails at the end': post(two, 502),
+  'the backend fails on complete': post(form(photo, large), 502),
+  'the backend fails on publication': post(two, 502, '/overwriting'),
+  'a scan hangs': post(form(large, photo), 503, '/scanned'),
 } satisfies Record<string, (target: Target, cause: string) => Promise<void>>;
+
+/** Each resolves when the request is so far, with its answer to come. */
+const AT_SHUTDOWN = {
+  'the app shuts down during the form': async (target: Target, cause: string) => {
+    const answer = sendRaw(target.port, head(cause, two.length), two.subarray(0, 150_000));
+    await untilWritten(target, cause, 1);
+    return { answer, status: 503 };
+  },
+  'the app shuts down while the handler runs': async (target: Target, cause: string) => {
+    const answer = sendRaw(target.port, head(cause, two.length), two);
+    await until(() => shutdown.observed);
+    return { answer, status: 400 };
+  },
+};
+
+function untilWritten({ written }: Target, cause: string, files: number): Promise<void> {
+  return until(() => written.get(cause) === files);
+}
 
 function of_(cause: string): (object: string) => boolean {
   return (object) => object.includes(`${cause}/`);
 }
 
 /** The driver, failing as the key asks for, and counting the files that it completes. */
-function watchedDriver(driver: StorageDriver, written: Map<string, number>): StorageDriver {
+function watchedDriver(backend: UploadBackend, written: Map<string, number>): StorageDriver {
+  const { driver } = backend;
   const put: StorageDriver['put'] = async (at, body, options) => {
-    const [cause] = at.includes('/staged/') ? ['the handler throws, staged'] : at.split('/');
-    const file = await target(at, body, options);
+    const file = await failingPut(at, body, options);
+    const { cause } = options.metadata;
     written.set(cause!, (written.get(cause!) ?? 0) + 1);
     return file;
   };
-  const target: StorageDriver['put'] = (at, body, options) => {
-    const failsAt = /^the backend fails (at once|in the middle|at the end)/.exec(at)?.[1];
+  const failingPut: StorageDriver['put'] = async (at, body, options) => {
+    const failsAt = /^the backend fails (at once|in the middle|at the end|on complete)/.exec(
+      at,
+    )?.[1];
     // The first file of each such request is short, and stored.
     if (failsAt === undefined || body instanceof Uint8Array) return driver.put(at, body, options);
-    if (failsAt === 'at once') return Promise.reject(new StorageConnectionError('down'));
-    return driver.put(at, cut(body, failsAt === 'in the middle' ? 100_000 : Infinity), options);
+    if (failsAt === 'at once') throw new StorageConnectionError('down');
+    if (failsAt === 'in the middle') return driver.put(at, cut(body, 100_000), options);
+    if (failsAt === 'at the end') return driver.put(at, cut(body, Infinity), options);
+    if (backend.failsToComplete) return driver.put(at, body, options);
+    // All of it was read, and nothing is stored.
+    for await (const _chunk of body);
+    throw new StorageConnectionError('down');
+  };
+  const copy: StorageDriver['copy'] = async (at, to, options) => {
+    if (to.startsWith('the backend fails on publication')) throw new StorageConnectionError('down');
+    return driver.copy(at, to, options);
+  };
+  const replaced: Partial<StorageDriver> = {
+    put,
+    copy,
+    // What is left is looked at after the app has ended.
+    async close() {},
   };
   return new Proxy(driver, {
     get(_target, name: keyof StorageDriver) {
-      if (name === 'put') return put;
-      // What is left is looked at after the app has ended.
-      if (name === 'close') return async () => {};
-      const member = driver[name] as unknown;
+      const member = (replaced[name] ?? driver[name]) as unknown;
       return typeof member === 'function' ? (member.bind(driver) as unknown) : member;
     },
   });
@@ -280,6 +383,8 @@ const AFTER_TWO_FILES: readonly CauseName[] = [
   'an interceptor around it gives up',
   'the handler answers 422 by itself',
   'the client leaves while the handler runs',
+  'the backend fails on publication',
+  'the app shuts down while the handler runs',
 ];
 
 /** Fails with what is still there after a while. */
@@ -301,14 +406,18 @@ onEachAdapter((adapter) => {
         rejections.start();
         const backend = await UPLOAD_BACKENDS[name]();
         const written = new Map<string, number>();
-        const driver = watchedDriver(backend.driver, written);
-        const { port } = await startApp({
+        backend.failsToComplete?.(/^the backend fails on complete/);
+        const driver = watchedDriver(backend, written);
+        const { app, port } = await startApp({
           imports: [
-            StorageModule.forRoot({ storages: { uploads: { driver, retry: { maxRetries: 0 } } } }),
+            StorageModule.forRoot({
+              storages: { uploads: { driver, retry: { maxRetries: 0 } } },
+              shutdownTimeout: 50,
+            }),
           ],
           controllers: [UploadController],
         });
-        target = { port, backend, written };
+        target = { app, port, backend, written };
       });
       afterAll(async () => {
         await closeApps();
@@ -328,15 +437,46 @@ onEachAdapter((adapter) => {
         target.written.clear();
       });
 
+      test('a handler that throws leaves what is under the keys of its files', async () => {
+        const storage = target.app.get<Storage>(getStorageToken('uploads'));
+        const contents = async (): Promise<[string, string, Uint8Array][]> => {
+          const files: [string, string, Uint8Array][] = [];
+          for await (const { key: at, etag } of storage.list()) {
+            files.push([at, etag!, await storage.getBytes(at)]);
+          }
+          return files;
+        };
+        await post(form(photo), 201, '/replacing')(target, 'success');
+        await post(form(photo), 201, '/by-content')(target, 'success');
+        const before = await contents();
+        expect(before).toHaveLength(2);
+        await post(two, 400, '/replacing')(target, 'the handler throws');
+        await post(two, 400, '/by-content')(target, 'the handler throws');
+        expect(await contents()).toEqual(before);
+        await storage.deletePrefix('', { all: true });
+        target.written.clear();
+      });
+
       // All at once: none may get in another's way.
       test('whatever else happens leaves nothing', async () => {
         const { backend, written } = target;
         await Promise.all(Object.entries(CAUSES).map(([cause, make]) => make(target, cause)));
         await untilEmpty(() => backend.objects());
+        const begun = await Promise.all(
+          Object.entries(AT_SHUTDOWN).map(async ([cause, make]) => ({
+            cause,
+            ...(await make(target, cause)),
+          })),
+        );
         // Waits for all that is under way.
-        await closeApps();
+        const closed = target.app.close();
+        shutdown.next();
+        for (const { cause, answer, status } of begun) {
+          expect(`${cause}: ${await answer}`).toContain(`${cause}: HTTP/1.1 ${status} `);
+        }
+        await closed;
         const objects = await backend.objects();
-        for (const cause of Object.keys(CAUSES) as CauseName[]) {
+        for (const cause of Object.keys({ ...CAUSES, ...AT_SHUTDOWN }) as CauseName[]) {
           const left = objects.filter(of_(cause)).length;
           const cells = table.get(cause) ?? new Map<string, string>();
           table.set(

@@ -21,6 +21,8 @@ export interface UploadBackend {
   objects(): Promise<string[]>;
   /** Temporary files and multipart uploads. */
   unfinished(): Promise<string[]>;
+  /** Has the service refuse to complete what is written in parts under such keys; absent where nobody can ask for it. */
+  failsToComplete?(key: RegExp): void;
   close(): Promise<void>;
 }
 
@@ -75,6 +77,10 @@ async function s3(): Promise<UploadBackend> {
       ...server.multipartUploads('bucket').map(({ key }) => key),
       ...underWay(server),
     ],
+    failsToComplete(key) {
+      const effect = { status: 500, code: 'InternalError' };
+      server.fail({ operation: 'CompleteMultipartUpload', key, times: Infinity, with: effect });
+    },
     close: () => server.close(),
   };
 }
@@ -89,6 +95,11 @@ async function gcs(): Promise<UploadBackend> {
       ...server.resumableSessions('bucket').map(({ key }) => key),
       ...underWay(server),
     ],
+    failsToComplete(key) {
+      const effect = { status: 503, reason: 'backendError' };
+      // The last chunk completes.
+      server.fail({ operation: 'resumable.upload', key, after: 1, times: Infinity, with: effect });
+    },
     close: () => server.close(),
   };
 }
