@@ -50,6 +50,8 @@ const logger = new Logger('Storage');
 export function toLoggedHttpException(error: StorageError): HttpException {
   const exception = toHttpException(error);
   if (exception.getStatus() >= 500 || isRefusedByBackend(error)) logger.error(error);
+  // The client is not told which argument it is: most often it is the app's own.
+  else if (error.code === 'INVALID_ARGUMENT') logger.warn(error.message);
   return exception;
 }
 

@@ -89,6 +89,9 @@ const SIGNATURES: readonly Signature[] = [
   { type: 'application/x-shockwave-flash', bytes: 'ZWS' },
 ];
 
+/** Bytes below which something that is not UTF-8 may be anything. */
+const LEAST_TEXT = 16;
+
 /** Comments and declarations that markup may stand behind; more of them are markup in any case. */
 const MOST_PROLOG = 64;
 
@@ -113,13 +116,45 @@ export function sniffContentType(head: Uint8Array): string | undefined {
   const found = SIGNATURES.find(
     (signature) => matches(bytes, signature) && (text === undefined || signature.bytes.length > 4),
   );
-  if (found) return found.type === 'video/webm' ? matroskaType(bytes) : found.type;
-  return text === undefined || text === '' ? undefined : 'text/plain';
+  if (found) return (CONTAINERS[found.type] ?? (() => found.type))(bytes);
+  const isText = text === undefined ? isSingleByteText(bytes) : text !== '';
+  return isText ? 'text/plain' : undefined;
 }
 
 /** Whether files of the type show it in their first bytes. */
 export function hasSignature(type: string): boolean {
   return SIGNATURES.some((signature) => signature.type === type);
+}
+
+/** Formats that share a signature, and tell soon behind it which of them it is. */
+const CONTAINERS: Readonly<Record<string, (bytes: Uint8Array) => string>> = {
+  'video/webm': matroskaType,
+  'image/heif': (bytes) => heifType(bytes, 'image/heif'),
+  'image/heif-sequence': (bytes) => heifType(bytes, 'image/heif-sequence'),
+};
+
+/** Images whose file names the format among its compatible brands only, ISO/IEC 14496-12 §4.3. */
+function heifType(bytes: Uint8Array, general: string): string {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = Math.min(view.readUInt32BE(0), view.length - 3, 256);
+  for (let at = 16; at < end; at += 4) {
+    const brand = view.toString('latin1', at, at + 4);
+    if (/^avi[fs]$/.test(brand)) return 'image/avif';
+    if (/^hei[cxms]$/.test(brand)) return 'image/heic';
+    if (/^hev[cx]$/.test(brand)) return 'image/heic-sequence';
+  }
+  return general;
+}
+
+/** Text of a single-byte encoding such as Windows-1252: no control characters, and most of it ASCII. */
+function isSingleByteText(bytes: Uint8Array): boolean {
+  let ascii = 0;
+  for (const byte of bytes) {
+    const isSpace = byte === 0x09 || byte === 0x0a || byte === 0x0d;
+    if (byte === 0x7f || (byte < 0x20 && !isSpace)) return false;
+    if (byte < 0x80) ascii++;
+  }
+  return bytes.length >= LEAST_TEXT && ascii * 4 >= bytes.length * 3;
 }
 
 /** Both have the same signature; the type of the document is named soon after it. */
@@ -147,8 +182,12 @@ function markupType(text: string): string | undefined {
       declared = 'text/xml';
       position = end('?>');
     } else if (/^<![a-z[]/i.test(start)) {
-      // Anything but a comment that begins so is a doctype, or what HTML takes for a comment.
-      declared = /^<!doctype\s+svg/i.test(start) ? 'image/svg+xml' : 'text/html';
+      // Anything but a comment that begins so is a doctype, or what HTML takes for a comment. XML has its own behind its
+      // declaration, a property list for one.
+      const isOfXml =
+        declared === 'text/xml' && /^<!DOCTYPE\s+(?!x?html)[\w:.-]+[\s>]/i.test(start);
+      const isSvg = /^<!doctype\s+svg/i.test(start);
+      declared = isSvg ? 'image/svg+xml' : isOfXml ? 'text/xml' : 'text/html';
       position = end('>');
     } else {
       break;

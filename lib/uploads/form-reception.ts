@@ -107,7 +107,7 @@ export async function receiveForm(
 
 function alreadyRead(): Error {
   return new StorageConfigurationError(
-    'The body of the request was read before the upload interceptor came to it; take away the body parser, middleware or plugin that reads multipart bodies on this route',
+    'The body of the request was read before the upload interceptor came to it; take away the body parser, middleware or plugin that reads multipart bodies on this route, and what calls the handler twice, such as retry()',
   );
 }
 

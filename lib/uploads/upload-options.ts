@@ -127,7 +127,9 @@ export function parseUploadOptions<Request>(options: UploadOptions<Request>): Pa
   // A misspelt `accept` or `maxSize` would be a check that is not made.
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(UPLOAD_OPTIONS, name));
   if (unknown !== undefined) {
-    throw new StorageInvalidArgumentError(`There is no upload option "${unknown}"`);
+    throw new StorageInvalidArgumentError(
+      `There is no upload option "${unknown}"; there are ${Object.keys(UPLOAD_OPTIONS).join(', ')}`,
+    );
   }
   const { accept, metadata = {}, cacheControl, key = randomKey, overwrite = false } = options;
   const { minSize = 0, image, checksum = () => undefined, scan, scanTimeout = '1m' } = options;

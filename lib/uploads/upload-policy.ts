@@ -4,7 +4,7 @@ import type { UploadInterceptorOptions } from './upload-options.js';
 
 /**
  * Decides for each request how its uploads are checked, named and stored. An interceptor is given the class; the
- * instance is the app's provider, of any scope, or else one of the interceptor's own, with its dependencies injected.
+ * instance is the app's provider, of any scope, or else one of the interceptor's own, made once with its dependencies injected.
  *
  * @publicApi
  */

@@ -93,6 +93,12 @@ export class UploadTransaction implements StorageWork {
     this.#isKept = true;
   }
 
+  /** Whether all that was stored stays when the request fails. */
+  get keepsEverything(): boolean {
+    const written = this.#written;
+    return written.length > 0 && (this.#isKept || written.every((each) => this.#kept.has(each)));
+  }
+
   /** Whether anything is left to be published. */
   get isStaged(): boolean {
     return this.#written.some(({ publication }) => publication !== 'done');

@@ -11,7 +11,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { AsyncResource } from 'node:async_hooks';
-import { HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { catchError, concat, defer, finalize, ignoreElements, type Observable, tap } from 'rxjs';
 import { StorageConfigurationError, StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
@@ -27,6 +27,7 @@ import { beforeAnswer, holdAnswers } from './held-answers.js';
 import { type FrameworkRequest, httpExchange } from './http-exchange.js';
 import { keepsUploads } from './keep-uploads.decorator.js';
 import { discardLeftover } from './leftover-body.js';
+import { hearOfOuterFailures, onOuterFailure } from './outer-failures.js';
 import { RequestOutcome } from './request-outcome.js';
 import type { StoredUpload } from './stored-upload.js';
 import { requestClosed } from './upload.exceptions.js';
@@ -75,12 +76,14 @@ export function uploadInterceptor<Request>(
       @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
       @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
       @Inject(ModulesContainer) modules: ModulesContainer,
+      @Inject(ApplicationConfig) config: ApplicationConfig,
       // Not there when a test provides the storage by itself.
       @Optional() @Inject(StorageRegistry) private readonly registry?: StorageRegistry,
       @Optional() @Inject(UploadProgress) private readonly progress?: UploadProgress,
     ) {
       // Not later: the description of the API is usually made before the app's modules are initialised.
       describeUploads(modules, StorageUploadInterceptor, shape.described);
+      hearOfOuterFailures(config);
     }
 
     async onModuleInit(): Promise<void> {
@@ -99,11 +102,15 @@ export function uploadInterceptor<Request>(
         failure() {
           // Of a form that is still being received, the client has gone: that is nothing to be logged.
           void transaction.rollback(requestClosed());
-          tracking?.failed();
+          tellOfFailure(transaction, tracking);
         },
         success() {
           void keepWhatWasAnswered(transaction, tracking);
         },
+      });
+      onOuterFailure(response, async () => {
+        outcome.fail();
+        await transaction.rollbackSoon();
       });
       this.registry?.holdOpen(transaction);
       try {
@@ -225,6 +232,12 @@ function handled(
 /** Whether Nest answers with a redirect, before which nothing can be done. */
 function redirects(context: ExecutionContext): boolean {
   return Reflect.hasMetadata('__redirect__', context.getHandler());
+}
+
+/** Of a request that failed: what its handler keeps all the same is stored. */
+function tellOfFailure(transaction: UploadTransaction, tracking: UploadTracking | undefined): void {
+  if (!transaction.keepsEverything) tracking?.failed();
+  else void transaction.settled.then(() => tracking?.stored());
 }
 
 /** Right before the answer. @throws what is answered instead */

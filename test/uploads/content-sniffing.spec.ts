@@ -21,6 +21,41 @@ const samples: [what: string, bytes: Buffer, type: string | undefined][] = [
   ['AVIF', latin1('\0\0\0\x20ftypavif\0\0\0\0'), 'image/avif'],
   ['HEIC', latin1('\0\0\0\x20ftypheic\0\0\0\0'), 'image/heic'],
   ['HEIF', latin1('\0\0\0\x20ftypmif1\0\0\0\0'), 'image/heif'],
+  [
+    'AVIF that says so among its compatible brands',
+    latin1('\0\0\0\x1Cftypmif1\0\0\0\0mif1avifmiaf'),
+    'image/avif',
+  ],
+  [
+    'HEIC that says so among its compatible brands',
+    latin1('\0\0\0\x18ftypmif1\0\0\0\0mif1heic'),
+    'image/heic',
+  ],
+  [
+    'HEIF whose box ends before another brand',
+    latin1('\0\0\0\x14ftypmif1\0\0\0\0mif1avif'),
+    'image/heif',
+  ],
+  [
+    'CSV in Windows-1252',
+    latin1('name;stra\xDFe;preis\r\nM\xFCller;Am Markt;5 \x80\r\n'),
+    'text/plain',
+  ],
+  ['bytes that are mostly beyond ASCII', latin1('\xDF\xFC\xE4\xF6'.repeat(8)), undefined],
+  ['a few bytes that are no UTF-8', latin1('abc\xFCdef'), undefined],
+  [
+    'a property list of Apple',
+    latin1(
+      '<?xml version="1.0"?>\n<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "x">\n<plist version="1.0">',
+    ),
+    'text/xml',
+  ],
+  [
+    'XHTML behind an XML declaration',
+    latin1('<?xml version="1.0"?><!DOCTYPE html><x>'),
+    'text/html',
+  ],
+  ['a doctype of its own without an XML declaration', latin1('<!DOCTYPE plist><x>'), 'text/html'],
   ['MP4', latin1('\0\0\0\x20ftypisom\0\0\x02\0'), 'video/mp4'],
   ['M4A', latin1('\0\0\0\x20ftypM4A \0\0\0\0'), 'audio/mp4'],
   ['QuickTime', latin1('\0\0\0\x14ftypqt  \0\0\0\0'), 'video/quicktime'],

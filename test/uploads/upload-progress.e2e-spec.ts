@@ -10,7 +10,7 @@ import {
 import { randomBytes, randomUUID } from 'node:crypto';
 import { get, type IncomingMessage } from 'node:http';
 import { firstValueFrom, lastValueFrom, type Observable, toArray } from 'rxjs';
-import { StorageFileInterceptor, StorageModule } from '../../lib/index.js';
+import { KeepUploads, StorageFileInterceptor, StorageModule } from '../../lib/index.js';
 import { UploadProgress, type UploadStatus } from '../../lib/uploads/upload-progress.js';
 import { closeApps, until } from '../nest/app-fixture.js';
 import { type Answer, openSocket, send } from '../nest/http-client.js';
@@ -31,6 +31,13 @@ class ProgressController {
   @UseInterceptors(StorageFileInterceptor('photo', { maxSize: '5mb' }))
   add(): unknown {
     return handler();
+  }
+
+  @Post('kept')
+  @KeepUploads()
+  @UseInterceptors(StorageFileInterceptor('photo', { maxSize: '5mb' }))
+  keep(): unknown {
+    throw new BadRequestException('kept all the same');
   }
 
   @Sse('progress/:id')
@@ -54,8 +61,8 @@ onEachAdapter(() => {
   });
   afterEach(closeApps);
 
-  const post = (id: string, bytes = body): Promise<Answer> =>
-    send(port, '/', {
+  const post = (id: string, bytes = body, path = '/'): Promise<Answer> =>
+    send(port, path, {
       method: 'POST',
       headers: { ...formHeaders, 'X-Upload-Id': id },
       body: bytes,
@@ -63,6 +70,13 @@ onEachAdapter(() => {
 
   const statusesOf = (id: string): Promise<UploadStatus[]> =>
     lastValueFrom(uploads.progressOf(id).pipe(toArray()));
+
+  test('an upload that is kept is stored, although its request fails', async () => {
+    const id = uploadId();
+    const watching = statusesOf(id);
+    expect((await post(id, body, '/kept')).status).toBe(400);
+    expect((await watching).at(-1)).toMatchObject({ state: 'stored' });
+  });
 
   test('an upload that is watched from before its beginning is stored at its end', async () => {
     const id = uploadId();
