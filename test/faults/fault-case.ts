@@ -16,14 +16,14 @@ import {
 } from './operations.js';
 
 /** Milliseconds in which each call must end, whatever happens. */
-const DEADLINE = 30_000;
+const DEADLINE = 60_000;
 /** Milliseconds in which what was given up must be off the wire. */
-const SETTLED = 5000;
+const SETTLED = 20_000;
 /**
  * Milliseconds without progress, and repeats that come soon: what is tried is not how long they wait. Not at once, though: a client
  * has to hear of the end of a connection before it takes it for the next attempt.
  */
-const OPTIONS = { timeout: 1000, retry: { maxRetries: 2, baseDelay: 20, jitter: false } };
+const OPTIONS = { timeout: 2500, retry: { maxRetries: 2, baseDelay: 20, jitter: false } };
 
 const OTHER = 'other';
 
