@@ -4,12 +4,15 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ParseArgsOptionsConfig } from 'node:util';
 import type { Storage } from '../core/storage.js';
+import type { StorageConfiguration } from '../drivers/driver-options.js';
+import { examine } from './doctor.js';
 import { Journal } from './journal.js';
 import { sync, type SyncEvent, transfer, verify } from './sync.js';
 import { UsageError } from './usage-error.js';
 
 interface Place {
   readonly storage: Storage;
+  readonly configuration: StorageConfiguration;
   /** Key or prefix in it. */
   readonly path: string;
 }
@@ -201,6 +204,28 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         print({ method: 'GET', url }, url);
       }
       return true;
+    },
+  },
+  doctor: {
+    promise: 'Tries what an app does with a storage, and says what to change.',
+    synopsis: '<address> [--origin https://app.example.com]',
+    operands: [1, 1],
+    options: { origin: { type: 'string' } },
+    async run({ open, operands, values, print, signal }) {
+      const place = open(operands[0]!);
+      const { configuration } = place;
+      const findings = await examine({
+        storage: folder(place),
+        bucket: configuration.driver === 's3' ? configuration.bucket : undefined,
+        origin: text(values['origin']),
+        signal,
+        report: (observation) => {
+          const { check, outcome, detail, advice } = observation;
+          const line = `${outcome.padEnd(8)} ${check.padEnd(11)} ${detail}`;
+          print(observation, advice === undefined ? line : `${line}\n  -> ${advice}`);
+        },
+      });
+      return findings === 0;
     },
   },
 };

@@ -68,7 +68,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
         const address = parseAddress(text, storages);
         const storage = openAddress(address, options?.as ?? 'source');
         opened.push(storage);
-        return { storage, path: address.path };
+        return { storage, configuration: address.configuration, path: address.path };
       },
     });
     stopped.throwIfAborted();

@@ -1,0 +1,151 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
+import { type S3ServerOptions, startS3Server } from '../../lib/testing/s3-server/index.js';
+import { command } from './command.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'command-line-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+interface Line {
+  check: string;
+  outcome: string;
+  detail: string;
+  advice?: string;
+}
+
+const lines = (stdout: string): Line[] =>
+  stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+
+/** A server, a proxy that answers for its CORS and its lifecycle, and a file that configures the two as the storage `files`. */
+async function startBucket(options: S3ServerOptions, answers: { cors: string; lifecycle: string }) {
+  const server = await startS3Server(options);
+  const proxy = await startFaultProxy({ target: server.endpoint });
+  for (const [name, body] of Object.entries(answers)) {
+    const url = new RegExp(`[?&]${name}`);
+    const status = body.includes('<Error>') ? 404 : 200;
+    proxy.fail({ url, times: Infinity, with: { status, body } });
+  }
+  const config = join(folder, 'storages.json');
+  const files = {
+    driver: 's3',
+    bucket: 'bucket',
+    endpoint: proxy.endpoint,
+    region: server.region,
+    accessKeyId: server.credentials.accessKeyId,
+    secretAccessKey: server.credentials.secretAccessKey,
+    provider: 'minio',
+    forcePathStyle: true,
+  };
+  await writeFile(config, JSON.stringify({ files }));
+  return {
+    server,
+    doctor: (...argv: string[]) => command(['doctor', 'files:a', '--config', config, ...argv]),
+    async [Symbol.asyncDispose]() {
+      await proxy.close();
+      await server.close();
+    },
+  };
+}
+
+const cors = (rule: string): string =>
+  `<CORSConfiguration><CORSRule>${rule}</CORSRule></CORSConfiguration>`;
+const UPLOADS_FROM_APP = cors(
+  '<AllowedOrigin>https://*.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod>' +
+    '<AllowedHeader>*</AllowedHeader><ExposeHeader>ETag</ExposeHeader>',
+);
+const lifecycle = (rule: string): string =>
+  `<LifecycleConfiguration><Rule><Status>Enabled</Status>${rule}</Rule></LifecycleConfiguration>`;
+const ABORTED_AFTER_7_DAYS = lifecycle(
+  '<Filter><Prefix></Prefix></Filter>' +
+    '<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload>',
+);
+
+describe('doctor', () => {
+  test('finds nothing in a bucket that is set up well, and leaves nothing there', async () => {
+    await using bucket = await startBucket(
+      { provider: 'minio' },
+      { cors: UPLOADS_FROM_APP, lifecycle: ABORTED_AFTER_7_DAYS },
+    );
+    const { code, stdout } = await bucket.doctor('--json', '--origin', 'https://app.example.com');
+    expect(lines(stdout).map(({ check, outcome }) => `${check} ${outcome}`)).toEqual([
+      'list ok',
+      'put ok',
+      'clock ok',
+      'get ok',
+      'create-only ok',
+      'delete ok',
+      'multipart ok',
+      'cors ok',
+      'lifecycle ok',
+    ]);
+    expect(code).toBe(0);
+    expect([...bucket.server.objects('bucket').keys()]).toEqual([]);
+    expect(bucket.server.multipartUploads('bucket')).toEqual([]);
+  });
+
+  test('names each fault of a bucket that ignores conditions, keeps what is deleted and aborts no uploads', async () => {
+    await using bucket = await startBucket(
+      { provider: 'wasabi' },
+      {
+        cors: UPLOADS_FROM_APP,
+        lifecycle: '<Error><Code>NoSuchLifecycleConfiguration</Code></Error>',
+      },
+    );
+    bucket.server.fail({
+      operation: 'DeleteObject',
+      times: Infinity,
+      with: { status: 403, code: 'AccessDenied' },
+    });
+    const { code, stdout } = await bucket.doctor('--json', '--origin', 'https://app.example.com');
+    const findings = lines(stdout).filter(({ outcome }) => outcome === 'finding');
+    expect(findings).toEqual([
+      expect.objectContaining({
+        check: 'create-only',
+        advice: expect.stringContaining('provider'),
+      }),
+      expect.objectContaining({
+        check: 'delete',
+        advice: expect.stringContaining('s3:DeleteObject'),
+      }),
+      expect.objectContaining({
+        check: 'lifecycle',
+        advice: expect.stringContaining('AbortIncompleteMultipartUpload'),
+      }),
+    ]);
+    expect(code).toBe(3);
+  });
+
+  test('names a clock that is off, and what a CORS rule and a lifecycle rule of another prefix lack', async () => {
+    await using bucket = await startBucket(
+      { provider: 'minio', now: () => Date.now() - 5 * 60_000 },
+      {
+        cors: cors('<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>'),
+        lifecycle: ABORTED_AFTER_7_DAYS.replace('<Prefix>', '<Prefix>b/'),
+      },
+    );
+    const { code, stdout } = await bucket.doctor('--origin', 'https://app.example.com');
+    expect(stdout).toMatch(/^finding {2}clock +the clock here is \d+ s ahead of/m);
+    expect(stdout).toMatch(/^finding {2}cors .*\n.*lacks AllowedMethods PUT, AllowedHeaders/m);
+    expect(stdout).toMatch(/^finding {2}lifecycle/m);
+    expect(code).toBe(3);
+  });
+
+  test('names a storage that cannot be opened, and creates nothing', async () => {
+    const { code, stdout } = await command([
+      'doctor',
+      pathToFileURL(join(folder, 'none', '/')).href,
+    ]);
+    expect(stdout).toMatch(/^finding {2}open /);
+    expect(code).toBe(3);
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
