@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
@@ -30,8 +31,8 @@ export interface Invocation {
   readonly signal: AbortSignal;
   /** @throws UsageError */
   readonly open: (address: string, options?: { as: Purpose }) => Place;
-  /** One line: the record with `--json`, else the text. */
-  readonly print: (record: object, text: string) => void;
+  /** One line: the record with `--json`, else the text. Resolves when whoever reads it is not behind. */
+  readonly print: (record: object, text: string) => Promise<void>;
 }
 
 export interface Command {
@@ -62,7 +63,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     async run({ open, operands, print, signal }) {
       const { storage, path } = open(operands[0]!);
       const file = await storage.info(path, { signal });
-      print(file, JSON.stringify(file, null, 2));
+      await print(file, JSON.stringify(file, null, 2));
       return true;
     },
   },
@@ -94,7 +95,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         ...(typeof contentType === 'string' && { contentType }),
         ...(values['create-only'] === true && { ifNoneMatch: '*' }),
       });
-      print(file, `${file.size}\t${file.key}`);
+      await print(file, `${file.size}\t${file.key}`);
       return true;
     },
   },
@@ -167,12 +168,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const dryRun = values['dry-run'] === true;
       const swept = await folder(open(operands[0]!)).sweep({ olderThan, dryRun, signal });
       const action = dryRun ? 'would remove' : 'removed';
-      for (const file of swept.staged) print({ action, ...file }, `${action} staged ${file.name}`);
+      for (const file of swept.staged)
+        await print({ action, ...file }, `${action} staged ${file.name}`);
       for (const upload of swept.multipartUploads) {
-        print({ action, ...upload }, `${action} upload ${upload.key}`);
+        await print({ action, ...upload }, `${action} upload ${upload.key}`);
       }
       for (const { key, error } of swept.failed) {
-        print({ action: 'failed', key, reason: error.message }, `failed ${key}: ${error.message}`);
+        await print(
+          { action: 'failed', key, reason: error.message },
+          `failed ${key}: ${error.message}`,
+        );
       }
       return swept.failed.length === 0;
     },
@@ -198,10 +203,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       if (values['put'] === true) {
         const target = await storage.uploadUrl(path, options);
         const headers = Object.entries(target.headers).map(([name, value]) => `${name}: ${value}`);
-        print(target, [target.url, ...headers].join('\n'));
+        await print(target, [target.url, ...headers].join('\n'));
       } else {
         const url = await storage.url(path, options);
-        print({ method: 'GET', url }, url);
+        await print({ method: 'GET', url }, url);
       }
       return true;
     },
@@ -219,10 +224,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
         bucket: configuration.driver === 's3' ? configuration.bucket : undefined,
         origin: text(values['origin']),
         signal,
-        report: (observation) => {
+        report: async (observation) => {
           const { check, outcome, detail, advice } = observation;
           const line = `${outcome.padEnd(8)} ${check.padEnd(11)} ${detail}`;
-          print(observation, advice === undefined ? line : `${line}\n  -> ${advice}`);
+          await print(observation, advice === undefined ? line : `${line}\n  -> ${advice}`);
         },
       });
       return findings === 0;
@@ -232,13 +237,13 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 
 async function list({ open, operands, values, print, signal }: Invocation): Promise<boolean> {
   const { storage, path } = open(operands[0]!);
-  const show = (file: { key: string; size: number; lastModified?: Date }): void => {
+  const show = async (file: { key: string; size: number; lastModified?: Date }): Promise<void> => {
     const time = file.lastModified?.toISOString() ?? '-';
-    print(file, values['long'] ? `${file.size}\t${time}\t${file.key}` : file.key);
+    await print(file, values['long'] ? `${file.size}\t${time}\t${file.key}` : file.key);
   };
   if (values['recursive']) {
     for await (const file of storage.list(path, { signal })) {
-      show(file);
+      await show(file);
       signal.throwIfAborted();
     }
     return true;
@@ -251,8 +256,8 @@ async function list({ open, operands, values, print, signal }: Invocation): Prom
       signal,
       ...(cursor !== undefined && { cursor }),
     });
-    for (const prefix of page.prefixes) print({ prefix }, prefix);
-    for (const file of page.files) show(file);
+    for (const prefix of page.prefixes) await print({ prefix }, prefix);
+    for (const file of page.files) await show(file);
     cursor = page.cursor;
     signal.throwIfAborted();
   } while (cursor !== undefined);
@@ -264,14 +269,15 @@ async function fetch({ open, operands, print, signal }: Invocation): Promise<boo
   const [address, target] = operands as [string, string];
   const { storage, path } = open(address);
   const download = await storage.get(path, { signal });
-  const part = `${target}.${process.pid}.part`;
+  // A name that nobody else has: not another run, and not one that was killed.
+  const part = `${target}.${randomUUID()}.part`;
   try {
     await pipeline(download.stream, createWriteStream(part, { flags: 'wx' }), { signal });
     await rename(part, target);
   } finally {
     await rm(part, { force: true });
   }
-  print(download.file, `${download.file.size}\t${target}`);
+  await print(download.file, `${download.file.size}\t${target}`);
   return true;
 }
 
@@ -280,12 +286,30 @@ async function copy(invocation: Invocation, move: boolean): Promise<boolean> {
   const from = open(operands[0]!, { as: move ? 'target' : 'source' });
   const to = open(operands[1]!, { as: 'target' });
   const inside = isSameStorage(operands[0]!, from.path, operands[1]!, to.path);
+  if (move && !inside && (await isSamePlace(from, to, signal))) {
+    throw new UsageError('mv: both addresses lead to the same file, which stays as it is');
+  }
   const file = inside
     ? await from.storage[move ? 'move' : 'copy'](from.path, to.path, { signal })
     : await transfer(from.storage, from.path, to.storage, to.path, { signal });
   if (move && !inside) await from.storage.delete(from.path, { signal });
-  print(file, `${file.size}\t${file.key}`);
+  await print(file, `${file.size}\t${file.key}`);
   return true;
+}
+
+/**
+ * Whether what is stored at the one place is found at the other: addresses of one place can be spelled in many ways, and a file that
+ * is moved onto itself would be deleted.
+ */
+async function isSamePlace(from: Place, to: Place, signal: AbortSignal): Promise<boolean> {
+  if (from.storage.driver !== to.storage.driver) return false;
+  const probe = `.${randomUUID()}`;
+  await to.storage.put(`${to.path}${probe}`, '', { signal });
+  try {
+    return await from.storage.exists(`${from.path}${probe}`, { signal });
+  } finally {
+    await to.storage.delete(`${to.path}${probe}`);
+  }
 }
 
 /** Whether two addresses differ in nothing but the key. */
@@ -305,14 +329,17 @@ async function remove({ open, operands, values, print, signal }: Invocation): Pr
       throw new UsageError('rm of a folder or a whole storage needs --recursive');
     }
     await storage.delete(path, { signal });
-    print({ deleted: 1 }, path);
+    await print({ deleted: 1 }, path);
     return true;
   }
   const { deleted, failed } = await storage.deletePrefix(path, { all: path === '', signal });
   for (const { key, error } of failed) {
-    print({ action: 'failed', key, reason: error.message }, `failed ${key}: ${error.message}`);
+    await print(
+      { action: 'failed', key, reason: error.message },
+      `failed ${key}: ${error.message}`,
+    );
   }
-  print({ deleted, failed: failed.length }, `${deleted} deleted, ${failed.length} failed`);
+  await print({ deleted, failed: failed.length }, `${deleted} deleted, ${failed.length} failed`);
   return failed.length === 0;
 }
 
@@ -359,12 +386,15 @@ class Counts {
     private readonly silent: readonly SyncEvent['action'][],
   ) {}
 
-  add(event: SyncEvent): void {
+  async add(event: SyncEvent): Promise<void> {
     const { action, key, size = 0, reason } = event;
     this.#counts[action] = (this.#counts[action] ?? 0) + 1;
     if (action === 'copy') this.#bytes += size;
     if (this.silent.includes(action)) return;
-    this.invocation.print(event, `${action} ${key}${reason === undefined ? '' : `: ${reason}`}`);
+    await this.invocation.print(
+      event,
+      `${action} ${key}${reason === undefined ? '' : `: ${reason}`}`,
+    );
   }
 
   /** On the standard error, which is not what a program reads. */

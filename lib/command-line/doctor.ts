@@ -28,7 +28,7 @@ export interface Examined {
   /** Whose pages are to send files to the bucket. */
   readonly origin: string | undefined;
   readonly signal: AbortSignal;
-  readonly report: (observation: Observation) => void;
+  readonly report: (observation: Observation) => Promise<void>;
 }
 
 type Right = 'list' | 'put' | 'get' | 'delete';
@@ -100,7 +100,7 @@ class Examination {
           const download = await storage.get(key, this.#options);
           const read = await download.bytes();
           if (!read.equals(this.#bytes)) throw new Error('what is read is not what was stored');
-          this.#clock(download.file.lastModified, before, after);
+          await this.#clock(download.file.lastModified, before, after);
         });
         await this.#createOnly();
       } finally {
@@ -113,7 +113,7 @@ class Examination {
   }
 
   /** Compares when a file was stored by the service's clock and by ours. */
-  #clock(lastModified: Date | undefined, before: number, after: number): void {
+  async #clock(lastModified: Date | undefined, before: number, after: number): Promise<void> {
     if (!lastModified) {
       return this.#skip('clock', 'the service does not tell when it stored a file');
     }
@@ -124,7 +124,7 @@ class Examination {
     if (Math.abs(skew) <= CLOCK_TOLERANCE) {
       return this.#tell({ check: 'clock', outcome: 'ok', detail: `within ${seconds} s` });
     }
-    this.#tell({
+    await this.#tell({
       check: 'clock',
       outcome: 'finding',
       detail: `the clock here is ${seconds} s ${skew > 0 ? 'behind' : 'ahead of'} that of the storage`,
@@ -148,7 +148,7 @@ class Examination {
         detail: 'a key that is taken is refused',
       });
     }
-    this.#tell({
+    await this.#tell({
       check: 'create-only',
       outcome: 'finding',
       detail: 'a create-only write has overwritten a file: the service ignores If-None-Match',
@@ -182,14 +182,14 @@ class Examination {
     const { bucket, origin, signal } = this.examined;
     const storage = this.#storage;
     if (storage.driver !== 's3' || bucket === undefined) {
-      this.#skip('cors', 'only looked at on S3');
+      await this.#skip('cors', 'only looked at on S3');
       return this.#skip('lifecycle', 'only looked at on S3');
     }
     // Loaded here, because other storages do without the SDK.
     const { observeCors, observeLifecycle } = await import('./s3-rules.js');
     const place = { client: storage.client as S3Client, bucket, signal };
-    this.#tell(await observeCors(place, origin));
-    this.#tell(await observeLifecycle(place, storage.prefix));
+    await this.#tell(await observeCors(place, origin));
+    await this.#tell(await observeLifecycle(place, storage.prefix));
   }
 
   /** Whether it worked; `unreachable` when nothing else will, either. */
@@ -200,17 +200,17 @@ class Examination {
     try {
       await work();
     } catch (error) {
-      this.#fail(check, error);
+      await this.#fail(check, error);
       const { code } = error as { code?: string };
       return code === 'CONNECTION_FAILED' || code === 'TIMEOUT' || code === 'CONFIGURATION'
         ? 'unreachable'
         : false;
     }
-    if (check !== 'open') this.#tell({ check, outcome: 'ok', detail: 'works' });
+    if (check !== 'open') await this.#tell({ check, outcome: 'ok', detail: 'works' });
     return true;
   }
 
-  #fail(check: Observation['check'], error: unknown): void {
+  async #fail(check: Observation['check'], error: unknown): Promise<void> {
     this.examined.signal.throwIfAborted();
     const denied = error instanceof StorageError && error.code === 'PERMISSION_DENIED';
     const right =
@@ -218,7 +218,7 @@ class Examination {
         check === 'list' || check === 'get' || check === 'delete' ? check : 'put'
       ];
     const left = check === 'delete' ? `; ${this.#key} stays` : '';
-    this.#tell({
+    await this.#tell({
       check,
       outcome: 'finding',
       detail: `${error instanceof Error ? error.message : String(error)}${left}`,
@@ -226,12 +226,12 @@ class Examination {
     });
   }
 
-  #skip(check: Observation['check'], detail: string): void {
-    this.#tell({ check, outcome: 'skipped', detail });
+  async #skip(check: Observation['check'], detail: string): Promise<void> {
+    await this.#tell({ check, outcome: 'skipped', detail });
   }
 
-  #tell(observation: Observation): void {
+  async #tell(observation: Observation): Promise<void> {
     if (observation.outcome === 'finding') this.findings++;
-    this.examined.report(observation);
+    await this.examined.report(observation);
   }
 }

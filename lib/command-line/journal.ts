@@ -5,7 +5,8 @@ import { UsageError } from './usage-error.js';
 
 /**
  * What a `sync` has done, so that another one goes on where it was killed. A line for each file that was copied, and now and then one
- * that says up to which key everything is done: only what was copied behind that key is kept in memory.
+ * that says up to which key everything is done or has failed: only what was copied behind that key, and what failed before it, is kept in
+ * memory.
  */
 export class Journal {
   readonly #copied: Map<string, string | undefined>;
@@ -13,8 +14,10 @@ export class Journal {
 
   private constructor(
     readonly path: string,
-    /** Everything up to this key is done. */
+    /** Everything up to this key is done, but what has failed. */
     readonly startAfter: string | undefined,
+    /** Keys up to that one that are to be tried again. */
+    readonly failed: ReadonlySet<string>,
     copied: Map<string, string | undefined>,
     task: string,
   ) {
@@ -29,6 +32,7 @@ export class Journal {
   static async open(path: string, task: string): Promise<Journal> {
     let startAfter: string | undefined;
     const copied = new Map<string, string | undefined>();
+    const failed = new Set<string>();
     if (existsSync(path)) {
       const file = await open(path);
       let first = true;
@@ -40,13 +44,21 @@ export class Journal {
           );
         }
         first = false;
-        if (entry?.copied !== undefined) copied.set(entry.copied, entry.etag);
+        if (entry?.failed !== undefined) failed.add(entry.failed);
+        if (entry?.copied !== undefined) {
+          copied.set(entry.copied, entry.etag);
+          failed.delete(entry.copied);
+        }
         if (entry?.done === undefined) continue;
         startAfter = entry.done;
         for (const key of copied.keys()) if (compare(key, startAfter) <= 0) copied.delete(key);
       }
     }
-    return new Journal(path, startAfter, copied, task);
+    for (const key of failed) {
+      // The listing comes to the others by itself.
+      if (startAfter === undefined || compare(key, startAfter) > 0) failed.delete(key);
+    }
+    return new Journal(path, startAfter, failed, copied, task);
   }
 
   /** Whether this very version was copied before. */
@@ -56,6 +68,10 @@ export class Journal {
 
   add(key: string, etag: string | undefined): void {
     this.#write({ copied: key, etag });
+  }
+
+  fail(key: string): void {
+    this.#write({ failed: key });
   }
 
   done(key: string): void {
@@ -78,6 +94,7 @@ interface Entry {
   task?: string;
   copied?: string;
   etag?: string | undefined;
+  failed?: string;
   done?: string;
 }
 

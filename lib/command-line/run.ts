@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
@@ -55,8 +56,11 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     const { config } = values;
     const storages = typeof config === 'string' ? await readConfigFile(config) : {};
     const stopped = AbortSignal.any([signal, closed.signal]);
-    const print = (record: object, text: string): void => {
-      stdout.write(values['json'] ? `${JSON.stringify(record)}\n` : `${text}\n`);
+    let drained: Promise<unknown> | undefined;
+    const print = async (record: object, text: string): Promise<void> => {
+      if (stdout.write(values['json'] ? `${JSON.stringify(record)}\n` : `${text}\n`)) return;
+      drained ??= once(stdout, 'drain', { signal: stopped }).finally(() => (drained = undefined));
+      await drained;
     };
     const complete = await command.run({
       ...surroundings,

@@ -1,5 +1,5 @@
 import { startChecksum, type Checksum } from '../core/checksum.js';
-import { StorageAbortedError } from '../core/errors.js';
+import { StorageAbortedError, StorageFileNotFoundError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { Journal } from './journal.js';
@@ -14,7 +14,7 @@ export interface SyncOptions {
   readonly checksum: boolean;
   readonly journal?: Journal | undefined;
   readonly signal: AbortSignal;
-  readonly report: (event: SyncEvent) => void;
+  readonly report: (event: SyncEvent) => Promise<void>;
 }
 
 export interface SyncEvent {
@@ -34,17 +34,17 @@ export async function sync(from: Storage, to: Storage, options: SyncOptions): Pr
   const { journal, report, signal } = options;
   const progress = new DoneMark(journal);
   let failed = 0;
-  await eachPair(from, to, options, async (pair) => {
+  await eachPair(allPairs(from, to, options), options, async (pair) => {
     const finish = progress.begin(pair.key);
     try {
       await syncPair(from, to, pair, options);
-      finish();
     } catch (error) {
-      // A change of the journal's mark would make the next run pass over it: `finish` is not called.
       signal.throwIfAborted();
       failed++;
-      report({ action: 'failed', key: pair.key, reason: reasonOf(error) });
+      journal?.fail(pair.key);
+      await report({ action: 'failed', key: pair.key, reason: reasonOf(error) });
     }
+    finish();
   });
   return failed;
 }
@@ -56,21 +56,21 @@ export async function verify(
   options: Pick<SyncOptions, 'prefix' | 'concurrency' | 'signal' | 'report'>,
 ): Promise<number> {
   let different = 0;
-  const differs = (event: SyncEvent): void => {
+  const differs = async (event: SyncEvent): Promise<void> => {
     different++;
-    options.report(event);
+    await options.report(event);
   };
-  await eachPair(from, to, options, async ({ key, source, target }) => {
+  await eachPair(mergedListing(from, to, options), options, async ({ key, source, target }) => {
     try {
-      if (!target) return differs({ action: 'missing', key });
-      if (!source) return differs({ action: 'extra', key });
+      if (!target) return await differs({ action: 'missing', key });
+      if (!source) return await differs({ action: 'extra', key });
       const same =
         source.size === target.size && (await haveSameBytes(from, to, key, options.signal));
-      if (!same) return differs({ action: 'different', key });
-      options.report({ action: 'same', key, size: source.size });
+      if (!same) return await differs({ action: 'different', key });
+      await options.report({ action: 'same', key, size: source.size });
     } catch (error) {
       options.signal.throwIfAborted();
-      differs({ action: 'failed', key, reason: reasonOf(error) });
+      await differs({ action: 'failed', key, reason: reasonOf(error) });
     }
   });
   return different;
@@ -102,22 +102,45 @@ export async function transfer(
   });
 }
 
-/** The pairs in order, so many at once. The listings end with the last of them, or with the first failure. */
-async function eachPair(
+/** What failed before, and then everything from where the journal ends. */
+async function* allPairs(
   from: Storage,
   to: Storage,
-  options: Pick<SyncOptions, 'prefix' | 'concurrency' | 'signal' | 'journal'>,
+  { journal, prefix, signal }: SyncOptions,
+): AsyncGenerator<Pair, void> {
+  for (const key of journal?.failed ?? []) {
+    const [source, target] = await Promise.all([find(from, key, signal), find(to, key, signal)]);
+    if (source || target) yield { key, ...(source && { source }), ...(target && { target }) };
+  }
+  yield* mergedListing(from, to, { prefix, signal, startAfter: journal?.startAfter });
+}
+
+async function find(
+  storage: Storage,
+  key: string,
+  signal: AbortSignal,
+): Promise<StoredFile | undefined> {
+  try {
+    return await storage.info(key, { signal });
+  } catch (error) {
+    if (error instanceof StorageFileNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** The pairs in order, so many at once. They end with the last of them, or with the first failure. */
+async function eachPair(
+  pairs: AsyncGenerator<Pair, void>,
+  { concurrency, signal }: Pick<SyncOptions, 'concurrency' | 'signal'>,
   work: (pair: Pair) => Promise<void>,
 ): Promise<void> {
-  const { prefix, signal, journal } = options;
-  const pairs = mergedListing(from, to, { prefix, signal, startAfter: journal?.startAfter });
   const worker = async (): Promise<void> => {
     for (let next = await pairs.next(); !next.done; next = await pairs.next()) {
       signal.throwIfAborted();
       await work(next.value);
     }
   };
-  const ended = await Promise.allSettled(Array.from({ length: options.concurrency }, worker));
+  const ended = await Promise.allSettled(Array.from({ length: concurrency }, worker));
   await pairs.return();
   const failure = ended.find((each) => each.status === 'rejected');
   if (failure) throw failure.reason;
@@ -133,19 +156,19 @@ async function syncPair(
   if (!source) {
     if (!options.delete) return;
     if (!dryRun) await to.delete(key, { signal });
-    return report({ action: 'delete', key });
+    return await report({ action: 'delete', key });
   }
   const { size, etag } = source;
   const same =
     target &&
     target.size === size &&
     (journal?.has(key, etag) || (await isSame(from, to, source, target, options)));
-  if (same) return report({ action: 'same', key, size });
+  if (same) return await report({ action: 'same', key, size });
   if (!dryRun) {
     await transfer(from, key, to, key, { signal });
     journal?.add(key, etag);
   }
-  report({ action: 'copy', key, size });
+  await report({ action: 'copy', key, size });
 }
 
 /** Of two files of one size. Etags are never compared: of a multipart upload it is no checksum. */
@@ -207,7 +230,8 @@ class DoneMark {
 
   /** To be called in the order of the keys. */
   begin(key: string): () => void {
-    if (!this.journal) return () => {};
+    // What is tried again lies behind the mark already.
+    if (!this.journal || this.journal.failed.has(key)) return () => {};
     const entry = { key, ended: false };
     this.#underWay.push(entry);
     return () => {

@@ -1,7 +1,10 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, Readable, Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
+import { run } from '../../lib/command-line/run.js';
 import { command } from './command.js';
 
 let folder: string;
@@ -13,6 +16,20 @@ beforeEach(async () => {
 });
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Takes one line in each turn of the event loop. */
+class SlowOutput extends Writable {
+  written = '';
+  mostBuffered = 0;
+
+  override _write(chunk: Buffer, _encoding: string, callback: () => void): void {
+    this.written += chunk.toString();
+    setImmediate(() => {
+      this.mostBuffered = Math.max(this.mostBuffered, this.writableLength);
+      callback();
+    });
+  }
+}
 
 async function store(key: string, text: string): Promise<void> {
   const { code, stderr } = await command(['put', '-', `${configured()}:${key}`, ...config()], {
@@ -52,6 +69,23 @@ describe('the command line', () => {
     const target = join(folder, 'target');
     expect(await command(['get', `${files}/one.txt`, target])).toMatchObject({ code: 0 });
     expect(await readFile(target, 'utf8')).toBe('hello');
+  });
+
+  test('lists no faster than its output is read', async () => {
+    await mkdir(join(folder, 'files'));
+    const names = Array.from({ length: 60 }, (_, number) => String(number).padStart(60, '0'));
+    await Promise.all(names.map((name) => writeFile(join(folder, 'files', name), '')));
+    const slow = new SlowOutput({ highWaterMark: 100 });
+    const { signal } = new AbortController();
+    const stdin = Readable.from([]);
+    const stderr = new PassThrough();
+    const argv = ['ls', '-r', `${files}/`];
+    expect(await run(argv, { stdin, stdout: slow, stderr, signal })).toBe(0);
+    slow.end();
+    await finished(slow);
+    expect(slow.written).toBe(names.map((name) => `${name}\n`).join(''));
+    // The buffer is full with the second line.
+    expect(slow.mostBuffered).toBe(122);
   });
 
   test('tells a failure in one sentence, with exit code 1', async () => {

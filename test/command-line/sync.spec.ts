@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Storage } from '../../lib/core/storage.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
-import { startS3Server } from '../../lib/testing/s3-server/index.js';
+import { type S3TestServer, startS3Server } from '../../lib/testing/s3-server/index.js';
 import { startAzurite } from '../drivers/azure/azurite.js';
 import { command } from './command.js';
 
@@ -22,6 +23,17 @@ const disk = (name: string) => ({
   driver: 'local' as const,
   root: join(folder, name),
   durability: 'none' as const,
+});
+
+const onS3 = ({ endpoint, region, credentials }: S3TestServer) => ({
+  driver: 's3' as const,
+  bucket: 'bucket',
+  endpoint,
+  region,
+  accessKeyId: credentials.accessKeyId,
+  secretAccessKey: credentials.secretAccessKey,
+  provider: 'aws' as const,
+  forcePathStyle: true,
 });
 
 async function config(storages: object): Promise<string> {
@@ -66,16 +78,7 @@ describe('sync', () => {
     await using azurite = await startAzurite();
     const storages = {
       first: disk('first'),
-      s3: {
-        driver: 's3' as const,
-        bucket: 'bucket',
-        endpoint: s3.endpoint,
-        region: s3.region,
-        accessKeyId: s3.credentials.accessKeyId,
-        secretAccessKey: s3.credentials.secretAccessKey,
-        provider: 'aws' as const,
-        forcePathStyle: true,
-      },
+      s3: onS3(s3),
       azure: {
         driver: 'azure' as const,
         container: 'container',
@@ -148,6 +151,56 @@ describe('sync', () => {
     expect(code).toBe(3);
     expect(stdout.split('\n').sort()).toEqual(['', 'different b', 'missing a']);
     await Promise.all([one.close(), two.close()]);
+  });
+
+  test('looks only at keys with the prefix, and compares old files by their bytes with --checksum', async () => {
+    const path = await config({ one: disk('one'), two: disk('two') });
+    const one = createStorage('one', disk('one'));
+    const two = createStorage('two', disk('two'));
+    await one.put('a/1', 'old');
+    await one.put('b/2', 'other');
+    const sync = (...argv: string[]) =>
+      command(['sync', 'one:', 'two:', '--config', path, '--delete', ...argv]);
+    await two.put('b/3', 'kept');
+    expect((await sync('--prefix', 'a/')).stdout).toBe('copy a/1\n');
+    expect(await two.exists('b/3')).toBe(true);
+    await two.put('a/1', 'bad');
+    await utimes(join(folder, 'one', 'a', '1'), 1e9, 1e9);
+    expect((await sync('--prefix', 'a/')).stdout).toBe('');
+    expect((await sync('--prefix', 'a/', '--checksum')).stdout).toBe('copy a/1\n');
+    expect(await two.getBytes('a/1')).toEqual(Buffer.from('old'));
+    await Promise.all([one.close(), two.close()]);
+  });
+
+  test('passes a file that fails, and comes back to it alone in the next run', async () => {
+    await using s3 = await startS3Server({ defaultChecksum: 'none' });
+    const path = await config({ first: disk('first'), s3: onS3(s3) });
+    const first = createStorage('first', disk('first'));
+    const keys = Array.from({ length: 250 }, (_, number) => String(number).padStart(3, '0'));
+    await Promise.all(keys.map((key) => first.put(key, 'x')));
+    await first.close();
+    s3.fail({
+      operation: 'PutObject',
+      key: '007',
+      times: Infinity,
+      with: { status: 403, code: 'AccessDenied' },
+    });
+    const journal = join(folder, 'journal');
+    const argv = ['sync', 'first:', 's3:', '--config', path, '--journal', journal];
+    const { code, stdout } = await command(argv);
+    expect(code).toBe(3);
+    expect(stdout).toContain('failed 007: ');
+    // The mark goes on, so that neither this run nor the next one keeps in memory what comes after.
+    const entries = (await readFile(journal, 'utf8')).trim().split('\n');
+    const marks = entries.filter((line) => line.startsWith('{"done"'));
+    expect(marks).toHaveLength(2);
+    expect(entries).toContain('{"failed":"007"}');
+    expect((await command(argv)).code).toBe(3);
+    s3.clearFaults();
+    s3.clearRequests();
+    expect(await command(argv)).toMatchObject({ code: 0, stdout: 'copy 007\n' });
+    expect([...s3.objects('bucket').keys()]).toEqual(keys);
+    expect(existsSync(journal)).toBe(false);
   });
 
   test('refuses the journal of another task', async () => {

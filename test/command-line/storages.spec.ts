@@ -1,0 +1,170 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { createStorage } from '../../lib/drivers/open-storage.js';
+import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
+import { startS3Server, type S3ServerOptions } from '../../lib/testing/s3-server/index.js';
+import { startAzurite } from '../drivers/azure/azurite.js';
+import { command } from './command.js';
+
+const ENVIRONMENT = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AZURE_STORAGE_CONNECTION_STRING',
+  'AZURE_STORAGE_KEY',
+] as const;
+
+let folder: string;
+let before: (string | undefined)[];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'command-line-'));
+  before = ENVIRONMENT.map((name) => process.env[name]);
+  for (const name of ENVIRONMENT) delete process.env[name];
+});
+afterEach(async () => {
+  for (const [index, name] of ENVIRONMENT.entries()) {
+    delete process.env[name];
+    if (before[index] !== undefined) process.env[name] = before[index];
+  }
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A server, its credentials in the environment, and the URL of a key in its bucket. */
+async function startS3(options: S3ServerOptions = {}) {
+  const server = await startS3Server(options);
+  process.env['AWS_ACCESS_KEY_ID'] = server.credentials.accessKeyId;
+  process.env['AWS_SECRET_ACCESS_KEY'] = server.credentials.secretAccessKey;
+  const query = new URLSearchParams({
+    endpoint: server.endpoint,
+    region: server.region,
+    provider: 'aws',
+    forcePathStyle: 'true',
+  });
+  return {
+    server,
+    at: (key: string) => `s3://bucket/${key}?${query.toString()}`,
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
+
+const local = (path: string): string => pathToFileURL(join(folder, path)).href;
+
+async function succeed(...argv: string[]): Promise<string> {
+  const { code, stdout, stderr } = await command(argv);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+describe('an address', () => {
+  test('of s3:, gs: and azure: leads to the service, with credentials of the environment', async () => {
+    await using s3 = await startS3();
+    await using gcs = await startGcsServer({ anonymous: true });
+    await using azurite = await startAzurite();
+    const { connectionString } = azurite;
+    const azure = createStorage('azure', { driver: 'azure', container: 'files', connectionString });
+    await azure.open();
+    await azure.client.create();
+    await azure.close();
+    process.env['AZURE_STORAGE_CONNECTION_STRING'] = connectionString;
+    process.env['AZURE_STORAGE_KEY'] = azurite.accountKey;
+    const account = new URLSearchParams({
+      account: azurite.accountName,
+      accountUrl: azurite.endpoint,
+    });
+    await writeFile(join(folder, 'from'), 'hello');
+
+    await succeed('put', join(folder, 'from'), s3.at('a/ä%20b'), '--content-type', 'text/csv');
+    const gs = `gs://bucket/c?projectId=${gcs.projectId}&apiEndpoint=${encodeURIComponent(gcs.endpoint)}`;
+    await succeed('cp', s3.at('a/ä%20b'), gs);
+    await succeed('mv', gs, 'azure://files/d/e');
+    await succeed('cp', 'azure://files/d/e', `azure://files/d/f?${account.toString()}`);
+    await succeed('mv', `azure://files/d/f?${account.toString()}`, local('files/g'));
+
+    expect([...s3.server.objects('bucket').keys()]).toEqual(['a/ä b']);
+    expect([...gcs.objects('bucket').keys()]).toEqual([]);
+    expect(await succeed('ls', '-r', 'azure://files/')).toBe('d/e\n');
+    const stat = JSON.parse(await succeed('stat', '--json', local('files/g'))) as object;
+    expect(stat).toMatchObject({ key: 'g', size: 5, contentType: 'text/csv' });
+    expect(await succeed('cat', local('files/g'))).toBe('hello');
+  });
+
+  test('refuses to move a file to another spelling of its own place, where it would be lost', async () => {
+    await using s3 = await startS3();
+    await writeFile(join(folder, 'from'), 'hello');
+    await succeed('put', join(folder, 'from'), s3.at('a'));
+    const { code, stderr } = await command(['mv', s3.at('a'), s3.at('a').replace('=true', '=1')]);
+    expect(stderr).toContain('the same');
+    expect(code).toBe(2);
+    await mkdir(join(folder, 'files'));
+    await succeed('put', join(folder, 'from'), local('files/a'));
+    const config = join(folder, 'storages.json');
+    await writeFile(config, JSON.stringify({ all: { driver: 'local', root: folder } }));
+    const moved = await command(['mv', local('files/a'), 'all:files/a', '--config', config]);
+    expect(moved.code).toBe(2);
+    expect([...s3.server.objects('bucket').keys()]).toEqual(['a']);
+    expect(await readFile(join(folder, 'files', 'a'), 'utf8')).toBe('hello');
+  });
+
+  test.each(['js', 'mjs'])('names a storage of a configuration in .%s', async (extension) => {
+    const config = join(folder, `storages.${extension}`);
+    const storages = { uploads: { driver: 'local', root: join(folder, 'files') } };
+    await writeFile(join(folder, 'package.json'), '{"type":"module"}');
+    await writeFile(config, `export default { storages: ${JSON.stringify(storages)} };\n`);
+    await writeFile(join(folder, 'from'), 'hello');
+    await succeed('put', join(folder, 'from'), 'uploads:a', '--config', config);
+    expect(await succeed('ls', 'uploads:', '--config', config)).toBe('a\n');
+  });
+});
+
+describe('get', () => {
+  test('touches nobody else’s part', async () => {
+    await mkdir(join(folder, 'files'));
+    await writeFile(join(folder, 'files', 'a'), 'hello');
+    const part = `target.${process.pid}.part`;
+    await writeFile(join(folder, part), 'of somebody else');
+    await succeed('get', local('files/a'), join(folder, 'target'));
+    expect(await readFile(join(folder, 'target'), 'utf8')).toBe('hello');
+    expect((await readdir(folder)).sort()).toEqual(['files', 'target', part]);
+  });
+});
+
+describe('sweep', () => {
+  test('removes what was begun and never ended, and tells it before in a dry run', async () => {
+    await using s3 = await startS3({ now: () => Date.now() - 10 * 60_000 });
+    const storage = createStorage('files', {
+      driver: 's3',
+      bucket: 'bucket',
+      endpoint: s3.server.endpoint,
+      region: s3.server.region,
+      provider: 'aws',
+      forcePathStyle: true,
+    });
+    await storage.stage('staged');
+    await storage.startMultipartUpload('begun');
+    await storage.put('kept', 'x');
+    await storage.close();
+    const dry = await succeed('sweep', s3.at(''), '--older-than', '5m', '--dry-run');
+    expect(dry).toMatch(/^would remove staged \w+\nwould remove upload begun\n$/);
+    expect(await succeed('sweep', s3.at(''), '--older-than', '1h')).toBe('');
+    const swept = await succeed('sweep', s3.at(''), '--older-than', '5m');
+    expect(swept).toBe(dry.replaceAll('would remove', 'removed'));
+    expect(s3.server.multipartUploads('bucket')).toEqual([]);
+    expect([...s3.server.objects('bucket').keys()]).toEqual(['kept']);
+  });
+});
+
+describe('sign', () => {
+  test('prints URLs that store a file and read it', async () => {
+    await using s3 = await startS3();
+    const type = ['--content-type', 'text/csv'];
+    const target = await succeed('sign', s3.at('a'), '--put', '--expires', '1m', ...type);
+    const [put, ...headers] = target.trim().split('\n');
+    const pairs = headers.map((line) => line.split(': ', 2) as [string, string]);
+    const stored = await fetch(put!, { method: 'PUT', headers: pairs, body: 'hello' });
+    expect(stored.status).toBe(200);
+    const get = await succeed('sign', s3.at('a'), '--expires', '1m');
+    const read = await fetch(get.trim());
+    expect([await read.text(), read.headers.get('content-type')]).toEqual(['hello', 'text/csv']);
+  });
+});
