@@ -3,12 +3,11 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ParseArgsOptionsConfig } from 'node:util';
 import type { Storage } from '../core/storage.js';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
 import { examine } from './doctor.js';
 import { Journal } from './journal.js';
-import { sync, type SyncEvent, transfer, verify } from './sync.js';
+import { sync, type SyncEvent, transfer, verify, verifyChecksums } from './sync.js';
 import { UsageError } from './usage-error.js';
 
 interface Place {
@@ -35,12 +34,19 @@ export interface Invocation {
   readonly print: (record: object, text: string) => Promise<void>;
 }
 
+export interface CommandOption {
+  readonly type: 'string' | 'boolean';
+  readonly short?: string;
+  /** With its default, if it has one, in brackets. */
+  readonly description: string;
+}
+
 export interface Command {
   readonly promise: string;
   readonly synopsis: string;
   /** How many, at least and at most. */
   readonly operands: readonly [number, number];
-  readonly options?: ParseArgsOptionsConfig;
+  readonly options?: Readonly<Record<string, CommandOption>>;
   /** Resolves with false when it came to its end, but not all was done or alike. */
   readonly run: (invocation: Invocation) => Promise<boolean>;
 }
@@ -51,8 +57,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     synopsis: '<address> [-l] [-r]',
     operands: [1, 1],
     options: {
-      long: { type: 'boolean', short: 'l' },
-      recursive: { type: 'boolean', short: 'r' },
+      long: { type: 'boolean', short: 'l', description: 'with size in bytes and time' },
+      recursive: { type: 'boolean', short: 'r', description: 'everything below the prefix' },
     },
     run: list,
   },
@@ -71,7 +77,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     promise: 'Writes a file to the standard output; --range first-last, counted from 0.',
     synopsis: '<address> [--range 0-99]',
     operands: [1, 1],
-    options: { range: { type: 'string' } },
+    options: {
+      range: {
+        type: 'string',
+        description: 'first and last byte, counted from 0, such as 0-99 or 100-',
+      },
+    },
     async run({ open, operands, values, stdout, signal }) {
       const range = parseRange(values['range']);
       const { storage, path } = open(operands[0]!);
@@ -84,7 +95,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     promise: 'Stores a file of this machine, or the standard input (-): whole, or not at all.',
     synopsis: '<file|-> <address> [--content-type text/plain] [--create-only]',
     operands: [2, 2],
-    options: { 'content-type': { type: 'string' }, 'create-only': { type: 'boolean' } },
+    options: {
+      'content-type': { type: 'string', description: 'media type, such as text/plain' },
+      'create-only': { type: 'boolean', description: 'fail when there is a file under the key' },
+    },
     async run({ open, operands, values, stdin, print, signal }) {
       const [source, address] = operands as [string, string];
       const { storage, path } = open(address, { as: 'target' });
@@ -121,7 +135,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     promise: 'Deletes a file; with --recursive, every file whose key starts with the prefix.',
     synopsis: '<address> [--recursive]',
     operands: [1, 1],
-    options: { recursive: { type: 'boolean', short: 'r' } },
+    options: {
+      recursive: { type: 'boolean', short: 'r', description: 'everything below the prefix' },
+    },
     run: remove,
   },
   sync: {
@@ -129,31 +145,38 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     synopsis: '<from> <to> [--dry-run] [--delete] [--journal file] [--prefix a/]',
     operands: [2, 2],
     options: {
-      'dry-run': { type: 'boolean' },
-      delete: { type: 'boolean' },
-      checksum: { type: 'boolean' },
-      concurrency: { type: 'string' },
-      journal: { type: 'string' },
-      prefix: { type: 'string' },
+      'dry-run': { type: 'boolean', description: 'only tell what would be done' },
+      delete: { type: 'boolean', description: 'also delete what the source does not have' },
+      checksum: { type: 'boolean', description: 'compare checksums or bytes instead of times' },
+      concurrency: { type: 'string', description: 'files under way at once (8)' },
+      journal: {
+        type: 'string',
+        description: 'file that is written to, and gone on from after a kill',
+      },
+      prefix: { type: 'string', description: 'only keys that start with it' },
     },
     run: synchronise,
   },
   verify: {
-    promise: 'Reads all files of both storages, and tells which differ.',
-    synopsis: '<from> <to> [--prefix a/]',
-    operands: [2, 2],
-    options: { concurrency: { type: 'string' }, prefix: { type: 'string' } },
+    promise: 'Reads all files of two storages, and tells which differ; of one, by their checksums.',
+    synopsis: '<from> [<to>] [--prefix a/]',
+    operands: [1, 2],
+    options: {
+      concurrency: { type: 'string', description: 'files under way at once (8)' },
+      prefix: { type: 'string', description: 'only keys that start with it' },
+    },
     async run(invocation) {
       const { open, operands, values, signal } = invocation;
       const from = folder(open(operands[0]!));
-      const to = folder(open(operands[1]!));
+      const to = operands[1] === undefined ? undefined : folder(open(operands[1]));
       const counts = new Counts(invocation, ['same']);
-      const different = await verify(from, to, {
+      const options = {
         prefix: text(values['prefix']) ?? '',
         concurrency: count(values['concurrency']),
         signal,
-        report: (event) => counts.add(event),
-      });
+        report: (event: SyncEvent) => counts.add(event),
+      };
+      const different = await (to ? verify(from, to, options) : verifyChecksums(from, options));
       counts.summary();
       return different === 0;
     },
@@ -162,7 +185,10 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     promise: 'Removes uploads that were begun and never ended.',
     synopsis: '<address> [--older-than 1d] [--dry-run]',
     operands: [1, 1],
-    options: { 'older-than': { type: 'string' }, 'dry-run': { type: 'boolean' } },
+    options: {
+      'older-than': { type: 'string', description: 'age, such as 12h (1d)' },
+      'dry-run': { type: 'boolean', description: 'only tell what would be done' },
+    },
     async run({ open, operands, values, print, signal }) {
       const olderThan = text(values['older-than']) ?? '1d';
       const dryRun = values['dry-run'] === true;
@@ -187,9 +213,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     synopsis: '<address> [--expires 1h] [--put] [--content-type text/plain]',
     operands: [1, 1],
     options: {
-      expires: { type: 'string' },
-      put: { type: 'boolean' },
-      'content-type': { type: 'string' },
+      expires: { type: 'string', description: 'lifetime of the URL, such as 1h' },
+      put: { type: 'boolean', description: 'a URL that stores a file' },
+      'content-type': { type: 'string', description: 'media type, such as text/plain' },
     },
     async run({ open, operands, values, print, signal }) {
       const { storage, path } = open(operands[0]!);
@@ -215,7 +241,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     promise: 'Tries what an app does with a storage, and says what to change.',
     synopsis: '<address> [--origin https://app.example.com]',
     operands: [1, 1],
-    options: { origin: { type: 'string' } },
+    options: {
+      origin: { type: 'string', description: 'whose pages are to upload: looks at CORS for them' },
+    },
     async run({ open, operands, values, print, signal }) {
       const place = open(operands[0]!);
       const { configuration } = place;

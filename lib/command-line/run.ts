@@ -1,12 +1,12 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
-import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { parseArgs } from 'node:util';
 import { StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { createStorage } from '../drivers/open-storage.js';
 import { type Address, parseAddress } from './address.js';
-import { COMMANDS, type Command, type Purpose } from './commands.js';
+import { COMMANDS, type Command, type CommandOption, type Purpose } from './commands.js';
 import { readConfigFile } from './config-file.js';
 import { nearest, UsageError } from './usage-error.js';
 
@@ -20,10 +20,10 @@ export interface Surroundings {
   readonly signal: AbortSignal;
 }
 
-const COMMON: ParseArgsOptionsConfig = {
-  config: { type: 'string' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
+const COMMON: Readonly<Record<string, CommandOption>> = {
+  config: { type: 'string', description: 'file with storages by name: .json, .js or .mjs' },
+  json: { type: 'boolean', description: 'every line is one JSON object' },
+  help: { type: 'boolean', short: 'h', description: 'this text' },
 };
 
 /** Runs one command to its end, and closes what it has opened. Never rejects: the exit code says how it went. */
@@ -130,8 +130,10 @@ function overview(): string {
 
 function usage(name: string, command: Command): string {
   const options = Object.entries({ ...command.options, ...COMMON }).map(
-    ([option, { type, short }]) =>
-      `  ${short ? `-${short}, ` : ''}--${option}${type === 'string' ? ' <value>' : ''}`,
+    ([option, { type, short, description }]) => {
+      const written = `${short ? `-${short}, ` : ''}--${option}${type === 'string' ? ' <value>' : ''}`;
+      return `  ${written.padEnd(24)}  ${description}`;
+    },
   );
   return `Usage: nestjs-storages ${name} ${command.synopsis}\n\n${command.promise}\n\n${options.join('\n')}\n`;
 }

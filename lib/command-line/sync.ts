@@ -1,5 +1,10 @@
 import { startChecksum, type Checksum } from '../core/checksum.js';
-import { StorageAbortedError, StorageFileNotFoundError } from '../core/errors.js';
+import {
+  StorageAbortedError,
+  StorageFileNotFoundError,
+  StorageIntegrityError,
+  StorageUnsupportedError,
+} from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { Journal } from './journal.js';
@@ -18,7 +23,16 @@ export interface SyncOptions {
 }
 
 export interface SyncEvent {
-  readonly action: 'copy' | 'delete' | 'same' | 'failed' | 'missing' | 'extra' | 'different';
+  readonly action:
+    | 'copy'
+    | 'delete'
+    | 'same'
+    | 'failed'
+    | 'missing'
+    | 'extra'
+    | 'different'
+    /** The storage keeps no checksum of it. */
+    | 'unverifiable';
   readonly key: string;
   readonly size?: number;
   readonly reason?: string;
@@ -74,6 +88,38 @@ export async function verify(
     }
   });
   return different;
+}
+
+/** Reads every file and compares its bytes with the checksum that it was stored with. Returns how many are not known to be right. */
+export async function verifyChecksums(
+  storage: Storage,
+  options: Pick<SyncOptions, 'prefix' | 'concurrency' | 'signal' | 'report'>,
+): Promise<number> {
+  const { prefix, signal, report } = options;
+  let doubtful = 0;
+  await eachPair(storedPairs(storage, prefix, signal), options, async ({ key }) => {
+    try {
+      let size = 0;
+      const download = await storage.get(key, { signal, verify: true });
+      for await (const chunk of download) size += chunk.length;
+      await report({ action: 'same', key, size });
+    } catch (error) {
+      signal.throwIfAborted();
+      doubtful++;
+      if (error instanceof StorageIntegrityError) return report({ action: 'different', key });
+      if (error instanceof StorageUnsupportedError) return report({ action: 'unverifiable', key });
+      await report({ action: 'failed', key, reason: reasonOf(error) });
+    }
+  });
+  return doubtful;
+}
+
+async function* storedPairs(
+  storage: Storage,
+  prefix: string,
+  signal: AbortSignal,
+): AsyncGenerator<Pair, void> {
+  for await (const source of storage.list(prefix, { signal })) yield { key: source.key, source };
 }
 
 /** Copies one file with everything that it is stored with; the bytes pass through here, checked where there is a checksum. */

@@ -168,3 +168,25 @@ describe('sign', () => {
     expect([await read.text(), read.headers.get('content-type')]).toEqual(['hello', 'text/csv']);
   });
 });
+
+describe('verify of one storage', () => {
+  test('tells which files are not what they were stored as', async () => {
+    await using s3 = await startS3();
+    await writeFile(join(folder, 'from'), 'hello');
+    await succeed('put', join(folder, 'from'), s3.at('a'));
+    await succeed('put', join(folder, 'from'), s3.at('b'));
+    expect(await command(['verify', s3.at('')])).toMatchObject({ code: 0, stdout: '' });
+    s3.server.fail({
+      operation: 'GetObject',
+      key: 'b',
+      times: Infinity,
+      with: { corruptBodyAt: 1 },
+    });
+    const { code, stdout } = await command(['verify', s3.at('')]);
+    expect({ code, stdout }).toEqual({ code: 3, stdout: 'different b\n' });
+    await mkdir(join(folder, 'files'));
+    await writeFile(join(folder, 'files', 'c'), 'hello');
+    const found = await command(['verify', local('files/')]);
+    expect(found).toMatchObject({ code: 3, stdout: 'unverifiable c\n' });
+  });
+});
