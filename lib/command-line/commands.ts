@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Storage } from '../core/storage.js';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
 import { examine } from './doctor.js';
 import { Journal } from './journal.js';
+import { describeProgress, type ProgressLine, size as sizeOf } from './progress-line.js';
 import { sync, type SyncEvent, transfer, verify, verifyChecksums } from './sync.js';
 import { UsageError } from './usage-error.js';
 
@@ -30,6 +31,8 @@ export interface Invocation {
   readonly signal: AbortSignal;
   /** @throws UsageError */
   readonly open: (address: string, options?: { as: Purpose }) => Place;
+  /** Where the standard error is a terminal. */
+  readonly progress: ProgressLine;
   /** One line: the record with `--json`, else the text. Resolves when whoever reads it is not behind. */
   readonly print: (record: object, text: string) => Promise<void>;
 }
@@ -99,13 +102,16 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       'content-type': { type: 'string', description: 'media type, such as text/plain' },
       'create-only': { type: 'boolean', description: 'fail when there is a file under the key' },
     },
-    async run({ open, operands, values, stdin, print, signal }) {
+    async run({ open, operands, values, stdin, print, progress, signal }) {
       const [source, address] = operands as [string, string];
       const { storage, path } = open(address, { as: 'target' });
       const contentType = values['content-type'];
       const body = source === '-' ? stdin : createReadStream(source);
+      // Only for the display: a file may grow while it is read.
+      const total = source === '-' ? undefined : (await stat(source)).size || undefined;
       const file = await storage.put(path, body, {
         signal,
+        onProgress: (info) => progress.show(describeProgress(info, total)),
         ...(typeof contentType === 'string' && { contentType }),
         ...(values['create-only'] === true && { ifNoneMatch: '*' }),
       });
@@ -293,10 +299,13 @@ async function list({ open, operands, values, print, signal }: Invocation): Prom
 }
 
 /** By way of a file beside it, so that whoever reads the file never sees half of it. */
-async function fetch({ open, operands, print, signal }: Invocation): Promise<boolean> {
+async function fetch({ open, operands, print, progress, signal }: Invocation): Promise<boolean> {
   const [address, target] = operands as [string, string];
   const { storage, path } = open(address);
-  const download = await storage.get(path, { signal });
+  const download = await storage.get(path, {
+    signal,
+    onProgress: (info) => progress.show(describeProgress(info)),
+  });
   // A name that nobody else has: not another run, and not one that was killed.
   const part = `${target}.${randomUUID()}.part`;
   try {
@@ -407,6 +416,7 @@ async function synchronise(invocation: Invocation): Promise<boolean> {
 /** Prints what happens, except the actions that are only counted. */
 class Counts {
   readonly #counts: Partial<Record<SyncEvent['action'], number>> = {};
+  readonly #started = performance.now();
   #bytes = 0;
 
   constructor(
@@ -418,6 +428,7 @@ class Counts {
     const { action, key, size = 0, reason } = event;
     this.#counts[action] = (this.#counts[action] ?? 0) + 1;
     if (action === 'copy') this.#bytes += size;
+    this.invocation.progress.show(this.#line(key));
     if (this.silent.includes(action)) return;
     await this.invocation.print(
       event,
@@ -427,8 +438,19 @@ class Counts {
 
   /** On the standard error, which is not what a program reads. */
   summary(): void {
+    this.invocation.progress.clear();
+    this.invocation.stderr.write(`${this.#actions()}; ${this.#bytes} bytes copied\n`);
+  }
+
+  /** No time left: how much there is shows only when the listings end. */
+  #line(key: string): string {
+    const seconds = (performance.now() - this.#started) / 1000;
+    return `${this.#actions()}  ${sizeOf(this.#bytes)}  ${sizeOf(this.#bytes / seconds)}/s  ${key}`;
+  }
+
+  #actions(): string {
     const parts = Object.entries(this.#counts).map(([action, number]) => `${number} ${action}`);
-    this.invocation.stderr.write(`${parts.join(', ') || 'nothing'}; ${this.#bytes} bytes copied\n`);
+    return parts.join(', ') || 'nothing';
   }
 }
 

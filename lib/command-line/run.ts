@@ -8,6 +8,7 @@ import { createStorage } from '../drivers/open-storage.js';
 import { type Address, parseAddress } from './address.js';
 import { COMMANDS, type Command, type CommandOption, type Purpose } from './commands.js';
 import { readConfigFile } from './config-file.js';
+import { type Output, ProgressLine } from './progress-line.js';
 import { nearest, UsageError } from './usage-error.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, differences: 3, interrupted: 130 } as const;
@@ -16,7 +17,8 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, differences: 3, interrupted: 1
 export interface Surroundings {
   readonly stdin: Readable;
   readonly stdout: Writable;
-  readonly stderr: Writable;
+  /** Shows progress where it is a terminal. */
+  readonly stderr: Output;
   readonly signal: AbortSignal;
 }
 
@@ -34,6 +36,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
   const onError = (error: NodeJS.ErrnoException): void => closed.abort(error);
   stdout.on('error', onError);
   const opened: Storage[] = [];
+  const progress = new ProgressLine(stderr);
   try {
     const [name, ...rest] = argv;
     if (name === undefined || name === '--help' || name === '-h') {
@@ -58,6 +61,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     const stopped = AbortSignal.any([signal, closed.signal]);
     let drained: Promise<unknown> | undefined;
     const print = async (record: object, text: string): Promise<void> => {
+      progress.clear();
       if (stdout.write(values['json'] ? `${JSON.stringify(record)}\n` : `${text}\n`)) return;
       drained ??= once(stdout, 'drain', { signal: stopped }).finally(() => (drained = undefined));
       await drained;
@@ -68,6 +72,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       values,
       operands: positionals,
       print,
+      progress,
       open: (text, options) => {
         const address = parseAddress(text, storages);
         const storage = openAddress(address, options?.as ?? 'source');
@@ -78,6 +83,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     stopped.throwIfAborted();
     return complete ? EXIT.ok : EXIT.differences;
   } catch (error) {
+    progress.clear();
     if (closed.signal.aborted && (closed.signal.reason as { code?: string }).code === 'EPIPE') {
       return EXIT.ok;
     }

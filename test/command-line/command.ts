@@ -10,11 +10,11 @@ export interface Ended {
 /** Runs a command in this process. */
 export async function command(
   argv: readonly string[],
-  options: { stdin?: string; signal?: AbortSignal } = {},
+  options: { stdin?: string; signal?: AbortSignal; terminal?: boolean } = {},
 ): Promise<Ended> {
-  const { stdin = '', signal = new AbortController().signal } = options;
+  const { stdin = '', signal = new AbortController().signal, terminal = false } = options;
   const stdout = new PassThrough();
-  const stderr = new PassThrough();
+  const stderr = Object.assign(new PassThrough(), { isTTY: terminal });
   const texts = Promise.all([stdout.toArray(), stderr.toArray()]);
   const code = await run(argv, { stdin: Readable.from([stdin]), stdout, stderr, signal });
   stdout.end();

@@ -71,6 +71,25 @@ describe('the command line', () => {
     expect(await readFile(target, 'utf8')).toBe('hello');
   });
 
+  test('shows progress on a terminal, and leaves none of it there', async () => {
+    await writeFile(join(folder, 'from'), 'hello');
+    const on = async (...argv: string[]) => {
+      const { stdout, stderr } = await command(argv, { terminal: true });
+      return { stdout, lines: stderr.replaceAll('\r\x1b[K', '|') };
+    };
+    const put = await on('put', join(folder, 'from'), `${files}/one`);
+    expect(put.stdout).toBe('5\tone\n');
+    // Twice, where the machine is slow.
+    const all = /^(\|100 % {2}[\d.]+ K?B\/s {2}0:00 left {2}one)+\|$/;
+    expect(put.lines).toMatch(all);
+    expect((await on('get', `${files}/one`, join(folder, 'to'))).lines).toMatch(all);
+    const sync = await on('sync', `${files}/`, pathToFileURL(join(folder, 'copies', '/')).href);
+    expect(sync.stdout).toBe('copy one\n');
+    expect(sync.lines).toMatch(
+      /^\|1 copy {2}5 B {2}[\d.]+ K?B\/s {2}one\|1 copy; 5 bytes copied\n$/,
+    );
+  });
+
   test('lists no faster than its output is read', async () => {
     await mkdir(join(folder, 'files'));
     const names = Array.from({ length: 60 }, (_, number) => String(number).padStart(60, '0'));
