@@ -106,9 +106,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       const [source, address] = operands as [string, string];
       const { storage, path } = open(address, { as: 'target' });
       const contentType = values['content-type'];
-      const body = source === '-' ? stdin : createReadStream(source);
       // Only for the display: a file may grow while it is read.
       const total = source === '-' ? undefined : (await stat(source)).size || undefined;
+      const body = source === '-' ? stdin : createReadStream(source);
       const file = await storage.put(path, body, {
         signal,
         onProgress: (info) => progress.show(describeProgress(info, total)),

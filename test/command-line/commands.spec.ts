@@ -112,6 +112,9 @@ describe('the command line', () => {
     const { code, stderr } = await command(['cat', `${files}/two.txt`]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^nestjs-storages: .*not found.*\n$/i);
+    const put = await command(['put', join(folder, 'none'), `${files}/two.txt`]);
+    expect(put.code).toBe(1);
+    expect(put.stderr).toMatch(/^nestjs-storages: .*no such file.*\n$/i);
   });
 
   test.each([
