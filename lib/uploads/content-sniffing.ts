@@ -110,7 +110,7 @@ export function sniffContentType(head: Uint8Array): string | undefined {
   const bytes = head.subarray(0, SNIFF_LENGTH);
   const text = decodeText(bytes);
   // Browsers take markup for such whatever else is in it, stray control characters and other encodings included.
-  const markup = markupType(text ?? Buffer.from(bytes).toString('latin1'));
+  const markup = markupType(text ?? readLeniently(bytes));
   if (markup) return markup;
   // Up to four letters may just as well begin a text; the formats with so short a signature are binary throughout.
   const found = SIGNATURES.find(
@@ -208,11 +208,21 @@ function matches(bytes: Uint8Array, { offset = 0, bytes: pattern }: Signature): 
   return true;
 }
 
+/** The bytes as a browser reads them that takes them for text: by the byte order mark, and whatever is wrong with them. */
+function readLeniently(bytes: Uint8Array): string {
+  const isUtf8 = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  const encoding = isUtf8 ? 'utf-8' : markedUtf16(bytes);
+  return encoding ? new TextDecoder(encoding).decode(bytes) : Buffer.from(bytes).toString('latin1');
+}
+
+function markedUtf16(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | undefined {
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le';
+  return bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : undefined;
+}
+
 /** The bytes as text, if they are such: UTF-8, or UTF-16 with a byte order mark, without binary control characters. */
 function decodeText(bytes: Uint8Array): string | undefined {
-  const utf16 = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : undefined;
-  const bigEndian = bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : undefined;
-  const encoding = utf16 ?? bigEndian ?? 'utf-8';
+  const encoding = markedUtf16(bytes) ?? 'utf-8';
   try {
     // `stream`: the last character may be cut.
     const text = new TextDecoder(encoding, { fatal: true }).decode(bytes, { stream: true });

@@ -47,14 +47,15 @@ function isContainer(found: string): boolean {
   return Object.hasOwn(INSIDE, found);
 }
 
+const TEXT_FORMATS =
+  /^text\/|^application\/(?:json|yaml|x-yaml|toml|sql|csv|ndjson|x-ndjson|jsonl|graphql|geo\+json|ld\+json)$|\+(?:json|yaml)$/;
+
 // A declared type that has a signature must have shown it: a "PNG" of text is text.
 function agrees(declared: string, found: string | undefined): boolean {
   if (hasSignature(declared)) return false;
-  if (found === 'text/plain') {
-    return /^text\/|^application\/(?:json|yaml|x-yaml|toml|sql|csv|x-ndjson|ld\+json)$|\+json$/.test(
-      declared,
-    );
-  }
+  // A text format has to be text, and text one of those.
+  const isTextFormat = TEXT_FORMATS.test(declared);
+  if (isTextFormat || found === 'text/plain') return isTextFormat && found === 'text/plain';
   const container = Object.keys(INSIDE).find((type) => INSIDE[type]!.test(declared));
   if (container !== undefined) return container === found;
   // Other formats may use the containers as well; what shows nothing may be any application's.

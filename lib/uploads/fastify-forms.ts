@@ -4,6 +4,7 @@ import { malformedType } from './upload.exceptions.js';
 
 /** What is used of a Fastify instance. */
 interface FastifyInstance {
+  hasContentTypeParser(type: RegExp): boolean;
   addContentTypeParser(
     type: RegExp,
     parser: (request: unknown, payload: unknown, done: (error: Error | null) => void) => void,
@@ -20,7 +21,7 @@ interface FastifyInstance {
 }
 
 // A pattern, for which Fastify looks after all types that are named: so a parser of the app, or of @fastify/multipart,
-// goes first, whichever is registered first, and neither is refused as a duplicate.
+// goes first, whichever is registered first. One of the app for the same pattern stays in its place.
 const FORMS = /^multipart\//;
 
 // A media type as RFC 9110 §8.3.1 has it, in front of its parameters; Fastify knows no other.
@@ -38,7 +39,9 @@ export function letFormsPass(host: HttpAdapterHost): void {
   if (prepared.has(instance)) return;
   prepared.add(instance);
   // The body is left alone: whoever handles the request reads it, and its size is not `bodyLimit`'s business.
-  instance.addContentTypeParser(FORMS, (_request, _payload, done) => done(null));
+  if (!instance.hasContentTypeParser(FORMS)) {
+    instance.addContentTypeParser(FORMS, (_request, _payload, done) => done(null));
+  }
   // What never comes to an interceptor is refused as the interceptors refuse it.
   instance.addHook(
     'preParsing',

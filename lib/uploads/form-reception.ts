@@ -7,7 +7,12 @@ import type { MulterFile } from './file-body.js';
 import { FormBody } from './form-body.js';
 import type { HttpExchange } from './http-exchange.js';
 import { toUploadException } from './multer-errors.js';
-import { formTooLarge, malformedType, tookTooLong } from './upload.exceptions.js';
+import {
+  formTooLarge,
+  malformedType,
+  tookTooLong,
+  failedWithoutError,
+} from './upload.exceptions.js';
 import type { FormLimits } from './upload-plan.js';
 import type { UploadTransaction } from './upload-transaction.js';
 import type { WrittenUpload } from './written-upload.js';
@@ -60,13 +65,15 @@ export async function receiveForm(
   try {
     if (!body) throw formTooLarge(limits.maxTotalSize);
     if (request.readableEnded) throw alreadyRead();
+    const ofFiles = new WeakSet<Error>();
     const parser = multer({
       storage: {
         _handleFile(form: FormBody, file: MulterFile, callback: (error?: unknown) => void) {
           const fail = (error: unknown): void => {
-            const reason = error instanceof StorageError ? toLoggedHttpException(error) : error;
+            const reason = reasonOf(error);
+            ofFiles.add(reason);
             // The others have no time to lose.
-            void transaction.rollback(reason as Error);
+            void transaction.rollback(reason);
             callback(reason);
           };
           // The parser waits for its files before it tells of anything: so it need not know how long a backend takes.
@@ -90,7 +97,8 @@ export async function receiveForm(
     } as unknown as multer.Options);
     await new Promise<void>((resolve, reject) => {
       fields(parser)(body as never, response as never, (error: unknown) => {
-        if (error) reject(toUploadException(error) as Error);
+        // What is said of a file is no word of the parser, whatever it says.
+        if (error) reject(ofFiles.has(error as Error) ? error : toUploadException(error));
         else resolve();
       });
     });
@@ -103,6 +111,12 @@ export async function receiveForm(
     transaction.signal.removeEventListener('abort', stop);
     if (body) body.destroy();
   }
+}
+
+/** Why a file could not be written, for who answers the request. */
+function reasonOf(error: unknown): Error {
+  if (error instanceof StorageError) return toLoggedHttpException(error);
+  return error instanceof Error ? error : failedWithoutError(error);
 }
 
 function alreadyRead(): Error {
@@ -123,7 +137,6 @@ function multerLimits({ maxSize, maxFiles, maxFields, maxFieldSize }: FormLimits
     parts: maxFiles + maxFields,
     fieldSize: maxFieldSize,
     fieldNameSize: 100,
-    headerPairs: 100,
     fieldNestingDepth: 32,
     fieldArrayIndexLimit: 1000,
   };

@@ -6,6 +6,7 @@ import { toLoggedHttpException } from '../storage.exceptions.js';
 import type { MulterFile } from './file-body.js';
 import { rawRequest } from './http-exchange.js';
 import type { StoredUpload } from './stored-upload.js';
+import { failedWithoutError } from './upload.exceptions.js';
 import { parseUploadOptions, type UploadOptions } from './upload-options.js';
 import { UploadWriter } from './upload-writer.js';
 import type { UploadedFileInfo, WrittenUpload } from './written-upload.js';
@@ -44,7 +45,9 @@ export class StorageEngine<Request = unknown> {
     this.#store(request, file).then(
       (info) => callback(null, info),
       (error: unknown) => {
-        callback(error instanceof StorageError ? toLoggedHttpException(error) : error);
+        // Without an error, multer would take the file for stored.
+        const reason = error instanceof Error ? error : failedWithoutError(error);
+        callback(reason instanceof StorageError ? toLoggedHttpException(reason) : reason);
       },
     );
   }

@@ -1,4 +1,5 @@
 import { shown } from '../core/arguments.js';
+import { parseGivenAttributes } from '../core/attributes.js';
 import { StorageInvalidArgumentError } from '../core/errors.js';
 import type { Checksum } from '../core/checksum.js';
 import { type ByteSize, parseByteSize, parseMilliseconds } from '../core/units.js';
@@ -146,13 +147,26 @@ export function parseUploadOptions<Request>(options: UploadOptions<Request>): Pa
   if (typeof overwrite !== 'boolean') {
     throw new StorageInvalidArgumentError(`overwrite must be a boolean, not ${shown(overwrite)}`);
   }
+  // What is the same for all files is known to be wrong before there are any.
+  parseGivenAttributes({
+    ...(cacheControl !== undefined && { cacheControl }),
+    ...(typeof metadata !== 'function' && { metadata }),
+  });
+  const sizes = {
+    maxSize: parseByteSize(options.maxSize ?? DEFAULT_MAX_SIZE, 'maxSize'),
+    minSize: parseByteSize(minSize, 'minSize'),
+  };
+  if (sizes.minSize > sizes.maxSize) {
+    throw new StorageInvalidArgumentError(
+      `minSize must be no more than maxSize: ${sizes.minSize} bytes are more than ${sizes.maxSize}`,
+    );
+  }
   assertFunction(checksum, 'checksum');
   if (scan !== undefined) assertFunction(scan, 'scan');
   // A framework's request type is the user's choice; here it is only handed on.
   return {
     accept,
-    maxSize: parseByteSize(options.maxSize ?? DEFAULT_MAX_SIZE, 'maxSize'),
-    minSize: parseByteSize(minSize, 'minSize'),
+    ...sizes,
     image: image === undefined ? undefined : parseImageLimits(image),
     checksum: checksum as ParsedUploadOptions['checksum'],
     scan: scan as UploadScan | undefined,

@@ -173,7 +173,7 @@ export class UploadTransaction implements StorageWork {
       await written.publish();
     } catch (error) {
       logger.error(
-        `An upload that was to be kept is not in the storage "${storage}", under ${JSON.stringify(key)}`,
+        `An upload that was to be kept is not in the storage "${storage}", under ${JSON.stringify(key)}; its bytes are staged until sweepStaged() removes them`,
         error,
       );
     }

@@ -1,6 +1,8 @@
 import { HttpException } from '@nestjs/common';
 import type { Readable } from 'node:stream';
+import { shown } from '../core/arguments.js';
 import { safeFileName } from '../core/content-disposition.js';
+import { StorageConfigurationError } from '../core/errors.js';
 import { parseKey } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
 import { announcedChecksum } from './announced-checksum.js';
@@ -90,7 +92,10 @@ export class UploadWriter {
       body: whole,
       attributes: {
         contentType,
-        metadata: { filename: safeFileName(originalname), ...(await metadata(file, request)) },
+        metadata: {
+          filename: safeFileName(originalname),
+          ...metadataOf(await metadata(file, request)),
+        },
         ...(cacheControl !== undefined && { cacheControl }),
         ...(checksum && { checksum }),
       },
@@ -111,8 +116,27 @@ export class UploadWriter {
     if (typeof key !== 'function') {
       return stageByContent(this.storage, (file) => key.fromContent(file, request), checked);
     }
-    const chosen = parseKey(await key(checked.file, request));
+    const chosen = parseKey(keyOf(await key(checked.file, request)));
     if (publication === 'replace') return stageUnderKey(this.storage, chosen, checked);
     return writeUnderKey(this.storage, chosen, checked, { createOnly: publication === 'create' });
   }
+}
+
+/** @throws StorageConfigurationError when it is no text: of a wrong one, the client's words may be to blame */
+function keyOf(result: unknown): string {
+  if (typeof result === 'string') return result;
+  throw new StorageConfigurationError(
+    `The function key of the upload options must return a string, not ${shown(result)}`,
+  );
+}
+
+/** @throws StorageConfigurationError when it is no object of strings */
+function metadataOf(result: unknown): Record<string, string> {
+  const values = typeof result === 'object' && result !== null ? Object.values(result) : [result];
+  if (values.every((value) => typeof value === 'string') && typeof result === 'object') {
+    return result as Record<string, string>;
+  }
+  throw new StorageConfigurationError(
+    `The function metadata of the upload options must return an object of strings, not ${shown(result)}`,
+  );
 }

@@ -1,4 +1,5 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
+import { inspect } from 'node:util';
 
 /** Why an upload is refused: a status, and a body with a stable `code`. */
 export class UploadException extends HttpException {
@@ -124,6 +125,14 @@ export function invalidUploadId(): UploadException {
     HttpStatus.BAD_REQUEST,
     'INVALID_UPLOAD_ID',
     'An upload id has 22 to 64 characters of A to Z, a to z, 0 to 9, - and _',
+  );
+}
+
+/** For a function of the app that rejects with `undefined`, or with what else is no error. */
+export function failedWithoutError(thrown: unknown): Error {
+  return new Error(
+    `A function among the upload options failed with ${inspect(thrown, { depth: 0 })} instead of an error`,
+    { cause: thrown },
   );
 }
 

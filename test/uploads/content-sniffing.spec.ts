@@ -56,6 +56,17 @@ const samples: [what: string, bytes: Buffer, type: string | undefined][] = [
     'text/html',
   ],
   ['a doctype of its own without an XML declaration', latin1('<!DOCTYPE plist><x>'), 'text/html'],
+  [
+    'HTML behind a UTF-8 mark and beside a control character',
+    latin1('\xEF\xBB\xBF<html><script>\x01'),
+    'text/html',
+  ],
+  ['SVG behind a UTF-8 mark in Windows-1252', latin1('\xEF\xBB\xBF<svg>\xFC\x01'), 'image/svg+xml'],
+  [
+    'HTML in UTF-16 beside a control character',
+    Buffer.from('\uFEFF<html><script>\x01', 'utf16le'),
+    'text/html',
+  ],
   ['MP4', latin1('\0\0\0\x20ftypisom\0\0\x02\0'), 'video/mp4'],
   ['M4A', latin1('\0\0\0\x20ftypM4A \0\0\0\0'), 'audio/mp4'],
   ['QuickTime', latin1('\0\0\0\x14ftypqt  \0\0\0\0'), 'video/quicktime'],

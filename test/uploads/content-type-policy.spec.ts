@@ -34,6 +34,8 @@ test.each([
   [junk, 'video/mp4', 'application/octet-stream'],
   [junk, 'text/plain', 'application/octet-stream'],
   [junk, 'application/pdf', 'application/octet-stream'],
+  [junk, 'application/json', 'application/octet-stream'],
+  [junk, 'application/problem+json', 'application/octet-stream'],
   [junk, 'application/zip', 'application/octet-stream'],
   [junk, 'application/gzip', 'application/octet-stream'],
   [Buffer.alloc(0), 'image/png', 'application/octet-stream'],
