@@ -2,6 +2,7 @@
 const BENCHES = {
   memory: () => import('./memory/memory.bench.js'),
   parallel: () => import('./memory/parallel.bench.js'),
+  s3: () => import('./s3/s3.bench.js'),
 };
 
 const names = process.argv.slice(2);

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { download, upload } from './client.js';
-import { startProcess } from './processes.js';
+import { startProcess } from '../processes.js';
 import { watchMemory } from './resident-memory.js';
 
 const MEBIBYTE = 1024 ** 2;
@@ -25,7 +25,11 @@ export async function run() {
   try {
     results.push(await measure('local', { driver: 'local', root: join(folder, 'files') }));
     for (const driver of ['s3', 'gcs', 'azure']) {
-      const server = await startProcess(`${driver}-server.js`, { folder: join(folder, driver) });
+      const server = await startProcess(
+        `${driver}-server.js`,
+        { folder: join(folder, driver) },
+        import.meta.url,
+      );
       try {
         const storage = { driver, uploadMemory: UPLOAD_MEMORY, ...server.ready };
         results.push(await measure(driver, storage));
@@ -41,7 +45,7 @@ export async function run() {
 }
 
 async function measure(name, storage) {
-  const app = await startProcess('app.js', { storage, maxSize: SIZE });
+  const app = await startProcess('app.js', { storage, maxSize: SIZE }, import.meta.url);
   try {
     const url = `${app.ready.url}/files`;
     await upload(url, MEBIBYTE);

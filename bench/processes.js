@@ -3,11 +3,13 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Starts a script of this folder in a process of its own. It gets the options as JSON in its first argument, and is
- * ready when it sends a message, and ends when it is stopped.
+ * Starts a script in a process of its own. It gets the options as JSON in its first argument, is ready when it sends a
+ * message, and ends when it is stopped.
+ *
+ * @param {string} script relative to `base`, the URL of the module that calls
  */
-export async function startProcess(script, options) {
-  const path = fileURLToPath(new URL(script, import.meta.url));
+export async function startProcess(script, options, base) {
+  const path = fileURLToPath(new URL(script, base));
   const child = fork(path, [JSON.stringify(options)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
