@@ -134,7 +134,11 @@ function askedOf({ filename, type, size }: UppyFile): object {
   return {
     filename,
     contentType: type,
-    // As text in a query. What is no number is refused like any other size that is none.
-    ...(size !== undefined && size !== null && { size: Number(size) }),
+    ...(size !== undefined && size !== null && { size: sizeOf(size) }),
   };
+}
+
+/** A number, or one as text in a query. What is none is refused like any other size that is none. */
+function sizeOf(size: unknown): unknown {
+  return typeof size === 'string' && /^\d{1,16}$/.test(size) ? Number(size) : size;
 }

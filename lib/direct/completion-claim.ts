@@ -40,13 +40,19 @@ export class CompletionClaim {
     return new CompletionClaim(staging, key, held !== undefined);
   }
 
-  /** @throws UploadException 409 when it was held so long that another may have it by now */
-  assertHeld(): void {
-    if (Date.now() - this.#taken > ABANDONED_AFTER / 2) throw uploadBusy();
+  /** Whether it is so young that nobody else can have it. */
+  get isHeld(): boolean {
+    return Date.now() - this.#taken <= ABANDONED_AFTER / 2;
   }
 
+  /** @throws UploadException 409 when it was held so long that another may have it by now */
+  assertHeld(): void {
+    if (!this.isHeld) throw uploadBusy();
+  }
+
+  /** Lets others have it; one that another may have by now is left to him. */
   async release(): Promise<void> {
-    await this.staging.delete(this.key);
+    if (this.isHeld) await this.staging.delete(this.key);
   }
 }
 

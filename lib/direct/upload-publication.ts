@@ -116,7 +116,7 @@ export class UploadPublication {
     }
   }
 
-  /** When the app does not want the file, there is none. */
+  /** When the app does not want the file, there is none, unless it may have wanted it before. */
   async #handOver(
     file: StoredFile,
     { name, owner, filename }: UploadClaims,
@@ -133,8 +133,12 @@ export class UploadPublication {
         ...(request !== undefined && { request }),
       });
     } catch (error) {
-      await storage.delete(file.key);
-      await claim.release();
+      // A call that is repeated tells of a file that the app may have taken before. And after so long another request may have
+      // told the app, and been told that all is well: then the file is not to be taken away, either.
+      if (!claim.isInherited && claim.isHeld) {
+        await storage.delete(file.key);
+        await claim.release();
+      }
       throw error;
     }
   }

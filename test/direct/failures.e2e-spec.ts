@@ -70,6 +70,49 @@ describe('an outage of the backend', () => {
     }
     expect([told, await app.staged()]).toEqual([[key], []]);
   });
+
+  test('a call that is repeated after a killed process takes no file away, whatever the app says', async () => {
+    const { key, complete, name } = await sent();
+    await app.storage.staging().put(`${name}.claim`, 'of the process that was killed');
+    await (await app.storage.staged(name)).commit(key, { metadata: { 'direct-upload': name } });
+    const late = await startDirect(backend.configuration, {
+      onUploaded: () => Promise.reject(new Error('the row is there already')),
+    });
+    const eleventhMinute = Date.now() + 11 * 60_000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
+    try {
+      await expect(late.uploads.complete(complete.split('/')[2]!, 'ada')).rejects.toThrow('row');
+    } finally {
+      clock.mockRestore();
+    }
+    expect(await app.keys()).toEqual([key]);
+  });
+
+  test('an app that refuses a file after so long does not take it from the request that came after', async () => {
+    const { key, complete } = await sent();
+    let refuse: (error: Error) => void = () => {};
+    let began: () => void = () => {};
+    const hasBegun = new Promise<void>((resolve) => (began = resolve));
+    const late = await startDirect(backend.configuration, {
+      onUploaded: () =>
+        new Promise<void>((_resolve, reject) => {
+          refuse = reject;
+          began();
+        }),
+    });
+    const first = late.call('POST', complete);
+    await hasBegun;
+    const eleventhMinute = Date.now() + 11 * 60_000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
+    try {
+      expect(await app.uploads.complete(complete.split('/')[2]!, 'ada')).toMatchObject({ key });
+      refuse(new Error('too late'));
+      expect((await first).status).toBe(500);
+    } finally {
+      clock.mockRestore();
+    }
+    expect([told, await app.keys()]).toEqual([[key], [key]]);
+  });
 });
 
 describe('the module', () => {

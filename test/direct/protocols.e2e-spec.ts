@@ -70,6 +70,14 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
       expect(await app.staged()).toEqual([]);
     });
 
+    test('takes nothing for a size that is none', async () => {
+      for (const size of ['', ' 12 ', '0x10', '1e3', [5], [], true, false, {}, -1]) {
+        const file = { filename: 'a.png', type: 'image/png', metadata: { size } };
+        const refused = await refusal('POST', '/api/uppy/s3/multipart', file);
+        expect([size, ...refused]).toEqual([size, 400, 'INVALID_UPLOAD_REQUEST']);
+      }
+    });
+
     test('gives URLs for parts of the own upload only, and for no others', async () => {
       const file = { filename: 'a.png', type: 'image/png' };
       const { json } = await app.call('POST', '/api/uppy/s3/multipart', file);
