@@ -1,4 +1,5 @@
 import { Agent } from 'node:http';
+import { Readable } from 'node:stream';
 import { S3Client, UploadPartCopyCommand } from '@aws-sdk/client-s3';
 import {
   StorageFileNotFoundError,
@@ -102,6 +103,38 @@ describeRadosgw('the s3 driver on radosgw', () => {
     await expect(completed).rejects.toThrow(StorageInvalidArgumentError);
     await expect(completed).rejects.toThrow('InvalidPart');
     await storage.abortMultipartUpload(upload);
+  });
+
+  it.each(['direct', 'sdk'] as const)('takes the requests of the engine "%s"', async (engine) => {
+    await using own = await openStorage('own', {
+      driver: 's3',
+      provider: 'ceph',
+      bucket: bucket.name,
+      endpoint: `http://127.0.0.1:${radosgw.port}`,
+      region: radosgw.region,
+      forcePathStyle: true,
+      prefix: `engines/${engine}/`,
+      engine,
+      accessKeyId: radosgw.credentials.accessKeyId,
+      secretAccessKey: radosgw.credentials.secretAccessKey,
+    });
+    const key = `ü & <b> "c" 'd'+e.txt`;
+    const stored = await own.put(key, 'hello', { metadata: { owner: 'Zoë' } });
+    expect(await own.info(key)).toMatchObject({ size: 5, etag: stored.etag });
+    const download = await own.get(key, { range: { start: 1, end: 3 } });
+    expect(download.file.metadata).toEqual({ owner: 'Zoë' });
+    expect(await download.text()).toBe('ell');
+    await expect(own.get(key, { ifNoneMatch: stored.etag! })).rejects.toThrow(
+      StorageNotModifiedError,
+    );
+    const large = Buffer.alloc(11 * MIB, 'x');
+    await own.put('folder/large', Readable.from([large]));
+    expect((await own.getBytes('folder/large')).equals(large)).toBe(true);
+    const { files, prefixes } = await own.listPage({ delimiter: '/' });
+    expect([files.map((file) => file.key), prefixes]).toEqual([[key], ['folder/']]);
+    expect(await own.deleteMany([key, 'folder/large', 'missing'])).toMatchObject({ failed: [] });
+    await own.delete('missing');
+    await expect(own.info(key)).rejects.toThrow(StorageFileNotFoundError);
   });
 
   it('copies one version in parts, even when the source is replaced meanwhile', async () => {
