@@ -46,6 +46,8 @@ export class UploadPublication {
 
   /** Removes what was sent. @throws UploadException 409 when it is published */
   async withdraw(claims: UploadClaims): Promise<void> {
+    // Without the claim, which would be younger then: whoever is to tell the app of the file waits for its age.
+    if (isPublished(await infoOf(this.storage, claims.key), claims)) throw alreadyCompleted();
     const claim = await CompletionClaim.take(this.#staging, claims.name);
     if (await this.#published(claims, claim)) {
       if (!claim.isInherited) await claim.release();

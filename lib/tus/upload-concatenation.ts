@@ -18,9 +18,10 @@ export function parseConcatenation(header: string | undefined): Concatenation | 
   if (header === undefined) return undefined;
   if (header === 'partial') return { kind: 'partial' };
   const urls = /^final;\s*(\S+(?: +\S+)*)\s*$/.exec(header)?.[1]?.split(/ +/);
-  if (urls) return { kind: 'final', urls };
+  // Of several in one, only the last would count, and the bytes of the others be missing.
+  if (urls && !urls.some((url) => url.includes(','))) return { kind: 'final', urls };
   throw invalidUploadRequest(
-    'Upload-Concat must be "partial", or "final;" and the URLs of partial uploads',
+    'Upload-Concat must be "partial", or "final;" and the URLs of partial uploads, with spaces between them',
   );
 }
 

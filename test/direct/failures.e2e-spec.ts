@@ -64,7 +64,12 @@ describe('an outage of the backend', () => {
     const eleventhMinute = Date.now() + 11 * 60_000;
     const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
     try {
-      expect(await app.uploads.complete(complete.split('/')[2]!, 'ada')).toMatchObject({ key });
+      const id = complete.split('/')[2]!;
+      // One that comes too late puts nothing off.
+      await expect(app.uploads.cancel(id, 'ada')).rejects.toMatchObject({
+        response: { code: 'ALREADY_COMPLETED' },
+      });
+      expect(await app.uploads.complete(id, 'ada')).toMatchObject({ key });
     } finally {
       clock.mockRestore();
     }

@@ -145,6 +145,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       ['POST', 400, 'metadata', { 'Upload-Length': '1', 'Upload-Metadata': 'a b c' }],
       ['POST', 400, 'a concatenation', { 'Upload-Length': '1', 'Upload-Concat': 'whole' }],
       ['POST', 400, 'a concatenation of nothing', { 'Upload-Concat': 'final;' }],
+      ['POST', 400, 'a concatenation with commas', { 'Upload-Concat': 'final;/files/x,/files/y' }],
       ['POST', 404, 'a concatenation of what is not there', { 'Upload-Concat': 'final;/files/x' }],
       ['PATCH', 415, 'no chunk', { 'Upload-Offset': '0' }],
       ['PATCH', 403, 'no offset', CHUNK],
