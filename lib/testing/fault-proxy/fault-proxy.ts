@@ -190,6 +190,8 @@ class RunningProxy implements FaultProxy {
     } else if (typeof effect === 'object' && 'status' in effect) {
       request.resume();
       response.writeHead(effect.status, effect.headers).end(effect.body);
+    } else if (effect === 'lose-answer') {
+      await this.#loseAnswer(request, response);
     } else if (typeof effect === 'object' && 'hold' in effect) {
       await this.#holdBack(request, response, effect.hold);
     } else {
@@ -231,9 +233,7 @@ class RunningProxy implements FaultProxy {
     const socket = response.req.socket;
     // The service broke it off: so does the proxy.
     answered.on('error', () => socket.resetAndDestroy());
-    if (effect === 'lose-answer') {
-      answered.resume().on('end', () => socket.resetAndDestroy());
-    } else if (effect === 'keep-answer') {
+    if (effect === 'keep-answer') {
       answered.resume();
     } else if (effect === 'answer-twice') {
       void answerTwice(answered, response, this.#headersOf(answered));
@@ -259,6 +259,17 @@ class RunningProxy implements FaultProxy {
       const isLocation = index % 2 === 1 && /^location$/i.test(rawHeaders[index - 1]!);
       return isLocation ? text.replace(this.target.origin, new URL(this.endpoint).origin) : text;
     });
+  }
+
+  /** Reads the request before it is passed on: a client that leaves while the service takes its time is seen to be gone. */
+  async #loseAnswer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await wholeBody(request);
+    if (!body) return;
+    const cut = (): void => void request.socket.resetAndDestroy();
+    const forwarded = this.#openRequest(request);
+    forwarded.on('error', cut).on('response', (answered) => answered.resume().on('end', cut));
+    response.on('close', () => forwarded.destroy());
+    forwarded.end(body);
   }
 
   async #forwardTwice(request: IncomingMessage, response: ServerResponse): Promise<void> {
