@@ -10,10 +10,10 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Fault } from '../servers/faults.js';
+import { Faults, type Fault } from '../servers/faults.js';
 import { RequestLog } from '../servers/request-log.js';
 import { corrupting, passing, slowed } from './passage.js';
-import { ProxyFaults, type ProxyFaultEffect, type ProxyFaultOptions } from './proxy-faults.js';
+import type { ProxyFaultEffect, ProxyFaultOptions } from './proxy-faults.js';
 
 export interface FaultProxyOptions {
   /** URL of the service, such as `http://127.0.0.1:10000/account`. Plain HTTP. */
@@ -75,7 +75,7 @@ export async function startFaultProxy({ target }: FaultProxyOptions): Promise<Fa
 
 class RunningProxy implements FaultProxy {
   readonly #sockets = new Set<Socket>();
-  readonly #faults = new ProxyFaults();
+  readonly #faults = new Faults<string, ProxyFaultEffect>();
   readonly #log = new RequestLog<ProxiedRequest>();
   #server: Server | undefined;
   #port = 0;
@@ -118,8 +118,8 @@ class RunningProxy implements FaultProxy {
     return this.requests.filter((request) => request.method === method && url.test(request.url));
   }
 
-  fail(fault: ProxyFaultOptions): Fault {
-    return this.#faults.add(fault);
+  fail({ method = '*', url, ...fault }: ProxyFaultOptions): Fault {
+    return this.#faults.add({ ...fault, operation: method, ...(url && { key: url }) });
   }
 
   clearFaults(): void {

@@ -1,5 +1,3 @@
-import type { Fault } from '../servers/faults.js';
-
 /** An answer that the proxy gives by itself; the service never sees the request. */
 export interface ProxyAnswer {
   readonly status: number;
@@ -53,46 +51,4 @@ export interface ProxyFaultOptions {
   /** How many requests that fit pass first. Default 0. */
   readonly after?: number;
   readonly with: ProxyFaultEffect;
-}
-
-interface ActiveFault extends Fault {
-  hits: number;
-  strike(method: string, url: string): ProxyFaultEffect | undefined;
-}
-
-/** The faults in force, the oldest first. */
-export class ProxyFaults {
-  readonly #active = new Set<ActiveFault>();
-
-  add({ method, url, times = 1, after = 0, with: effect }: ProxyFaultOptions): Fault {
-    let passing = after;
-    const fault: ActiveFault = {
-      hits: 0,
-      strike(candidate, candidateUrl) {
-        if (method !== undefined && method !== candidate) return undefined;
-        if ((url && !url.test(candidateUrl)) || fault.hits >= times) return undefined;
-        if (passing > 0) {
-          passing--;
-          return undefined;
-        }
-        fault.hits++;
-        return effect;
-      },
-      clear: () => void this.#active.delete(fault),
-    };
-    this.#active.add(fault);
-    return fault;
-  }
-
-  clear(): void {
-    this.#active.clear();
-  }
-
-  strike(method: string, url: string): ProxyFaultEffect | undefined {
-    for (const fault of this.#active) {
-      const effect = fault.strike(method, url);
-      if (effect !== undefined) return effect;
-    }
-    return undefined;
-  }
 }
