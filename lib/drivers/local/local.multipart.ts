@@ -67,23 +67,20 @@ export class Uploads {
     const folder = join(this.#path, uploadId);
     const { signal, ...attributes } = options;
     const record: UploadRecord = { key, attributes };
-    const staged = await stageBody(
-      this.context,
-      key,
-      Buffer.from(`${JSON.stringify(record)}\n`),
-      signal,
-    );
+    const text = Buffer.from(`${JSON.stringify(record)}\n`);
+    const staged = await stageBody(this.context, key, text, signal);
+    const begun = this.context.temporary.next();
     try {
       await makeOwnFolder(this.#path, directoryPermissions);
-      await makeOwnFolder(folder, directoryPermissions);
-      await rename(staged.path, join(folder, RECORD_FILE));
-      if (durability === 'full') {
-        await syncFolder(folder);
-        await syncFolder(this.#path);
-      }
+      await makeOwnFolder(begun, directoryPermissions);
+      await rename(staged.path, join(begun, RECORD_FILE));
+      if (durability === 'full') await syncFolder(begun);
+      // Never without its record, by which alone a sweep knows it.
+      await rename(begun, folder);
+      if (durability === 'full') await syncFolder(this.#path);
     } catch (error) {
       await unlinkIfThere(staged.path);
-      await removeTree(folder);
+      await removeTree(begun);
       throw error;
     }
     return uploadId;

@@ -1,5 +1,7 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { DriverUpload, StorageDriver } from '../../../lib/core/storage-driver.js';
 import {
   RESERVED,
@@ -44,6 +46,24 @@ describe('uploads in parts to a local storage', () => {
     expect(await text(driver, 'a/b.bin')).toBe('1;2;10;');
     expect(await uploads()).toEqual([]);
     expect(await temporaryFiles(root)).toEqual([]);
+  });
+
+  it('shows no upload without its record, which a kill at that moment would leave to no sweep', async () => {
+    const path = join(root, RESERVED, 'uploads');
+    await driver.abortMultipartUpload(await start(), { signal });
+    let isStarting = true;
+    const starting = (async () => {
+      for (let n = 0; n < 30; n++) await start(`${n}.bin`);
+    })().finally(() => (isStarting = false));
+    const incomplete: string[] = [];
+    while (isStarting) {
+      await setImmediate();
+      const ids = readdirSync(path);
+      incomplete.push(...ids.filter((id) => !existsSync(join(path, id, 'upload.json'))));
+    }
+    await starting;
+    expect(incomplete).toEqual([]);
+    expect(await uploads()).toHaveLength(30);
   });
 
   it('completes an upload of one part, and the bytes are not the part’s any more', async () => {
