@@ -48,9 +48,10 @@ export interface StagedFile {
   readonly version: BigIntStats;
 }
 
-const BATCH_BYTES = 1024 * 1024;
+/** A stream holds two of them at most. Larger ones gain nothing, and many uploads at once would hold more. */
+const BATCH_BYTES = 512 * 1024;
 const SMALL_CHUNK = 16 * 1024;
-const SLICE_BYTES = 4 * BATCH_BYTES;
+const SLICE_BYTES = 4 * 1024 * 1024;
 const ATTEMPTS = 100;
 
 /** Writes the whole body into a temporary file. Leaves none behind when it fails. */
