@@ -3,13 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { Connection, ConnectionGone, rawHeaders } from '../servers/connection.js';
 import type { Faults } from '../servers/faults.js';
 import type { RequestLog } from '../servers/request-log.js';
 import { parseTarget, type RequestTarget } from './addressing.js';
 import { authenticate, authorize } from './authentication.js';
 import { performBatched } from './batched-call.js';
 import type { GcsCall, GcsResponse, GcsService } from './call.js';
-import { Connection, ConnectionGone } from './connection.js';
 import {
   asRefusal,
   errorDocument,
@@ -239,15 +239,4 @@ async function* gunzipped(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
   piped.catch(() => undefined);
   yield* gunzip as AsyncIterable<Buffer>;
   await piped;
-}
-
-function rawHeaders(incoming: IncomingMessage): Map<string, string> {
-  const headers = new Map<string, string>();
-  for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
-    const name = (incoming.rawHeaders[index] ?? '').toLowerCase();
-    const value = incoming.rawHeaders[index + 1] ?? '';
-    const earlier = headers.get(name);
-    headers.set(name, earlier === undefined ? value : `${earlier},${value}`);
-  }
-  return headers;
 }

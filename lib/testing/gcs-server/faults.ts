@@ -1,4 +1,4 @@
-import type { FaultOptions } from '../servers/faults.js';
+import type { ConnectionFault, FaultOptions } from '../servers/faults.js';
 import type { GcsOperationName } from './operation-names.js';
 
 /** What goes wrong, each at the point its name says. */
@@ -13,20 +13,7 @@ export type GcsFaultEffect =
       /** Seconds, sent as Retry-After. */
       readonly retryAfter?: number;
     }
-  /** The connection is reset instead of doing anything. */
-  | 'reset'
-  /** Reset once bytes of the upload came in, or half the answer is out. */
-  | 'reset-mid-body'
-  /** No answer ever; the connection stays open. */
-  | 'stall'
-  /** Half the answer is sent, then nothing more. */
-  | 'stall-mid-body'
-  /** Everything is done, then the connection is reset instead of an answer. */
-  | 'reset-after-commit'
-  /** The connection ends after so many bytes of the answer's body. */
-  | { readonly truncateBodyAt: number }
-  /** The byte at this offset of the answer's body is flipped. */
-  | { readonly corruptBodyAt: number }
+  | ConnectionFault
   /**
    * Of a chunk of a resumable upload only so many bytes are kept; then the connection is reset, or the answer is a 308
    * that says so. Google keeps whole multiples of 256 KiB.

@@ -1,8 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { applyCors, type CorsRule } from '../servers/cors.js';
 import { Faults, type Fault } from '../servers/faults.js';
+import { LoopbackServer } from '../servers/loopback-server.js';
 import { RequestLog } from '../servers/request-log.js';
 import { DiskBodyStorage, MemoryBodyStorage } from '../servers/stored-body.js';
 import { AccessTokens } from './access-tokens.js';
@@ -128,13 +126,9 @@ class RunningServer implements GcsTestServer {
   readonly #log = new RequestLog<GcsRecordedRequest>();
   readonly #faults = new Faults<GcsOperationName, GcsFaultEffect>();
   readonly #batchFaults = new BatchFaults();
-  readonly #sockets = new Map<Socket, number>();
-  readonly #running = new Set<Promise<void>>();
-  readonly #http = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 });
+  readonly #http: LoopbackServer;
   readonly #service: GcsService;
   readonly #now: () => number;
-  #totalConnections = 0;
-  #port = 0;
 
   constructor(
     options: GcsServerOptions,
@@ -163,59 +157,32 @@ class RunningServer implements GcsTestServer {
     };
     for (const bucket of options.buckets ?? ['bucket']) this.createBucket(bucket);
     const { latency = 0 } = options;
-    this.#serve(
-      {
-        service: this.#service,
-        faults: this.#faults,
-        log: this.#log,
-        now: this.#now,
-        latency: typeof latency === 'number' ? () => latency : latency,
-        connectionOf: ({ socket }) => this.#sockets.get(socket) ?? 0,
-      },
-      options.cors ?? [],
-    );
-  }
-
-  #serve(context: ExchangeContext, cors: readonly CorsRule[]): void {
-    const handle =
-      (awaitsContinue: boolean) =>
-      (incoming: IncomingMessage, response: ServerResponse): void => {
-        if (applyCors(cors, incoming, response)) return;
-        const running = new Exchange(context, incoming, response, awaitsContinue)
-          .run()
-          .finally(() => {
-            this.#running.delete(running);
-            this.#log.changed();
-          });
-        this.#running.add(running);
-        this.#log.changed();
-      };
-    this.#http.on('request', handle(false));
-    this.#http.on('checkContinue', handle(true));
-    this.#http.on('connection', (socket) => {
-      this.#sockets.set(socket, ++this.#totalConnections);
-      socket.once('close', () => {
-        this.#sockets.delete(socket);
-        this.#log.changed();
-      });
-      this.#log.changed();
+    const context: ExchangeContext = {
+      service: this.#service,
+      faults: this.#faults,
+      log: this.#log,
+      now: this.#now,
+      latency: typeof latency === 'number' ? () => latency : latency,
+      connectionOf: (incoming) => this.#http.connectionOf(incoming),
+    };
+    this.#http = new LoopbackServer({
+      cors: options.cors,
+      log: this.#log,
+      answer: (incoming, response, awaitsContinue) =>
+        new Exchange(context, incoming, response, awaitsContinue).run(),
     });
   }
 
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#http.once('error', reject);
-      this.#http.listen(0, '127.0.0.1', resolve);
-    });
-    this.#port = (this.#http.address() as AddressInfo).port;
+  listen(): Promise<void> {
+    return this.#http.listen();
   }
 
   get port(): number {
-    return this.#port;
+    return this.#http.port;
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   get clientOptions(): GcsClientOptions {
@@ -235,15 +202,15 @@ class RunningServer implements GcsTestServer {
   }
 
   get connections(): number {
-    return this.#sockets.size;
+    return this.#http.connections;
   }
 
   get totalConnections(): number {
-    return this.#totalConnections;
+    return this.#http.totalConnections;
   }
 
   get inFlight(): number {
-    return this.#running.size;
+    return this.#http.inFlight;
   }
 
   clearRequests(): void {
@@ -322,12 +289,7 @@ class RunningServer implements GcsTestServer {
   }
 
   async close(): Promise<void> {
-    if (this.#http.listening) {
-      const closed = new Promise((resolve) => this.#http.close(resolve));
-      for (const socket of this.#sockets.keys()) socket.destroy();
-      await closed;
-    }
-    await Promise.all(this.#running);
+    await this.#http.close();
     this.#log.close();
     const { store, storage } = this.#service;
     const sessions = [...store.buckets.values()].flatMap(({ sessions }) => [...sessions.values()]);

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
+import { Connection, ConnectionGone, rawHeaders } from '../servers/connection.js';
 import type { Faults } from '../servers/faults.js';
 import type { RequestLog } from '../servers/request-log.js';
 import { checkKeyLength, parseTarget, type RequestTarget } from './addressing.js';
@@ -26,31 +25,26 @@ export interface ExchangeContext {
   connectionOf(incoming: IncomingMessage): number;
 }
 
-/** The connection is gone, by the client or by a fault: nobody to answer. */
-class ConnectionGone extends Error {}
-
 /** Those of any operation of S3. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS']);
 
 /** One request and its answer. Never rejects. */
 export class Exchange {
   readonly #requestId = randomBytes(8).toString('hex').toUpperCase();
-  readonly #gone = new AbortController();
   readonly #record: MutableRecord;
   readonly #headers: ReadonlyMap<string, string>;
+  readonly #connection: Connection;
   #target: RequestTarget | undefined;
   #effect: S3FaultEffect | undefined;
-  #brokenByFault = false;
 
   constructor(
     private readonly context: ExchangeContext,
-    private readonly incoming: IncomingMessage,
-    private readonly response: ServerResponse,
-    /** Whether the client holds its body back until told to go on. */
-    private awaitsContinue: boolean,
+    incoming: IncomingMessage,
+    response: ServerResponse,
+    awaitsContinue: boolean,
   ) {
     this.#headers = rawHeaders(incoming);
-    this.#record = {
+    const record: MutableRecord = {
       operation: undefined,
       method: incoming.method ?? '',
       url: incoming.url ?? '',
@@ -62,13 +56,18 @@ export class Exchange {
       aborted: false,
       connection: context.connectionOf(incoming),
     };
-    response.once('close', () => {
-      if (!response.writableFinished && !this.#brokenByFault) {
-        this.#record.aborted = true;
-      }
-      this.#gone.abort();
-      context.log.changed();
-    });
+    this.#record = record;
+    const listener = {
+      received(bytes: number) {
+        record.bodyBytes += bytes;
+        context.log.changed();
+      },
+      aborted() {
+        record.aborted = true;
+      },
+      closed: () => context.log.changed(),
+    };
+    this.#connection = new Connection(incoming, response, listener, awaitsContinue);
   }
 
   async run(): Promise<void> {
@@ -77,8 +76,7 @@ export class Exchange {
     } catch (error) {
       await this.#sendError(error);
     } finally {
-      // An unread rest would keep the connection from its next request.
-      this.incoming.resume();
+      this.#connection.drain();
       this.context.log.changed();
     }
   }
@@ -112,8 +110,7 @@ export class Exchange {
         : this.#headers;
     this.#authorize(operation, authentication);
 
-    const wait = this.context.latency(this.#record);
-    if (wait > 0) await this.#delay(wait);
+    await this.#connection.wait(this.context.latency(this.#record));
     this.#effect = faults.strike(operation, this.#record.key);
     await this.#failEarly();
 
@@ -127,7 +124,7 @@ export class Exchange {
       headers,
       authentication,
       now,
-      body: () => this.#body(),
+      body: () => this.#connection.body(this.#effect),
     });
     refuseUnknown(operation, call.query, call.headers);
     const route = ROUTES[operation];
@@ -172,13 +169,8 @@ export class Exchange {
 
   async #failEarly(): Promise<void> {
     const effect = this.#effect;
-    if (effect === 'reset') throw this.#reset();
-    if (effect === 'stall') {
-      // Read on: a socket that nobody reads does not tell that the client has gone.
-      this.incoming.resume();
-      await once(this.#gone.signal, 'abort');
-      throw new ConnectionGone();
-    }
+    if (effect === 'reset') throw this.#connection.reset();
+    if (effect === 'stall') await this.#connection.stall();
     if (effect === '200-with-error') {
       throw new S3Error(
         200,
@@ -201,38 +193,16 @@ export class Exchange {
     }
   }
 
-  async *#body(): AsyncGenerator<Buffer> {
-    if (this.awaitsContinue) {
-      this.awaitsContinue = false;
-      this.response.writeContinue();
-    }
-    try {
-      // Left open on an early end, for the refusal has to go out on it.
-      const chunks = this.incoming.iterator({ destroyOnReturn: false });
-      for await (const chunk of chunks as AsyncIterable<Buffer>) {
-        this.#record.bodyBytes += chunk.length;
-        this.context.log.changed();
-        if (this.#effect === 'reset-mid-body') throw this.#reset();
-        yield chunk;
-      }
-    } catch (error) {
-      // The only other thing that fails here is the socket.
-      throw error instanceof S3Error ? error : new ConnectionGone();
-    }
-    if (!this.incoming.complete) throw new ConnectionGone();
-  }
-
   async #send(answer: S3Response): Promise<void> {
     try {
-      if (this.#effect === 'reset-after-commit') throw this.#reset();
-      if (this.#gone.signal.aborted) return;
+      if (this.#effect === 'reset-after-commit') throw this.#connection.reset();
+      if (this.#connection.isGone) return;
       const text = answer.xml === undefined ? undefined : Buffer.from(answer.xml);
       const size = answer.body ? answer.body.end - answer.body.start : (text?.length ?? 0);
       const { 'content-length': length = size, ...headers } = answer.headers ?? {};
       this.#writeHead(answer.status, {
         ...(text ? { 'content-type': 'application/xml' } : {}),
         ...headers,
-        // Last: once Node knows a length, it writes Content-Disposition as Latin-1 instead of the bytes that it is given.
         ...(answer.status === 204 || answer.status === 304 ? {} : { 'content-length': length }),
       });
       const source = answer.body
@@ -240,67 +210,17 @@ export class Exchange {
         : text
           ? [text]
           : [];
-      await this.#sendBody(source, size);
+      await this.#connection.send({ source, size }, this.#effect);
     } finally {
       answer.body?.stored.release();
     }
   }
 
-  async #sendBody(source: AsyncIterable<Buffer> | Iterable<Buffer>, size: number): Promise<void> {
-    const effect = this.#effect;
-    const stopAt = this.#stopAt(size);
-    let sent = 0;
-    for await (const chunk of source) {
-      const rest = chunk.subarray(0, stopAt - sent);
-      await this.#write(
-        typeof effect === 'object' && 'corruptBodyAt' in effect
-          ? withFlippedByte(rest, effect.corruptBodyAt - sent)
-          : rest,
-      );
-      sent += rest.length;
-      if (sent >= stopAt) break;
-    }
-    if (stopAt === Number.POSITIVE_INFINITY) {
-      this.response.end();
-      if (!this.response.closed) await this.#closed();
-    } else if (effect === 'reset-mid-body') {
-      throw this.#reset();
-    } else if (effect === 'stall-mid-body') {
-      this.#brokenByFault = true;
-      await this.#closed();
-    } else {
-      this.#brokenByFault = true;
-      this.response.socket?.destroySoon();
-      await this.#closed();
-    }
-  }
-
-  /** Where a fault cuts the answer's body off. */
-  #stopAt(size: number): number {
-    const effect = this.#effect;
-    if (effect === 'reset-mid-body' || effect === 'stall-mid-body') {
-      return Math.ceil(size / 2);
-    }
-    return typeof effect === 'object' && 'truncateBodyAt' in effect
-      ? Math.min(effect.truncateBodyAt, size)
-      : Number.POSITIVE_INFINITY;
-  }
-
-  async #write(chunk: Buffer): Promise<void> {
-    if (this.#gone.signal.aborted) throw new ConnectionGone();
-    if (this.response.write(chunk)) return;
-    try {
-      await once(this.response, 'drain', { signal: this.#gone.signal });
-    } catch {
-      throw new ConnectionGone();
-    }
-  }
-
   async #sendError(error: unknown): Promise<void> {
-    const { response } = this;
-    if (error instanceof ConnectionGone || this.#gone.signal.aborted) return;
-    if (response.headersSent) {
-      response.destroy();
+    const connection = this.#connection;
+    if (error instanceof ConnectionGone || connection.isGone) return;
+    if (connection.isAnswered) {
+      connection.destroy();
       return;
     }
     const refusal =
@@ -315,51 +235,18 @@ export class Exchange {
         ? {}
         : { 'content-type': 'application/xml', 'content-length': body.length }),
     });
-    response.end(this.#record.method === 'HEAD' ? undefined : body);
-    if (!response.closed) await this.#closed();
+    await connection.end(this.#record.method === 'HEAD' ? undefined : body);
   }
 
   #writeHead(status: number, headers: Readonly<Record<string, string | number | undefined>>): void {
-    for (const [name, value] of Object.entries(headers)) {
-      if (value !== undefined) this.response.setHeader(name, value);
-    }
-    this.response.setHeader('x-amz-request-id', this.#requestId);
-    this.response.setHeader('x-amz-id-2', `${this.#requestId}-host`);
-    // The client may still send the body it was never invited to send.
-    if (this.awaitsContinue) this.response.setHeader('connection', 'close');
-    this.response.writeHead(status);
     this.#record.status = status;
+    this.#connection.writeHead(status, {
+      ...headers,
+      'x-amz-request-id': this.#requestId,
+      'x-amz-id-2': `${this.#requestId}-host`,
+    });
     this.context.log.changed();
   }
-
-  #reset(): ConnectionGone {
-    this.#brokenByFault = true;
-    this.incoming.socket.resetAndDestroy();
-    return new ConnectionGone();
-  }
-
-  async #delay(milliseconds: number): Promise<void> {
-    try {
-      await delay(milliseconds, undefined, { signal: this.#gone.signal });
-    } catch {
-      throw new ConnectionGone();
-    }
-  }
-
-  async #closed(): Promise<void> {
-    if (!this.#gone.signal.aborted) await once(this.#gone.signal, 'abort');
-  }
-}
-
-function rawHeaders(incoming: IncomingMessage): Map<string, string> {
-  const headers = new Map<string, string>();
-  for (let index = 0; index < incoming.rawHeaders.length; index += 2) {
-    const name = (incoming.rawHeaders[index] ?? '').toLowerCase();
-    const value = incoming.rawHeaders[index + 1] ?? '';
-    const earlier = headers.get(name);
-    headers.set(name, earlier === undefined ? value : `${earlier},${value}`);
-  }
-  return headers;
 }
 
 const SIGNATURE_PARAMETERS =
@@ -378,11 +265,4 @@ function withHoistedHeaders(
     if (!all.has(header)) all.set(header, value);
   }
   return all;
-}
-
-function withFlippedByte(chunk: Buffer, offset: number): Buffer {
-  if (offset < 0 || offset >= chunk.length) return chunk;
-  const flipped = Buffer.from(chunk);
-  flipped[offset] = ~(flipped[offset] ?? 0) & 0xff;
-  return flipped;
 }

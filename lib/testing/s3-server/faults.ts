@@ -1,4 +1,4 @@
-import type { FaultOptions } from '../servers/faults.js';
+import type { ConnectionFault, FaultOptions } from '../servers/faults.js';
 import type { S3OperationName } from './operation-names.js';
 
 /** What goes wrong, each at the point its name says. */
@@ -12,22 +12,9 @@ export type S3FaultEffect =
       /** Seconds, sent as Retry-After. */
       readonly retryAfter?: number;
     }
-  /** The connection is reset instead of doing anything. */
-  | 'reset'
-  /** Reset once bytes of the upload came in, or half the answer is out. */
-  | 'reset-mid-body'
-  /** No answer ever; the connection stays open. */
-  | 'stall'
-  /** Half the answer is sent, then nothing more. */
-  | 'stall-mid-body'
   /** Status 200 with an InternalError document, and nothing done. */
   | '200-with-error'
-  /** Everything is done, then the connection is reset instead of an answer. */
-  | 'reset-after-commit'
-  /** The connection ends after so many bytes of the answer's body. */
-  | { readonly truncateBodyAt: number }
-  /** The byte at this offset of the answer's body is flipped. */
-  | { readonly corruptBodyAt: number };
+  | ConnectionFault;
 
 export type S3FaultOptions = FaultOptions<S3OperationName, S3FaultEffect>;
 

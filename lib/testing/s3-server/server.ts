@@ -1,7 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import { applyCors, type CorsRule } from '../servers/cors.js';
+import type { CorsRule } from '../servers/cors.js';
 import { Faults, type Fault } from '../servers/faults.js';
+import { LoopbackServer } from '../servers/loopback-server.js';
 import { RequestLog } from '../servers/request-log.js';
 import { DiskBodyStorage, MemoryBodyStorage } from '../servers/stored-body.js';
 import type { S3Service } from './call.js';
@@ -157,13 +156,9 @@ class RunningServer implements S3TestServer {
   readonly #log = new RequestLog<S3RecordedRequest>();
   readonly #faults = new Faults<S3OperationName, S3FaultEffect>();
   readonly #keyFaults = new S3KeyFaults();
-  readonly #sockets = new Map<Socket, number>();
-  readonly #running = new Set<Promise<void>>();
-  readonly #http = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 });
+  readonly #http: LoopbackServer;
   readonly #provider: ProviderBehaviour;
   readonly #service: S3Service;
-  #totalConnections = 0;
-  #port = 0;
 
   constructor(options: S3ServerOptions) {
     this.#provider = behaviourOf(options.provider ?? 'aws');
@@ -197,62 +192,35 @@ class RunningServer implements S3TestServer {
       this.#service.store.create(bucket, now());
     }
     const { latency = 0 } = options;
-    this.#serve(
-      {
-        service: this.#service,
-        faults: this.#faults,
-        log: this.#log,
-        publicBuckets: options.publicBuckets ?? [],
-        now,
-        latency: typeof latency === 'number' ? () => latency : latency,
-        connectionOf: ({ socket }) => this.#sockets.get(socket) ?? 0,
-      },
-      options.cors ?? [],
-    );
-  }
-
-  #serve(context: ExchangeContext, cors: readonly CorsRule[]): void {
-    const handle =
-      (awaitsContinue: boolean) =>
-      (incoming: IncomingMessage, response: ServerResponse): void => {
-        if (applyCors(cors, incoming, response)) return;
-        const running = new Exchange(context, incoming, response, awaitsContinue)
-          .run()
-          .finally(() => {
-            this.#running.delete(running);
-            this.#log.changed();
-          });
-        this.#running.add(running);
-        this.#log.changed();
-      };
-    this.#http.on('request', handle(false));
-    this.#http.on('checkContinue', handle(true));
-    this.#http.on('connection', (socket) => {
-      this.#sockets.set(socket, ++this.#totalConnections);
-      socket.once('close', () => {
-        this.#sockets.delete(socket);
-        this.#log.changed();
-      });
-      this.#log.changed();
+    const context: ExchangeContext = {
+      service: this.#service,
+      faults: this.#faults,
+      log: this.#log,
+      publicBuckets: options.publicBuckets ?? [],
+      now,
+      latency: typeof latency === 'number' ? () => latency : latency,
+      connectionOf: (incoming) => this.#http.connectionOf(incoming),
+    };
+    this.#http = new LoopbackServer({
+      cors: options.cors,
+      log: this.#log,
+      answer: (incoming, response, awaitsContinue) =>
+        new Exchange(context, incoming, response, awaitsContinue).run(),
     });
   }
 
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#http.once('error', reject);
-      this.#http.listen(0, '127.0.0.1', resolve);
-    });
-    this.#port = (this.#http.address() as AddressInfo).port;
+  listen(): Promise<void> {
+    return this.#http.listen();
   }
 
   get port(): number {
-    return this.#port;
+    return this.#http.port;
   }
 
   get endpoint(): string {
     const { addressing, basePath } = this.#provider;
     const host = addressing.includes('path') ? '127.0.0.1' : 'localhost';
-    return `http://${host}:${this.#port}${basePath}`;
+    return `http://${host}:${this.port}${basePath}`;
   }
 
   get requests(): readonly S3RecordedRequest[] {
@@ -260,15 +228,15 @@ class RunningServer implements S3TestServer {
   }
 
   get connections(): number {
-    return this.#sockets.size;
+    return this.#http.connections;
   }
 
   get totalConnections(): number {
-    return this.#totalConnections;
+    return this.#http.totalConnections;
   }
 
   get inFlight(): number {
-    return this.#running.size;
+    return this.#http.inFlight;
   }
 
   clearRequests(): void {
@@ -335,12 +303,7 @@ class RunningServer implements S3TestServer {
   }
 
   async close(): Promise<void> {
-    if (this.#http.listening) {
-      const closed = new Promise((resolve) => this.#http.close(resolve));
-      for (const socket of this.#sockets.keys()) socket.destroy();
-      await closed;
-    }
-    await Promise.all(this.#running);
+    await this.#http.close();
     this.#log.close();
     this.#service.store.buckets.clear();
     await this.#service.storage.close();

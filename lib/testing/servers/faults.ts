@@ -1,3 +1,34 @@
+/** What can go wrong on any connection, each at the point its name says. */
+export type ConnectionFault =
+  /** The connection is reset instead of doing anything. */
+  | 'reset'
+  /** Reset once bytes of the upload came in, or half the answer is out. */
+  | 'reset-mid-body'
+  /** No answer ever; the connection stays open. */
+  | 'stall'
+  /** Half the answer is sent, then nothing more. */
+  | 'stall-mid-body'
+  /** Everything is done, then the connection is reset instead of an answer. */
+  | 'reset-after-commit'
+  /** The connection ends after so many bytes of the answer's body. */
+  | { readonly truncateBodyAt: number }
+  /** The byte at this offset of the answer's body is flipped. */
+  | { readonly corruptBodyAt: number };
+
+const NAMES: ReadonlySet<unknown> = new Set<ConnectionFault>([
+  'reset',
+  'reset-mid-body',
+  'stall',
+  'stall-mid-body',
+  'reset-after-commit',
+]);
+
+/** Whether it is on the connection that something goes wrong. */
+export function isConnectionFault(effect: unknown): effect is ConnectionFault {
+  if (typeof effect !== 'object' || effect === null) return NAMES.has(effect);
+  return 'truncateBodyAt' in effect || 'corruptBodyAt' in effect;
+}
+
 export interface FaultOptions<Operation, Effect> {
   /** `'*'` is any. */
   readonly operation: Operation | '*';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { GcsFaultEffect } from './faults.js';
+import { type ConnectionFault, isConnectionFault } from './faults.js';
 
 /** The connection is gone, by the client or by a fault: nobody to answer. */
 export class ConnectionGone extends Error {}
@@ -19,6 +19,18 @@ export interface AnswerBody {
   readonly source: AsyncIterable<Buffer> | Iterable<Buffer>;
   /** Where faults count from; what goes out may be longer when it is sent gunzipped. */
   readonly size: number;
+}
+
+/** The headers as they came, by lower-case name; those of one name joined by commas. */
+export function rawHeaders({ rawHeaders: raw }: IncomingMessage): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = (raw[index] ?? '').toLowerCase();
+    const value = raw[index + 1] ?? '';
+    const earlier = headers.get(name);
+    headers.set(name, earlier === undefined ? value : `${earlier},${value}`);
+  }
+  return headers;
 }
 
 /** One request and one answer on the wire, and the faults that strike there. */
@@ -74,8 +86,12 @@ export class Connection {
     throw new ConnectionGone();
   }
 
-  /** The request's body. @throws ConnectionGone when it breaks off */
-  async *body(effect: GcsFaultEffect | undefined): AsyncGenerator<Buffer> {
+  /**
+   * The request's body.
+   * @param effect of a fault; one that is none of the connection does nothing here
+   * @throws ConnectionGone when it breaks off
+   */
+  async *body(effect: unknown): AsyncGenerator<Buffer> {
     if (this.awaitsContinue) {
       this.awaitsContinue = false;
       this.response.writeContinue();
@@ -112,7 +128,8 @@ export class Connection {
   }
 
   /** Sends the body of the answer as far as the fault lets it. @throws ConnectionGone */
-  async send({ source, size }: AnswerBody, effect: GcsFaultEffect | undefined): Promise<void> {
+  async send({ source, size }: AnswerBody, planned: unknown): Promise<void> {
+    const effect = isConnectionFault(planned) ? planned : undefined;
     const stopAt = cutOff(effect, size);
     let sent = 0;
     for await (const chunk of source) {
@@ -158,8 +175,8 @@ export class Connection {
 }
 
 /** Where a fault cuts the answer's body off. */
-function cutOff(effect: GcsFaultEffect | undefined, size: number): number {
-  if (effect === 'reset-mid-body' || effect === 'stall-mid-body') return Math.floor(size / 2);
+function cutOff(effect: ConnectionFault | undefined, size: number): number {
+  if (effect === 'reset-mid-body' || effect === 'stall-mid-body') return Math.ceil(size / 2);
   return typeof effect === 'object' && 'truncateBodyAt' in effect
     ? Math.min(effect.truncateBodyAt, size)
     : Number.POSITIVE_INFINITY;
