@@ -11,7 +11,7 @@ gateway_port=$1 monitor_port=$2 access_key=$3 secret_key=$4
 folder=$(mktemp -d "${TMPDIR:-/tmp}/radosgw-XXXXXX")
 cleanup() {
   local status=$? daemons
-  [ "$status" -eq 0 ] || tail -n 5 "$folder"/*.out >&2 || true
+  [ "$status" -eq 0 ] || tail -n 5 "$folder"/*.out "$folder"/*.log >&2 || true
   # At once: an OSD that is asked to stop waits for its monitor, and everything is in memory anyway.
   daemons=$(jobs -p)
   [ -z "$daemons" ] || kill -KILL $daemons 2>/dev/null || true
