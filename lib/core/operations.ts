@@ -15,6 +15,8 @@ interface Settings {
   readonly driver: string;
   /** Milliseconds, `MAX_TIMER` at most. */
   readonly timeout: number | undefined;
+  /** Milliseconds, `MAX_TIMER` at most. */
+  readonly totalTimeout: number | undefined;
   /** Nothing when the driver repeats by itself. */
   readonly retry: () => ParsedRetryOptions | undefined;
 }
@@ -78,6 +80,7 @@ export class Operation {
   readonly #event: StorageCallEvent | undefined;
   #failure: StorageError | undefined;
   #timer: NodeJS.Timeout | undefined;
+  readonly #totalTimer: NodeJS.Timeout | undefined;
   #paused = false;
   #ended = false;
 
@@ -101,6 +104,11 @@ export class Operation {
     setMaxListeners(0, this.signal, ...(callerSignal ? [callerSignal] : []));
     callerSignal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#startDeadline();
+    const { totalTimeout } = settings;
+    if (totalTimeout === undefined) return;
+    this.#totalTimer = setTimeout(() => {
+      this.abort(new StorageTimeoutError(`The call took longer than ${totalTimeout} ms`));
+    }, totalTimeout);
   }
 
   /** The method that was called. */
@@ -189,6 +197,7 @@ export class Operation {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#totalTimer);
     this.callerSignal?.removeEventListener('abort', this.#onAbort);
     this.onEnd();
     this.#event?.ended(this.#failure?.code);

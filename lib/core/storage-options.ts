@@ -28,6 +28,11 @@ export interface StorageOptions {
    * such as `'30s'`; more than 24 days are as long as a timer can run. Default: the driver's own for requests, none for bodies.
    */
   timeout?: number | string;
+  /**
+   * Longest time of one call from its start to its end, waiting, retries and the body that it stores or hands out included:
+   * milliseconds, or text such as `'10m'`. Default: no limit; a single call is given one by `signal: AbortSignal.timeout(ms)`.
+   */
+  totalTimeout?: number | string;
   /** Parts of one call in flight at once. Default 4. */
   concurrency?: number;
   /**
@@ -48,6 +53,8 @@ export interface ParsedStorageOptions {
   readonly retry: ParsedRetryOptions;
   /** Milliseconds. */
   readonly timeout: number | undefined;
+  /** Milliseconds. */
+  readonly totalTimeout: number | undefined;
   readonly concurrency: number;
   /** Bytes. */
   readonly uploadMemory: number | undefined;
@@ -79,6 +86,10 @@ export function parseStorageOptions(options: StorageOptions): ParsedStorageOptio
     retry: parseRetryOptions(options.retry),
     timeout:
       options.timeout === undefined ? undefined : parseMilliseconds(options.timeout, 'timeout'),
+    totalTimeout:
+      options.totalTimeout === undefined
+        ? undefined
+        : parseMilliseconds(options.totalTimeout, 'totalTimeout'),
     concurrency: assertCount(concurrency, 'concurrency', 1),
     uploadMemory:
       options.uploadMemory === undefined

@@ -74,6 +74,7 @@ export class StorageView {
       storage: name,
       driver: source.driverName,
       timeout: options.timeout,
+      totalTimeout: options.totalTimeout,
       retry: () => (source.driver?.capabilities.retries ? undefined : options.retry),
     });
     return new StorageView({ name, source, options, operations }, options.prefix, false, true);

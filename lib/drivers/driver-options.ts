@@ -45,6 +45,7 @@ const COMMON_OPTIONS: OptionNames<StorageOptions> = {
   expiresIn: true,
   retry: true,
   timeout: true,
+  totalTimeout: true,
   concurrency: true,
   uploadMemory: true,
   maxObjectSize: true,
@@ -86,6 +87,7 @@ const DRIVER_OPTIONS: { readonly [Name in DriverName]: OptionNames<DriverOptions
     credentials: true,
     apiEndpoint: true,
     allowInsecureEndpoint: true,
+    maxSockets: true,
     client: true,
   },
   azure: {
@@ -97,6 +99,7 @@ const DRIVER_OPTIONS: { readonly [Name in DriverName]: OptionNames<DriverOptions
     accountKey: true,
     sasToken: true,
     credential: true,
+    maxSockets: true,
     client: true,
   },
 };

@@ -82,6 +82,8 @@ describe('openStorage', () => {
     [{ expiresIn: '' }, 'expiresIn'],
     [{ timeout: '' }, 'timeout'],
     [{ timeout: -1 }, 'timeout'],
+    [{ totalTimeout: 0 }, 'totalTimeout'],
+    [{ totalTimeout: null }, 'totalTimeout'],
     [{ concurrency: 0 }, 'concurrency'],
     [{ concurrency: '4' }, 'concurrency'],
     [{ maxObjectSize: '5 apples' }, 'maxObjectSize'],

@@ -11,12 +11,15 @@ import {
 import { Operations } from '../../lib/core/operations.js';
 import { parseRetryOptions } from '../../lib/core/retry.js';
 
-function operations(settings: { timeout?: number; retries?: boolean } = {}): Operations {
+function operations(
+  settings: { timeout?: number; totalTimeout?: number; retries?: boolean } = {},
+): Operations {
   const retry = parseRetryOptions({ baseDelay: 0, maxRetries: 1 });
   return new Operations({
     storage: 'uploads',
     driver: 'fake',
     timeout: settings.timeout,
+    totalTimeout: settings.totalTimeout,
     retry: () => (settings.retries ? undefined : retry),
   });
 }
@@ -161,6 +164,21 @@ describe('Operations', () => {
     jest.advanceTimersByTime(1000);
     expect(operation.signal.aborted).toBe(true);
     operation.end();
+  });
+
+  it('takes no longer than the total timeout, whoever has the turn', () => {
+    const operation = operations({ totalTimeout: 5000, retries: true }).begin(
+      'list',
+      'a',
+      undefined,
+    );
+    operation.driverStarts();
+    jest.advanceTimersByTime(3000);
+    operation.pause();
+    jest.advanceTimersByTime(1999);
+    expect(operation.signal.aborted).toBe(false);
+    jest.advanceTimersByTime(1);
+    expect(operation.signal.reason).toBeInstanceOf(StorageTimeoutError);
   });
 
   it('leaves the deadline to a driver that has its own', () => {

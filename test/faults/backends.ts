@@ -29,7 +29,9 @@ export interface FaultedBackend extends AsyncDisposable {
   startsUpload(method: string, url: string): boolean;
 }
 
-export type ConnectOptions = Pick<StorageConfiguration, 'retry' | 'timeout'>;
+export type ConnectOptions = Pick<StorageConfiguration, 'retry' | 'timeout' | 'totalTimeout'> & {
+  maxSockets?: number;
+};
 
 export interface Faulted extends AsyncDisposable {
   readonly proxy: FaultProxy;

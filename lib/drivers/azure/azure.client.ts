@@ -42,7 +42,7 @@ export async function openContainer(
     const given = { maxRetries: 0, ownsConnections: false, close() {} };
     return { client, settings, pool, signsWith: keyOf(client), ...given };
   }
-  const agents = openAgents(Math.max(256, 4 * settings.concurrency));
+  const agents = openAgents(options.maxSockets, settings.concurrency);
   const close = (): void => {
     agents.httpAgent.destroy();
     agents.httpsAgent.destroy();

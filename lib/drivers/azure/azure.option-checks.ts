@@ -1,16 +1,21 @@
 import { StorageConfigurationError } from '../../core/errors.js';
 import { assertEndpoint } from '../remote/endpoint-check.js';
+import {
+  assertChecked,
+  type Check,
+  type Checks,
+  CONNECTIONS,
+  FLAG,
+} from '../remote/option-checks.js';
 import type { AzureStorageOptions } from './azure.options.js';
-
-type Check = readonly [expected: string, isRight: (value: unknown) => boolean];
 
 const TEXT: Check = [
   'a string without line breaks or other control characters',
   (value) => typeof value === 'string' && value !== '' && !/[\u0000-\u001F\u007F]/.test(value),
 ];
 
-/** What an option must be, where it is given. The wrong value is never told: it may be a secret in the wrong place. */
-const CHECKS: Partial<Record<keyof AzureStorageOptions, Check>> = {
+/** What an option must be, where it is given. */
+const CHECKS: Checks<AzureStorageOptions> = {
   connectionString: TEXT,
   accountName: [
     'the name of a storage account',
@@ -25,7 +30,8 @@ const CHECKS: Partial<Record<keyof AzureStorageOptions, Check>> = {
     (value) => typeof value === 'string' && /^\??[^?#\s]*\bsig=[^?#\s]+$/.test(value),
   ],
   credential: ['a TokenCredential, with a method getToken()', hasMethod('getToken')],
-  allowInsecureEndpoint: ['true or false', (value) => typeof value === 'boolean'],
+  allowInsecureEndpoint: FLAG,
+  maxSockets: CONNECTIONS,
   client: ['a ContainerClient of @azure/storage-blob', hasMethod('getBlockBlobClient')],
 };
 
@@ -43,15 +49,15 @@ export function assertOptions(options: AzureStorageOptions): void {
       'container must be the name of a container: 3 to 63 lower-case letters, digits and single dashes',
     );
   }
-  for (const [name, [expected, isRight]] of Object.entries(CHECKS)) {
-    const value = options[name as keyof AzureStorageOptions];
-    if (value !== undefined && !isRight(value)) refuse(`${name} must be ${expected}`);
-  }
+  assertChecked(options, CHECKS);
   const given = CREDENTIALS.filter((name) => options[name] !== undefined);
   if (given.length > 1) refuse(`${given.join(' and ')} exclude each other: set one of them`);
   if (client) {
     if (container !== undefined && container !== client.containerName) {
       refuse('container is not that of client: leave it out, or give the client of that container');
+    }
+    if (options.maxSockets !== undefined) {
+      refuse('maxSockets has no effect beside client: set it where the client is made');
     }
     return;
   }

@@ -42,6 +42,8 @@ export interface AzureStorageOptions {
   sasToken?: string | undefined;
   /** Needs an `https` URL. */
   credential?: AzureTokenCredential | undefined;
+  /** Connections open at once; further requests wait. Default 256, or four times `concurrency` where that is more. */
+  maxSockets?: number | undefined;
   /**
    * A client of one's own, used as it is: its credentials, retries and connections hold, it knows no `timeout`, and
    * closing the storage does not close it.

@@ -2,19 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { StorageConfigurationError } from '../../core/errors.js';
 import { toRecord } from '../remote/answer-fields.js';
 import { assertEndpoint } from '../remote/endpoint-check.js';
+import { assertChecked, type Checks, CONNECTIONS, FLAG } from '../remote/option-checks.js';
 import type { GcsCredentials, GcsStorageOptions } from './gcs.options.js';
 
-type Check = readonly [expected: string, isRight: (value: unknown) => boolean];
-
-/** What an option must be, where it is given. The wrong value is never told: it may be a secret in the wrong place. */
-const CHECKS: Partial<Record<keyof GcsStorageOptions, Check>> = {
+/** What an option must be, where it is given. */
+const CHECKS: Checks<GcsStorageOptions> = {
   projectId: ['the id of a project such as "my-project"', isText],
   keyFilename: ['the path of a JSON file', isText],
   credentials: [
     'what a key file holds: { client_email, private_key }, or credentials with a "type"',
     isCredentials,
   ],
-  allowInsecureEndpoint: ['true or false', (value) => typeof value === 'boolean'],
+  allowInsecureEndpoint: FLAG,
+  maxSockets: CONNECTIONS,
   client: [
     'a Storage of @google-cloud/storage',
     (value) => {
@@ -41,11 +41,7 @@ export function assertOptions(options: GcsStorageOptions): void {
       'bucket must be the name of a bucket such as "media": letters, digits, "-", "_" and "."',
     );
   }
-  for (const [name, [expected, isRight]] of Object.entries(CHECKS)) {
-    const value = options[name as keyof GcsStorageOptions];
-    if (value === undefined || isRight(value)) continue;
-    throw new StorageConfigurationError(`${name} must be ${expected}`);
-  }
+  assertChecked(options, CHECKS);
   assertApiEndpoint(options);
   if (keyFilename !== undefined && credentials !== undefined) {
     throw new StorageConfigurationError('keyFilename and credentials exclude each other: set one');

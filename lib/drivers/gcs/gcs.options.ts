@@ -44,6 +44,8 @@ export interface GcsStorageOptions {
    * Without it that is refused; loopback and private addresses, and names of private networks, are taken as they are. Default false.
    */
   allowInsecureEndpoint?: boolean | undefined;
+  /** Connections open at once; further requests wait. Default 256, or four times `concurrency` where that is more. */
+  maxSockets?: number | undefined;
   /**
    * A client of one's own: its credentials and its endpoint hold. Retries and timeouts are the storage's all the same.
    */

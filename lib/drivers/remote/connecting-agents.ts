@@ -14,12 +14,14 @@ export interface ConnectionAgents {
  * Keeps connections alive, and gives one up that is not made within five seconds. An SDK's own timeout of that kind also
  * counts the time that a request waits for a free socket, so that a thousand calls at once fail on a healthy network.
  *
- * @param maxSockets connections open at once; further requests wait
+ * @param maxSockets connections open at once; further requests wait for one in the order of asking
+ * @param concurrency requests of one call in flight at once, for a few of which there are connections by default
  */
-export function openAgents(maxSockets: number): ConnectionAgents {
+export function openAgents(maxSockets: number | undefined, concurrency: number): ConnectionAgents {
+  const most = maxSockets ?? Math.max(256, 4 * concurrency);
   return {
-    httpAgent: new ConnectingHttpAgent({ keepAlive: true, maxSockets }),
-    httpsAgent: new ConnectingHttpsAgent({ keepAlive: true, maxSockets }),
+    httpAgent: new ConnectingHttpAgent({ keepAlive: true, maxSockets: most }),
+    httpsAgent: new ConnectingHttpsAgent({ keepAlive: true, maxSockets: most }),
   };
 }
 

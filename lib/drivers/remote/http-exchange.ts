@@ -56,7 +56,14 @@ export function exchange(
     let answer: IncomingMessage | undefined;
     let failure: Error | undefined;
     const cut = (error: Error): void => void (answer ?? request).destroy(error);
-    const onAbort = (): void => cut(aborted());
+    const onAbort = (): void => {
+      const error = aborted();
+      cut(error);
+      if (request.socket) return;
+      // It waits for a connection still, and would tell of its end only when there is one.
+      signal?.removeEventListener('abort', onAbort);
+      reject(error);
+    };
     signal?.addEventListener('abort', onAbort);
     request
       .on('socket', (socket) => {

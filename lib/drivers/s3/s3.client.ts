@@ -75,8 +75,7 @@ function createClient(
   const credentials = parseCredentials(options);
   const { concurrency, retry, timeout } = settings;
   const idleTimeout = timeout ?? IDLE_TIMEOUT;
-  const maxSockets = options.maxSockets ?? Math.max(256, 4 * concurrency);
-  const { httpAgent, httpsAgent } = openAgents(maxSockets);
+  const { httpAgent, httpsAgent } = openAgents(options.maxSockets, concurrency);
   const config: S3ClientConfig = {
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),

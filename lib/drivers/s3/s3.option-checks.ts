@@ -1,19 +1,23 @@
 import { StorageConfigurationError } from '../../core/errors.js';
 import { assertEndpoint } from '../remote/endpoint-check.js';
+import {
+  assertChecked,
+  type Check,
+  type Checks,
+  CONNECTIONS,
+  FLAG,
+  isCount,
+} from '../remote/option-checks.js';
 import type { S3StorageOptions } from './s3.options.js';
 import { S3_PROFILES } from './s3.profiles.js';
-
-type Check = readonly [expected: string, isRight: (value: unknown) => boolean];
 
 const CREDENTIAL: Check = [
   'a string without line breaks or other control characters',
   (value) => typeof value === 'string' && !/[\u0000-\u001F\u007F]/.test(value),
 ];
 
-const FLAG: Check = ['true or false', (value) => typeof value === 'boolean'];
-
-/** What an option must be, where it is given. The wrong value is never told: it may be a secret in the wrong place. */
-const CHECKS: Partial<Record<keyof S3StorageOptions, Check>> = {
+/** What an option must be, where it is given. */
+const CHECKS: Checks<S3StorageOptions> = {
   region: [
     'the name of a region such as "eu-central-1"',
     (value) => typeof value === 'string' && /^[\w.-]+$/.test(value),
@@ -28,7 +32,7 @@ const CHECKS: Partial<Record<keyof S3StorageOptions, Check>> = {
   forcePathStyle: FLAG,
   allowInsecureEndpoint: FLAG,
   engine: ['"direct" or "sdk"', (value) => value === 'direct' || value === 'sdk'],
-  maxSockets: ['a whole number of connections, at least 1', isCount],
+  maxSockets: CONNECTIONS,
   multipartCopyThreshold: ['a whole number of bytes, at least 1', isCount],
   client: [
     'an S3Client of @aws-sdk/client-s3',
@@ -54,21 +58,12 @@ export function assertOptions(options: S3StorageOptions): void {
       `provider must be one of ${Object.keys(S3_PROFILES).join(', ')}, not ${JSON.stringify(provider)}`,
     );
   }
-  for (const [name, [expected, isRight]] of Object.entries(CHECKS)) {
-    const value = options[name as keyof S3StorageOptions];
-    if (value === undefined || isRight(value)) continue;
-    throw new StorageConfigurationError(`${name} must be ${expected}`);
-  }
+  assertChecked(options, CHECKS);
   if (endpoint === undefined) return;
   const { search, hash } = assertEndpoint('endpoint', endpoint, allowInsecureEndpoint);
   if (search || hash) {
     throw new StorageConfigurationError('endpoint must not have a query or a fragment');
   }
-}
-
-/** `Infinity` is the count that sets no limit. */
-function isCount(value: unknown): boolean {
-  return (Number.isInteger(value) || value === Infinity) && (value as number) >= 1;
 }
 
 export function parseCredentials(
