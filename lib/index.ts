@@ -59,6 +59,7 @@ export { Storage } from './core/storage.js';
 export type { FileAttributes, StoredFile } from './core/stored-file.js';
 export { storedFile } from './core/stored-file.js';
 export type { ByteSize } from './core/units.js';
+export { UploadMemory } from './core/upload-memory.js';
 export {
   DirectUploads,
   type BegunDirectUpload,

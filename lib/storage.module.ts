@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { StorageConfigurationError } from './core/errors.js';
 import { parsePrefix } from './core/key.js';
+import { UploadMemory } from './core/upload-memory.js';
 import type {
   AsyncStorageConfiguration,
   StorageFeature,
@@ -63,9 +64,11 @@ export class StorageModule {
         `The default storage "${defaultName}" is not among the storages: ${names.join(', ')}`,
       );
     }
+    const uploadMemory = sharedMemory(options.uploadMemory);
     const providers = names.flatMap((name) =>
       storageProvider(name, storages[name]!, {
         ...options,
+        uploadMemory,
         // A default that only the importing module sees rivals no other one.
         isDefault: name === defaultName && isGlobal,
       }),
@@ -124,9 +127,21 @@ const MODULE_OPTIONS: Readonly<Record<keyof StorageModuleAsyncOptions, true>> = 
   eager: true,
   isGlobal: true,
   shutdownTimeout: true,
+  uploadMemory: true,
   routes: true,
   imports: true,
 };
+
+function sharedMemory(given: StorageModuleAsyncOptions['uploadMemory']): UploadMemory {
+  if (given instanceof UploadMemory) return given;
+  try {
+    return new UploadMemory(given);
+  } catch (cause) {
+    throw new StorageConfigurationError(`StorageModule.forRoot(): ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
 
 const FEATURE_OPTIONS: Readonly<Record<keyof StorageFeature, true>> = {
   storage: true,

@@ -1,6 +1,7 @@
 import type { FactoryProvider, Provider } from '@nestjs/common';
 import { StorageConfigurationError } from './core/errors.js';
 import type { Storage } from './core/storage.js';
+import type { UploadMemory } from './core/upload-memory.js';
 import type { StorageConfiguration } from './drivers/driver-options.js';
 import { createStorage } from './drivers/open-storage.js';
 import type {
@@ -13,11 +14,17 @@ import { lacksRoutes, SignedRoutes } from './routes/signed-routes.js';
 import { StorageRegistry } from './storage.registry.js';
 import { getStorageToken } from './storage.tokens.js';
 
+interface ProvidedStorage extends StorageModuleSettings {
+  readonly isDefault: boolean;
+  /** For storages that say nothing of their own. */
+  readonly uploadMemory: UploadMemory;
+}
+
 /** Provides the storage under its name. It is opened by its first use. */
 export function storageProvider(
   name: string,
   configuration: StorageConfiguration | AsyncStorageConfiguration,
-  { eager, shutdownTimeout, isDefault }: StorageModuleSettings & { isDefault: boolean },
+  { eager, shutdownTimeout, uploadMemory, isDefault }: ProvidedStorage,
 ): Provider[] {
   const register = (
     registry: StorageRegistry,
@@ -25,7 +32,7 @@ export function storageProvider(
     given: StorageConfiguration,
   ): Storage => {
     const ready = routes ? routes.complete(name, given) : given;
-    const storage = registry.register(createStorage(name, ready), {
+    const storage = registry.register(createStorage(name, withMemory(ready, uploadMemory)), {
       isDefault,
       lacksRoutes: lacksRoutes(ready),
       ...(eager !== undefined && { eager }),
@@ -93,6 +100,12 @@ export function featureProvider(name: string, feature: StorageFeature): Provider
       return feature.readonly ? scoped.readonly() : scoped;
     },
   };
+}
+
+/** What is no configuration stays as it is, for whoever refuses it. */
+function withMemory(given: StorageConfiguration, uploadMemory: UploadMemory): StorageConfiguration {
+  if (typeof given !== 'object' || given === null) return given;
+  return given.uploadMemory === undefined ? { ...given, uploadMemory } : given;
 }
 
 function isAsync(

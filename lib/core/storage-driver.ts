@@ -9,6 +9,7 @@ import type { ByteRange, RangeOption } from './range.js';
 import type { ParsedAttributes } from './attributes.js';
 import type { ParsedRetryOptions } from './retry.js';
 import type { FileAttributes, StoredFile } from './stored-file.js';
+import type { UploadMemory } from './upload-memory.js';
 
 /** The raw client behind each driver. A driver adds its own by declaration merging. */
 export interface DriverClients {
@@ -228,8 +229,8 @@ export interface DriverSettings {
   readonly timeout?: number;
   /** Parts, or other requests of one call, in flight at once. */
   readonly concurrency: number;
-  /** Bytes of bodies in memory that all uploads hold together; absent: the driver's own default. */
-  readonly uploadMemory?: number;
+  /** What the bodies of all uploads that are in memory take together; absent: the driver's own default. */
+  readonly uploadMemory?: UploadMemory;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   parseExpiresIn,
   parseMilliseconds,
 } from './units.js';
+import { UploadMemory } from './upload-memory.js';
 
 /** Options that every storage takes, whatever its driver. */
 export interface StorageOptions {
@@ -38,9 +39,9 @@ export interface StorageOptions {
   /**
    * Memory that the uploads of bodies above 256 KiB take together on drivers that send parts; further ones wait, but not for
    * those whose source is slow. These keep up to twice what has come, and where that alone is more, the others go on one
-   * part at a time. Bytes, or text such as `'1gb'`. Default 256 MiB.
+   * part at a time. Bytes, text such as `'1gb'`, or an `UploadMemory` that other storages share. Default 256 MiB.
    */
-  uploadMemory?: ByteSize;
+  uploadMemory?: ByteSize | UploadMemory;
   /** Larger files are refused with `StorageTooLargeError`: bytes, or text such as `'5gb'`. Default: the backend's limit. */
   maxObjectSize?: ByteSize;
 }
@@ -56,8 +57,7 @@ export interface ParsedStorageOptions {
   /** Milliseconds. */
   readonly totalTimeout: number | undefined;
   readonly concurrency: number;
-  /** Bytes. */
-  readonly uploadMemory: number | undefined;
+  readonly uploadMemory: UploadMemory | undefined;
   /** Bytes. */
   readonly maxObjectSize: number;
 }
@@ -91,15 +91,16 @@ export function parseStorageOptions(options: StorageOptions): ParsedStorageOptio
         ? undefined
         : parseMilliseconds(options.totalTimeout, 'totalTimeout'),
     concurrency: assertCount(concurrency, 'concurrency', 1),
-    uploadMemory:
-      options.uploadMemory === undefined
-        ? undefined
-        : parseByteSize(options.uploadMemory, 'uploadMemory'),
+    uploadMemory: parseUploadMemory(options.uploadMemory),
     maxObjectSize:
       options.maxObjectSize === undefined
         ? Number.MAX_SAFE_INTEGER
         : parseByteSize(options.maxObjectSize, 'maxObjectSize'),
   };
+}
+
+function parseUploadMemory(given: StorageOptions['uploadMemory']): UploadMemory | undefined {
+  return given === undefined || given instanceof UploadMemory ? given : new UploadMemory(given);
 }
 
 /** @throws StorageInvalidArgumentError */

@@ -4,6 +4,8 @@ import type {
   OptionalFactoryDependency,
   Type,
 } from '@nestjs/common';
+import type { ByteSize } from '../core/units.js';
+import type { UploadMemory } from '../core/upload-memory.js';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
 import type {
   AsyncStorageRoutesOptions,
@@ -20,6 +22,11 @@ export interface StorageModuleSettings {
   isGlobal?: boolean;
   /** Milliseconds that calls under way get to end when the app shuts down; then they are aborted. Default 10,000. */
   shutdownTimeout?: number;
+  /**
+   * What uploads take together on all storages that do not say it for themselves (see `StorageOptions.uploadMemory`): bytes, or text
+   * such as `'1gb'`. Default 256 MiB.
+   */
+  uploadMemory?: ByteSize | UploadMemory;
 }
 
 /** @publicApi */

@@ -5,7 +5,7 @@ import {
 } from '@azure/storage-blob';
 import { StorageConfigurationError } from '../../core/errors.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
-import { BufferPool } from '../remote/buffer-pool.js';
+import { type BufferPool, poolOf } from '../remote/buffer-pool.js';
 import { assertEndpoint } from '../remote/endpoint-check.js';
 import { openAgents } from '../remote/connecting-agents.js';
 import { accountUrlOf, assertOptions } from './azure.option-checks.js';
@@ -36,7 +36,7 @@ export async function openContainer(
   settings: DriverSettings,
 ): Promise<AzureContainer> {
   assertOptions(options);
-  const pool = new BufferPool(settings.uploadMemory);
+  const pool = poolOf(settings.uploadMemory);
   if (options.client) {
     const { client } = options;
     const given = { maxRetries: 0, ownsConnections: false, close() {} };

@@ -1,6 +1,6 @@
 import { Storage, type Storage as GcsClient } from '@google-cloud/storage';
 import type { DriverSettings } from '../../core/storage-driver.js';
-import { BufferPool } from '../remote/buffer-pool.js';
+import { type BufferPool, poolOf } from '../remote/buffer-pool.js';
 import { type ConnectionAgents, openAgents } from '../remote/connecting-agents.js';
 import { Authorization } from './gcs.authorization.js';
 import { assertOptions, readCredentials } from './gcs.option-checks.js';
@@ -41,7 +41,7 @@ export async function openBucket(
     authorization: new Authorization(client),
     agents,
     settings,
-    pool: new BufferPool(settings.uploadMemory),
+    pool: poolOf(settings.uploadMemory),
     idleTimeout,
     close() {
       agents.httpAgent.destroy();

@@ -1,9 +1,12 @@
+import { UploadMemory } from '../../core/upload-memory.js';
+
 interface Waiting {
   readonly size: number;
   readonly resolve: (buffer: Uint8Array) => void;
 }
 
-const DEFAULT_LIMIT = 256 * 1024 * 1024;
+/** One for each memory, whichever storages share it. */
+const POOLS = new WeakMap<UploadMemory, BufferPool>();
 /** Bytes that are kept for the next upload when none is under way. */
 const KEPT_WHEN_IDLE = 32 * 1024 * 1024;
 /** Long enough for a process that is busy with many uploads. */
@@ -11,7 +14,7 @@ const PATIENCE = 500;
 const SMALLEST_ROOM = 256 * 1024;
 
 /**
- * The memory that the uploads of one driver hold together: each takes buffers, fills them, sends them, and gives them back.
+ * The memory that the uploads of one driver, or of several, hold together: each takes buffers, fills them, sends them, and gives them back.
  * Whoever asks for more than is left waits, in the order of asking. Buffers are used again, because the engine frees large
  * ones late.
  *
@@ -32,7 +35,7 @@ export class BufferPool {
    * @param patience milliseconds without much progress after which a buffer is to rest
    */
   constructor(
-    private readonly limit = DEFAULT_LIMIT,
+    private readonly limit = new UploadMemory().limit,
     readonly patience = PATIENCE,
   ) {}
 
@@ -135,4 +138,12 @@ export class BufferPool {
     let kept = 0;
     this.#free = this.#free.filter(({ byteLength }) => (kept += byteLength) <= most);
   }
+}
+
+/** The pool of the memory, or one of its own for whoever was given none. */
+export function poolOf(memory: UploadMemory | undefined): BufferPool {
+  if (!memory) return new BufferPool();
+  let pool = POOLS.get(memory);
+  if (!pool) POOLS.set(memory, (pool = new BufferPool(memory.limit)));
+  return pool;
 }

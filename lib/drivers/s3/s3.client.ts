@@ -1,7 +1,7 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { StorageConfigurationError } from '../../core/errors.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
-import { BufferPool } from '../remote/buffer-pool.js';
+import { type BufferPool, poolOf } from '../remote/buffer-pool.js';
 import { openAgents } from '../remote/connecting-agents.js';
 import { DirectEngine } from './s3.direct-engine.js';
 import { locate, type S3Location } from './s3.endpoints.js';
@@ -46,7 +46,7 @@ export async function openBucket(
     bucket,
     profile,
     settings,
-    pool: new BufferPool(settings.uploadMemory),
+    pool: poolOf(settings.uploadMemory),
     copyThreshold: profile.multipartCopy
       ? Math.min(multipartCopyThreshold ?? copyLimit, copyLimit)
       : Number.POSITIVE_INFINITY,
