@@ -10,6 +10,7 @@ import { infoOf } from './completion-claim.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import { uploadNotFound } from './direct.exceptions.js';
 import { type PartUrl, PartUrls } from './part-urls.js';
+import { takenOut } from './taken-out.js';
 import { isPublished, UploadPublication } from './upload-publication.js';
 import { idKey, TIME_TO_COMPLETE, type UploadClaims } from './upload-claims.js';
 import { type UploadForm, UploadBeginning } from './upload-beginning.js';
@@ -165,12 +166,15 @@ export class DirectUploads {
   /** How far the upload has come. */
   async status(id: string, owner: string): Promise<DirectUploadStatus> {
     const claims = this.claimsOf(id, owner);
-    const { key, name, expires, multipart } = claims;
+    const { key, name, expires, multipart, isReplaceable } = claims;
     const upload = { key, expiresAt: new Date(expires) };
     if (isPublished(await infoOf(this.storage, key), claims)) {
       return { ...upload, state: 'completed' };
     }
-    if (await infoOf(this.#staging, name)) return { ...upload, state: 'uploaded' };
+    const isSent =
+      (await infoOf(this.#staging, name)) ||
+      (isReplaceable && (await takenOut(this.#staging, name)).length > 0);
+    if (isSent) return { ...upload, state: 'uploaded' };
     if (!multipart) return { ...upload, state: 'waiting' };
     const { partSize, partCount } = multipart;
     return {

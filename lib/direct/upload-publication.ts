@@ -1,12 +1,18 @@
-import { randomBytes } from 'node:crypto';
 import { StorageFileExistsError, StorageFileNotFoundError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import { UploadException } from '../uploads/upload.exceptions.js';
 import { CompletionClaim, infoOf } from './completion-claim.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
-import { alreadyCompleted, keyTaken, notUploaded, UploadConflict } from './direct.exceptions.js';
+import {
+  alreadyCompleted,
+  keyTaken,
+  notUploaded,
+  uploadBusy,
+  UploadConflict,
+} from './direct.exceptions.js';
 import type { PartUrls } from './part-urls.js';
+import { takenOut, takeOut } from './taken-out.js';
 import { idKey, publishedAttributes, UPLOAD_MARK, type UploadClaims } from './upload-claims.js';
 import { type VerifiedFile, verifyUpload } from './upload-verification.js';
 
@@ -65,38 +71,47 @@ export class UploadPublication {
   }
 
   async #promote(claims: UploadClaims, claim: CompletionClaim): Promise<StoredFile> {
-    let taken: string | undefined;
     try {
-      taken = await this.#takeOut(claims);
-      const file = await this.#staging.info(taken);
+      const [staged, ...others] = await this.#outOfReach(claims);
+      const file = await this.#staging.info(staged);
       const verified = await verifyUpload(this.#staging, file, claims);
       claim.assertHeld();
-      return await this.#commit(taken, verified, claims);
+      const published = await this.#commit(staged, verified, claims);
+      // The file is published, whatever becomes of this: the next sweep finds what stays.
+      if (others.length > 0) await this.#staging.deleteMany(others).catch(() => {});
+      return published;
     } catch (error) {
       // Whether it is published is not known: the claim stays, so that this is looked into when it is given up.
       if (error instanceof UnknownOutcome) throw error.cause;
-      await this.#releasing(claim, () => this.#afterFailure(error, claims, taken));
+      await this.#releasing(claim, async () => {
+        // What is refused is removed; what could not be decided about stays where it is, and is found there.
+        const isRefused = error instanceof UploadException && !(error instanceof UploadConflict);
+        if (isRefused) await this.#remove(claims);
+      });
       await claim.release();
-      throw error;
+      // Without create-only writes, another request may have decided about it meanwhile.
+      throw error instanceof StorageFileNotFoundError ? uploadBusy() : error;
     }
   }
 
-  /** The name under which nobody who has a URL can change the file any more. */
-  async #takeOut(claims: UploadClaims): Promise<string> {
+  /**
+   * The file under a name where nobody who has a URL can change it any more, and before anything that was sent after it: that of
+   * a request which did not come to an end is gone on with.
+   *
+   * @returns its name, and those of what is left besides
+   */
+  async #outOfReach(claims: UploadClaims): Promise<[name: string, ...others: string[]]> {
     const { name, multipart, isReplaceable } = claims;
     if (multipart && !(await infoOf(this.#staging, name))) await this.partUrls.join(claims);
     if (!isReplaceable) {
       if (!multipart && !(await infoOf(this.#staging, name))) throw notUploaded('No file was sent');
-      return name;
+      return [name];
     }
-    const taken = `${name}.${randomBytes(8).toString('hex')}`;
-    try {
-      await this.#staging.move(name, taken);
-    } catch (error) {
-      if (error instanceof StorageFileNotFoundError) throw notUploaded('No file was sent');
-      throw error;
-    }
-    return taken;
+    const [before, ...others] = await takenOut(this.#staging, name);
+    if (before !== undefined) return [before, ...others, name];
+    const taken = await takeOut(this.#staging, name);
+    if (taken === undefined) throw notUploaded('No file was sent');
+    return [taken];
   }
 
   async #commit(taken: string, verified: VerifiedFile, claims: UploadClaims): Promise<StoredFile> {
@@ -145,23 +160,11 @@ export class UploadPublication {
     }
   }
 
-  /** What is refused is removed; what could not be decided about is kept where it was. */
-  async #afterFailure(
-    error: unknown,
-    claims: UploadClaims,
-    taken: string | undefined,
-  ): Promise<void> {
-    if (error instanceof UploadException && !(error instanceof UploadConflict)) {
-      if (taken !== undefined && taken !== claims.name) await this.#staging.delete(taken);
-      await this.#remove(claims);
-    } else if (taken !== undefined && taken !== claims.name) {
-      await this.#staging.move(taken, claims.name);
-    }
-  }
-
   async #remove(claims: UploadClaims): Promise<void> {
     if (claims.multipart) await this.partUrls.abort(claims);
-    const keys = [claims.name, ...(claims.isNoted ? [idKey(claims.name)] : [])];
+    const { name, isNoted, isReplaceable } = claims;
+    const taken = isReplaceable ? await takenOut(this.#staging, name) : [];
+    const keys = [name, ...taken, ...(isNoted ? [idKey(name)] : [])];
     const { failed } = await this.#staging.deleteMany(keys);
     if (failed[0]) throw failed[0].error;
   }
