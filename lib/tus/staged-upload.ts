@@ -107,7 +107,9 @@ export class StagedUpload {
 
   /** Writes down what has become known. */
   async note(
-    known: Partial<Pick<UploadRecord, 'length' | 'isDone'>> & { readonly file?: PublishedAs },
+    known: Partial<Pick<UploadRecord, 'length' | 'isTold' | 'isDone'>> & {
+      readonly file?: PublishedAs;
+    },
   ): Promise<void> {
     const record = { ...this.current, ...known };
     await writeRecord(this.staging, this.name, record);

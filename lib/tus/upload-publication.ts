@@ -10,7 +10,7 @@ import { contentTypeByBytes, isAccepted } from '../uploads/content-type-policy.j
 import { notAccepted } from '../uploads/upload.exceptions.js';
 import type { StagedUpload } from './staged-upload.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
-import { keyInUse } from './tus.exceptions.js';
+import { keyInUse, uploadNotFound } from './tus.exceptions.js';
 import type { PublishedAs, UploadRecord } from './upload-record.js';
 
 /** For `field` in the body of a refusal, as in those of forms. */
@@ -48,7 +48,7 @@ export class UploadPublication {
     if (upload.record.concat === 'partial') return;
     try {
       const file = await this.#publishFile(upload, publisher);
-      await this.#handOver(file, upload.record, publisher);
+      if (file) await this.#handOver(file, upload, publisher);
     } catch (error) {
       if (isFinal(error, publisher)) await upload.remove();
       throw error;
@@ -57,21 +57,41 @@ export class UploadPublication {
     await upload.note({ isDone: true }).catch(() => {});
   }
 
-  async #publishFile(upload: StagedUpload, { request }: Publisher): Promise<StoredFile> {
+  /** `undefined` when the app was told of the file and has taken it from its key. */
+  async #publishFile(
+    upload: StagedUpload,
+    { request }: Publisher,
+  ): Promise<StoredFile | undefined> {
     const begun = upload.record.file;
     const file = begun ?? (await this.#decide(upload, request));
     // Written down first: who goes on with it must not choose another key.
     if (!begun) await upload.note({ file });
     const staged = await this.#staged(upload.name);
-    if (!staged) return this.storage.info(file.key);
+    if (!staged) {
+      const stored = await this.#published(upload.name, file);
+      if (stored || upload.record.isTold) return stored;
+      throw uploadNotFound();
+    }
     try {
       return await this.#commit(staged, upload, file);
     } catch (error) {
       if (!(error instanceof StorageFileExistsError)) throw error;
-      const stored = await this.storage.info(file.key);
-      if (stored.metadata[UPLOAD_MARK] !== upload.name) throw keyInUse(error);
+      const stored = await this.#published(upload.name, file);
+      if (!stored) throw keyInUse(error);
       await staged.discard();
       return stored;
+    }
+  }
+
+  /** What is under the key, unless that is somebody else's. */
+  async #published(name: string, { key }: PublishedAs): Promise<StoredFile | undefined> {
+    try {
+      const stored = await this.storage.info(key);
+      const isForeign = this.behaviour.isCreateOnly && stored.metadata[UPLOAD_MARK] !== name;
+      return isForeign ? undefined : stored;
+    } catch (error) {
+      if (error instanceof StorageFileNotFoundError) return undefined;
+      throw error;
     }
   }
 
@@ -117,9 +137,12 @@ export class UploadPublication {
     });
   }
 
-  async #handOver(file: StoredFile, record: UploadRecord, publisher: Publisher): Promise<void> {
+  async #handOver(file: StoredFile, upload: StagedUpload, publisher: Publisher): Promise<void> {
     const { owner, request } = publisher;
+    const { record } = upload;
     const { filename } = announced(record);
+    // Written down before: afterwards, the app may have the file and this process may have ended.
+    if (!record.isTold) await upload.note({ isTold: true });
     try {
       await this.behaviour.onUploaded(file, {
         storage: this.storage,
@@ -129,6 +152,8 @@ export class UploadPublication {
         request,
       });
     } catch (error) {
+      // Before the file goes: a client that asks in between is not to be told that it is the app's.
+      await upload.note({ isTold: false }).catch(() => {});
       // When the app does not want the file, there is none.
       if (isFinal(error, publisher)) await this.storage.delete(file.key);
       throw error;

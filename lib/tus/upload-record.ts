@@ -18,6 +18,11 @@ export interface UploadRecord {
   readonly concat?: 'partial' | readonly string[];
   /** Where all bytes are to be published, or are already. */
   readonly file?: PublishedAs;
+  /**
+   * The app is being told of the file, or was, and has not failed since: it may do with the file what it likes, so that one
+   * which is not under its key any more is the app's.
+   */
+  readonly isTold?: boolean;
   /** The app has the file; nothing is left to do. */
   readonly isDone?: true;
 }

@@ -539,7 +539,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       const keys: string[] = [];
       const { driver } = await recordingDriver((memory) => ({
         async put(...args) {
-          if (++puts === 4) throw new Error('Away');
+          if (++puts === 5) throw new Error('Away');
           return memory.put(...args);
         },
       }));
@@ -548,8 +548,71 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
         options: { onUploaded: ({ key }) => void keys.push(key) },
       });
       expect((await append(await create(5), 0, 'hello')).status).toBe(204);
-      expect(puts).toBe(4);
+      expect(puts).toBe(5);
       expect(await published(storage)).toEqual(keys);
+    });
+
+    test('can take the file from its key at once: the upload is finished until it expires', async () => {
+      const told: string[] = [];
+      let isAway = false;
+      const { driver } = await recordingDriver((memory) => ({
+        async put(...args) {
+          if (isAway) throw new Error('Away');
+          return memory.put(...args);
+        },
+      }));
+      const { tus, create, append, storage } = await start({
+        configuration: { driver },
+        options: {
+          async onUploaded({ key }) {
+            told.push(key);
+            await storage.move(key, `moved/${told.length}`);
+            isAway = true;
+          },
+        },
+      });
+      const path = await create(5);
+      expect((await append(path, 0, 'hello')).status).toBe(204);
+      const finished = { status: 200, headers: { 'upload-offset': '5', 'upload-length': '5' } };
+      expect(await tus('HEAD', path)).toMatchObject(finished);
+      isAway = false;
+      expect(await tus('HEAD', path)).toMatchObject(finished);
+      expect((await append(path, 5, '')).status).toBe(204);
+      expect([told.length, await published(storage)]).toEqual([1, ['moved/1']]);
+      expect((await tus('DELETE', path)).status).toBe(204);
+      expect(await staged(storage)).toEqual([]);
+    });
+
+    test('that failed after it took the file away, or has refused it, has no finished upload', async () => {
+      let error: Error = new Error('The database is away');
+      let isAway = false;
+      const { driver } = await recordingDriver((memory) => ({
+        async deleteMany(keys, ...rest) {
+          // As if the process was killed between the removal of the file and that of the upload.
+          const isOfUpload = keys.some((key) => key.endsWith('.json'));
+          if (isAway && isOfUpload) throw new Error('Killed');
+          return memory.deleteMany(keys, ...rest);
+        },
+      }));
+      const { tus, create, append, storage } = await start({
+        configuration: { driver },
+        options: {
+          async onUploaded({ key }) {
+            isAway = error instanceof HttpException;
+            if (!isAway) await storage.delete(key);
+            throw error;
+          },
+        },
+      });
+      const failed = await create(5);
+      expect((await append(failed, 0, 'hello')).status).toBe(500);
+      expect(await tus('HEAD', failed)).toMatchObject({ status: 404 });
+      error = new HttpException('Full', 402);
+      const refused = await create(5);
+      expect((await append(refused, 0, 'hello')).status).toBe(500);
+      isAway = false;
+      expect((await tus('HEAD', refused)).status).toBe(404);
+      expect([await published(storage), await staged(storage)]).toEqual([[], []]);
     });
 
     test('is asked whose an upload is, and must say', async () => {
