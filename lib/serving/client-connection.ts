@@ -21,6 +21,8 @@ export class ClientConnection {
     const forget = onceClosed(socket, leave);
     // Also when the answer is complete, where nothing is left to free.
     response.once('close', leave);
+    // Nest and Fastify have as many themselves as Node takes without a warning, but for one that is left to the app.
+    response.setMaxListeners(response.getMaxListeners() + 1);
     if (socket.destroyed || response.destroyed) leave();
   }
 

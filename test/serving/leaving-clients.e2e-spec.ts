@@ -160,6 +160,24 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       socket.destroy();
     });
 
+    test('is waited for by no more listeners than the answer of an app with a middleware may have', async () => {
+      const counts: boolean[] = [];
+      const { port, put } = await serve(undefined, undefined, {
+        configure: (app) =>
+          app.use((_request: unknown, response: ServerResponse, next: () => void) => {
+            // As those that log requests do.
+            response.on('close', () => {});
+            response.once('finish', () => {
+              counts.push(response.listenerCount('close') <= response.getMaxListeners());
+            });
+            next();
+          }),
+      });
+      await put('a.txt', 'x'.repeat(100));
+      expect((await send(port, '/files/a.txt')).status).toBe(200);
+      expect(counts).toEqual([true]);
+    });
+
     test('before the file is open frees it, too', async () => {
       const opened: PassThrough[] = [];
       let open: () => void = () => {};
