@@ -40,6 +40,12 @@ const BODY_HEADERS = [
 
 const withheld = new WeakMap<IncomingMessage, Partial<IncomingHttpHeaders>>();
 
+/** Whether a request announces a body of at least a byte, or of any length (RFC 9112 §6.3). */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  const { 'content-length': length = '0', 'transfer-encoding': coding } = headers;
+  return coding !== undefined || Number(length) !== 0;
+}
+
 /**
  * Keeps bodies that are stored as they are from all body parsers of the app: its own, `rawBody`, and those of plugins.
  * Guards, interceptors and handlers see the request as it came, its body unread. To be called when the routes are

@@ -4,6 +4,7 @@ import { StorageConfigurationError, StorageUnsupportedError } from '../core/erro
 import { keptName } from '../core/kept-names.js';
 import type { Storage } from '../core/storage.js';
 import type { StorageRegistry } from '../storage.registry.js';
+import { hasBody } from '../routes/withheld-bodies.js';
 import type { FormBody } from '../uploads/form-body.js';
 import type { HttpExchange } from '../uploads/http-exchange.js';
 import { discardLeftover } from '../uploads/leftover-body.js';
@@ -11,7 +12,14 @@ import { shuttingDown } from '../uploads/upload.exceptions.js';
 import { loadTusServer, type TusServerPackage } from './load-tus-server.js';
 import { asWebStream, CHUNK_TYPE, chunkBodyOf } from './request-bodies.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
-import { notAChunk, refusal, toTusException, versionNotSupported } from './tus.exceptions.js';
+import {
+  ambiguousLength,
+  finalUploadHasBytes,
+  notAChunk,
+  refusal,
+  toTusException,
+  versionNotSupported,
+} from './tus.exceptions.js';
 import { CHECKSUM_ALGORITHMS, parseUploadChecksum } from './upload-checksum.js';
 import {
   type FinalConcatenation,
@@ -21,6 +29,7 @@ import {
 } from './upload-concatenation.js';
 import { type UploadClaims, UploadIds } from './upload-ids.js';
 import { UploadPublication } from './upload-publication.js';
+import type { UploadRecord } from './upload-record.js';
 import { UploadStore } from './upload-store.js';
 
 export const TUS_VERSION = '1.0.0';
@@ -110,9 +119,13 @@ export class TusUploads {
     await this.#assertUsable();
     const concatenation = parseConcatenation(headers['upload-concat'] as string | undefined);
     const claims = this.#newClaims(owner);
-    return concatenation?.kind === 'final'
-      ? this.#join(request, claims, concatenation)
-      : this.#run(request, claims, body, concatenation !== undefined);
+    if (concatenation?.kind === 'final') {
+      if (hasBody(exchange.request)) throw finalUploadHasBytes();
+      return this.#join(request, claims, concatenation);
+    }
+    const isDeferred = headers['upload-defer-length'] !== undefined;
+    if (isDeferred === (headers['upload-length'] !== undefined)) throw ambiguousLength();
+    return this.#run(request, claims, body, concatenation !== undefined);
   }
 
   async #discover(request: TusRequest): Promise<TusAnswer> {
@@ -143,6 +156,7 @@ export class TusUploads {
         expires,
         checksum: parseUploadChecksum(headers['upload-checksum'] as string | undefined),
         isPartial,
+        metadata: headers['upload-metadata'] as string | undefined,
       },
     );
     let failure: unknown;
@@ -171,12 +185,11 @@ export class TusUploads {
       if (method === 'POST') await store.removeCreated();
       throw failure ?? refusal(answer.status, await answer.text());
     }
-    const concat = store.record?.concat;
     return {
       status: answer.status,
       headers: {
         ...ownHeaders(answer.headers),
-        ...(method === 'HEAD' && concat !== undefined && { 'upload-concat': concatHeader(concat) }),
+        ...(method === 'HEAD' && store.record && recordHeaders(store.record)),
       },
     };
   }
@@ -194,7 +207,7 @@ export class TusUploads {
       partSize,
       createdAt: new Date().toISOString(),
       concat: concatenation.urls,
-      ...(metadata && { metadata: parseMetadata(tus, metadata) }),
+      ...(metadata && { metadata: parseMetadata(tus, metadata), metadataHeader: metadata }),
     };
     const partials = await findPartials(this.#staging, this.#ids, owner, concatenation);
     const upload = await joinPartials(this.#staging, name, record, partials, maxSize);
@@ -261,6 +274,14 @@ function ownHeaders(headers: Headers): Record<string, string> {
   return Object.fromEntries(
     [...headers].filter(([name]) => !/^access-control-|^content-(?:length|type)$/.test(name)),
   );
+}
+
+/** What a HEAD tells as it was sent. */
+function recordHeaders({ concat, metadataHeader }: UploadRecord): Record<string, string> {
+  return {
+    ...(concat !== undefined && { 'upload-concat': concatHeader(concat) }),
+    ...(metadataHeader !== undefined && { 'upload-metadata': metadataHeader }),
+  };
 }
 
 function concatHeader(concat: 'partial' | readonly string[]): string {

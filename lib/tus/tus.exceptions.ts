@@ -30,6 +30,18 @@ export function invalidUploadRequest(message: string): UploadException {
   return new UploadException(HttpStatus.BAD_REQUEST, 'INVALID_UPLOAD_REQUEST', message);
 }
 
+export function ambiguousLength(): UploadException {
+  return invalidUploadRequest(
+    'An upload is created with one of both: Upload-Length, or Upload-Defer-Length: 1',
+  );
+}
+
+export function finalUploadHasBytes(): UploadException {
+  return invalidUploadRequest(
+    'An upload with "Upload-Concat: final" is joined from others, and the request for it has no body',
+  );
+}
+
 export function versionNotSupported(): UploadException {
   return new UploadException(
     HttpStatus.PRECONDITION_FAILED,

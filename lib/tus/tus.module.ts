@@ -91,7 +91,7 @@ export class TusModule implements NestModule, OnModuleInit {
       this.adapterHost,
       mount,
       ({ method, url = '' }) =>
-        (method === 'POST' || method === 'PATCH') &&
+        (method === 'POST' || method === 'PATCH' || method === 'DELETE') &&
         (url.replace(/\?.*$/s, '') === mount || url.startsWith(`${mount}/`)),
     );
   }

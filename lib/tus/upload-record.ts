@@ -10,8 +10,9 @@ export interface UploadRecord {
   readonly partSize: number;
   /** Absent where the whole file fits into one part. */
   readonly multipart?: MultipartUpload;
-  /** As the client sent it. */
   readonly metadata?: Readonly<Record<string, string | null>>;
+  /** The header that says so, as the client sent it: what is no UTF-8 has no text that could be made into it again. */
+  readonly metadataHeader?: string;
   /** ISO 8601. */
   readonly createdAt: string;
   /** `partial`: to be joined with others; a list of URLs: joined from them. */

@@ -30,6 +30,8 @@ export interface StoreRequest {
   readonly expires: number;
   readonly checksum: Checksum | undefined;
   readonly isPartial: boolean;
+  /** `Upload-Metadata`. */
+  readonly metadata: string | undefined;
 }
 
 /** What all requests have in common. */
@@ -78,7 +80,7 @@ export class UploadStore extends EventEmitter implements DataStore {
         partSize,
         createdAt: createdAt!,
         ...(size !== undefined && { length: size }),
-        ...(metadata && { metadata }),
+        ...(metadata && { metadata, metadataHeader: this.request.metadata! }),
         ...(this.request.isPartial && { concat: 'partial' as const }),
       },
       maxSize,

@@ -75,6 +75,25 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       });
     });
 
+    test('the metadata as they were sent, whatever bytes they are', async () => {
+      const seen: unknown[] = [];
+      const { tus, create, append } = await start({
+        options: { onUploaded: (_file, { metadata }) => void seen.push(metadata) },
+      });
+      // The last one is padded otherwise than most do.
+      const sent = `2 YQ==,1 ${Buffer.from([0xff, 0xfe, 0x80]).toString('base64')},empty,none ,name YR==`;
+      const path = await create(3, { 'Upload-Metadata': sent });
+      expect((await tus('HEAD', path)).headers['upload-metadata']).toBe(sent);
+      await append(path, 0, 'abc');
+      expect(seen).toMatchObject([{ 2: 'a', empty: null }]);
+      const partial = await create(3, { 'Upload-Concat': 'partial' });
+      await append(partial, 0, 'abc');
+      const concat = { 'Upload-Concat': `final;${partial}`, 'Upload-Metadata': sent };
+      const joined = await tus('POST', '/files', concat);
+      const head = await tus('HEAD', joined.headers.location!);
+      expect(head.headers['upload-metadata']).toBe(sent);
+    });
+
     test('until when an upload is kept', async () => {
       const { tus, append } = await start({ options: { expiresIn: '2h' } });
       const created = await tus('POST', '/files', { 'Upload-Length': '10' });
@@ -181,6 +200,43 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       expect(joined.status).toBe(201);
       expect((await append(joined.headers.location!, 2, 'c')).status).toBe(403);
     });
+
+    test('bytes for an upload that is joined from others', async () => {
+      const { tus, create, append, storage } = await start();
+      const partial = await create(3, { 'Upload-Concat': 'partial' });
+      await append(partial, 0, 'abc');
+      const headers = { 'Upload-Concat': `final;${partial}` };
+      for (const more of [
+        CHUNK,
+        { 'Content-Type': 'text/plain' },
+        { 'Transfer-Encoding': 'chunked' },
+      ]) {
+        expect(await tus('POST', '/files', { ...headers, ...more }, 'xyz')).toMatchObject({
+          status: 400,
+          json: {
+            code: 'INVALID_UPLOAD_REQUEST',
+            message: expect.stringContaining('Upload-Concat'),
+          },
+        });
+      }
+      expect(await published(storage)).toEqual([]);
+      expect((await tus('POST', '/files', { ...headers, ...CHUNK })).status).toBe(201);
+    });
+
+    test.each([{ 'Upload-Length': '3', 'Upload-Defer-Length': '1' }, {}])(
+      'to create an upload of which %j is told, and says what to send',
+      async (headers) => {
+        const { tus } = await start();
+        expect(await tus('POST', '/files', headers)).toMatchObject({
+          status: 400,
+          json: {
+            code: 'INVALID_UPLOAD_REQUEST',
+            message:
+              'An upload is created with one of both: Upload-Length, or Upload-Defer-Length: 1',
+          },
+        });
+      },
+    );
 
     test('every id that is none with the same 404', async () => {
       const { tus, create, append, storage } = await start();
@@ -351,6 +407,18 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
     await until(() => count('uploadPart') === 2);
     return { ...app, path, socket, setup };
   }
+
+  test.each(['application/json', 'application/offset+octet-stream', 'text/html'])(
+    'a request without a body is none for a parser, though it says Content-Type: %s',
+    async (type) => {
+      const { tus, create } = await start();
+      const path = await create(3);
+      const headers = { 'Content-Type': type };
+      expect((await tus('HEAD', path, headers)).status).toBe(200);
+      expect((await tus('DELETE', path, headers)).status).toBe(204);
+      expect((await tus('HEAD', path)).status).toBe(404);
+    },
+  );
 
   test('of a client that goes away, what came is kept', async () => {
     const { path, socket, storage, tus } = await silent();
