@@ -9,12 +9,15 @@ import {
   Inject,
   Post,
   Req,
+  Res,
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
 import type { RouteMethods } from '../routes/route-methods.js';
 import { claimPath } from '../routes/route-path.js';
+import { rawRequest, rawResponse } from '../uploads/http-exchange.js';
+import { discardLeftover } from '../uploads/leftover-body.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import type { DirectUploadsRoute } from './direct-uploads.controller.js';
 import type { DirectUploads } from './direct-uploads.js';
@@ -81,7 +84,11 @@ export function companionController(route: DirectUploadsRoute): Type {
 
     @HttpCode(HttpStatus.OK)
     @Header('Cache-Control', 'no-store')
-    write(@Req() request: object, @Body() body: unknown): Promise<object> {
+    write(
+      @Req() request: object,
+      @Body() body: unknown,
+      @Res({ passthrough: true }) response: object,
+    ): Promise<object> {
       return this.#routes.serve(request, async (owner) => {
         const { segments, query } = this.#routes.target(request);
         const [first, id = '', action] = segments;
@@ -92,9 +99,13 @@ export function companionController(route: DirectUploadsRoute): Type {
         }
         if (segments.length !== 3 || action !== 'complete') throw uploadNotFound();
         this.#assertKey(id, owner, query);
-        // The parts that count are those that the backend has, whatever the client says of them.
-        const { key } = await this.uploads.complete(id, owner, request);
-        return { key, location: await locationOf(this.uploads.storage, key) };
+        try {
+          const { key } = await this.uploads.complete(id, owner, request);
+          return { key, location: await locationOf(this.uploads.storage, key) };
+        } finally {
+          // The parts that count are those that the backend has, whatever the client says of them.
+          discardLeftover(rawRequest(request), rawResponse(response));
+        }
       });
     }
 

@@ -17,9 +17,10 @@ import type {
 } from '../interfaces/direct-uploads-options.interface.js';
 import { requestStorage } from '../missing-storages.js';
 import { assertOptions } from '../module-options.js';
+import { refuseMalformedBodies } from '../routes/malformed-bodies.js';
 import { routeAllBelow, type RouteMethods } from '../routes/route-methods.js';
 import { mountedPath, parseRoutePath, targetBelow } from '../routes/route-path.js';
-import { withholdBodies } from '../routes/withheld-bodies.js';
+import { hasBody, withholdBodies } from '../routes/withheld-bodies.js';
 import { StorageRegistry } from '../storage.registry.js';
 import { getStorageToken } from '../storage.tokens.js';
 import { activeStorageController } from './active-storage.controller.js';
@@ -31,6 +32,7 @@ import {
 } from './direct-upload-options.js';
 import { DIRECT_UPLOADS_METHODS, directUploadsController } from './direct-uploads.controller.js';
 import { DirectUploads } from './direct-uploads.js';
+import { malformedBody } from './direct.exceptions.js';
 import { S3_ANSWERS_METHODS, s3AnswersController } from './s3-answers.controller.js';
 import { uppySigningController } from './uppy-signing.controller.js';
 
@@ -54,8 +56,10 @@ interface ModuleRoutes {
   readonly path: string;
   readonly controllers: readonly Type[];
   readonly below: readonly (readonly [Type, RouteMethods])[];
-  /** Below which bodies are not JSON, and nobody needs them. */
-  readonly unparsed: string | undefined;
+  /** At and below which all of them are. */
+  readonly paths: readonly string[];
+  /** Below which bodies are lists of parts, of any length and not all of them JSON, that nobody needs. */
+  readonly unparsed: readonly string[];
 }
 
 /**
@@ -99,18 +103,24 @@ export class DirectUploadsModule implements NestModule, OnModuleInit {
     for (const [controller, methods] of this.routes.below) {
       routeAllBelow(controller, methods, this.adapterHost);
     }
+    for (const path of this.routes.paths) {
+      refuseMalformedBodies(this.adapterHost, mountedPath(path, this.config), malformedBody);
+    }
   }
 
   // Everything the app has set up is there now, and it does not listen yet.
   onModuleInit(): void {
-    const { unparsed } = this.routes;
-    if (unparsed === undefined) return;
-    const mount = mountedPath(unparsed, this.config);
-    withholdBodies(
-      this.adapterHost,
-      mount,
-      ({ method, url }) => method === 'POST' && targetBelow(mount, url) !== undefined,
-    );
+    const { paths, unparsed } = this.routes;
+    const unread = unparsed.map((path) => mountedPath(path, this.config));
+    for (const mount of paths.map((path) => mountedPath(path, this.config))) {
+      withholdBodies(this.adapterHost, mount, (request) => {
+        const { method, url = '' } = request;
+        if (!/^(?:[/?]|$)/.test(url.slice(mount.length)) || !url.startsWith(mount)) return false;
+        // Fastify takes a Content-Type for a body, although there is none.
+        if (!hasBody(request)) return true;
+        return method === 'POST' && unread.some((each) => targetBelow(each, url) !== undefined);
+      });
+    }
   }
 }
 
@@ -167,7 +177,8 @@ function routesOf(settings: DirectUploadsSettings): ModuleRoutes {
       ...(activeStorage ? [activeStorageController(at(activeStorage.path))] : []),
     ],
     below: [[uploads, DIRECT_UPLOADS_METHODS]],
-    unparsed: undefined,
+    paths: [root.path, ...(activeStorage ? [parseRoutePath(WHERE, activeStorage.path)] : [])],
+    unparsed: [],
   };
   if (!companion) return routes;
   const base = parseRoutePath(WHERE, companion.path);
@@ -178,6 +189,8 @@ function routesOf(settings: DirectUploadsSettings): ModuleRoutes {
     ...routes,
     controllers: [...routes.controllers, s3, answers, signing],
     below: [...routes.below, [s3, COMPANION_METHODS], [answers, S3_ANSWERS_METHODS]],
-    unparsed: `${base}/signed`,
+    paths: [...routes.paths, base],
+    // A new upload is asked for at `…/multipart` itself.
+    unparsed: [`${base}/signed`, `${base}/s3/multipart`],
   };
 }

@@ -17,6 +17,10 @@ export function invalidRequest(message: string): UploadException {
   return new UploadException(HttpStatus.BAD_REQUEST, 'INVALID_UPLOAD_REQUEST', message);
 }
 
+export function malformedBody(): UploadException {
+  return invalidRequest('The body is not well-formed JSON');
+}
+
 export function invalidPartNumber(most: number): UploadException {
   return new UploadException(
     HttpStatus.BAD_REQUEST,

@@ -96,6 +96,7 @@ function withholdOnFastify(instance: FastifyInstance, isOurs: IsOurs): void {
 }
 
 function withhold(request: IncomingMessage): void {
+  if (withheld.has(request)) return;
   const { headers } = request;
   const taken: IncomingHttpHeaders = {};
   for (const name of BODY_HEADERS) {

@@ -1,4 +1,5 @@
 import { closeApps } from '../nest/app-fixture.js';
+import { send } from '../nest/http-client.js';
 import { ADAPTERS } from '../routes/routes-fixture.js';
 import { type DirectApp, PNG, put, startDirect } from './direct-fixture.js';
 
@@ -25,6 +26,57 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     const { status, json } = await app.call(...args);
     return [status, json.code];
   }
+
+  test.each([
+    'direct-uploads',
+    'direct-uploads/x/parts',
+    'blobs',
+    'uppy/s3/multipart',
+    'uppy/sign',
+  ])('a body for /%s that is not well-formed JSON is refused with a code', async (path) => {
+    for (const body of ['{"filename": ', '[', '"']) {
+      const answer = await send(app.port, `/api/${path}`, {
+        method: 'POST',
+        headers: { 'x-user': 'ada', 'content-type': 'application/json' },
+        body,
+      });
+      expect([body, answer.status, answer.json]).toEqual([
+        body,
+        400,
+        {
+          statusCode: 400,
+          message: 'The body is not well-formed JSON',
+          code: 'INVALID_UPLOAD_REQUEST',
+        },
+      ]);
+    }
+  });
+
+  test('a request without a body is none for a parser, though it says Content-Type', async () => {
+    const asked = { filename: 'a.png', size: PNG.length };
+    const headers = { 'x-user': 'ada', 'content-type': 'application/json' };
+    const [completed, cancelled] = await Promise.all(
+      [1, 2].map(async () => {
+        const { json } = await app.call('POST', '/api/direct-uploads', asked);
+        expect((await put(json, PNG)).ok).toBe(true);
+        return `/api/direct-uploads/${json.id}`;
+      }),
+    );
+    const statuses = [
+      await send(app.port, `${completed}/complete`, { method: 'POST', headers }),
+      await send(app.port, cancelled!, { method: 'DELETE', headers }),
+      await send(app.port, '/api/uppy/s3/multipart/x', { method: 'DELETE', headers }),
+      await send(app.port, '/api/direct-uploads', { method: 'POST', headers }),
+    ].map(({ status, text }) => [status, /"code":"(\w+)"/.exec(text)?.[1]]);
+    expect(statuses).toEqual([
+      [200, undefined],
+      [204, undefined],
+      NOT_FOUND,
+      [400, 'INVALID_UPLOAD_REQUEST'],
+    ]);
+    expect(await app.staged()).toEqual([]);
+    await app.storage.deletePrefix('', { all: true });
+  });
 
   describe('Active Storage', () => {
     const blob = { filename: 'a.png', byte_size: 9, content_type: 'image/png' };
@@ -76,6 +128,24 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
         const refused = await refusal('POST', '/api/uppy/s3/multipart', file);
         expect([size, ...refused]).toEqual([size, 400, 'INVALID_UPLOAD_REQUEST']);
       }
+    });
+
+    test('completes an upload whatever the length of its list of parts', async () => {
+      const file = { filename: 'a.png', type: 'image/png' };
+      const { json } = await app.call('POST', '/api/uppy/s3/multipart', file);
+      const of = (rest: string) => `/api/uppy/s3/multipart/${json.uploadId}${rest}?key=${json.key}`;
+      const { url } = (await app.call('GET', of('/1'))).json;
+      expect((await put({ url, headers: {} }, PNG)).status).toBe(201);
+      const parts = Array.from({ length: 10_000 }, (_, index) => ({
+        PartNumber: index + 1,
+        ETag: '"0123456789abcdef0123456789abcdef"',
+      }));
+      const completed = await app.call('POST', of('/complete'), {
+        parts,
+        padding: 'x'.repeat(2 * MIB),
+      });
+      expect([completed.status, completed.json.key]).toEqual([200, json.key]);
+      await app.storage.delete(json.key);
     });
 
     test('gives URLs for parts of the own upload only, and for no others', async () => {
