@@ -9,6 +9,7 @@ import type {
 } from '../interfaces/direct-uploads-options.interface.js';
 import { randomKey, type UploadKey } from '../uploads/key-strategies.js';
 import { type ParsedUploadOptions, parseUploadOptions } from '../uploads/upload-options.js';
+import { RequestOptions } from '../uploads/upload-policy.js';
 
 const DEFAULT_EXPIRES_IN = '12h';
 const DEFAULT_THRESHOLD = '100mb';
@@ -17,7 +18,8 @@ const DEFAULT_PART_SIZE = '8mb';
 export interface ParsedBehaviour {
   readonly rules: DirectUploadRules;
   readonly owner: (request: unknown) => string | Promise<string>;
-  readonly policy: (request: unknown) => DirectUploadRules | Promise<DirectUploadRules>;
+  /** Absent where the rules are the same for all requests. */
+  readonly policy: RequestOptions<unknown> | undefined;
   readonly signingKeys: readonly SigningKey[];
   /** Seconds. */
   readonly expiresIn: number;
@@ -29,7 +31,15 @@ export interface ParsedBehaviour {
 /** The rules for one upload. */
 export interface ParsedRules extends Pick<
   ParsedUploadOptions,
-  'accept' | 'maxSize' | 'minSize' | 'image' | 'metadata' | 'cacheControl' | 'publication'
+  | 'accept'
+  | 'maxSize'
+  | 'minSize'
+  | 'image'
+  | 'scan'
+  | 'scanTimeout'
+  | 'metadata'
+  | 'cacheControl'
+  | 'publication'
 > {
   readonly key: UploadKey;
 }
@@ -39,6 +49,8 @@ const RULES: Readonly<Record<keyof DirectUploadRules, true>> = {
   maxSize: true,
   minSize: true,
   image: true,
+  scan: true,
+  scanTimeout: true,
   metadata: true,
   cacheControl: true,
   key: true,
@@ -57,7 +69,7 @@ export const BEHAVIOUR_OPTIONS: Readonly<Record<keyof DirectUploadsBehaviour, tr
 /** @throws StorageConfigurationError, StorageInvalidArgumentError naming the option */
 export function parseBehaviour(where: string, behaviour: DirectUploadsBehaviour): ParsedBehaviour {
   assertOptions(behaviour, where);
-  const { owner, policy = () => ({}), signingKeys, onUploaded, ...others } = behaviour;
+  const { owner, policy, signingKeys, onUploaded, ...others } = behaviour;
   const { expiresIn = DEFAULT_EXPIRES_IN, multipart = {}, ...rules } = others;
   if (typeof owner !== 'function') {
     throw new StorageConfigurationError(
@@ -73,7 +85,7 @@ export function parseBehaviour(where: string, behaviour: DirectUploadsBehaviour)
   return {
     rules,
     owner,
-    policy,
+    policy: policy && new RequestOptions(policy),
     signingKeys: signingKeys ?? keysOfThisProcess(where),
     expiresIn: parseExpiresIn(expiresIn, Number.MAX_SAFE_INTEGER),
     multipart: {

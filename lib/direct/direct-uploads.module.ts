@@ -6,7 +6,7 @@ import {
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { ApplicationConfig, HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import { StorageConfigurationError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type {
@@ -74,6 +74,8 @@ export class DirectUploadsModule implements NestModule, OnModuleInit {
     @Inject(ROUTES) private readonly routes: ModuleRoutes,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+    @Inject(BEHAVIOUR) private readonly behaviour: ParsedBehaviour,
+    @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {}
 
   /** @throws StorageConfigurationError, here or while the app starts, naming the option */
@@ -109,7 +111,8 @@ export class DirectUploadsModule implements NestModule, OnModuleInit {
   }
 
   // Everything the app has set up is there now, and it does not listen yet.
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
+    await this.behaviour.policy?.prepare(this.moduleRef);
     const { paths, unparsed } = this.routes;
     const unread = unparsed.map((path) => mountedPath(path, this.config));
     for (const mount of paths.map((path) => mountedPath(path, this.config))) {
@@ -149,10 +152,15 @@ function create(
       },
       {
         provide: DirectUploads,
-        inject: [getStorageToken(storage), BEHAVIOUR, StorageRegistry],
-        useFactory: (files: Storage, behaviour: ParsedBehaviour, registry: StorageRegistry) => {
+        inject: [getStorageToken(storage), BEHAVIOUR, StorageRegistry, ModuleRef],
+        useFactory: (
+          files: Storage,
+          behaviour: ParsedBehaviour,
+          registry: StorageRegistry,
+          moduleRef: ModuleRef,
+        ) => {
           registry.assertServed(files.name, WHERE);
-          return new DirectUploads(files, behaviour, registry, routes.path);
+          return new DirectUploads(files, behaviour, registry, routes.path, moduleRef);
         },
       },
     ],

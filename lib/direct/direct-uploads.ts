@@ -1,3 +1,4 @@
+import type { ModuleRef } from '@nestjs/core';
 import { StorageConfigurationError, StorageFileNotFoundError } from '../core/errors.js';
 import { isKeptName } from '../core/kept-names.js';
 import { TokenSealer } from '../core/sealed-token.js';
@@ -14,6 +15,7 @@ import { takenOut } from './taken-out.js';
 import { isPublished, UploadPublication } from './upload-publication.js';
 import { idKey, TIME_TO_COMPLETE, type UploadClaims } from './upload-claims.js';
 import { type UploadForm, UploadBeginning } from './upload-beginning.js';
+import { UploadRules } from './upload-rules.js';
 import { type DirectUploadRequest, parseUploadRequest } from './upload-request.js';
 
 /** Parts whose URLs are part of the answer. */
@@ -93,21 +95,23 @@ export class DirectUploads {
     private readonly registry: StorageRegistry,
     /** Of the routes: the ids of one module are nothing to another. */
     path: string,
+    moduleRef: ModuleRef,
   ) {
     this.#staging = storage.staging();
     this.#sealer = new TokenSealer(
       behaviour.signingKeys,
       `direct upload\n${storage.name}\n${path}`,
     );
-    this.#beginning = new UploadBeginning(storage, behaviour);
+    const rules = new UploadRules(behaviour, moduleRef);
+    this.#beginning = new UploadBeginning(storage, behaviour, rules);
     this.#partUrls = new PartUrls(this.#staging);
-    this.#publication = new UploadPublication(storage, behaviour, this.#partUrls);
+    this.#publication = new UploadPublication(storage, behaviour, this.#partUrls, rules);
   }
 
   /**
    * Begins an upload: says where the client may send that one file to.
    *
-   * @param request for the functions among the options
+   * @param request for the functions among the options; a policy needs it
    * @throws UploadException when the request is not well-formed, or the file not allowed
    */
   async start(asked: DirectUploadRequest, owner: string, request?: unknown): Promise<DirectUpload> {
@@ -191,7 +195,7 @@ export class DirectUploads {
    * published; a file that is not as it should be is removed, and one that could not be verified now is kept. For an
    * upload that is completed already it answers its file, and calls nothing.
    *
-   * @param request for `onUploaded`
+   * @param request for `onUploaded` and `scan`; a policy that gives a scan needs it
    * @throws UploadException when nothing was sent, or something else than was announced or is allowed
    */
   async complete(id: string, owner: string, request?: unknown): Promise<StoredFile> {

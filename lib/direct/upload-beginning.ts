@@ -5,7 +5,7 @@ import { parseKey } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
 import type { UploadUrl } from '../core/storage-driver.js';
 import type { TypedFile } from '../uploads/stored-upload.js';
-import { type ParsedBehaviour, type ParsedRules, parseRules } from './direct-upload-options.js';
+import type { ParsedBehaviour, ParsedRules } from './direct-upload-options.js';
 import {
   type MultipartClaims,
   publishedAttributes,
@@ -13,6 +13,7 @@ import {
   type UploadClaims,
 } from './upload-claims.js';
 import { isUnknownType, type ParsedUploadRequest } from './upload-request.js';
+import type { UploadRules } from './upload-rules.js';
 import { assertAccepted, assertSize, FIELD } from './upload-verification.js';
 
 /**
@@ -35,6 +36,7 @@ export class UploadBeginning {
   constructor(
     private readonly storage: Storage,
     private readonly behaviour: ParsedBehaviour,
+    private readonly rules: UploadRules,
   ) {}
 
   /** @throws UploadException when the file is not allowed */
@@ -46,7 +48,7 @@ export class UploadBeginning {
   ): Promise<BegunUpload> {
     const { storage, behaviour } = this;
     await storage.open();
-    const rules = parseRules({ ...behaviour.rules, ...(await behaviour.policy(request)) });
+    const rules = await this.rules.of(request);
     if (asked.size !== undefined) assertSize(rules, asked.size);
     if (!isUnknownType(asked.contentType)) assertAccepted(asked.contentType, rules.accept);
     const { maxExpiresIn } = storage.capabilities.limits;
@@ -62,6 +64,7 @@ export class UploadBeginning {
       ...(asked.size !== undefined && { size: asked.size }),
       ...(asked.checksum && { checksum: asked.checksum }),
       isReplaceable: false,
+      isScanned: rules.scan !== undefined,
       isNoted: form === 'form',
       expires,
     };

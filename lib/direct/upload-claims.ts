@@ -24,6 +24,8 @@ export interface UploadClaims {
   readonly cacheControl?: string;
   /** Whoever has the URL can replace what was sent with it. */
   readonly isReplaceable: boolean;
+  /** The rules had its bytes examined when it was begun. */
+  readonly isScanned: boolean;
   /** The id is noted beside the file, for clients that know only where they sent it. */
   readonly isNoted: boolean;
   /** Milliseconds since 1970, until when the file may come. */

@@ -1,7 +1,7 @@
+import { HttpException, HttpStatus } from '@nestjs/common';
 import { StorageFileExistsError, StorageFileNotFoundError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
-import { UploadException } from '../uploads/upload.exceptions.js';
 import { CompletionClaim, infoOf } from './completion-claim.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import {
@@ -14,7 +14,8 @@ import {
 import type { PartUrls } from './part-urls.js';
 import { takenOut, takeOut } from './taken-out.js';
 import { idKey, publishedAttributes, UPLOAD_MARK, type UploadClaims } from './upload-claims.js';
-import { type VerifiedFile, verifyUpload } from './upload-verification.js';
+import type { UploadRules } from './upload-rules.js';
+import { type Scanner, type VerifiedFile, verifyUpload } from './upload-verification.js';
 
 /** Whether the file is what became of the upload. */
 export function isPublished(
@@ -32,16 +33,19 @@ export class UploadPublication {
     private readonly storage: Storage,
     private readonly behaviour: ParsedBehaviour,
     private readonly partUrls: PartUrls,
+    private readonly rules: UploadRules,
   ) {
     this.#staging = storage.staging();
   }
 
   /** The file under its key, when it was verified and `onUploaded` has taken it. */
   async publish(claims: UploadClaims, request: unknown): Promise<StoredFile> {
+    // Before anything is decided: what the app's policy throws says nothing of the file.
+    const scanner = await this.rules.scannerOf(claims, request);
     const claim = await CompletionClaim.take(this.#staging, claims.name);
     let file = await this.#published(claims, claim);
     const isNew = file === undefined;
-    file ??= await this.#promote(claims, claim);
+    file ??= await this.#promote(claims, claim, scanner);
     // Whoever published it before may not have come to the end of this.
     if (isNew || claim.isInherited) await this.#handOver(file, claims, claim, request);
     // All is done, whatever becomes of this: what stays is swept with the staging area.
@@ -70,11 +74,15 @@ export class UploadPublication {
     });
   }
 
-  async #promote(claims: UploadClaims, claim: CompletionClaim): Promise<StoredFile> {
+  async #promote(
+    claims: UploadClaims,
+    claim: CompletionClaim,
+    scanner: Scanner | undefined,
+  ): Promise<StoredFile> {
     try {
       const [staged, ...others] = await this.#outOfReach(claims);
       const file = await this.#staging.info(staged);
-      const verified = await verifyUpload(this.#staging, file, claims);
+      const verified = await verifyUpload(this.#staging, file, claims, scanner);
       claim.assertHeld();
       const published = await this.#commit(staged, verified, claims);
       // The file is published, whatever becomes of this: the next sweep finds what stays.
@@ -85,8 +93,7 @@ export class UploadPublication {
       if (error instanceof UnknownOutcome) throw error.cause;
       await this.#releasing(claim, async () => {
         // What is refused is removed; what could not be decided about stays where it is, and is found there.
-        const isRefused = error instanceof UploadException && !(error instanceof UploadConflict);
-        if (isRefused) await this.#remove(claims);
+        if (isRefusal(error)) await this.#remove(claims);
       });
       await claim.release();
       // Without create-only writes, another request may have decided about it meanwhile.
@@ -178,6 +185,12 @@ export class UploadPublication {
       throw error;
     }
   }
+}
+
+/** Whether it is about the file, rather than about the state of the app or of the backend. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof HttpException) || error instanceof UploadConflict) return false;
+  return error.getStatus() < Number(HttpStatus.INTERNAL_SERVER_ERROR);
 }
 
 class UnknownOutcome extends Error {

@@ -1,11 +1,14 @@
 import { HttpStatus } from '@nestjs/common';
-import { startChecksum } from '../core/checksum.js';
+import { type Checksum, type RunningChecksum, startChecksum } from '../core/checksum.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
+import { type BodyInspection, BodyInspector } from '../uploads/body-inspection.js';
 import { SNIFF_LENGTH } from '../uploads/content-sniffing.js';
 import { contentTypeByBytes, isAccepted, runsScript } from '../uploads/content-type-policy.js';
 import { IMAGE_HEADER_LENGTH } from '../uploads/image-dimensions.js';
 import { assertImageWithin } from '../uploads/image-limits.js';
+import type { TypedFile } from '../uploads/stored-upload.js';
+import { ScanInspection, type UploadScan } from '../uploads/upload-scan.js';
 import {
   fileTooLarge,
   fileTooSmall,
@@ -27,6 +30,15 @@ const HEADERS = [
   'contentEncoding',
   'contentLanguage',
 ] as const satisfies readonly (keyof StoredFile)[];
+
+/** Who examines the bytes of a file. */
+export interface Scanner {
+  readonly scan: UploadScan;
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** The HTTP framework's. */
+  readonly request: unknown;
+}
 
 /** A file that was verified. */
 export interface VerifiedFile {
@@ -63,6 +75,7 @@ export async function verifyUpload(
   staging: Storage,
   file: StoredFile,
   claims: UploadClaims,
+  scanner: Scanner | undefined,
 ): Promise<VerifiedFile> {
   assertSize(claims, file.size);
   const unexpected = HEADERS.filter((name) => file[name]);
@@ -80,7 +93,12 @@ export async function verifyUpload(
     );
   }
   if (claims.image) assertImageWithin(claims.image, { contentType, fieldname: FIELD }, head);
-  await assertChecksumOf(staging, file, claims);
+  const { filename: originalname, contentType: mimetype } = claims;
+  const typed = { fieldname: FIELD, originalname, mimetype, contentType };
+  await inspectBytes(staging, file, [
+    ...(claims.checksum ? [new AnnouncedChecksum(claims.checksum)] : []),
+    ...(scanner ? [inspectionBy(scanner, typed)] : []),
+  ]);
   const isForeign = file.cacheControl && claims.cacheControl === undefined;
   return { contentType, ...(isForeign && { cacheControl: 'no-cache' }) };
 }
@@ -94,18 +112,43 @@ async function firstBytes(staging: Storage, file: StoredFile, length: number): P
   });
 }
 
-/** What the backend says of a checksum may be what the sender said of it, so the bytes are read. */
-async function assertChecksumOf(
+/** Reads the file once for all of them. */
+async function inspectBytes(
   staging: Storage,
   file: StoredFile,
-  { checksum }: UploadClaims,
+  inspections: readonly BodyInspection[],
 ): Promise<void> {
-  if (!checksum) return;
-  const running = startChecksum(checksum.algorithm);
+  if (inspections.length === 0) return;
   const download = await staging.get(file.key, versionOf(staging, file));
-  for await (const chunk of download) running.update(chunk);
-  if (running.digest().value === checksum.value) return;
-  throw wrongBytes(`The ${checksum.algorithm} of the file is not the announced one`);
+  const chunks = await new BodyInspector().inspect(download, inspections);
+  for await (const _ of chunks);
+}
+
+/** What the backend says of a checksum may be what the sender said of it, so the bytes are read. */
+class AnnouncedChecksum implements BodyInspection {
+  readonly #running: RunningChecksum;
+
+  constructor(private readonly announced: Checksum) {
+    this.#running = startChecksum(announced.algorithm);
+  }
+
+  see(chunk: Uint8Array): void {
+    this.#running.update(chunk);
+  }
+
+  decide(): void {
+    const { algorithm, value } = this.announced;
+    if (this.#running.digest().value === value) return;
+    throw wrongBytes(`The ${algorithm} of the file is not the announced one`);
+  }
+
+  abandon(): void {}
+}
+
+function inspectionBy({ scan, timeout, request }: Scanner, file: TypedFile): BodyInspection {
+  // Who completes the upload may go: it is examined all the same.
+  const { signal } = new AbortController();
+  return new ScanInspection(scan, file, { request, timeout, signal });
 }
 
 function versionOf(staging: Storage, { etag }: StoredFile): { ifMatch?: string } {

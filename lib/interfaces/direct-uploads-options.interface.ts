@@ -1,22 +1,34 @@
-import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency } from '@nestjs/common';
+import type {
+  InjectionToken,
+  ModuleMetadata,
+  OptionalFactoryDependency,
+  Type,
+} from '@nestjs/common';
 import type { SigningKey } from '../core/signing-keys.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { ByteSize } from '../core/units.js';
 import type { UploadKey } from '../uploads/key-strategies.js';
 import type { UploadOptions } from '../uploads/upload-options.js';
+import type { UploadPolicy } from '../uploads/upload-policy.js';
+import type { UploadScan } from '../uploads/upload-scan.js';
 import type { StorageRouteSettings } from './storage-routes-options.interface.js';
 
 /** What a direct upload may be, and how its file is named and stored. @publicApi */
 export interface DirectUploadRules<Request = unknown> extends Pick<
   UploadOptions<Request>,
-  'accept' | 'maxSize' | 'minSize' | 'image' | 'metadata' | 'cacheControl'
+  'accept' | 'maxSize' | 'minSize' | 'image' | 'scanTimeout' | 'metadata' | 'cacheControl'
 > {
   /**
    * Chooses the key when the upload is asked for; the file's `contentType` is then the client's word. A key that is in
    * use is refused, 409 `FILE_EXISTS`. Default: 128 random bits and the extension of the announced type.
    */
   key?: UploadKey<Request>;
+  /**
+   * Examines the file when the upload is completed, before it is published: reads it from the backend, where it lies. Its request is
+   * the one that completes the upload. A file that could not be examined is kept, and can be completed again.
+   */
+  scan?: UploadScan<Request>;
 }
 
 /** From when on an upload goes up in parts, and how large these are. @publicApi */
@@ -45,8 +57,12 @@ export interface DirectUploadsBehaviour<Request = unknown> extends DirectUploadR
    * Who makes the request. Nobody else can complete, cancel or go on with what he started. What it throws is the answer.
    */
   owner: (request: Request) => string | Promise<string>;
-  /** Rules for each request, in place of those of the same name. What it throws is the answer. */
-  policy?: (request: Request) => DirectUploadRules<Request> | Promise<DirectUploadRules<Request>>;
+  /**
+   * Rules for each request that begins an upload, in place of those of the same name: a function, or a class as the
+   * interceptors take it. What is about the form around files does not matter here. What it throws is the answer. Of a policy that gives `scan`, the
+   * one for the request that completes the upload counts.
+   */
+  policy?: UploadPolicy<Request>['optionsFor'] | Type<UploadPolicy<Request>>;
   /**
    * Seal the ids. The first seals, all open. Required in production; elsewhere the default is a random key, with which no
    * upload outlives the process.

@@ -118,26 +118,33 @@ export interface DirectApp extends TestApp {
   keys(): Promise<string[]>;
 }
 
-type Request = { readonly headers: Readonly<Record<string, string | undefined>> };
+export type DirectRequest = { readonly headers: Readonly<Record<string, string | undefined>> };
 
 /** An app with direct uploads, where the header `x-user` tells who makes a request. */
 export async function startDirect(
   configuration: StorageConfiguration,
-  options: Partial<DirectUploadsOptions<Request>> = {},
+  options: Partial<DirectUploadsOptions<DirectRequest>> = {},
   {
     adapter = 'Express',
     controllers = [],
+    imports = [],
     ...settings
-  }: { adapter?: string; controllers?: Type[] } & Omit<AppSettings, 'adapter'> = {},
+  }: {
+    adapter?: string;
+    controllers?: Type[];
+    /** Of the module of the uploads. */
+    imports?: Type[];
+  } & Omit<AppSettings, 'adapter'> = {},
 ): Promise<DirectApp> {
   const started = await startApp(
     {
       controllers,
       imports: [
         StorageModule.forRoot({ storages: { files: configuration }, routes: { signingKeys } }),
-        DirectUploadsModule.forRoot<Request>({
+        DirectUploadsModule.forRoot<DirectRequest>({
           owner: ({ headers }) => headers['x-user'] ?? 'nobody',
           signingKeys,
+          imports,
           ...options,
         }),
       ],

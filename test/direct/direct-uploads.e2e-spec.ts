@@ -8,7 +8,15 @@ import { DirectUploadsModule } from '../../lib/direct/direct-uploads.module.js';
 import { StorageModule } from '../../lib/storage.module.js';
 import { closeApps, failure, startApp } from '../nest/app-fixture.js';
 import { configurationOf, removeFolders, signingKeys } from '../routes/routes-fixture.js';
-import { type Backend, BACKENDS, type DirectApp, PNG, put, startDirect } from './direct-fixture.js';
+import {
+  type Backend,
+  BACKENDS,
+  type DirectApp,
+  type DirectRequest,
+  PNG,
+  put,
+  startDirect,
+} from './direct-fixture.js';
 
 const HTML = Buffer.from('<!doctype html><script>alert(1)</script>');
 const MD5 = { algorithm: 'md5', value: createHash('md5').update(PNG).digest('base64') };
@@ -211,7 +219,10 @@ describe('refusals', () => {
         accept: ['image/*'],
         maxSize: 100,
         minSize: 2,
-        policy: ({ headers }) => (headers['x-user'] === 'bob' ? { maxSize: 50 } : {}),
+        policy: (context) => {
+          const { headers } = context.switchToHttp().getRequest<DirectRequest>();
+          return headers['x-user'] === 'bob' ? { maxSize: 50 } : {};
+        },
         cacheControl: 'private',
         metadata: ({ originalname }) => ({ title: originalname }),
       },

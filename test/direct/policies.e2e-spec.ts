@@ -1,0 +1,188 @@
+import {
+  type ExecutionContext,
+  ForbiddenException,
+  Inject,
+  Injectable,
+  Module,
+  Scope,
+} from '@nestjs/common';
+import { REQUEST } from '@nestjs/core';
+import { text } from 'node:stream/consumers';
+import type { UploadInterceptorOptions } from '../../lib/uploads/upload-options.js';
+import type { UploadPolicy } from '../../lib/uploads/upload-policy.js';
+import type { UploadScan } from '../../lib/uploads/upload-scan.js';
+import { closeApps } from '../nest/app-fixture.js';
+import { removeFolders } from '../routes/routes-fixture.js';
+import {
+  type Backend,
+  BACKENDS,
+  type DirectApp,
+  type DirectRequest,
+  put,
+  startDirect,
+} from './direct-fixture.js';
+
+const asked = { filename: 'a.txt', size: 5, contentType: 'text/plain' };
+
+interface Begun {
+  readonly key: string;
+  readonly complete: string;
+}
+
+async function sent(app: DirectApp, body = 'hello', user?: string): Promise<Begun> {
+  const { json } = await app.call('POST', '/direct-uploads', asked, user);
+  expect((await put(json, Buffer.from(body))).ok).toBe(true);
+  return { key: json.key, complete: `/direct-uploads/${json.id}/complete` };
+}
+
+@Injectable()
+class Plans {
+  sizeFor(user: string): number {
+    return user === 'bob' ? 4 : 100;
+  }
+}
+
+@Injectable()
+class PlanPolicy implements UploadPolicy {
+  constructor(@Inject(Plans) private readonly plans: Plans) {}
+
+  optionsFor(context: ExecutionContext): UploadInterceptorOptions {
+    const { headers } = context.switchToHttp().getRequest<DirectRequest>();
+    const user = headers['x-user']!;
+    if (user === 'eve') throw new ForbiddenException();
+    // What is about the form around files is for interceptors that have the same policy.
+    return { maxSize: this.plans.sizeFor(user), metadata: { user }, maxFiles: 1, timeout: '1m' };
+  }
+}
+
+@Injectable({ scope: Scope.REQUEST })
+class RequestPolicy implements UploadPolicy {
+  constructor(@Inject(REQUEST) private readonly request: DirectRequest) {}
+
+  optionsFor(): UploadInterceptorOptions {
+    return { metadata: { user: this.request.headers['x-user']! } };
+  }
+}
+
+@Module({ providers: [Plans, RequestPolicy], exports: [Plans, RequestPolicy] })
+class PlansModule {}
+
+describe.each(['local', 'generic s3'])('on %s', (name) => {
+  let backend: Backend;
+  beforeAll(async () => {
+    backend = await BACKENDS[name]!();
+  });
+  afterEach(closeApps);
+  afterAll(async () => {
+    await backend[Symbol.asyncDispose]();
+    await removeFolders();
+  });
+
+  const start = (...[options, settings]: Tail<Parameters<typeof startDirect>>) => {
+    const prefix = `${Math.random().toString(36).slice(2)}/`;
+    const configuration = { ...backend.configuration, prefix } as Backend['configuration'];
+    return startDirect(configuration, options, { imports: [PlansModule], ...settings });
+  };
+
+  test.each(['Express', 'Fastify'])(
+    'a policy class with other providers decides about each request on %s',
+    async (adapter) => {
+      const app = await start({ policy: PlanPolicy, cacheControl: 'private' }, { adapter });
+      const refused = await app.call('POST', '/direct-uploads', asked, 'bob');
+      expect([refused.status, refused.json.code]).toEqual([413, 'LIMIT_FILE_SIZE']);
+      expect((await app.call('POST', '/direct-uploads', asked, 'eve')).status).toBe(403);
+      const { complete } = await sent(app);
+      expect((await app.call('POST', complete)).json).toMatchObject({
+        cacheControl: 'private',
+        metadata: { user: 'ada' },
+      });
+    },
+  );
+
+  test('a policy of request scope is that of the request', async () => {
+    const app = await start({ policy: RequestPolicy });
+    for (const user of ['ada', 'bob']) {
+      const { complete } = await sent(app, 'hello', user);
+      const { json } = await app.call('POST', complete, undefined, user);
+      expect(json.metadata.user).toBe(user);
+    }
+  });
+
+  test.each<[string, UploadInterceptorOptions]>([
+    ['overwrite', { overwrite: true }],
+    ['storage', { storage: 'other' }],
+    ['maxSize', { maxSize: 'large' }],
+    ['key', { key: { fromContent: () => 'a' } }],
+  ])(
+    'a policy whose %s cannot be kept to is told to the app, and allows nothing',
+    async (named, given) => {
+      const app = await start({ policy: () => given });
+      expect((await app.call('POST', '/direct-uploads', asked)).status).toBe(500);
+      expect(app.log.text).toMatch(new RegExp(`policy of direct uploads: .*${named}`));
+    },
+  );
+
+  test('a file that the scanner refuses is never published, and nothing of it is left', async () => {
+    const seen: unknown[] = [];
+    const told: string[] = [];
+    const app: DirectApp = await start({
+      onUploaded: ({ key }) => told.push(key),
+      async scan(stream, file, { request }) {
+        seen.push([await text(stream), file, request.headers['x-user'], await app.keys()]);
+        return { rejected: 'EICAR' };
+      },
+    });
+    const { complete } = await sent(app);
+    expect(await app.call('POST', complete)).toMatchObject({
+      status: 422,
+      json: { code: 'FILE_REJECTED', reason: 'EICAR' },
+    });
+    const file = {
+      fieldname: 'file',
+      originalname: 'a.txt',
+      mimetype: 'text/plain',
+      contentType: 'text/plain',
+    };
+    expect(seen).toEqual([['hello', file, 'ada', []]]);
+    expect([told, await app.keys(), await app.staged()]).toEqual([[], [], []]);
+    expect((await app.call('POST', complete)).json.code).toBe('NOT_UPLOADED');
+  });
+
+  test('a file that could not be examined is kept, and examined when it is completed again', async () => {
+    let scan: UploadScan<DirectRequest> = () => Promise.reject(new Error('clamd is away'));
+    const app = await start({ scan: (...given) => scan(...given), scanTimeout: 50 });
+    const { key, complete } = await sent(app);
+    expect((await app.call('POST', complete)).json.code).toBe('SCAN_FAILED');
+    scan = () => new Promise(() => {});
+    expect((await app.call('POST', complete)).json.code).toBe('SCAN_FAILED');
+    expect([await app.keys(), (await app.staged()).length]).toEqual([[], 1]);
+    scan = () => {};
+    expect((await app.call('POST', complete)).status).toBe(200);
+    expect([await app.keys(), await app.staged()]).toEqual([[key], []]);
+  });
+
+  test('a policy says for each request whether the file is examined, and by whom', async () => {
+    const scanned: string[] = [];
+    let scans = true;
+    const app = await start({
+      policy(context) {
+        const { headers } = context.switchToHttp().getRequest<DirectRequest>();
+        const user = headers['x-user']!;
+        return user === 'bob' && scans ? { scan: () => void scanned.push(user) } : {};
+      },
+    });
+    const ada = await sent(app);
+    const bob = await sent(app, 'hello', 'bob');
+    const late = await sent(app, 'hello', 'bob');
+    expect((await app.call('POST', ada.complete)).status).toBe(200);
+    expect((await app.call('POST', bob.complete, undefined, 'bob')).status).toBe(200);
+    expect(scanned).toEqual(['bob']);
+    // What was to be examined is not published unexamined.
+    scans = false;
+    const refused = await app.call('POST', late.complete, undefined, 'bob');
+    expect([refused.status, refused.json.code]).toEqual([503, 'SCAN_FAILED']);
+    expect((await app.keys()).sort()).toEqual([ada.key, bob.key].sort());
+  });
+});
+
+type Tail<List extends readonly unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
