@@ -8,8 +8,11 @@ import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import { uploadBusy } from './direct.exceptions.js';
 
-/** Milliseconds after which a claim is taken for that of a process that has ended. */
-const ABANDONED_AFTER = 10 * 60_000;
+/**
+ * Milliseconds after which a claim is taken for that of a process that has ended. So long, an upload outlives its id: it may be under
+ * completion when that ends.
+ */
+export const ABANDONED_AFTER = 10 * 60_000;
 
 /**
  * The right to decide what becomes of an upload: one request at a time has it, in whichever process. It is a small file beside

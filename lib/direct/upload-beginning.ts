@@ -5,6 +5,7 @@ import { parseKey } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
 import type { UploadUrl } from '../core/storage-driver.js';
 import type { TypedFile } from '../uploads/stored-upload.js';
+import { ABANDONED_AFTER } from './completion-claim.js';
 import type { ParsedBehaviour, ParsedRules } from './direct-upload-options.js';
 import {
   type MultipartClaims,
@@ -55,7 +56,7 @@ export class UploadBeginning {
     const lifetime = Math.min(behaviour.expiresIn, maxExpiresIn);
     const expires = Date.now() + lifetime * 1000;
     const claims: UploadClaims = {
-      name: keptName(expires + TIME_TO_COMPLETE),
+      name: keptName(expires + TIME_TO_COMPLETE + ABANDONED_AFTER),
       owner,
       ...(await this.#naming(asked, rules, request)),
       ...limitsOf(rules),

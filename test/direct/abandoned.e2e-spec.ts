@@ -71,6 +71,28 @@ test.each(['local', 's3'])(
   },
 );
 
+test('a sweep leaves an upload alone that is being completed when its id is over', async () => {
+  await using backend: Backend = await BACKENDS['local']!();
+  const clock = jest.spyOn(Date, 'now');
+  let end = 0;
+  const app: DirectApp = await startDirect(backend.configuration, {
+    async scan() {
+      clock.mockReturnValue(end + 1000);
+      await app.storage.sweep({ olderThan: 1 });
+    },
+  });
+  const { id } = await send(app, 10);
+  const { expiresAt } = await app.uploads.status(id, 'ada');
+  // An hour is left for a file that came at the last moment.
+  end = expiresAt.getTime() + 60 * 60_000;
+  clock.mockReturnValue(end - 1000);
+  expect(await app.uploads.complete(id, 'ada', {})).toMatchObject({ size: 10 });
+  await expect(app.uploads.status(id, 'ada')).rejects.toMatchObject({ status: 404 });
+  clock.mockReturnValue(end + DAY);
+  await app.storage.sweep({ olderThan: 1 });
+  expect(await app.staged()).toEqual([]);
+});
+
 /** Backends on which whoever has a URL can send with it again, so that the file is moved before it is looked at. */
 const SENDERS: Readonly<
   Record<string, [backend: string, begin: (app: DirectApp) => Promise<string>]>
