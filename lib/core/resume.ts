@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { shown } from './arguments.js';
 import { inParallel } from './in-parallel.js';
 import { type MultipartPart, type MultipartUpload } from './multipart.js';
 import { StorageInvalidArgumentError } from './errors.js';
@@ -19,6 +21,10 @@ export function resumeMultipartUpload(
   const name = 'resumeMultipartUpload';
   return view.runUpload(name, upload, options, async (operation, ours) => {
     const source = parseSeekableBody(body);
+    const { verify = false } = options;
+    if (typeof verify !== 'boolean') {
+      throw new StorageInvalidArgumentError(`verify must be true or false, not ${shown(verify)}`);
+    }
     const { size } = source;
     view.assertObjectSize(size);
     const conditions = view.writeConditions(options);
@@ -28,9 +34,11 @@ export function resumeMultipartUpload(
       view.driver.listParts(ours, { signal: operation.signal }),
     );
     const plan = planOf(size, given, stored, view.capabilities.limits);
-    const kept = stored.filter((part) => plan.has(part));
-    const there = new Set(kept.map(({ partNumber }) => partNumber));
-    const missing = plan.partNumbers.filter((partNumber) => !there.has(partNumber));
+    const there = new Map(
+      stored.filter((part) => plan.has(part)).map((part) => [part.partNumber, part]),
+    );
+    const kept = verify ? [] : [...there.values()];
+    const missing = plan.partNumbers.filter((partNumber) => verify || !there.has(partNumber));
 
     const before = kept.reduce((sum, part) => sum + part.size, 0);
     const { onProgress } = options;
@@ -55,6 +63,8 @@ export function resumeMultipartUpload(
             operation.countBytes(count);
           },
         });
+        const same = there.get(partNumber);
+        if (same && isMd5Of(same.etag, bytes)) return same;
         return operation.repeat(() => view.driver.uploadPart(ours, partNumber, bytes, { signal }));
       },
     );
@@ -65,6 +75,11 @@ export function resumeMultipartUpload(
     meter?.finish();
     return view.own(file);
   });
+}
+
+/** Whether the etag tells that a part has these bytes. Of many backends, it is the MD5; of no backend, that of other bytes. */
+function isMd5Of(etag: string, bytes: Uint8Array): boolean {
+  return etag === `"${createHash('md5').update(bytes).digest('hex')}"`;
 }
 
 /** Into which parts a body is cut. */

@@ -187,6 +187,12 @@ export interface PartUrlOptions extends SignalOption {
 export interface CompleteMultipartOptions extends SignalOption, WriteConditions {}
 
 export interface ResumeMultipartOptions extends CompleteMultipartOptions {
+  /**
+   * Reads all of the body, and sends a part that is there again unless its etag is the MD5 of the same bytes: for a body that may have
+   * changed since. On backends whose etags of parts are none (`local`, `azure`, encryption by KMS), that is every part. Default
+   * false: a part of the right size is taken for the same.
+   */
+  verify?: boolean;
   /** Parts in flight at once, each in memory meanwhile. Default: the storage's `concurrency`. */
   concurrency?: number;
   /** Counts what the backend had already, too. */

@@ -608,8 +608,8 @@ export class Storage<Name extends string = string> {
    * Goes on with an upload in any process, and completes it: sends the parts that the backend does not have, several at once, and
    * no other. When it rejects, the upload can be resumed once more. At most `concurrency` parts are in memory.
    *
-   * The body must be the one that the upload was begun with: a part that is there, and as large as it must be, is not sent again, and
-   * nothing tells whether its bytes are others.
+   * The body must be the one that the upload was begun with, unless `verify` says to look: a part that is there, and as large as it
+   * must be, is not sent again, and nothing tells whether its bytes are others.
    *
    * @param body what can be read from anywhere: a `Blob`, such as `await fs.openAsBlob(path)`, or `{ size, read(range) }`
    * @throws StorageFileNotFoundError when the upload is not there: aborted, swept, or completed already

@@ -97,6 +97,34 @@ describe('a resumed upload', () => {
     expect(isFreed).toBe(true);
   });
 
+  test('with verify, sends parts anew that are not those of the body any more, and no other', async () => {
+    const { driver, count } = await recordingDriver();
+    const storage = new Storage(driver);
+    const upload = await storage.startMultipartUpload('a', { partSize: 4 });
+    await storage.uploadPart(upload, 1, 'same');
+    await storage.uploadPart(upload, 2, 'once');
+    await storage.uploadPart(upload, 3, 'a');
+    const reports: ProgressInfo[] = [];
+    const changed = new Blob(['samethen', 'b']);
+    await storage.resumeMultipartUpload(upload, changed, {
+      verify: true,
+      onProgress: (report) => void reports.push(report),
+    });
+    expect((await storage.getBytes('a')).toString()).toBe('samethenb');
+    expect(count('uploadPart')).toBe(3 + 2);
+    expect(reports.at(-1)).toMatchObject({ bytesTransferred: 9, percentage: 100 });
+  });
+
+  test('with a verify that is none is refused before anything is sent', async () => {
+    const storage = await open();
+    const upload = await storage.startMultipartUpload('a');
+    const options = { verify: 'true' as unknown as boolean };
+    await expect(storage.resumeMultipartUpload(upload, new Blob(['a']), options)).rejects.toThrow(
+      /verify must be true or false, not "true"/,
+    );
+    expect(await storage.listParts(upload)).toEqual([]);
+  });
+
   test('does not count what was there for its speed', async () => {
     const storage = await open();
     const upload = await storage.startMultipartUpload('a', { partSize: 1_000_000 });
