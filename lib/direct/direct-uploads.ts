@@ -1,5 +1,9 @@
 import type { ModuleRef } from '@nestjs/core';
-import { StorageConfigurationError, StorageFileNotFoundError } from '../core/errors.js';
+import {
+  StorageAbortedError,
+  StorageConfigurationError,
+  StorageFileNotFoundError,
+} from '../core/errors.js';
 import { isKeptName } from '../core/kept-names.js';
 import { TokenSealer } from '../core/sealed-token.js';
 import type { MultipartPart } from '../core/multipart.js';
@@ -7,6 +11,7 @@ import type { UploadUrl } from '../core/storage-driver.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { StorageRegistry } from '../storage.registry.js';
+import { shuttingDown } from '../uploads/upload.exceptions.js';
 import { infoOf } from './completion-claim.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import { uploadNotFound } from './direct.exceptions.js';
@@ -200,7 +205,13 @@ export class DirectUploads {
    */
   async complete(id: string, owner: string, request?: unknown): Promise<StoredFile> {
     const claims = this.claimsOf(id, owner);
-    return this.#holdOpen(this.#publication.publish(claims, request));
+    const interruption = new AbortController();
+    const { signal } = interruption;
+    const published = this.#publication.publish(claims, request, signal).catch((error: unknown) => {
+      // A transfer that the shutdown ends tells only that it was ended.
+      throw signal.aborted && error instanceof StorageAbortedError ? signal.reason : error;
+    });
+    return this.#holdOpen(published, () => interruption.abort(shuttingDown()));
   }
 
   /**
@@ -250,8 +261,8 @@ export class DirectUploads {
   }
 
   /** The storage stays open until it is done, at a shutdown, too. */
-  #holdOpen<Result>(work: Promise<Result>): Promise<Result> {
-    this.registry.holdOpen({ settled: work, interrupt: () => {} });
+  #holdOpen<Result>(work: Promise<Result>, interrupt = (): void => {}): Promise<Result> {
+    this.registry.holdOpen({ settled: work, interrupt });
     return work;
   }
 }

@@ -38,10 +38,14 @@ export class UploadPublication {
     this.#staging = storage.staging();
   }
 
-  /** The file under its key, when it was verified and `onUploaded` has taken it. */
-  async publish(claims: UploadClaims, request: unknown): Promise<StoredFile> {
+  /**
+   * The file under its key, when it was verified and `onUploaded` has taken it.
+   *
+   * @param signal ends the examination of the file, which is kept then
+   */
+  async publish(claims: UploadClaims, request: unknown, signal: AbortSignal): Promise<StoredFile> {
     // Before anything is decided: what the app's policy throws says nothing of the file.
-    const scanner = await this.rules.scannerOf(claims, request);
+    const scanner = await this.rules.scannerOf(claims, request, signal);
     const claim = await CompletionClaim.take(this.#staging, claims.name);
     let file = await this.#published(claims, claim);
     const isNew = file === undefined;

@@ -52,11 +52,15 @@ export class UploadRules {
    *
    * @throws UploadException 503 when it had the file examined, and does not say by whom any more
    */
-  async scannerOf({ isScanned }: UploadClaims, request: unknown): Promise<Scanner | undefined> {
+  async scannerOf(
+    { isScanned }: UploadClaims,
+    request: unknown,
+    signal: AbortSignal,
+  ): Promise<Scanner | undefined> {
     const { policy } = this.behaviour;
     if (policy && !isScanned) return undefined;
     const { scan, scanTimeout: timeout } = await this.of(request);
-    if (scan) return { scan, timeout, request };
+    if (scan) return { scan, timeout, request, signal };
     if (!isScanned) return undefined;
     throw scanFailed(FIELD, new StorageConfigurationError('The policy gives no scan any more'));
   }

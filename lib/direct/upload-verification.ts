@@ -7,7 +7,6 @@ import { SNIFF_LENGTH } from '../uploads/content-sniffing.js';
 import { contentTypeByBytes, isAccepted, runsScript } from '../uploads/content-type-policy.js';
 import { IMAGE_HEADER_LENGTH } from '../uploads/image-dimensions.js';
 import { assertImageWithin } from '../uploads/image-limits.js';
-import type { TypedFile } from '../uploads/stored-upload.js';
 import { ScanInspection, type UploadScan } from '../uploads/upload-scan.js';
 import {
   fileTooLarge,
@@ -38,6 +37,8 @@ export interface Scanner {
   readonly timeout: number;
   /** The HTTP framework's. */
   readonly request: unknown;
+  /** Nobody waits for the verdict any more. Who completes the upload may go: that does not count. */
+  readonly signal: AbortSignal;
 }
 
 /** A file that was verified. */
@@ -97,7 +98,7 @@ export async function verifyUpload(
   const typed = { fieldname: FIELD, originalname, mimetype, contentType };
   await inspectBytes(staging, file, [
     ...(claims.checksum ? [new AnnouncedChecksum(claims.checksum)] : []),
-    ...(scanner ? [inspectionBy(scanner, typed)] : []),
+    ...(scanner ? [new ScanInspection(scanner.scan, typed, scanner)] : []),
   ]);
   const isForeign = file.cacheControl && claims.cacheControl === undefined;
   return { contentType, ...(isForeign && { cacheControl: 'no-cache' }) };
@@ -143,12 +144,6 @@ class AnnouncedChecksum implements BodyInspection {
   }
 
   abandon(): void {}
-}
-
-function inspectionBy({ scan, timeout, request }: Scanner, file: TypedFile): BodyInspection {
-  // Who completes the upload may go: it is examined all the same.
-  const { signal } = new AbortController();
-  return new ScanInspection(scan, file, { request, timeout, signal });
 }
 
 function versionOf(staging: Storage, { etag }: StoredFile): { ifMatch?: string } {

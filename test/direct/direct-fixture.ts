@@ -128,19 +128,25 @@ export async function startDirect(
     adapter = 'Express',
     controllers = [],
     imports = [],
+    shutdownTimeout,
     ...settings
   }: {
     adapter?: string;
     controllers?: Type[];
     /** Of the module of the uploads. */
     imports?: Type[];
+    shutdownTimeout?: number;
   } & Omit<AppSettings, 'adapter'> = {},
 ): Promise<DirectApp> {
   const started = await startApp(
     {
       controllers,
       imports: [
-        StorageModule.forRoot({ storages: { files: configuration }, routes: { signingKeys } }),
+        StorageModule.forRoot({
+          storages: { files: configuration },
+          routes: { signingKeys },
+          ...(shutdownTimeout !== undefined && { shutdownTimeout }),
+        }),
         DirectUploadsModule.forRoot<DirectRequest>({
           owner: ({ headers }) => headers['x-user'] ?? 'nobody',
           signingKeys,

@@ -88,6 +88,7 @@ describe.each(['local', 'generic s3'])('on %s', (name) => {
     'a policy class with other providers decides about each request on %s',
     async (adapter) => {
       const app = await start({ policy: PlanPolicy, cacheControl: 'private' }, { adapter });
+      await expect(app.uploads.start(asked, 'ada')).rejects.toThrow(/decides by the request/);
       const refused = await app.call('POST', '/direct-uploads', asked, 'bob');
       expect([refused.status, refused.json.code]).toEqual([413, 'LIMIT_FILE_SIZE']);
       expect((await app.call('POST', '/direct-uploads', asked, 'eve')).status).toBe(403);
@@ -159,6 +160,26 @@ describe.each(['local', 'generic s3'])('on %s', (name) => {
     scan = () => {};
     expect((await app.call('POST', complete)).status).toBe(200);
     expect([await app.keys(), await app.staged()]).toEqual([[key], []]);
+  });
+
+  test('a shutdown does not wait for a scanner, and the file is kept', async () => {
+    let begin: () => void = () => {};
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const prefix = 'shut/';
+    const configuration = { ...backend.configuration, prefix } as Backend['configuration'];
+    const scan: UploadScan = async (stream) => {
+      await text(stream);
+      begin();
+      await new Promise(() => {});
+    };
+    const app = await startDirect(configuration, { scan }, { shutdownTimeout: 1 });
+    const { key, complete } = await sent(app);
+    const answered = app.call('POST', complete);
+    await begun;
+    await app.app.close();
+    expect(await answered).toMatchObject({ status: 503, json: { code: 'CLOSED' } });
+    const replica = await startDirect(configuration, { scan: () => {} });
+    expect((await replica.call('POST', complete)).json.key).toBe(key);
   });
 
   test('a policy says for each request whether the file is examined, and by whom', async () => {
