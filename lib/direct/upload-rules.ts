@@ -31,7 +31,7 @@ export class UploadRules {
     if (!policy) return parseRules(rules);
     if (typeof request !== 'object' || request === null) {
       throw new StorageInvalidArgumentError(
-        'The policy of direct uploads decides by the request; give it along: start(asked, owner, request)',
+        'The policy of direct uploads decides by the request; give it along: start(asked, owner, request), complete(id, owner, request)',
       );
     }
     // Whichever protocol asks, and the app itself: there is no one handler whose decorators would count.
