@@ -6,8 +6,10 @@ import { StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { createStorage } from '../drivers/open-storage.js';
 import { type Address, parseAddress } from './address.js';
-import { COMMANDS, type Command, type CommandOption, type Purpose } from './commands.js';
+import type { Command, CommandOption, OptionValues } from './command.js';
+import { COMMANDS } from './commands.js';
 import { readConfigFile } from './config-file.js';
+import type { Purpose } from './place.js';
 import { type Output, ProgressLine } from './progress-line.js';
 import { nearest, UsageError } from './usage-error.js';
 
@@ -105,12 +107,10 @@ function openAddress({ name, configuration }: Address, as: Purpose): Storage {
     : createStorage(name, { createRoot: false, ...configuration });
 }
 
-type Values = Readonly<Record<string, string | boolean | undefined>>;
-
 function parse(
   command: Command,
   argv: readonly string[],
-): { values: Values; positionals: readonly string[] } {
+): { values: OptionValues; positionals: readonly string[] } {
   const options = { ...COMMON, ...command.options };
   for (const argument of argv) {
     if (argument === '--') break;
@@ -121,7 +121,7 @@ function parse(
   }
   try {
     const parsed = parseArgs({ args: [...argv], options, allowPositionals: true });
-    return { values: parsed.values as Values, positionals: parsed.positionals };
+    return { values: parsed.values as OptionValues, positionals: parsed.positionals };
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }

@@ -1,0 +1,20 @@
+import type { Command } from '../command.js';
+import { isInside } from '../common-place.js';
+import { printStored } from '../file-lines.js';
+import { transfer } from '../sync.js';
+
+export const cp: Command = {
+  promise: 'Copies one file, with its metadata, inside a storage or to another one.',
+  synopsis: '<from> <to>',
+  operands: [2, 2],
+  async run(invocation) {
+    const { open, operands, signal } = invocation;
+    const from = open(operands[0]!);
+    const to = open(operands[1]!, { as: 'target' });
+    const file = isInside(operands[0]!, from, operands[1]!, to)
+      ? await from.storage.copy(from.path, to.path, { signal })
+      : await transfer(from.storage, from.path, to.storage, to.path, { signal });
+    await printStored(invocation, file);
+    return true;
+  },
+};

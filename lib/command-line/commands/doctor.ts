@@ -1,0 +1,29 @@
+import type { Command } from '../command.js';
+import { examine } from '../doctor.js';
+import { textOf } from '../option-values.js';
+import { folder } from '../place.js';
+
+export const doctor: Command = {
+  promise: 'Tries what an app does with a storage, and says what to change.',
+  synopsis: '<address> [--origin https://app.example.com]',
+  operands: [1, 1],
+  options: {
+    origin: { type: 'string', description: 'whose pages are to upload: looks at CORS for them' },
+  },
+  async run({ open, operands, values, print, signal }) {
+    const place = open(operands[0]!);
+    const { configuration } = place;
+    const findings = await examine({
+      storage: folder(place),
+      bucket: configuration.driver === 's3' ? configuration.bucket : undefined,
+      origin: textOf(values, 'origin'),
+      signal,
+      report: async (observation) => {
+        const { check, outcome, detail, advice } = observation;
+        const line = `${outcome.padEnd(8)} ${check.padEnd(11)} ${detail}`;
+        await print(observation, advice === undefined ? line : `${line}\n  -> ${advice}`);
+      },
+    });
+    return findings === 0;
+  },
+};

@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
+import type { Command } from '../command.js';
+import { printStored } from '../file-lines.js';
+import { describeProgress } from '../progress-line.js';
+
+export const get: Command = {
+  promise: 'Writes a file to this machine: whole, or not at all.',
+  synopsis: '<address> <file>',
+  operands: [2, 2],
+  async run(invocation) {
+    const { open, operands, progress, signal } = invocation;
+    const [address, target] = operands as [string, string];
+    const { storage, path } = open(address);
+    const download = await storage.get(path, {
+      signal,
+      onProgress: (info) => progress.show(describeProgress(info)),
+    });
+    // By way of a file beside it, so that whoever reads the file never sees half of it; under a name that nobody else has: not
+    // another run, and not one that was killed.
+    const part = `${target}.${randomUUID()}.part`;
+    try {
+      await pipeline(download.stream, createWriteStream(part, { flags: 'wx' }), { signal });
+      await rename(part, target);
+    } finally {
+      await rm(part, { force: true });
+    }
+    await printStored(invocation, download.file, target);
+    return true;
+  },
+};

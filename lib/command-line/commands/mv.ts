@@ -1,0 +1,28 @@
+import type { Command } from '../command.js';
+import { isInside, isSamePlace } from '../common-place.js';
+import { printStored } from '../file-lines.js';
+import { transfer } from '../sync.js';
+import { UsageError } from '../usage-error.js';
+
+export const mv: Command = {
+  promise: 'Moves one file: the source goes when the copy is confirmed.',
+  synopsis: '<from> <to>',
+  operands: [2, 2],
+  async run(invocation) {
+    const { open, operands, signal } = invocation;
+    const from = open(operands[0]!, { as: 'target' });
+    const to = open(operands[1]!, { as: 'target' });
+    if (isInside(operands[0]!, from, operands[1]!, to)) {
+      const file = await from.storage.move(from.path, to.path, { signal });
+      await printStored(invocation, file);
+      return true;
+    }
+    if (await isSamePlace(from, to, signal)) {
+      throw new UsageError('mv: both addresses lead to the same file, which stays as it is');
+    }
+    const file = await transfer(from.storage, from.path, to.storage, to.path, { signal });
+    await from.storage.delete(from.path, { signal });
+    await printStored(invocation, file);
+    return true;
+  },
+};

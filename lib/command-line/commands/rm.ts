@@ -1,0 +1,27 @@
+import type { Command } from '../command.js';
+import { printFailures } from '../file-lines.js';
+import { SHARED_OPTIONS } from '../option-values.js';
+import { UsageError } from '../usage-error.js';
+
+export const rm: Command = {
+  promise: 'Deletes a file; with --recursive, every file whose key starts with the prefix.',
+  synopsis: '<address> [--recursive]',
+  operands: [1, 1],
+  options: { recursive: SHARED_OPTIONS.recursive },
+  async run(invocation) {
+    const { open, operands, values, print, signal } = invocation;
+    const { storage, path } = open(operands[0]!, { as: 'target' });
+    if (!values['recursive']) {
+      if (path === '' || path.endsWith('/')) {
+        throw new UsageError('rm of a folder or a whole storage needs --recursive');
+      }
+      await storage.delete(path, { signal });
+      await print({ deleted: 1 }, path);
+      return true;
+    }
+    const { deleted, failed } = await storage.deletePrefix(path, { all: path === '', signal });
+    await printFailures(invocation, failed);
+    await print({ deleted, failed: failed.length }, `${deleted} deleted, ${failed.length} failed`);
+    return failed.length === 0;
+  },
+};

@@ -1,0 +1,32 @@
+import type { Command } from '../command.js';
+import { SHARED_OPTIONS, textOf } from '../option-values.js';
+
+export const sign: Command = {
+  promise: 'Prints a URL that reads a file until it expires, or with --put one that stores it.',
+  synopsis: '<address> [--expires 1h] [--put] [--content-type text/plain]',
+  operands: [1, 1],
+  options: {
+    expires: { type: 'string', description: 'lifetime of the URL, such as 1h' },
+    put: { type: 'boolean', description: 'a URL that stores a file' },
+    'content-type': SHARED_OPTIONS['content-type'],
+  },
+  async run({ open, operands, values, print, signal }) {
+    const { storage, path } = open(operands[0]!);
+    const contentType = textOf(values, 'content-type');
+    const expiresIn = textOf(values, 'expires');
+    const options = {
+      signal,
+      ...(expiresIn !== undefined && { expiresIn }),
+      ...(contentType !== undefined && { contentType }),
+    };
+    if (values['put'] === true) {
+      const target = await storage.uploadUrl(path, options);
+      const headers = Object.entries(target.headers).map(([name, value]) => `${name}: ${value}`);
+      await print(target, [target.url, ...headers].join('\n'));
+    } else {
+      const url = await storage.url(path, options);
+      await print({ method: 'GET', url }, url);
+    }
+    return true;
+  },
+};

@@ -1,0 +1,13 @@
+import type { Command } from '../command.js';
+
+export const stat: Command = {
+  promise: 'Shows what a file is stored with.',
+  synopsis: '<address>',
+  operands: [1, 1],
+  async run({ open, operands, print, signal }) {
+    const { storage, path } = open(operands[0]!);
+    const file = await storage.info(path, { signal });
+    await print(file, JSON.stringify(file, null, 2));
+    return true;
+  },
+};

@@ -1,0 +1,29 @@
+import type { Command } from '../command.js';
+import { printFailures } from '../file-lines.js';
+import { SHARED_OPTIONS, textOf } from '../option-values.js';
+import { folder } from '../place.js';
+
+export const sweep: Command = {
+  promise: 'Removes uploads that were begun and never ended.',
+  synopsis: '<address> [--older-than 1d] [--dry-run]',
+  operands: [1, 1],
+  options: {
+    'older-than': { type: 'string', description: 'age, such as 12h (1d)' },
+    'dry-run': SHARED_OPTIONS['dry-run'],
+  },
+  async run(invocation) {
+    const { open, operands, values, print, signal } = invocation;
+    const olderThan = textOf(values, 'older-than') ?? '1d';
+    const dryRun = values['dry-run'] === true;
+    const swept = await folder(open(operands[0]!)).sweep({ olderThan, dryRun, signal });
+    const action = dryRun ? 'would remove' : 'removed';
+    for (const file of swept.staged) {
+      await print({ action, ...file }, `${action} staged ${file.name}`);
+    }
+    for (const upload of swept.multipartUploads) {
+      await print({ action, ...upload }, `${action} upload ${upload.key}`);
+    }
+    await printFailures(invocation, swept.failed);
+    return swept.failed.length === 0;
+  },
+};

@@ -1,0 +1,19 @@
+import type { Storage } from '../core/storage.js';
+import type { StorageConfiguration } from '../drivers/driver-options.js';
+
+/** Where an address leads, once it is opened. */
+export interface Place {
+  readonly storage: Storage;
+  readonly configuration: StorageConfiguration;
+  /** Key or prefix in it. */
+  readonly path: string;
+}
+
+/** What a storage is opened for: an imagined target is that of a dry run. */
+export type Purpose = 'source' | 'target' | 'imagined target';
+
+/** What lies below the path, as below a folder. */
+export function folder({ storage, path }: Place): Storage {
+  if (path === '') return storage;
+  return storage.scope(path.endsWith('/') ? path : `${path}/`);
+}
