@@ -93,6 +93,14 @@ describe('what becomes of a call', () => {
     expect(ended('get')!.retries).toBe(2);
   });
 
+  test('counts of a resumed upload the bytes that it sends, not those that are there', async () => {
+    const storage = fakeStorage();
+    const upload = await storage.startMultipartUpload('a', { partSize: 4 });
+    await storage.uploadPart(upload, 1, 'abcd');
+    await storage.resumeMultipartUpload(upload, Buffer.from('abcdefghij'));
+    expect(ended('resumeMultipartUpload')).toMatchObject({ bytes: 6, errorCode: undefined });
+  });
+
   test('counts what the storage itself repeats, and a listing that is left', async () => {
     const storage = fakeStorage('files', { retry: { maxRetries: 1, baseDelay: 0 } });
     await storage.failOn('put').put('a', 'hello');
