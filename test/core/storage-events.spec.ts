@@ -97,7 +97,7 @@ describe('what becomes of a call', () => {
     const storage = fakeStorage();
     const upload = await storage.startMultipartUpload('a', { partSize: 4 });
     await storage.uploadPart(upload, 1, 'abcd');
-    await storage.resumeMultipartUpload(upload, Buffer.from('abcdefghij'));
+    await storage.resumeMultipartUpload(upload, new Blob(['abcdefghij']));
     expect(ended('resumeMultipartUpload')).toMatchObject({ bytes: 6, errorCode: undefined });
   });
 
