@@ -7,6 +7,7 @@ export const SHARED_OPTIONS = {
   'dry-run': { type: 'boolean', description: 'only tell what would be done' },
   concurrency: { type: 'string', description: 'files under way at once (8)' },
   prefix: { type: 'string', description: 'only keys that start with it' },
+  worker: { type: 'string', description: 'which of how many share the files, such as 2/4' },
   'content-type': { type: 'string', description: 'media type, such as text/plain' },
 } as const satisfies Record<string, CommandOption>;
 

@@ -16,12 +16,18 @@ export class ProgressLine {
 
   constructor(private readonly output: Output) {}
 
-  show(text: string): void {
+  /** Whether anybody sees it. */
+  get isShown(): boolean {
+    return this.output.isTTY === true;
+  }
+
+  /** @param describe is asked for the text no more often than it is shown */
+  show(describe: () => string): void {
     const now = performance.now();
-    if (!this.output.isTTY || now - this.#last < INTERVAL) return;
+    if (!this.isShown || now - this.#last < INTERVAL) return;
     this.#last = now;
     this.#shown = true;
-    this.output.write(`${ERASED}${text.slice(0, (this.output.columns ?? 80) - 1)}`);
+    this.output.write(`${ERASED}${describe().slice(0, (this.output.columns ?? 80) - 1)}`);
   }
 
   /** To be called before anything else is written to the terminal. */
@@ -36,12 +42,25 @@ export function describeProgress(
   { key, bytesTransferred, bytesPerSecond, totalBytes: told }: ProgressInfo,
   totalBytes = told,
 ): string {
-  const parts = [`${size(bytesPerSecond)}/s`, key];
-  if (totalBytes === undefined) return [size(bytesTransferred), ...parts].join('  ');
+  if (totalBytes === undefined) {
+    return describeRest([size(bytesTransferred), `${size(bytesPerSecond)}/s`], key, undefined);
+  }
   const share = totalBytes === 0 ? 1 : bytesTransferred / totalBytes;
-  const left = (totalBytes - bytesTransferred) / bytesPerSecond;
-  if (Number.isFinite(left) && left >= 0) parts.splice(1, 0, `${duration(left)} left`);
-  return [`${String(Math.floor(share * 100)).padStart(3)} %`, ...parts].join('  ');
+  const seconds = (totalBytes - bytesTransferred) / bytesPerSecond;
+  return describeRest([`${size(bytesPerSecond)}/s`], key, { share, seconds });
+}
+
+/** `45 %  …  1:05 left  key`, where it is known what is left. */
+export function describeRest(
+  parts: readonly string[],
+  key: string,
+  rest: { readonly share: number; readonly seconds: number } | undefined,
+): string {
+  if (!rest) return [...parts, key].join('  ');
+  const { share, seconds } = rest;
+  const percent = `${String(Math.floor(share * 100)).padStart(3)} %`;
+  const left = Number.isFinite(seconds) && seconds >= 0 ? [`${duration(seconds)} left`] : [];
+  return [percent, ...parts, ...left, key].join('  ');
 }
 
 export function size(number: number): string {

@@ -9,17 +9,27 @@ import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { Journal } from './journal.js';
 import { mergedListing, type Pair } from './merged-listing.js';
+import { hasKey, type Share } from './share.js';
 
-export interface SyncOptions {
+/** Which files a run is about. */
+export interface Scope {
   readonly prefix: string;
+  /** Of the keys with that prefix; without it, all of them. */
+  readonly share?: Share | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface ReadOptions extends Scope {
   readonly concurrency: number;
+  readonly report: (event: SyncEvent) => Promise<void>;
+}
+
+export interface SyncOptions extends ReadOptions {
   readonly dryRun: boolean;
   readonly delete: boolean;
   /** Reads what has no comparable checksum, instead of trusting the modification time. */
   readonly checksum: boolean;
   readonly journal?: Journal | undefined;
-  readonly signal: AbortSignal;
-  readonly report: (event: SyncEvent) => Promise<void>;
 }
 
 export interface SyncEvent {
@@ -34,6 +44,7 @@ export interface SyncEvent {
     /** The storage keeps no checksum of it. */
     | 'unverifiable';
   readonly key: string;
+  /** Of the file at the source; nothing when there is none. */
   readonly size?: number;
   readonly reason?: string;
 }
@@ -56,7 +67,7 @@ export async function sync(from: Storage, to: Storage, options: SyncOptions): Pr
       signal.throwIfAborted();
       failed++;
       journal?.fail(pair.key);
-      await report({ action: 'failed', key: pair.key, reason: reasonOf(error) });
+      await report({ action: 'failed', ...sourceOf(pair), reason: reasonOf(error) });
     }
     finish();
   });
@@ -64,40 +75,35 @@ export async function sync(from: Storage, to: Storage, options: SyncOptions): Pr
 }
 
 /** Reads every file on both sides and compares the bytes. Returns how many differ or could not be read. */
-export async function verify(
-  from: Storage,
-  to: Storage,
-  options: Pick<SyncOptions, 'prefix' | 'concurrency' | 'signal' | 'report'>,
-): Promise<number> {
+export async function verify(from: Storage, to: Storage, options: ReadOptions): Promise<number> {
   let different = 0;
   const differs = async (event: SyncEvent): Promise<void> => {
     different++;
     await options.report(event);
   };
-  await eachPair(mergedListing(from, to, options), options, async ({ key, source, target }) => {
+  await eachPair(pairsOf(from, to, options), options, async (pair) => {
+    const { key, source, target } = pair;
     try {
-      if (!target) return await differs({ action: 'missing', key });
+      if (!target) return await differs({ action: 'missing', ...sourceOf(pair) });
       if (!source) return await differs({ action: 'extra', key });
       const same =
         source.size === target.size && (await haveSameBytes(from, to, key, options.signal));
-      if (!same) return await differs({ action: 'different', key });
+      if (!same) return await differs({ action: 'different', ...sourceOf(pair) });
       await options.report({ action: 'same', key, size: source.size });
     } catch (error) {
       options.signal.throwIfAborted();
-      await differs({ action: 'failed', key, reason: reasonOf(error) });
+      await differs({ action: 'failed', ...sourceOf(pair), reason: reasonOf(error) });
     }
   });
   return different;
 }
 
 /** Reads every file and compares its bytes with the checksum that it was stored with. Returns how many are not known to be right. */
-export async function verifyChecksums(
-  storage: Storage,
-  options: Pick<SyncOptions, 'prefix' | 'concurrency' | 'signal' | 'report'>,
-): Promise<number> {
-  const { prefix, signal, report } = options;
+export async function verifyChecksums(storage: Storage, options: ReadOptions): Promise<number> {
+  const { signal, report } = options;
   let doubtful = 0;
-  await eachPair(storedPairs(storage, prefix, signal), options, async ({ key }) => {
+  await eachPair(storedPairs(storage, options), options, async (pair) => {
+    const { key } = pair;
     try {
       let size = 0;
       const download = await storage.get(key, { signal, verify: true });
@@ -106,9 +112,11 @@ export async function verifyChecksums(
     } catch (error) {
       signal.throwIfAborted();
       doubtful++;
-      if (error instanceof StorageIntegrityError) return report({ action: 'different', key });
-      if (error instanceof StorageUnsupportedError) return report({ action: 'unverifiable', key });
-      await report({ action: 'failed', key, reason: reasonOf(error) });
+      if (error instanceof StorageIntegrityError)
+        return report({ action: 'different', ...sourceOf(pair) });
+      if (error instanceof StorageUnsupportedError)
+        return report({ action: 'unverifiable', ...sourceOf(pair) });
+      await report({ action: 'failed', ...sourceOf(pair), reason: reasonOf(error) });
     }
   });
   return doubtful;
@@ -116,10 +124,26 @@ export async function verifyChecksums(
 
 async function* storedPairs(
   storage: Storage,
-  prefix: string,
-  signal: AbortSignal,
+  { prefix, share, signal }: Scope,
 ): AsyncGenerator<Pair, void> {
-  for await (const source of storage.list(prefix, { signal })) yield { key: source.key, source };
+  for await (const source of storage.list(prefix, { signal })) {
+    if (!share || hasKey(share, source.key)) yield { key: source.key, source };
+  }
+}
+
+async function* pairsOf(
+  from: Storage,
+  to: Storage,
+  { share, ...listed }: Scope & { readonly startAfter?: string | undefined },
+): AsyncGenerator<Pair, void> {
+  for await (const pair of mergedListing(from, to, listed)) {
+    if (!share || hasKey(share, pair.key)) yield pair;
+  }
+}
+
+/** What an event tells of a pair. */
+function sourceOf({ key, source }: Pair): Pick<SyncEvent, 'key' | 'size'> {
+  return { key, ...(source && { size: source.size }) };
 }
 
 /** Copies one file with everything that it is stored with; the bytes pass through here, checked where there is a checksum. */
@@ -152,13 +176,13 @@ export async function transfer(
 async function* allPairs(
   from: Storage,
   to: Storage,
-  { journal, prefix, signal }: SyncOptions,
+  { journal, prefix, share, signal }: SyncOptions,
 ): AsyncGenerator<Pair, void> {
   for (const key of journal?.failed ?? []) {
     const [source, target] = await Promise.all([find(from, key, signal), find(to, key, signal)]);
     if (source || target) yield { key, ...(source && { source }), ...(target && { target }) };
   }
-  yield* mergedListing(from, to, { prefix, signal, startAfter: journal?.startAfter });
+  yield* pairsOf(from, to, { prefix, share, signal, startAfter: journal?.startAfter });
 }
 
 async function find(
@@ -177,7 +201,7 @@ async function find(
 /** The pairs in order, so many at once. They end with the last of them, or with the first failure. */
 async function eachPair(
   pairs: AsyncGenerator<Pair, void>,
-  { concurrency, signal }: Pick<SyncOptions, 'concurrency' | 'signal'>,
+  { concurrency, signal }: ReadOptions,
   work: (pair: Pair) => Promise<void>,
 ): Promise<void> {
   const worker = async (): Promise<void> => {

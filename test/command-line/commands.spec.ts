@@ -86,7 +86,7 @@ describe('the command line', () => {
     const sync = await on('sync', `${files}/`, pathToFileURL(join(folder, 'copies', '/')).href);
     expect(sync.stdout).toBe('copy one\n');
     expect(sync.lines).toMatch(
-      /^\|1 copy {2}5 B {2}[\d.]+ K?B\/s {2}one\|1 copy; 5 bytes copied\n$/,
+      /^\|(100 % {2})?1 copy {2}5 B {2}[\d.]+ K?B\/s {2}(0:00 left {2})?one\|1 copy; 5 bytes copied\n$/,
     );
   });
 
@@ -124,6 +124,7 @@ describe('the command line', () => {
     [['ls', 'upload:x'], 'No storage is called upload:'],
     [['ls'], 'Usage: nestjs-storages ls'],
     [['cat', 'memory:x', '--range', 'all'], '--range must be'],
+    [['sync', 'memory:', 'memory:', '--worker', '3/2'], '--worker must be'],
   ])('refuses %j with exit code 2', async (argv, sentence) => {
     const { code, stderr, stdout } = await command(argv);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

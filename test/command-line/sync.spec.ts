@@ -5,6 +5,10 @@ import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Journal } from '../../lib/command-line/journal.js';
+import { sync } from '../../lib/command-line/sync.js';
 import type { Storage } from '../../lib/core/storage.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
 import { type S3TestServer, startS3Server } from '../../lib/testing/s3-server/index.js';
@@ -201,6 +205,59 @@ describe('sync', () => {
     expect(await command(argv)).toMatchObject({ code: 0, stdout: 'copy 007\n' });
     expect([...s3.objects('bucket').keys()]).toEqual(keys);
     expect(existsSync(journal)).toBe(false);
+  });
+
+  test('is shared by workers, of whom each takes other files', async () => {
+    const path = await config({ one: disk('one'), two: disk('two') });
+    const one = createStorage('one', disk('one'));
+    const two = createStorage('two', disk('two'));
+    const keys = Array.from({ length: 60 }, (_, number) => `${number % 3}/${number}`).sort();
+    await Promise.all(keys.map((key) => one.put(key, 'x')));
+    await two.put('extra', 'x');
+    const runs = [1, 2, 3].map((worker) =>
+      command(['sync', 'one:', 'two:', '--config', path, '--delete', '--worker', `${worker}/3`]),
+    );
+    const lines = (await Promise.all(runs)).map(({ stdout }) => stdout.split('\n').slice(0, -1));
+    expect(lines.every((each) => each.length >= 10)).toBe(true);
+    const expected = ['delete extra', ...keys.map((key) => `copy ${key}`)];
+    expect(lines.flat().sort()).toEqual(expected.sort());
+    expect(await contents(two)).toEqual(await contents(one));
+    const verify = await command(['verify', 'one:', 'two:', '--config', path, '--worker', '1/3']);
+    expect(verify.stderr).toMatch(
+      `${lines[0]!.filter((line) => line.startsWith('copy')).length} same`,
+    );
+    await Promise.all([one.close(), two.close()]);
+  });
+
+  test('holds no more in memory the more files there are', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const FEW = 5_000;
+    const one = createStorage('one', { driver: 'memory' });
+    const two = createStorage('two', { driver: 'memory' });
+    for (let number = 0; number < 6 * FEW; number++) await one.put(`key ${number}`, 'x');
+    const heap: number[] = [];
+    let reported = 0;
+    const { signal } = new AbortController();
+    const options = {
+      prefix: '',
+      concurrency: 8,
+      dryRun: true,
+      delete: true,
+      checksum: false,
+      signal,
+    };
+    const report = async (): Promise<void> => {
+      if (++reported % FEW !== 0) return;
+      collectGarbage();
+      heap.push(process.memoryUsage().heapUsed);
+    };
+    const journal = await Journal.open(join(folder, 'journal'), 'task');
+    await sync(one, two, { ...options, journal, report });
+    journal.close(false);
+    expect(reported).toBe(6 * FEW);
+    expect((heap.at(-1)! - heap[0]!) / (5 * FEW)).toBeLessThan(20);
+    await Promise.all([one.close(), two.close()]);
   });
 
   test('refuses the journal of another task', async () => {

@@ -16,7 +16,7 @@ export const get: Command = {
     const { storage, path } = open(address);
     const download = await storage.get(path, {
       signal,
-      onProgress: (info) => progress.show(describeProgress(info)),
+      onProgress: (info) => progress.show(() => describeProgress(info)),
     });
     // By way of a file beside it, so that whoever reads the file never sees half of it; under a name that nobody else has: not
     // another run, and not one that was killed.

@@ -23,7 +23,7 @@ export const put: Command = {
     const body = source === '-' ? stdin : createReadStream(source);
     const file = await storage.put(path, body, {
       signal,
-      onProgress: (info) => progress.show(describeProgress(info, total)),
+      onProgress: (info) => progress.show(() => describeProgress(info, total)),
       ...(contentType !== undefined && { contentType }),
       ...(values['create-only'] === true && { ifNoneMatch: '*' }),
     });

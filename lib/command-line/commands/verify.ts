@@ -1,27 +1,30 @@
 import type { Command } from '../command.js';
 import { concurrencyOf, SHARED_OPTIONS, textOf } from '../option-values.js';
 import { folder } from '../place.js';
-import { type SyncEvent, verify as compare, verifyChecksums } from '../sync.js';
-import { Tally } from '../tally.js';
+import { parseShare } from '../share.js';
+import { verify as compare, verifyChecksums } from '../sync.js';
+import { tally } from '../tally.js';
 
 export const verify: Command = {
   promise: 'Reads all files of two storages, and tells which differ; of one, by their checksums.',
-  synopsis: '<from> [<to>] [--prefix a/]',
+  synopsis: '<from> [<to>] [--prefix a/] [--worker 2/4]',
   operands: [1, 2],
-  options: { concurrency: SHARED_OPTIONS.concurrency, prefix: SHARED_OPTIONS.prefix },
+  options: {
+    concurrency: SHARED_OPTIONS.concurrency,
+    prefix: SHARED_OPTIONS.prefix,
+    worker: SHARED_OPTIONS.worker,
+  },
   async run(invocation) {
     const { open, operands, values, signal } = invocation;
     const from = folder(open(operands[0]!));
     const to = operands[1] === undefined ? undefined : folder(open(operands[1]));
-    const tally = new Tally(invocation);
-    const options = {
-      prefix: textOf(values, 'prefix') ?? '',
-      concurrency: concurrencyOf(values),
-      signal,
-      report: (event: SyncEvent) => tally.add(event),
-    };
-    const different = await (to ? compare(from, to, options) : verifyChecksums(from, options));
-    tally.summary();
+    const concurrency = concurrencyOf(values);
+    const prefix = textOf(values, 'prefix') ?? '';
+    const scope = { prefix, share: parseShare(textOf(values, 'worker')), signal };
+    const different = await tally(invocation, from, scope, (report) => {
+      const options = { ...scope, concurrency, report };
+      return to ? compare(from, to, options) : verifyChecksums(from, options);
+    });
     return different === 0;
   },
 };
