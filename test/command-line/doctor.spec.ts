@@ -2,8 +2,11 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { createStorage } from '../../lib/drivers/open-storage.js';
 import { startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
+import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
 import { type S3ServerOptions, startS3Server } from '../../lib/testing/s3-server/index.js';
+import { startAzurite } from '../drivers/azure/azurite.js';
 import { command } from './command.js';
 
 let folder: string;
@@ -137,6 +140,121 @@ describe('doctor', () => {
     expect(stdout).toMatch(/^finding {2}cors .*\n.*lacks AllowedMethods PUT, AllowedHeaders/m);
     expect(stdout).toMatch(/^finding {2}lifecycle/m);
     expect(code).toBe(3);
+  });
+
+  test('reads CORS and lifecycle of a GCS bucket from its metadata, and skips what it may not read', async () => {
+    await using server = await startGcsServer({ anonymous: true });
+    await using proxy = await startFaultProxy({ target: server.endpoint });
+    const { projectId } = server;
+    const config = join(folder, 'storages.json');
+    const files = { driver: 'gcs', bucket: 'bucket', projectId, apiEndpoint: proxy.endpoint };
+    await writeFile(config, JSON.stringify({ files }));
+    const doctor = async (metadata: object, status = 200) => {
+      const answer = {
+        status,
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(metadata),
+      };
+      proxy.fail({ method: 'GET', url: /\/b\/bucket(\?|$)/, with: answer });
+      const argv = ['doctor', 'files:', '--json', '--origin', 'https://app.example.com'];
+      const { code, stdout } = await command([...argv, '--config', config]);
+      return { code, observations: lines(stdout).slice(-2) };
+    };
+    const cors = {
+      origin: ['https://app.example.com'],
+      method: ['PUT'],
+      responseHeader: ['ETag', 'Content-Type', 'x-goog-*'],
+    };
+    const rule = {
+      action: { type: 'Delete' },
+      condition: { age: 7, matchesPrefix: ['.nestjs-storages/uploads/'] },
+    };
+    expect(await doctor({ cors: [cors], lifecycle: { rule: [rule] } })).toEqual({
+      code: 0,
+      observations: [
+        { check: 'cors', outcome: 'ok', detail: 'pages of https://app.example.com may upload' },
+        {
+          check: 'lifecycle',
+          outcome: 'ok',
+          detail: 'abandoned multipart uploads are removed after 7 days',
+        },
+      ],
+    });
+    const elsewhere = { ...rule, condition: { age: 7, matchesPrefix: ['logs/'] } };
+    expect(
+      await doctor({
+        cors: [{ ...cors, responseHeader: ['Content-Type'] }],
+        lifecycle: { rule: [elsewhere] },
+      }),
+    ).toEqual({
+      code: 3,
+      observations: [
+        expect.objectContaining({
+          check: 'cors',
+          outcome: 'finding',
+          advice: expect.stringMatching(/lacks responseHeader ETag$/),
+        }),
+        expect.objectContaining({
+          check: 'lifecycle',
+          outcome: 'finding',
+          advice: expect.stringContaining('matchesPrefix .nestjs-storages/uploads/'),
+        }),
+      ],
+    });
+    expect(await doctor({ error: { code: 403, message: 'no' } }, 403)).toEqual({
+      code: 0,
+      observations: ['cors', 'lifecycle'].map((check) => ({
+        check,
+        outcome: 'skipped',
+        detail: expect.stringContaining('(403); it needs the right storage.buckets.get'),
+      })),
+    });
+  });
+
+  test('reads the CORS rules of an Azure account, and says that the lifecycle cannot be asked for', async () => {
+    await using azurite = await startAzurite();
+    const { connectionString } = azurite;
+    const files = { driver: 'azure' as const, container: 'files', connectionString };
+    await using storage = createStorage('files', files);
+    await storage.open();
+    await storage.client.create();
+    const config = join(folder, 'storages.json');
+    await writeFile(config, JSON.stringify({ files }));
+    const doctor = async (allowedHeaders: string) => {
+      const { BlobServiceClient } = await import('@azure/storage-blob');
+      const rule = {
+        allowedOrigins: 'https://*.example.com,https://example.com',
+        allowedMethods: 'GET,PUT',
+        allowedHeaders,
+        exposedHeaders: '',
+        maxAgeInSeconds: 60,
+      };
+      await BlobServiceClient.fromConnectionString(connectionString).setProperties({
+        cors: [rule],
+      });
+      const argv = ['doctor', 'files:', '--json', '--origin', 'https://app.example.com'];
+      const { code, stdout } = await command([...argv, '--config', config]);
+      return { code, observations: lines(stdout).slice(-2) };
+    };
+    const lifecycle = {
+      check: 'lifecycle',
+      outcome: 'skipped',
+      detail: expect.stringContaining('management-policy'),
+    };
+    expect(await doctor('content-type,x-ms-*')).toEqual({
+      code: 0,
+      observations: [expect.objectContaining({ check: 'cors', outcome: 'ok' }), lifecycle],
+    });
+    expect(await doctor('content-type')).toEqual({
+      code: 3,
+      observations: [
+        expect.objectContaining({
+          outcome: 'finding',
+          advice: expect.stringMatching(/^Give the account .*lacks AllowedHeaders x-ms-blob-type$/),
+        }),
+        lifecycle,
+      ],
+    });
   });
 
   test('names a storage that cannot be opened, and creates nothing', async () => {

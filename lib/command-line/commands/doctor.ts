@@ -1,5 +1,5 @@
 import type { Command } from '../command.js';
-import { examine } from '../doctor.js';
+import { examine } from '../doctor/examine.js';
 import { textOf } from '../option-values.js';
 import { folder } from '../place.js';
 
@@ -15,7 +15,7 @@ export const doctor: Command = {
     const { configuration } = place;
     const findings = await examine({
       storage: folder(place),
-      bucket: configuration.driver === 's3' ? configuration.bucket : undefined,
+      bucket: 'bucket' in configuration ? configuration.bucket : undefined,
       origin: textOf(values, 'origin'),
       signal,
       report: async (observation) => {

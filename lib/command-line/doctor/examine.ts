@@ -1,29 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { StorageError, StorageFileExistsError } from '../core/errors.js';
-import type { Storage } from '../core/storage.js';
-
-export interface Observation {
-  readonly check:
-    | 'open'
-    | 'list'
-    | 'put'
-    | 'get'
-    | 'clock'
-    | 'create-only'
-    | 'multipart'
-    | 'delete'
-    | 'cors'
-    | 'lifecycle';
-  readonly outcome: 'ok' | 'finding' | 'skipped';
-  readonly detail: string;
-  /** What to change. */
-  readonly advice?: string;
-}
+import type { ContainerClient } from '@azure/storage-blob';
+import type { Storage as GcsClient } from '@google-cloud/storage';
+import { StorageError, StorageFileExistsError } from '../../core/errors.js';
+import type { Storage } from '../../core/storage.js';
+import type { Observation } from './observation.js';
 
 export interface Examined {
   readonly storage: Storage;
-  /** Of S3, for what only its own API tells. */
+  /** Of S3 and GCS, for what only their own APIs tell. */
   readonly bucket: string | undefined;
   /** Whose pages are to send files to the bucket. */
   readonly origin: string | undefined;
@@ -178,18 +163,39 @@ class Examination {
     if (complete) await storage.delete(key).catch(() => {});
   }
 
+  /** What a bucket does by itself. The clients are loaded with what asks them, because other storages do without the SDKs. */
   async #rules(): Promise<void> {
+    for (const observation of await this.#readRules()) await this.#tell(observation);
+  }
+
+  async #readRules(): Promise<readonly Observation[]> {
     const { bucket, origin, signal } = this.examined;
-    const storage = this.#storage;
-    if (storage.driver !== 's3' || bucket === undefined) {
-      await this.#skip('cors', 'only looked at on S3');
-      return this.#skip('lifecycle', 'only looked at on S3');
+    const { driver, client, prefix } = this.#storage;
+    if (driver === 's3' && bucket !== undefined) {
+      const { observeCors, observeLifecycle } = await import('./s3-rules.js');
+      const place = { client: client as S3Client, bucket, signal };
+      return [await observeCors(place, origin), await observeLifecycle(place, prefix)];
     }
-    // Loaded here, because other storages do without the SDK.
-    const { observeCors, observeLifecycle } = await import('./s3-rules.js');
-    const place = { client: storage.client as S3Client, bucket, signal };
-    await this.#tell(await observeCors(place, origin));
-    await this.#tell(await observeLifecycle(place, storage.prefix));
+    if (driver === 'gcs' && bucket !== undefined) {
+      const { observeGcs } = await import('./gcs-rules.js');
+      return observeGcs(client as GcsClient, bucket, origin);
+    }
+    if (driver === 'azure') {
+      const { observeAzure } = await import('./azure-rules.js');
+      return observeAzure(client as ContainerClient, origin, signal);
+    }
+    return [
+      {
+        check: 'cors',
+        outcome: 'skipped',
+        detail: 'files are sent to the app, whose own CORS it is',
+      },
+      {
+        check: 'lifecycle',
+        outcome: 'skipped',
+        detail: 'there are no rules: `sweep` removes what was abandoned',
+      },
+    ];
   }
 
   /** Whether it worked; `unreachable` when nothing else will, either. */

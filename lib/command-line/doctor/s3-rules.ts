@@ -1,11 +1,11 @@
 import {
-  type CORSRule,
   GetBucketCorsCommand,
   GetBucketLifecycleConfigurationCommand,
   type LifecycleRule,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import type { Observation } from './doctor.js';
+import { judgeCors } from './cors-rules.js';
+import { type Observation, unread } from './observation.js';
 
 interface Bucket {
   readonly client: S3Client;
@@ -13,7 +13,7 @@ interface Bucket {
   readonly signal: AbortSignal;
 }
 
-/** Whether pages of an origin may send files to the bucket, whole and in parts. Without an origin, what is set up is only told. */
+/** Whether pages of an origin may send files to the bucket, whole and in parts. */
 export async function observeCors(
   { client, bucket: Bucket, signal }: Bucket,
   origin: string | undefined,
@@ -26,25 +26,22 @@ export async function observeCors(
     return CORSRules;
   });
   if ('unknown' in read) return unread('cors', 's3:GetBucketCORS', read.unknown);
-  if (origin === undefined) {
-    const number = read.rules.length;
-    const detail = `${number} rules of CORS; --origin https://… tells whether its pages may upload`;
-    return { check: 'cors', outcome: number ? 'ok' : 'skipped', detail };
-  }
-  const wanting = read.rules
-    .map((rule) => wantingOf(rule, origin))
-    .sort((one, other) => one.length - other.length)[0] ?? [`AllowedOrigins ${origin}`];
-  if (wanting.length === 0) {
-    return { check: 'cors', outcome: 'ok', detail: `pages of ${origin} may upload` };
-  }
-  return {
-    check: 'cors',
-    outcome: 'finding',
-    detail: `pages of ${origin} cannot upload to the bucket`,
-    advice:
-      `Give the bucket a CORS rule with AllowedOrigins ${origin}, AllowedMethods PUT, AllowedHeaders *, ExposeHeaders ETag; ` +
-      `the nearest one lacks ${wanting.join(', ')}`,
-  };
+  const rules = read.rules.map((rule) => ({
+    origins: rule.AllowedOrigins ?? [],
+    methods: rule.AllowedMethods ?? [],
+    headers: rule.AllowedHeaders ?? [],
+    exposed: rule.ExposeHeaders ?? [],
+  }));
+  return judgeCors(rules, origin, {
+    owner: 'the bucket',
+    origins: 'AllowedOrigins',
+    methods: 'AllowedMethods',
+    headers: 'AllowedHeaders',
+    sent: ['content-type'],
+    exposed: 'ExposeHeaders',
+    read: ['ETag'],
+    example: 'AllowedMethods PUT, AllowedHeaders *, ExposeHeaders ETag',
+  });
 }
 
 /** Whether a rule of the bucket removes multipart uploads that nobody ends: their parts are paid for, and no listing shows them. */
@@ -76,34 +73,6 @@ export async function observeLifecycle(
   };
 }
 
-/** What the rule lacks for uploads from the origin. */
-function wantingOf(rule: CORSRule, origin: string): string[] {
-  const {
-    AllowedOrigins = [],
-    AllowedMethods = [],
-    AllowedHeaders = [],
-    ExposeHeaders = [],
-  } = rule;
-  return [
-    !matchesAny(origin, AllowedOrigins) && `AllowedOrigins ${origin}`,
-    !AllowedMethods.includes('PUT') && 'AllowedMethods PUT',
-    !matchesAny('content-type', AllowedHeaders) && 'AllowedHeaders *',
-    !matchesAny('etag', ExposeHeaders) && 'ExposeHeaders ETag',
-  ].filter((each) => each !== false);
-}
-
-/** One `*` in a pattern stands for any text. */
-function matchesAny(text: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => {
-    const [start, end] = pattern.toLowerCase().split('*', 2) as [string, string?];
-    const lower = text.toLowerCase();
-    if (end === undefined) return lower === start;
-    return (
-      lower.length >= start.length + end.length && lower.startsWith(start) && lower.endsWith(end)
-    );
-  });
-}
-
 /** Of either place where rules have had it. */
 function prefixOf({ Filter, Prefix }: LifecycleRule): string {
   return Filter?.Prefix ?? Filter?.And?.Prefix ?? Prefix ?? '';
@@ -120,9 +89,4 @@ async function orNone<Rule>(
     if (!(error instanceof Error) || error.name === 'AbortError') throw error;
     return error.name === none ? { rules: [] } : { unknown: error };
   }
-}
-
-function unread(check: 'cors' | 'lifecycle', right: string, { name }: Error): Observation {
-  const detail = `the service does not tell (${name}); it needs the right ${right}, where there is one`;
-  return { check, outcome: 'skipped', detail };
 }
