@@ -37,6 +37,37 @@ async function start(): Promise<void> {
 void start();
 `;
 
+/** Another entry point than the one that stores: what the one tells, the other must hear. */
+const INSTRUMENTED = `import { deepEqual } from 'node:assert/strict';
+import { trace, type TracerProvider } from '@opentelemetry/api';
+import { openStorage } from 'nestjs-storages';
+import { instrumentStorages, type StorageInstrumentationOptions } from 'nestjs-storages/opentelemetry';
+
+const silent = trace.getTracer('silent');
+const spans: string[] = [];
+const tracerProvider: TracerProvider = {
+  getTracer: () => ({
+    startSpan(name, options, context) {
+      spans.push(name);
+      return silent.startSpan(name, options, context);
+    },
+    startActiveSpan: silent.startActiveSpan.bind(silent),
+  }),
+};
+
+async function store(): Promise<void> {
+  const options: StorageInstrumentationOptions = { tracerProvider };
+  const stop = instrumentStorages(options);
+  const storage = await openStorage('files', { driver: 'memory' });
+  await storage.put('a', 'hello');
+  stop();
+  await storage.close();
+  deepEqual(spans, ['open files', 'put files']);
+}
+
+void store();
+`;
+
 const STRICT = {
   target: 'es2022',
   strict: true,
@@ -59,6 +90,7 @@ export function commonJsApp(check, place) {
       '@nestjs/common': '11.2.10',
       '@nestjs/core': '11.2.10',
       '@nestjs/platform-express': '11.2.10',
+      '@opentelemetry/api': '1.9.1',
       '@tus/server': '2.4.5',
       '@types/node': '22.20.5',
       'reflect-metadata': '0.2.2',
@@ -88,6 +120,7 @@ export function esModuleApp(check, place) {
       '@nestjs/common': '12.5.1',
       '@nestjs/core': '12.5.1',
       '@nestjs/platform-express': '12.5.1',
+      '@opentelemetry/api': '1.9.1',
       '@tus/server': '2.4.5',
       '@types/node': '24.19.0',
       'reflect-metadata': '0.2.2',
@@ -106,12 +139,16 @@ async function nestApp(check, { tarball, repository, work }, app) {
     await consumer.write('src/app.module.ts', upload);
     await consumer.write('src/stored-photos.controller.ts', serving);
     await consumer.write('src/main.ts', MAIN);
+    await consumer.write('src/instrumented.ts', INSTRUMENTED);
     await consumer.write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['src'] }));
     await consumer.install();
     await consumer.node('node_modules/typescript/bin/tsc');
   });
   await check(`${name}: the README's example stores, serves and deletes over HTTP`, () =>
     running(consumer, uploadRoundTrip),
+  );
+  await check(`${name}: nestjs-storages/opentelemetry makes spans of what is stored`, () =>
+    consumer.node('dist/instrumented.js'),
   );
   await check(`${name}: an upload is resumed by tus`, () => running(consumer, resumableRoundTrip));
 }

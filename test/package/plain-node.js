@@ -41,6 +41,23 @@ const ${NAMES} = require(${JSON.stringify(specifier)});
 })();
 `;
 
+/** Loaded by a path, because `require()` of the package takes the ES modules where it can. */
+const INSTRUMENTED = `
+const assert = require('node:assert/strict');
+const { openStorage } = require('./node_modules/nestjs-storages/dist/cjs/index.js');
+const { instrumentStorages } = require('./node_modules/nestjs-storages/dist/cjs/opentelemetry/index.js');
+const { trace } = require('@opentelemetry/api');
+const spans = [];
+const silent = trace.getTracer('silent');
+const tracer = { startSpan: (name, ...rest) => (spans.push(name), silent.startSpan(name, ...rest)) };
+instrumentStorages({ tracerProvider: { getTracer: () => tracer } });
+(async () => {
+  const storage = await openStorage('files', { driver: 'memory' });
+  await storage.put('a', 'hello');
+  assert.deepEqual(spans, ['open files', 'put files']);
+})();
+`;
+
 const SAME_CLASSES = `
 const assert = require('node:assert/strict');
 const required = require('nestjs-storages');
@@ -52,7 +69,11 @@ export async function plainNode(check, { tarball, work }) {
   const consumer = await Consumer.create(work, 'plain-node', {
     type: 'module',
     tarball,
-    dependencies: { '@nestjs/common': '12.5.1', '@nestjs/core': '12.5.1' },
+    dependencies: {
+      '@nestjs/common': '12.5.1',
+      '@nestjs/core': '12.5.1',
+      '@opentelemetry/api': '1.9.1',
+    },
   });
   const script = async (name, code) => {
     await consumer.write(name, code);
@@ -89,6 +110,10 @@ export async function plainNode(check, { tarball, work }) {
   );
   await check('Plain Node, CommonJS: the CommonJS build does the same', () =>
     script('build.cjs', fromCommonJs('./node_modules/nestjs-storages/dist/cjs/index.js')),
+  );
+  await check(
+    'Plain Node, CommonJS: the CommonJS build of opentelemetry makes spans of its storages',
+    () => script('instrumented.cjs', INSTRUMENTED),
   );
   await check('Plain Node: require() and import() give the same classes', () =>
     script('same.cjs', SAME_CLASSES),
