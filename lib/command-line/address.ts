@@ -30,9 +30,14 @@ const SECRET =
  * Reads `s3://bucket/key?region=…`, `gs://bucket/key`, `azure://container/key?account=…`, `file:///path`, `memory:key`, or
  * `name:key` of a configured storage.
  *
+ * @param options.isFolder whether a path is that of a folder, there or not, and not that of a file
  * @throws UsageError that never repeats a secret
  */
-export function parseAddress(text: string, storages: NamedStorages): Address {
+export function parseAddress(
+  text: string,
+  storages: NamedStorages,
+  { isFolder = false }: { isFolder?: boolean } = {},
+): Address {
   const named = /^([^:/]+):(?!\/\/)(.*)$/s.exec(text);
   const configuration = named && Object.hasOwn(storages, named[1]!) && storages[named[1]!];
   if (named && configuration) return { name: named[1]!, configuration, path: named[2]! };
@@ -49,6 +54,10 @@ export function parseAddress(text: string, storages: NamedStorages): Address {
   if (!URL.canParse(text)) {
     throw new UsageError(`An address that begins with ${scheme} is no well-formed URL`);
   }
+  // The parser makes file:///path of file:path, and the root of all files of nothing.
+  if (scheme === 'file:' && !/^file:\/\/\/./.test(text)) {
+    throw new UsageError('A file: URL has three slashes and a whole path: file:///path');
+  }
   const url = new URL(text);
   if (url.username || url.password) {
     throw new UsageError(
@@ -56,7 +65,7 @@ export function parseAddress(text: string, storages: NamedStorages): Address {
     );
   }
   const query = parseQuery(scheme, url.searchParams, options);
-  return { name: scheme.slice(0, -1), ...locate(scheme, url, query) };
+  return { name: scheme.slice(0, -1), ...locate(scheme, url, query, isFolder) };
 }
 
 function parseQuery(
@@ -86,8 +95,9 @@ function locate(
   scheme: string,
   url: URL,
   query: Readonly<Record<string, string>>,
+  isFolder: boolean,
 ): Omit<Address, 'name'> {
-  if (scheme === 'file:') return locateFile(url);
+  if (scheme === 'file:') return locateFile(url, isFolder);
   const path = decode(url.pathname.replace(/^\//, ''));
   if (scheme === 'memory:') return { configuration: { driver: 'memory' }, path };
   const place = decode(url.host);
@@ -126,13 +136,24 @@ function azure(container: string, query: Readonly<Record<string, string>>): Stor
 }
 
 /** A folder is a storage; a file is the key of its name in the storage that its folder is. */
-function locateFile(url: URL): Omit<Address, 'name'> {
-  if (url.host) throw new UsageError('A file: URL has three slashes: file:///path');
-  const path = fileURLToPath(url);
-  const folder = path.endsWith(sep) || statSync(path, { throwIfNoEntry: false })?.isDirectory();
+function locateFile(url: URL, isFolder: boolean): Omit<Address, 'name'> {
+  const path = pathOf(url);
+  const folder =
+    isFolder ||
+    path.endsWith(sep) ||
+    statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
   return folder
     ? { configuration: { driver: 'local', root: path }, path: '' }
     : { configuration: { driver: 'local', root: dirname(path) }, path: basename(path) };
+}
+
+function pathOf(url: URL): string {
+  decode(url.pathname);
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new UsageError(`A file: URL is no path: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function decode(text: string): string {

@@ -10,8 +10,14 @@ export interface Invocation {
   readonly stdout: Writable;
   readonly stderr: Writable;
   readonly signal: AbortSignal;
-  /** @throws UsageError */
-  readonly open: (address: string, options?: { as: Purpose }) => Place;
+  /**
+   * Of a file, or with `isFolder` of what lies below a path, where the address is a path; as a source, if nothing is said.
+   *
+   * @throws UsageError
+   */
+  readonly open: (address: string, purpose?: Purpose, options?: { isFolder?: boolean }) => Place;
+  /** Of all that lies below the path, whose storage it answers. @throws UsageError */
+  readonly openFolder: (address: string, purpose?: Purpose) => Place;
   /** Where the standard error is a terminal. */
   readonly progress: ProgressLine;
   /** One line: the record with `--json`, else the text. Resolves when whoever reads it is not behind. */
@@ -34,6 +40,8 @@ export interface Command {
   /** How many, at least and at most. */
   readonly operands: readonly [number, number];
   readonly options?: Readonly<Record<string, CommandOption>>;
+  /** Whether it does nothing but print, so that who reads no further has had all that it is for. */
+  readonly onlyPrints?: boolean;
   /** Resolves with false when it came to its end, but not all was done or alike. */
   readonly run: (invocation: Invocation) => Promise<boolean>;
 }

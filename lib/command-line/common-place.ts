@@ -1,4 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { StorageConfiguration } from '../drivers/driver-options.js';
 import type { Place } from './place.js';
 
 /** Whether two addresses differ in nothing but the key: the storage can do by itself what leads from one to the other. */
@@ -25,4 +29,48 @@ export async function isSamePlace(from: Place, to: Place, signal: AbortSignal): 
   } finally {
     await to.storage.delete(`${to.path}${probe}`);
   }
+}
+
+/**
+ * Whether what is written to a folder comes up in the other one, or replaces what is read there: the one is the other, or lies in it.
+ */
+export async function isNested(
+  from: Place,
+  to: Place,
+  options: { prefix: string; mayWrite: boolean; signal: AbortSignal },
+): Promise<boolean> {
+  const { prefix, mayWrite, signal } = options;
+  if (from.storage.driver !== to.storage.driver) return false;
+  const roots = await Promise.all([from, to].map(({ configuration }) => rootOf(configuration)));
+  const [source, target] = [from, to].map(
+    ({ storage }, index) => `${roots[index]}/${storage.prefix}${prefix}`,
+  ) as [string, string];
+  if (roots.includes(undefined) || !(source.startsWith(target) || target.startsWith(source))) {
+    return false;
+  }
+  if (from.configuration.driver === 'local') return true;
+  if (isDeepStrictEqual(from.configuration, to.configuration)) return true;
+  // Buckets of one name: of one service that is spelled in two ways, or of two services.
+  if (!mayWrite) return false;
+  const inner = (source.length > target.length ? from : to).storage.prefix;
+  const at = ({ storage }: Place): Place => ({
+    ...to,
+    storage,
+    path: inner.slice(storage.prefix.length) + prefix,
+  });
+  return isSamePlace(at(from), at(to), signal);
+}
+
+/** What keys are below; nothing where nobody can tell. */
+async function rootOf(configuration: StorageConfiguration): Promise<string | undefined> {
+  if ('container' in configuration) return configuration.container;
+  if ('bucket' in configuration) return configuration.bucket;
+  return configuration.driver === 'local' ? realFolder(resolve(configuration.root)) : undefined;
+}
+
+/** Without links, also of a folder that is not there yet. */
+async function realFolder(path: string): Promise<string> {
+  const real = await realpath(path).catch(() => undefined);
+  if (real !== undefined || path === dirname(path)) return (real ?? path).replace(/[/\\]$/, '');
+  return join(await realFolder(dirname(path)), basename(path));
 }

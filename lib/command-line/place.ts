@@ -9,11 +9,5 @@ export interface Place {
   readonly path: string;
 }
 
-/** What a storage is opened for: an imagined target is that of a dry run. */
+/** What a storage is opened for: only a target is created; an imagined one is that of a dry run. */
 export type Purpose = 'source' | 'target' | 'imagined target';
-
-/** What lies below the path, as below a folder. */
-export function folder({ storage, path }: Place): Storage {
-  if (path === '') return storage;
-  return storage.scope(path.endsWith('/') ? path : `${path}/`);
-}

@@ -2,11 +2,15 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { StorageError } from '../core/errors.js';
+import {
+  StorageError,
+  StorageInvalidArgumentError,
+  StorageInvalidKeyError,
+} from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { createStorage } from '../drivers/open-storage.js';
 import { type Address, parseAddress } from './address.js';
-import type { Command, CommandOption, OptionValues } from './command.js';
+import type { Command, CommandOption, Invocation, OptionValues } from './command.js';
 import { COMMANDS } from './commands.js';
 import { readConfigFile } from './config-file.js';
 import type { Purpose } from './place.js';
@@ -38,6 +42,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
   const onError = (error: NodeJS.ErrnoException): void => closed.abort(error);
   stdout.on('error', onError);
   const opened: Storage[] = [];
+  let command: Command | undefined;
   const progress = new ProgressLine(stderr);
   try {
     const [name, ...rest] = argv;
@@ -45,7 +50,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       (name ? stdout : stderr).write(overview());
       return name ? EXIT.ok : EXIT.usage;
     }
-    const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!command) {
       throw new UsageError(`No command is called ${name}${nearest(name, Object.keys(COMMANDS))}`);
     }
@@ -68,6 +73,12 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       drained ??= once(stdout, 'drain', { signal: stopped }).finally(() => (drained = undefined));
       await drained;
     };
+    const open: Invocation['open'] = (text, purpose = 'source', options) => {
+      const address = parseAddress(text, storages, options);
+      const storage = openAddress(address, purpose);
+      opened.push(storage);
+      return { storage, configuration: address.configuration, path: address.path };
+    };
     const complete = await command.run({
       ...surroundings,
       signal: stopped,
@@ -75,23 +86,27 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       operands: positionals,
       print,
       progress,
-      open: (text, options) => {
-        const address = parseAddress(text, storages);
-        const storage = openAddress(address, options?.as ?? 'source');
-        opened.push(storage);
-        return { storage, configuration: address.configuration, path: address.path };
+      open,
+      openFolder: (text, purpose) => {
+        const place = open(text, purpose, { isFolder: true });
+        const { storage, path } = place;
+        if (path === '') return place;
+        return {
+          ...place,
+          storage: storage.scope(path.endsWith('/') ? path : `${path}/`),
+          path: '',
+        };
       },
     });
     stopped.throwIfAborted();
     return complete ? EXIT.ok : EXIT.differences;
   } catch (error) {
     progress.clear();
-    if (closed.signal.aborted && (closed.signal.reason as { code?: string }).code === 'EPIPE') {
-      return EXIT.ok;
-    }
     if (signal.aborted) return EXIT.interrupted;
-    stderr.write(`nestjs-storages: ${sentence(error)}\n`);
-    return error instanceof UsageError ? EXIT.usage : EXIT.failed;
+    const reason: unknown = closed.signal.aborted ? closed.signal.reason : error;
+    if (closed.signal.aborted && command?.onlyPrints && isBrokenPipe(reason)) return EXIT.ok;
+    stderr.write(`nestjs-storages: ${sentence(reason)}\n`);
+    return isUsageError(reason) ? EXIT.usage : EXIT.failed;
   } finally {
     await Promise.all(opened.map((storage) => storage.close({ timeout: 0 })));
     stdout.off('error', onError);
@@ -144,7 +159,21 @@ function usage(name: string, command: Command): string {
   return `Usage: nestjs-storages ${name} ${command.synopsis}\n\n${command.promise}\n\n${options.join('\n')}\n`;
 }
 
+function isBrokenPipe(error: unknown): boolean {
+  return (error as { code?: unknown }).code === 'EPIPE';
+}
+
+/** Keys and options that no storage takes are found out before it is asked. */
+function isUsageError(error: unknown): boolean {
+  return (
+    error instanceof UsageError ||
+    error instanceof StorageInvalidKeyError ||
+    error instanceof StorageInvalidArgumentError
+  );
+}
+
 function sentence(error: unknown): string {
+  if (isBrokenPipe(error)) return 'Nobody reads the output any more: stopped before all was done';
   if (error instanceof UsageError || error instanceof StorageError) return error.message;
   return error instanceof Error ? error.message : String(error);
 }

@@ -146,6 +146,12 @@ function sourceOf({ key, source }: Pair): Pick<SyncEvent, 'key' | 'size'> {
   return { key, ...(source && { size: source.size }) };
 }
 
+/** Whether there is any file, of whatever share. */
+export async function hasFiles(storage: Storage, { prefix, signal }: Scope): Promise<boolean> {
+  for await (const _file of storage.list(prefix, { limit: 1, signal })) return true;
+  return false;
+}
+
 /** Copies one file with everything that it is stored with; the bytes pass through here, checked where there is a checksum. */
 export async function transfer(
   from: Storage,

@@ -12,6 +12,7 @@ export async function tally<Result>(
   invocation: Invocation,
   storage: Storage,
   scope: Scope & { readonly startAfter?: string | undefined },
+  what: 'copied' | 'to copy' | 'compared',
   run: (report: (event: SyncEvent) => Promise<void>) => Promise<Result>,
 ): Promise<Result> {
   const counting = new AbortController();
@@ -20,7 +21,7 @@ export async function tally<Result>(
   const counted = invocation.progress.isShown
     ? countFiles(storage, outlook, { ...scope, signal })
     : undefined;
-  const counts = new Tally(invocation, outlook);
+  const counts = new Tally(invocation, outlook, what);
   try {
     const result = await run((event) => counts.add(event));
     counts.summary();
@@ -40,6 +41,7 @@ class Tally {
   constructor(
     private readonly invocation: Invocation,
     private readonly outlook: Outlook,
+    private readonly what: 'copied' | 'to copy' | 'compared',
   ) {}
 
   async add(event: SyncEvent): Promise<void> {
@@ -62,7 +64,8 @@ class Tally {
   /** On the standard error, which is not what a program reads. */
   summary(): void {
     this.invocation.progress.clear();
-    this.invocation.stderr.write(`${this.#actions()}; ${this.#copied} bytes copied\n`);
+    const bytes = this.what === 'compared' ? this.#bytes : this.#copied;
+    this.invocation.stderr.write(`${this.#actions()}; ${bytes} bytes ${this.what}\n`);
   }
 
   #line(key: string): string {

@@ -1,7 +1,8 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import { pathToFileURL } from 'node:url';
 import { run } from '../../lib/command-line/run.js';
@@ -125,6 +126,20 @@ describe('the command line', () => {
     [['ls'], 'Usage: nestjs-storages ls'],
     [['cat', 'memory:x', '--range', 'all'], '--range must be'],
     [['sync', 'memory:', 'memory:', '--worker', '3/2'], '--worker must be'],
+    // Each of these is the root of the machine to the parser of URLs, and what is left when a variable is not set.
+    [['rm', '-r', 'file:'], 'has three slashes and a whole path'],
+    [['rm', '-r', 'file://'], 'has three slashes and a whole path'],
+    [['rm', '-r', 'file:///'], 'has three slashes and a whole path'],
+    [['rm', '-r', 'file:////'], 'does not delete all files of a machine'],
+    [['rm', '-r', 'file:///tmp/..'], 'does not delete all files of a machine'],
+    [['ls', 'file:src'], 'has three slashes and a whole path'],
+    [['cat', 'file:///tmp/100%'], 'a % that is not followed by'],
+    [['cat', 'file:///tmp/a%2Fb'], 'A file: URL is no path'],
+    [['cat', 'memory:a//b'], 'Invalid key: '],
+    [['sweep', 'memory:', '--older-than', 'x'], 'olderThan must be'],
+    [['put', tmpdir(), 'memory:x'], 'is a folder: take sync'],
+    [['get', 'memory:x', tmpdir()], 'is a folder: add the name of the file'],
+    [['get', 'memory:x', '-'], 'take cat'],
   ])('refuses %j with exit code 2', async (argv, sentence) => {
     const { code, stderr, stdout } = await command(argv);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -139,6 +154,37 @@ describe('the command line', () => {
     const { code, stderr } = await command(['ls', address]);
     expect(code).toBe(2);
     expect(stderr).not.toContain('hush-hush');
+  });
+
+  test('tells why its output cannot be written', async () => {
+    await store('one.txt', 'hello');
+    const stdout = new Writable({
+      write: (_chunk, _encoding, callback) => callback(new Error('no space left')),
+    });
+    const stderr = new PassThrough();
+    const { signal } = new AbortController();
+    const stdin = Readable.from([]);
+    const code = await run(['ls', `${files}/`], { stdin, stdout, stderr, signal });
+    stderr.end();
+    expect([code, await text(stderr)]).toEqual([1, 'nestjs-storages: no space left\n']);
+  });
+
+  test('takes a path for that of a folder where it is about all below it, and creates none to read or delete', async () => {
+    await store('files-of-others', 'hello');
+    const path = `${files}/files`;
+    for (const argv of [
+      ['rm', '-r', path],
+      ['sync', path, pathToFileURL(join(folder, 'to')).href, '--delete'],
+      ['verify', path],
+      ['mv', `${path}/x`, `${files}/y`],
+    ]) {
+      const { code, stderr } = await command(argv);
+      expect({ argv, code }).toEqual({ argv, code: 1 });
+      expect(stderr).toContain('does not exist');
+    }
+    expect((await command(['ls', '-r', `${files}/`])).stdout).toBe('files-of-others\n');
+    await command(['sync', `${files}`, pathToFileURL(join(folder, 'to')).href]);
+    expect((await readdir(folder)).sort()).toEqual(['files', 'storages.json', 'to']);
   });
 
   test('says what each command does, on the standard output', async () => {

@@ -262,7 +262,7 @@ describe('doctor', () => {
       'doctor',
       pathToFileURL(join(folder, 'none', '/')).href,
     ]);
-    expect(stdout).toMatch(/^finding {2}open /);
+    expect(stdout).toMatch(/^finding {2}open .*\n$/);
     expect(code).toBe(3);
     expect(await readdir(folder)).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -28,6 +28,21 @@ describe('the program', () => {
     child.stdout.destroy();
     expect(await closed).toEqual([0, null]);
     expect(await stderr).toBe('');
+  });
+
+  test('does not pass for done when nobody reads what sync tells, and stops', async () => {
+    const source = join(folder, 'source');
+    await mkdir(source);
+    await Promise.all(
+      Array.from({ length: 2000 }, (_, number) => writeFile(join(source, `${number}`), '')),
+    );
+    const [from, to] = [source, join(folder, 'target')].map((path) => pathToFileURL(path).href);
+    const { child, closed, stderr } = start('sync', from!, to!);
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    expect(await closed).toEqual([1, null]);
+    expect(await stderr).toMatch(/^nestjs-storages: Nobody reads .*\n$/);
+    expect((await readdir(join(folder, 'target'))).length).toBeLessThan(2000);
   });
 
   test('undoes on SIGINT what it has begun, and ends with 130', async () => {

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Journal } from '../../lib/command-line/journal.js';
@@ -12,10 +13,9 @@ import { sync } from '../../lib/command-line/sync.js';
 import type { Storage } from '../../lib/core/storage.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
 import { type S3TestServer, startS3Server } from '../../lib/testing/s3-server/index.js';
-import { startAzurite } from '../drivers/azure/azurite.js';
 import { command } from './command.js';
 
-const FILES = 500;
+const FILES = 200;
 
 let folder: string;
 beforeEach(async () => {
@@ -77,24 +77,11 @@ async function contents(storage: Storage): Promise<Map<string, string>> {
 }
 
 describe('sync', () => {
-  test('local → S3 → Azure → local, killed in each leg, ends identical and copies nothing twice', async () => {
-    const s3 = await startS3Server({ defaultChecksum: 'none' });
-    await using azurite = await startAzurite();
-    const storages = {
-      first: disk('first'),
-      s3: onS3(s3),
-      azure: {
-        driver: 'azure' as const,
-        container: 'container',
-        connectionString: azurite.connectionString,
-      },
-      last: disk('last'),
-    };
-    const path = await config(storages);
-    const azure = createStorage('azure', storages.azure);
-    await azure.open();
-    await azure.client.create();
-    const first = createStorage('first', storages.first);
+  // `npm run test:sync` has many more, between all of local disk, S3 and Azure.
+  test('goes on by its journal where it was killed, and sends nothing twice', async () => {
+    await using s3 = await startS3Server({ defaultChecksum: 'none' });
+    const path = await config({ first: disk('first'), s3: onS3(s3) });
+    await using first = createStorage('first', disk('first'));
     await Promise.all(
       Array.from({ length: FILES }, (_, number) =>
         first.put(`${number % 7}/ü ${number}`, `text ${number}`, {
@@ -102,33 +89,19 @@ describe('sync', () => {
         }),
       ),
     );
-
-    for (const [from, to] of [
-      ['first:', 's3:'],
-      ['s3:', 'azure:'],
-      ['azure:', 'last:'],
-    ] as const) {
-      const argv = ['sync', from, to, '--json', '--config', path];
-      argv.push('--journal', join(folder, `${to.slice(0, -1)}.journal`));
-      const before = await copiedUntilKilled(FILES / 2, ...argv);
-      expect(before.size).toBeGreaterThanOrEqual(FILES / 2);
-      const { code, stdout } = await command(argv);
-      const after = stdout
-        .trim()
-        .split('\n')
-        .map((line) => (JSON.parse(line) as { key: string }).key);
-      expect({ code, twice: after.filter((key) => before.has(key)) }).toEqual({
-        code: 0,
-        twice: [],
-      });
-      // A file may have been published, and its line not yet printed, when the kill came.
-      expect(before.size + after.length).toBeGreaterThanOrEqual(FILES - 8);
-      expect(before.size + after.length).toBeLessThanOrEqual(FILES);
-    }
-    const last = createStorage('last', storages.last);
+    const argv = ['sync', 'first:', 's3:', '--json', '--config', path];
+    argv.push('--journal', join(folder, 'journal'));
+    const before = await copiedUntilKilled(FILES / 2, ...argv);
+    expect(before.size).toBeGreaterThanOrEqual(FILES / 2);
+    s3.clearRequests();
+    expect(await command(argv)).toMatchObject({ code: 0 });
+    const sent = s3.requests.filter(({ method }) => method === 'PUT').map(({ key }) => key);
+    expect(sent.filter((key) => before.has(key))).toEqual([]);
+    expect(sent).toHaveLength(new Set(sent).size);
+    // A file may have been published, and its line not yet printed, when the kill came.
+    expect(before.size + sent.length).toBeGreaterThanOrEqual(FILES - 8);
+    await using last = createStorage('s3', onS3(s3));
     expect(await contents(last)).toEqual(await contents(first));
-    await Promise.all([first, last, azure].map((storage) => storage.close()));
-    await s3.close();
   });
 
   test('copies what changed, deletes only when told to, and changes nothing in a dry run', async () => {
@@ -232,7 +205,7 @@ describe('sync', () => {
   test('holds no more in memory the more files there are', async () => {
     setFlagsFromString('--expose-gc');
     const collectGarbage = runInNewContext('gc') as () => void;
-    const FEW = 5_000;
+    const FEW = 2_000;
     const one = createStorage('one', { driver: 'memory' });
     const two = createStorage('two', { driver: 'memory' });
     for (let number = 0; number < 6 * FEW; number++) await one.put(`key ${number}`, 'x');
@@ -258,6 +231,54 @@ describe('sync', () => {
     expect(reported).toBe(6 * FEW);
     expect((heap.at(-1)! - heap[0]!) / (5 * FEW)).toBeLessThan(20);
     await Promise.all([one.close(), two.close()]);
+  });
+
+  test('is refused from a place to itself, or to one within the other', async () => {
+    await using s3 = await startS3Server();
+    const same = { ...onS3(s3), endpoint: s3.endpoint.replace('127.0.0.1', 'localhost') };
+    await using other = await startS3Server();
+    const path = await config({ s3: onS3(s3), same, other: onS3(other), one: disk('one') });
+    const sync = (...argv: string[]) => command(['sync', ...argv, '--config', path]);
+    const one = createStorage('one', disk('one'));
+    await one.put('a/b', 'x');
+    await one.close();
+    await symlink(join(folder, 'one'), join(folder, 'link'));
+    const url = (...names: string[]): string => pathToFileURL(join(folder, ...names)).href;
+    for (const argv of [
+      ['one:', 'one:a/copy'],
+      ['one:a', 'one:', '--delete', '--dry-run'],
+      [url('one'), url('link', 'new')],
+      ['s3:', 's3:backup'],
+      ['s3:a', 'same:', '--delete'],
+      ['s3:a', 'same:a/b'],
+    ]) {
+      const { code, stderr } = await sync(...argv);
+      expect({ argv, code }).toEqual({ argv, code: 2 });
+      expect(stderr).toContain('leads to the other or into it');
+    }
+    expect([...s3.objects('bucket').keys()]).toEqual([]);
+    expect(await sync('one:a', 'one:copy')).toMatchObject({ code: 0, stdout: 'copy b\n' });
+    expect(await sync('one:', 'one:copies', '--prefix', 'a/')).toMatchObject({ code: 0 });
+    expect(await sync('one:', 's3:')).toMatchObject({ code: 0 });
+    expect(await sync('s3:', 'other:copy')).toMatchObject({ code: 0 });
+    expect([...other.objects('bucket').keys()].sort()).toEqual([
+      'copy/a/b',
+      'copy/copies/a/b',
+      'copy/copy/b',
+    ]);
+  });
+
+  test('does not delete everything for a source that has nothing, as one that is spelled wrong', async () => {
+    const path = await config({ one: disk('one'), two: disk('two') });
+    const two = createStorage('two', disk('two'));
+    await two.put('a', 'x');
+    await createStorage('one', disk('one')).put('b/c', 'x');
+    const sync = (from: string) => command(['sync', from, 'two:', '--config', path, '--delete']);
+    const { code, stderr } = await sync('one:bb');
+    expect(code).toBe(2);
+    expect(stderr).toContain('there is no file at the first address');
+    expect((await sync('one:b')).stdout).toBe('delete a\ncopy c\n');
+    await two.close();
   });
 
   test('refuses the journal of another task', async () => {

@@ -7,6 +7,7 @@ export const cat: Command = {
   promise: 'Writes a file to the standard output; --range first-last, counted from 0.',
   synopsis: '<address> [--range 0-99]',
   operands: [1, 1],
+  onlyPrints: true,
   options: {
     range: {
       type: 'string',

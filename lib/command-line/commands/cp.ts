@@ -10,7 +10,7 @@ export const cp: Command = {
   async run(invocation) {
     const { open, operands, signal } = invocation;
     const from = open(operands[0]!);
-    const to = open(operands[1]!, { as: 'target' });
+    const to = open(operands[1]!, 'target');
     const file = isInside(operands[0]!, from, operands[1]!, to)
       ? await from.storage.copy(from.path, to.path, { signal })
       : await transfer(from.storage, from.path, to.storage, to.path, { signal });

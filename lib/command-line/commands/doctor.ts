@@ -1,7 +1,6 @@
 import type { Command } from '../command.js';
 import { examine } from '../doctor/examine.js';
 import { textOf } from '../option-values.js';
-import { folder } from '../place.js';
 
 export const doctor: Command = {
   promise: 'Tries what an app does with a storage, and says what to change.',
@@ -10,11 +9,10 @@ export const doctor: Command = {
   options: {
     origin: { type: 'string', description: 'whose pages are to upload: looks at CORS for them' },
   },
-  async run({ open, operands, values, print, signal }) {
-    const place = open(operands[0]!);
-    const { configuration } = place;
+  async run({ openFolder, operands, values, print, signal }) {
+    const { storage, configuration } = openFolder(operands[0]!);
     const findings = await examine({
-      storage: folder(place),
+      storage,
       bucket: 'bucket' in configuration ? configuration.bucket : undefined,
       origin: textOf(values, 'origin'),
       signal,

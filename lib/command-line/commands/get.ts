@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from '../command.js';
 import { printStored } from '../file-lines.js';
 import { describeProgress } from '../progress-line.js';
+import { UsageError } from '../usage-error.js';
 
 export const get: Command = {
   promise: 'Writes a file to this machine: whole, or not at all.',
@@ -13,6 +14,14 @@ export const get: Command = {
   async run(invocation) {
     const { open, operands, progress, signal } = invocation;
     const [address, target] = operands as [string, string];
+    if (target === '-')
+      throw new UsageError('get writes a file: for the standard output, take cat');
+    const there = await stat(target).catch(() => undefined);
+    if (there?.isDirectory()) {
+      throw new UsageError(
+        `get writes one file, and ${target} is a folder: add the name of the file`,
+      );
+    }
     const { storage, path } = open(address);
     const download = await storage.get(path, {
       signal,

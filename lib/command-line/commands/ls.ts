@@ -5,6 +5,7 @@ export const ls: Command = {
   promise: 'Lists the files whose key starts with the prefix; without -r, like a folder.',
   synopsis: '<address> [-l] [-r]',
   operands: [1, 1],
+  onlyPrints: true,
   options: {
     long: { type: 'boolean', short: 'l', description: 'with size in bytes and time' },
     recursive: SHARED_OPTIONS.recursive,

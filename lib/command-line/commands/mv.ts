@@ -10,8 +10,8 @@ export const mv: Command = {
   operands: [2, 2],
   async run(invocation) {
     const { open, operands, signal } = invocation;
-    const from = open(operands[0]!, { as: 'target' });
-    const to = open(operands[1]!, { as: 'target' });
+    const from = open(operands[0]!);
+    const to = open(operands[1]!, 'target');
     if (isInside(operands[0]!, from, operands[1]!, to)) {
       const file = await from.storage.move(from.path, to.path, { signal });
       await printStored(invocation, file);

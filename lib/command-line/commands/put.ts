@@ -4,6 +4,7 @@ import type { Command } from '../command.js';
 import { printStored } from '../file-lines.js';
 import { SHARED_OPTIONS, textOf } from '../option-values.js';
 import { describeProgress } from '../progress-line.js';
+import { UsageError } from '../usage-error.js';
 
 export const put: Command = {
   promise: 'Stores a file of this machine, or the standard input (-): whole, or not at all.',
@@ -16,10 +17,14 @@ export const put: Command = {
   async run(invocation) {
     const { open, operands, values, stdin, progress, signal } = invocation;
     const [source, address] = operands as [string, string];
-    const { storage, path } = open(address, { as: 'target' });
     const contentType = textOf(values, 'content-type');
+    const found = source === '-' ? undefined : await stat(source);
+    if (found?.isDirectory()) {
+      throw new UsageError(`put stores one file, and ${source} is a folder: take sync`);
+    }
     // Only for the display: a file may grow while it is read.
-    const total = source === '-' ? undefined : (await stat(source)).size || undefined;
+    const total = found?.size || undefined;
+    const { storage, path } = open(address, 'target');
     const body = source === '-' ? stdin : createReadStream(source);
     const file = await storage.put(path, body, {
       signal,

@@ -1,3 +1,4 @@
+import { parse, resolve } from 'node:path';
 import type { Command } from '../command.js';
 import { printFailures } from '../file-lines.js';
 import { SHARED_OPTIONS } from '../option-values.js';
@@ -10,8 +11,9 @@ export const rm: Command = {
   options: { recursive: SHARED_OPTIONS.recursive },
   async run(invocation) {
     const { open, operands, values, print, signal } = invocation;
-    const { storage, path } = open(operands[0]!, { as: 'target' });
-    if (!values['recursive']) {
+    const isFolder = values['recursive'] === true;
+    const { storage, configuration, path } = open(operands[0]!, 'source', { isFolder });
+    if (!isFolder) {
       if (path === '' || path.endsWith('/')) {
         throw new UsageError('rm of a folder or a whole storage needs --recursive');
       }
@@ -19,9 +21,17 @@ export const rm: Command = {
       await print({ deleted: 1 }, path);
       return true;
     }
+    if (configuration.driver === 'local' && path === '' && isFileSystem(configuration.root)) {
+      throw new UsageError('rm does not delete all files of a machine');
+    }
     const { deleted, failed } = await storage.deletePrefix(path, { all: path === '', signal });
     await printFailures(invocation, failed);
     await print({ deleted, failed: failed.length }, `${deleted} deleted, ${failed.length} failed`);
     return failed.length === 0;
   },
 };
+
+/** What is left of an address when the variable in it is not set. */
+function isFileSystem(root: string): boolean {
+  return resolve(root) === parse(resolve(root)).root;
+}

@@ -5,6 +5,7 @@ export const sign: Command = {
   promise: 'Prints a URL that reads a file until it expires, or with --put one that stores it.',
   synopsis: '<address> [--expires 1h] [--put] [--content-type text/plain]',
   operands: [1, 1],
+  onlyPrints: true,
   options: {
     expires: { type: 'string', description: 'lifetime of the URL, such as 1h' },
     put: { type: 'boolean', description: 'a URL that stores a file' },

@@ -4,6 +4,7 @@ export const stat: Command = {
   promise: 'Shows what a file is stored with.',
   synopsis: '<address>',
   operands: [1, 1],
+  onlyPrints: true,
   async run({ open, operands, print, signal }) {
     const { storage, path } = open(operands[0]!);
     const file = await storage.info(path, { signal });

@@ -1,7 +1,6 @@
 import type { Command } from '../command.js';
 import { printFailures } from '../file-lines.js';
 import { SHARED_OPTIONS, textOf } from '../option-values.js';
-import { folder } from '../place.js';
 
 export const sweep: Command = {
   promise: 'Removes uploads that were begun and never ended.',
@@ -12,10 +11,11 @@ export const sweep: Command = {
     'dry-run': SHARED_OPTIONS['dry-run'],
   },
   async run(invocation) {
-    const { open, operands, values, print, signal } = invocation;
+    const { openFolder, operands, values, print, signal } = invocation;
     const olderThan = textOf(values, 'older-than') ?? '1d';
+    const { storage } = openFolder(operands[0]!);
     const dryRun = values['dry-run'] === true;
-    const swept = await folder(open(operands[0]!)).sweep({ olderThan, dryRun, signal });
+    const swept = await storage.sweep({ olderThan, dryRun, signal });
     const action = dryRun ? 'would remove' : 'removed';
     for (const file of swept.staged) {
       await print({ action, ...file }, `${action} staged ${file.name}`);

@@ -1,10 +1,11 @@
 import type { Command } from '../command.js';
 import { Journal } from '../journal.js';
+import { isNested } from '../common-place.js';
 import { concurrencyOf, SHARED_OPTIONS, textOf } from '../option-values.js';
-import { folder } from '../place.js';
 import { parseShare } from '../share.js';
-import { sync as synchronise } from '../sync.js';
+import { hasFiles, sync as synchronise } from '../sync.js';
 import { tally } from '../tally.js';
+import { UsageError } from '../usage-error.js';
 
 export const sync: Command = {
   promise: 'Makes the second storage hold what the first one holds.',
@@ -23,16 +24,27 @@ export const sync: Command = {
     worker: SHARED_OPTIONS.worker,
   },
   async run(invocation) {
-    const { open, operands, values, signal } = invocation;
+    const { openFolder, operands, values, signal } = invocation;
     const [fromAddress, toAddress] = operands as [string, string];
     const dryRun = values['dry-run'] === true;
     const prefix = textOf(values, 'prefix') ?? '';
     const worker = textOf(values, 'worker');
     const scope = { prefix, share: parseShare(worker), signal };
     const concurrency = concurrencyOf(values);
-    const from = folder(open(fromAddress));
-    const to = folder(open(toAddress, { as: dryRun ? 'imagined target' : 'target' }));
     const deletes = values['delete'] === true;
+    const source = openFolder(fromAddress);
+    const target = openFolder(toAddress, dryRun ? 'imagined target' : 'target');
+    const [from, to] = [source.storage, target.storage];
+    if (await isNested(source, target, { prefix, mayWrite: !dryRun, signal })) {
+      throw new UsageError(
+        'sync: one of the addresses leads to the other or into it, which would never end',
+      );
+    }
+    if (deletes && !(await hasFiles(from, scope)) && (await hasFiles(to, scope))) {
+      throw new UsageError(
+        'sync --delete: there is no file at the first address, so all at the second one would be deleted; rm --recursive does that',
+      );
+    }
     const path = dryRun ? undefined : textOf(values, 'journal');
     const task = [
       fromAddress,
@@ -45,16 +57,21 @@ export const sync: Command = {
     let complete = false;
     try {
       const counted = { ...scope, startAfter: journal?.startAfter };
-      const failed = await tally(invocation, from, counted, (report) =>
-        synchronise(from, to, {
-          ...scope,
-          concurrency,
-          dryRun,
-          delete: deletes,
-          checksum: values['checksum'] === true,
-          journal,
-          report,
-        }),
+      const failed = await tally(
+        invocation,
+        from,
+        counted,
+        dryRun ? 'to copy' : 'copied',
+        (report) =>
+          synchronise(from, to, {
+            ...scope,
+            concurrency,
+            dryRun,
+            delete: deletes,
+            checksum: values['checksum'] === true,
+            journal,
+            report,
+          }),
       );
       complete = failed === 0;
     } finally {

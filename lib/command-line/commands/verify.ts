@@ -1,6 +1,5 @@
 import type { Command } from '../command.js';
 import { concurrencyOf, SHARED_OPTIONS, textOf } from '../option-values.js';
-import { folder } from '../place.js';
 import { parseShare } from '../share.js';
 import { verify as compare, verifyChecksums } from '../sync.js';
 import { tally } from '../tally.js';
@@ -15,13 +14,13 @@ export const verify: Command = {
     worker: SHARED_OPTIONS.worker,
   },
   async run(invocation) {
-    const { open, operands, values, signal } = invocation;
-    const from = folder(open(operands[0]!));
-    const to = operands[1] === undefined ? undefined : folder(open(operands[1]));
+    const { openFolder, operands, values, signal } = invocation;
+    const { storage: from } = openFolder(operands[0]!);
+    const to = operands[1] === undefined ? undefined : openFolder(operands[1]).storage;
     const concurrency = concurrencyOf(values);
     const prefix = textOf(values, 'prefix') ?? '';
     const scope = { prefix, share: parseShare(textOf(values, 'worker')), signal };
-    const different = await tally(invocation, from, scope, (report) => {
+    const different = await tally(invocation, from, scope, 'compared', (report) => {
       const options = { ...scope, concurrency, report };
       return to ? compare(from, to, options) : verifyChecksums(from, options);
     });

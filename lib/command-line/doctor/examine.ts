@@ -68,7 +68,7 @@ class Examination {
   async run(): Promise<void> {
     const storage = this.#storage;
     const opened = await this.#attempt('open', () => storage.open());
-    if (!opened) return;
+    if (opened !== true) return;
     const key = this.#key;
     const listed = await this.#attempt('list', async () => {
       await storage.listPage({ ...this.#options, prefix: key, limit: 1 });
