@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createStorage } from '../../lib/drivers/open-storage.js';
+import { startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
 import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
 import { startS3Server, type S3ServerOptions } from '../../lib/testing/s3-server/index.js';
 import { startAzurite } from '../drivers/azure/azurite.js';
+import { until } from '../nest/app-fixture.js';
 import { command } from './command.js';
 
 const ENVIRONMENT = [
@@ -126,6 +128,28 @@ describe('get', () => {
     await succeed('get', local('files/a'), join(folder, 'target'));
     expect(await readFile(join(folder, 'target'), 'utf8')).toBe('hello');
     expect((await readdir(folder)).sort()).toEqual(['files', 'target', part]);
+  });
+});
+
+describe('get, interrupted,', () => {
+  test('leaves nothing of the file, and what was there before', async () => {
+    await using s3 = await startS3();
+    await writeFile(join(folder, 'from'), Buffer.alloc(100_000));
+    await succeed('put', join(folder, 'from'), s3.at('a'));
+    await using proxy = await startFaultProxy({ target: s3.server.endpoint });
+    proxy.fail({ times: Infinity, with: { stallAnswerAt: 1000 } });
+    const address = s3
+      .at('a')
+      .replace(encodeURIComponent(s3.server.endpoint), encodeURIComponent(proxy.endpoint));
+    await writeFile(join(folder, 'to'), 'before');
+    const interrupted = new AbortController();
+    const { signal } = interrupted;
+    const got = command(['get', address, join(folder, 'to')], { signal });
+    await until(async () => (await readdir(folder)).some((name) => name.endsWith('.part')));
+    interrupted.abort();
+    expect(await got).toEqual({ code: 130, stdout: '', stderr: '' });
+    expect((await readdir(folder)).sort()).toEqual(['from', 'to']);
+    expect(await readFile(join(folder, 'to'), 'utf8')).toBe('before');
   });
 });
 
