@@ -40,7 +40,8 @@ export async function isNested(
   options: { prefix: string; mayWrite: boolean; signal: AbortSignal },
 ): Promise<boolean> {
   const { prefix, mayWrite, signal } = options;
-  if (from.storage.driver !== to.storage.driver) return false;
+  // Not that of the storages: an imagined target has another one.
+  if (from.configuration.driver !== to.configuration.driver) return false;
   const roots = await Promise.all([from, to].map(({ configuration }) => rootOf(configuration)));
   const [source, target] = [from, to].map(
     ({ storage }, index) => `${roots[index]}/${storage.prefix}${prefix}`,

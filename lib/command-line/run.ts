@@ -118,7 +118,7 @@ function openAddress({ name, configuration }: Address, as: Purpose): Storage {
     return createStorage(name, configuration);
   // What is not written to is not created, either: a folder that would be is an empty storage.
   return as === 'imagined target' && !existsSync(configuration.root)
-    ? createStorage(name, { driver: 'memory' })
+    ? createStorage(name, { driver: 'memory', prefix: configuration.prefix ?? '' })
     : createStorage(name, { createRoot: false, ...configuration });
 }
 

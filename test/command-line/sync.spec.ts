@@ -248,6 +248,7 @@ describe('sync', () => {
       ['one:', 'one:a/copy'],
       ['one:a', 'one:', '--delete', '--dry-run'],
       [url('one'), url('link', 'new')],
+      [url('one'), url('link', 'new'), '--dry-run'],
       ['s3:', 's3:backup'],
       ['s3:a', 'same:', '--delete'],
       ['s3:a', 'same:a/b'],
