@@ -6,7 +6,7 @@ import {
   StorageError,
   StorageTimeoutError,
 } from './errors.js';
-import { type ParsedRetryOptions, withRetry } from './retry.js';
+import { type ParsedRetryOptions, repeatCall } from './retry.js';
 import { announceCall, type StorageCallEvent } from './storage-events.js';
 import { MAX_TIMER } from './units.js';
 
@@ -147,7 +147,7 @@ export class Operation {
   /** Makes a call that may be repeated, as often as the storage's retry options say. */
   repeat<T>(call: () => Promise<T>): Promise<T> {
     const retry = this.settings.retry();
-    return retry ? withRetry(call, { ...retry, signal: this.signal }) : call();
+    return retry ? repeatCall(call, retry, { signal: this.signal }) : call();
   }
 
   /** The driver has the turn: its deadline starts anew, unless it keeps the time of its requests by itself. */

@@ -1,6 +1,6 @@
 import type { Download } from './download.js';
 import { addErrorContext, StorageAbortedError, StorageError } from './errors.js';
-import { withRetry } from './retry.js';
+import { repeatCall } from './retry.js';
 import type { GetOptions } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
 
@@ -27,8 +27,7 @@ export async function readWhole(
   // `open` is the first to look at the options, which need not be any.
   const signal = options?.signal;
   try {
-    return await withRetry(attempt, {
-      ...view.retry,
+    return await repeatCall(attempt, view.retry, {
       ...(signal && { signal }),
       shouldRetry: (error) =>
         error instanceof StorageError &&

@@ -93,8 +93,26 @@ export async function withRetry<T>(
   options: WithRetryOptions = {},
 ): Promise<T> {
   assertOptions(options);
-  const { signal, shouldRetry = isRetryable, retryAfter = askedDelay, onRetry, ...given } = options;
-  const retry = parseRetryOptions(given);
+  const { signal, shouldRetry, retryAfter, onRetry, ...given } = options;
+  return repeatCall(attempt, parseRetryOptions(given), {
+    ...(signal && { signal }),
+    ...(shouldRetry && { shouldRetry }),
+    ...(retryAfter && { retryAfter }),
+    ...(onRetry && { onRetry }),
+  });
+}
+
+/** As `withRetry`, with options that were parsed before: what calls by the thousand have in common is looked at once. */
+export async function repeatCall<T>(
+  attempt: (attemptNumber: number) => Promise<T>,
+  retry: ParsedRetryOptions,
+  {
+    signal,
+    shouldRetry = isRetryable,
+    retryAfter = askedDelay,
+    onRetry,
+  }: Omit<WithRetryOptions, keyof RetryOptions>,
+): Promise<T> {
   const deadline = performance.now() + retry.totalTimeout;
   for (let number = 1; ; number++) {
     try {

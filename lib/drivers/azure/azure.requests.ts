@@ -1,4 +1,4 @@
-import { withRetry } from '../../core/retry.js';
+import { repeatCall } from '../../core/retry.js';
 import { wasCutShort, withSettledAbort } from '../remote/settled-abort.js';
 import type { AzureContainer } from './azure.client.js';
 import { isRefusal, toStorageError } from './azure.errors.js';
@@ -53,7 +53,7 @@ async function repeat<Output>(
     }
   };
   try {
-    return await withRetry(attempt, { ...settings.retry, maxRetries, signal });
+    return await repeatCall(attempt, { ...settings.retry, maxRetries }, { signal });
   } catch (error) {
     if (uncertain && typeof error === 'object' && error !== null) uncertainFailures.add(error);
     throw error;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { StorageError } from '../../core/errors.js';
 import { StorageConnectionError } from '../../core/errors.js';
-import { withRetry } from '../../core/retry.js';
+import { repeatCall } from '../../core/retry.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import { UNREACHED_CODES } from '../remote/connection-codes.js';
 import { destinationOf, exchange, readAll } from '../remote/http-exchange.js';
@@ -176,7 +176,7 @@ function repeat<Result>(
   signal: AbortSignal,
   attempt: () => Promise<Result>,
 ): Promise<Result> {
-  return withRetry(attempt, { ...settings.retry, signal });
+  return repeatCall(attempt, settings.retry, { signal });
 }
 
 /** One exchange; a token that is not taken any more is renewed once. */

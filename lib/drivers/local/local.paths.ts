@@ -14,7 +14,9 @@ import {
   lstat,
   makeFolder,
   open,
-  readlink,
+  openFileCalls,
+  type OpenFileCalls,
+  readProcLink,
   realpath,
   rmdir,
   stat,
@@ -55,6 +57,7 @@ export class LocalRoot {
     private readonly followInside: boolean,
     private readonly folderPermissions: number,
     private readonly trustsProc: boolean,
+    readonly openFiles: OpenFileCalls,
   ) {
     this.reserved = join(path, RESERVED_FOLDER);
     // What leads to the root is not below it: its own path needs no fence.
@@ -73,6 +76,7 @@ export class LocalRoot {
       follow,
       options.directoryPermissions,
       await tellsTruePaths(path),
+      await openFileCalls(path),
     );
   }
 
@@ -132,7 +136,7 @@ export class LocalRoot {
 
   async locate(descriptor: number, key: string, stats: BigIntStats): Promise<Place> {
     const expected = this.pathOf(key);
-    if (this.trustsProc) return this.#judge(await readlink(procPath(descriptor)), expected);
+    if (this.trustsProc) return this.#judge(readProcLink(procPath(descriptor)), expected);
     try {
       const [real, current] = await Promise.all([
         realpath(this.followInside ? expected : dirname(expected)),
@@ -163,10 +167,10 @@ export class LocalRoot {
     }
     let place: Place | undefined;
     try {
-      place = this.#judge(await readlink(procPath(descriptor)), expected);
-      if (place === 'here') return new OpenFolder(descriptor);
+      place = this.#judge(readProcLink(procPath(descriptor)), expected);
+      if (place === 'here') return new OpenFolder(descriptor, this.openFiles);
     } finally {
-      if (place !== 'here') await close(descriptor);
+      if (place !== 'here') await this.openFiles.close(descriptor);
     }
     return place === 'gone' ? 'missing' : 'link';
   }
@@ -243,7 +247,10 @@ export class LocalRoot {
 }
 
 class OpenFolder implements Folder {
-  constructor(private readonly descriptor: number) {}
+  constructor(
+    private readonly descriptor: number,
+    private readonly calls: OpenFileCalls,
+  ) {}
 
   at(name: string): string {
     return `${procPath(this.descriptor)}/${name}`;
@@ -254,7 +261,7 @@ class OpenFolder implements Folder {
   }
 
   async close(): Promise<void> {
-    await close(this.descriptor);
+    await this.calls.close(this.descriptor);
   }
 }
 
@@ -293,7 +300,9 @@ async function tellsTruePaths(path: string): Promise<boolean> {
   if (process.platform !== 'linux') return false;
   const descriptor = await open(path, O_RDONLY | O_DIRECTORY);
   try {
-    return (await readlink(procPath(descriptor)).catch(() => undefined)) === path;
+    return readProcLink(procPath(descriptor)) === path;
+  } catch {
+    return false;
   } finally {
     await close(descriptor);
   }

@@ -12,7 +12,7 @@ import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver
 import type { StoredFile } from '../../core/stored-file.js';
 import { linkDenied, notRegular, throwIfAborted, toStorageError } from './local.errors.js';
 import { describeFile, type Recorded } from './local.metadata.js';
-import { close, fstat, read } from './local.system-calls.js';
+import { close, read } from './local.system-calls.js';
 import { isAt, type LocalContext } from './local.writes.js';
 
 /** One version of a file, held open. */
@@ -51,7 +51,7 @@ async function findVersion(
     const descriptor = await root.openFile(key);
     let kept = false;
     try {
-      const stats = await fstat(descriptor);
+      const stats = await root.openFiles.fstat(descriptor);
       if (stats.isDirectory()) throw new StorageFileNotFoundError(undefined, { key });
       if (!stats.isFile()) throw notRegular({ key });
       const recorded = await metadata.read(key, stats);
@@ -63,7 +63,7 @@ async function findVersion(
       kept = place === 'here' || (place === 'gone' && recorded !== undefined);
       if (kept) return { descriptor, stats, recorded };
     } finally {
-      if (!kept) await close(descriptor);
+      if (!kept) await root.openFiles.close(descriptor);
     }
   }
   throw new StorageConnectionError('The file is replaced faster than it can be opened', { key });
@@ -75,7 +75,7 @@ export async function readInfo(
   signal: AbortSignal,
 ): Promise<StoredFile> {
   const { descriptor, stats, recorded } = await openVersion(context, key, signal);
-  await close(descriptor);
+  await context.root.openFiles.close(descriptor);
   return describeFile(key, stats, recorded);
 }
 
@@ -103,7 +103,7 @@ export async function readFile(
     }
     return range ? { file, range, body } : { file, body };
   } finally {
-    if (!handedOver) await close(descriptor);
+    if (!handedOver) await context.root.openFiles.close(descriptor);
   }
 }
 

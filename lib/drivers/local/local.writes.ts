@@ -10,15 +10,14 @@ import { describeFile, hashOf, type MetadataFolder, type Recorded } from './loca
 import type { ParsedLocalOptions } from './local.options.js';
 import { nameOf, parentOf, type Folder, type LocalRoot } from './local.paths.js';
 import {
-  close,
   fchmod,
-  fstat,
   fsync,
   futimes,
   hasCode,
   link,
   lstat,
   open,
+  type OpenFileCalls,
   rename,
   stat,
   unlinkIfThere,
@@ -56,7 +55,7 @@ const ATTEMPTS = 100;
 
 /** Writes the whole body into a temporary file. Leaves none behind when it fails. */
 export async function stageBody(
-  { options, temporary }: LocalContext,
+  { options, temporary, root }: LocalContext,
   key: string,
   body: DriverBody,
   signal: AbortSignal,
@@ -68,9 +67,9 @@ export async function stageBody(
   try {
     if (body instanceof Uint8Array) await writeBytes(descriptor, body, signal);
     else await writeStream(descriptor, body, signal);
-    version = await finish(descriptor, options);
+    version = await finish(descriptor, options, root.openFiles);
   } finally {
-    await close(descriptor);
+    await root.openFiles.close(descriptor);
     if (version === undefined) await unlinkIfThere(path);
   }
   return { path, version };
@@ -83,9 +82,10 @@ export async function stageBody(
 export async function finish(
   descriptor: number,
   { permissions, durability }: ParsedLocalOptions,
+  openFiles: OpenFileCalls,
 ): Promise<BigIntStats> {
   await futimes(descriptor, distinctTime());
-  const version = await fstat(descriptor);
+  const version = await openFiles.fstat(descriptor);
   if (Number(version.mode & 0o7777n) !== permissions) await fchmod(descriptor, permissions);
   if (durability === 'full') await fsync(descriptor);
   return version;
