@@ -53,6 +53,7 @@ export {
   OPERATION_START,
   type StorageCallEvent,
 } from './core/storage-events.js';
+export type * from './core/storage-names.js';
 export type { StorageOptions } from './core/storage-options.js';
 export { StagedFile } from './core/staging.js';
 export { Storage } from './core/storage.js';

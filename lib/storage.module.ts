@@ -5,6 +5,7 @@ import { parsePrefix } from './core/key.js';
 import { UploadMemory } from './core/upload-memory.js';
 import type {
   AsyncStorageConfiguration,
+  ByStorageName,
   StorageFeature,
   StorageModuleAsyncOptions,
   StorageModuleOptions,
@@ -105,7 +106,7 @@ export class StorageModule {
    *
    * @throws StorageConfigurationError naming the feature and what is wrong with it
    */
-  static forFeature(features: Record<string, StorageFeature>): DynamicModule {
+  static forFeature(features: ByStorageName<StorageFeature>): DynamicModule {
     const names = Object.keys(features);
     for (const name of names) {
       assertFeature(name, features[name]!);

@@ -8,6 +8,7 @@ import {
 import { StorageConfigurationError } from './core/errors.js';
 import { isDeepStrictEqual } from 'node:util';
 import type { Storage } from './core/storage.js';
+import type { StorageNamed } from './core/storage-names.js';
 import { MAX_TIMER } from './core/units.js';
 import { isStorageRequested } from './missing-storages.js';
 import type { StorageFeature } from './interfaces/storage-module-options.interface.js';
@@ -67,6 +68,7 @@ export class StorageRegistry
   }
 
   /** @throws StorageConfigurationError listing the known names */
+  get<Name extends string>(name: Name): StorageNamed<Name>;
   get(name: string): Storage {
     const registration = this.#registrations.get(name);
     if (registration) return registration.storage;

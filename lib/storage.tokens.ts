@@ -1,3 +1,5 @@
+import type { StorageName } from './core/storage-names.js';
+
 const PREFIX = 'nestjs-storages:';
 // Without the colon, so that it is no storage's name.
 const DEFAULT = 'nestjs-storages(default)';
@@ -7,7 +9,7 @@ const DEFAULT = 'nestjs-storages(default)';
  *
  * @publicApi
  */
-export function getStorageToken(name?: string): string {
+export function getStorageToken(name?: StorageName): string {
   return name === undefined ? DEFAULT : `${PREFIX}${name}`;
 }
 

@@ -58,10 +58,13 @@ export interface Capabilities {
 
 /** Sizes are bytes. */
 export interface StorageLimits {
+  /** Bytes of a file. */
   readonly maxObjectSize: number;
   /** Least size of a part that is not the last. */
   readonly minPartSize: number;
+  /** Bytes of a part. */
   readonly maxPartSize: number;
+  /** Parts of one upload. */
   readonly maxParts: number;
   /** Keys in one `deleteMany` call to the driver. */
   readonly deleteBatch: number;

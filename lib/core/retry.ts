@@ -21,6 +21,7 @@ export interface RetryOptions {
 }
 
 export interface WithRetryOptions extends RetryOptions {
+  /** Ends the waiting and the repeating. */
   signal?: AbortSignal;
   /** Whether an error is worth another attempt. Default: `error.retryable` of a StorageError. */
   shouldRetry?: (error: unknown) => boolean;

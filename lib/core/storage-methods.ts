@@ -22,6 +22,7 @@ export interface PutOptions extends SignalOption, FileAttributes, WriteCondition
   partSize?: ByteSize;
   /** Parts in flight at once. Default: the storage's `concurrency`. */
   concurrency?: number;
+  /** Told how far the upload is; what it throws is ignored. */
   onProgress?: ProgressCallback;
 }
 
@@ -71,6 +72,7 @@ export interface SweepFailure extends DeleteFailure {
 }
 
 export interface GetOptions extends SignalOption, ReadConditions {
+  /** Only these bytes, RFC 9110 §14.1.2. Default: the whole file. */
   range?: RangeOption;
   /**
    * Compares the bytes with the checksum that the file was stored with (`file.checksum`): where they differ, the body fails
@@ -82,6 +84,7 @@ export interface GetOptions extends SignalOption, ReadConditions {
   concurrency?: number;
   /** Bytes of one such range. Default 8 MiB. */
   partSize?: ByteSize;
+  /** Told how far the download is; what it throws is ignored. */
   onProgress?: ProgressCallback;
 }
 
@@ -95,6 +98,7 @@ export interface ListOptions extends SignalOption {
 }
 
 export interface ListPageOptions extends SignalOption {
+  /** What the keys begin with: a plain string. Default: all keys. */
   prefix?: string;
   /** Gathers the keys that go on after it into `prefixes`; `'/'` lists like a folder. */
   delimiter?: string;
@@ -151,12 +155,15 @@ export interface UrlOptions extends SignalOption {
 export interface UploadUrlOptions extends SignalOption {
   /** Default `'PUT'`. */
   method?: 'PUT' | 'POST';
+  /** Seconds, or text such as `'15m'`. Default: the storage's `expiresIn`. */
   expiresIn?: number | string;
+  /** Media type that the client must send, and that the file gets. */
   contentType?: string;
   /** Exact length in bytes. */
   size?: number;
   /** Where the storage has a `maxObjectSize`, that is the most; a backend that cannot enforce it needs `size`. */
   maxSize?: ByteSize;
+  /** Bytes with any other are refused. */
   checksum?: Checksum;
   /** `'*'`: only when nothing is stored under the key. */
   ifNoneMatch?: '*';
@@ -165,6 +172,7 @@ export interface UploadUrlOptions extends SignalOption {
 export interface MultipartOptions extends SignalOption, FileAttributes {
   /** Length of the whole file, where it is known: the part size is chosen so that it fits. */
   size?: number;
+  /** Bytes of each part but the last. Default: by the backend's rules and `size`. */
   partSize?: ByteSize;
 }
 
@@ -181,6 +189,7 @@ export interface PartUrlOptions extends SignalOption {
   expiresIn?: number | string;
   /** Exact length in bytes. */
   size?: number;
+  /** A part with any other is refused. */
   checksum?: Checksum;
 }
 

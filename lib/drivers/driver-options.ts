@@ -33,9 +33,19 @@ export type DriverName = keyof DriverOptionsByName;
 /** One storage as it is configured: a built-in driver by name with its options, or a driver of your own. @publicApi */
 export type StorageConfiguration =
   | {
-      [Name in DriverName]: { driver: Name } & DriverOptionsByName[Name] & StorageOptions;
+      [Name in DriverName]: DriverChoice<Name> & DriverOptionsByName[Name] & StorageOptions;
     }[DriverName]
-  | ({ driver: StorageDriver } & StorageOptions);
+  | (DriverChoice<StorageDriver> & StorageOptions);
+
+interface DriverChoice<Driver> {
+  /** `'memory'`, `'local'`, `'s3'`, `'gcs'`, `'azure'`, or a driver of your own. What else there is depends on it. */
+  driver: Driver;
+}
+
+/** The configuration of a storage that is known to have the driver. @publicApi */
+export type StorageConfigurationOf<Driver extends string> = Driver extends DriverName
+  ? Extract<StorageConfiguration, { driver: Driver }>
+  : StorageConfiguration;
 
 type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 

@@ -1,13 +1,14 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { StorageError, type StorageErrorCode, StorageTimeoutError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
+import type { StorageName } from '../core/storage-names.js';
 import { parseMilliseconds } from '../core/units.js';
 import { toHttpException } from '../storage.exceptions.js';
 import { StorageRegistry } from '../storage.registry.js';
 
 export interface StorageHealthOptions {
   /** Name of the storage. Default: the key of the result. */
-  storage?: string;
+  storage?: StorageName;
   /** Also stores a few bytes where no listing shows them, and removes them. Default false. */
   write?: boolean;
   /**

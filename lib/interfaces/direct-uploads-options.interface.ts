@@ -6,6 +6,7 @@ import type {
 } from '@nestjs/common';
 import type { SigningKey } from '../core/signing-keys.js';
 import type { Storage } from '../core/storage.js';
+import type { StorageName } from '../core/storage-names.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { ByteSize } from '../core/units.js';
 import type { UploadKey } from '../uploads/key-strategies.js';
@@ -88,24 +89,27 @@ export interface DirectUploadsSettings extends StorageRouteSettings {
   /** Default `'/direct-uploads'`. */
   path?: string;
   /** Name of the storage. Default: the default storage. */
-  storage?: string;
+  storage?: StorageName;
   /** Serves the protocol of `@rails/activestorage` at the path. */
   activeStorage?: { path: string };
   /** Serves `@uppy/aws-s3` below the path: Companion's `/s3/…`, and `/sign` for `signRequest`. */
   companion?: { path: string };
   /** Whether `DirectUploads` can be injected in all modules. Default true. */
   isGlobal?: boolean;
+  /** For what is injected, for what guards among the decorators need, and for storages that are not global. */
   imports?: ModuleMetadata['imports'];
 }
 
-/** @publicApi */
+/** What `DirectUploadsModule.forRoot()` takes. @publicApi */
 export interface DirectUploadsOptions<Request = unknown>
   extends DirectUploadsSettings, DirectUploadsBehaviour<Request> {}
 
 /** Paths are static, what is allowed is made when the app starts. @publicApi */
 export interface AsyncDirectUploadsOptions extends DirectUploadsSettings {
+  /** Makes the rest, of what `inject` names. */
   useFactory: (
     ...args: never[]
   ) => DirectUploadsBehaviour<never> | Promise<DirectUploadsBehaviour<never>>;
+  /** Tokens of what `useFactory` is called with, in its order. */
   inject?: (InjectionToken | OptionalFactoryDependency)[];
 }

@@ -4,9 +4,11 @@ import type {
   OptionalFactoryDependency,
   Type,
 } from '@nestjs/common';
+import type { Storage } from '../core/storage.js';
+import type { StorageName, StorageNames } from '../core/storage-names.js';
 import type { ByteSize } from '../core/units.js';
 import type { UploadMemory } from '../core/upload-memory.js';
-import type { StorageConfiguration } from '../drivers/driver-options.js';
+import type { StorageConfiguration, StorageConfigurationOf } from '../drivers/driver-options.js';
 import type {
   AsyncStorageRoutesOptions,
   StorageRoutesOptions,
@@ -15,7 +17,7 @@ import type {
 /** What `forRoot` and `forRootAsync` have in common. */
 export interface StorageModuleSettings {
   /** The storage that `@InjectStorage()` means. Default: the only one, when there is only one. */
-  default?: string;
+  default?: StorageName;
   /** Opens every storage while the app starts, so that a wrong configuration ends the start. Default: on first use. */
   eager?: boolean;
   /** Whether the storages can be injected everywhere. Default true. */
@@ -29,30 +31,66 @@ export interface StorageModuleSettings {
   uploadMemory?: ByteSize | UploadMemory;
 }
 
-/** @publicApi */
+/** One value for each name; for some of `StorageNames`, in an app that has names there. @publicApi */
+export type ByStorageName<Value> = [keyof StorageNames] extends [never]
+  ? Record<string, Value>
+  : { [Name in StorageName]?: Value };
+
+/** The configurations by name, each with the driver that `StorageNames` says, in an app that has names there. @publicApi */
+export type StorageConfigurations = [keyof StorageNames] extends [never]
+  ? Record<string, StorageConfiguration>
+  : { [Name in keyof StorageNames]?: ConfigurationOf<StorageNames[Name]> };
+
+/** As `StorageConfigurations`, with ways to make them. @publicApi */
+export type AsyncStorageConfigurations = [keyof StorageNames] extends [never]
+  ? Record<string, AsyncStorageConfiguration | StorageConfiguration>
+  : {
+      [Name in keyof StorageNames]?:
+        | AsyncStorageConfiguration<ConfigurationOf<StorageNames[Name]>>
+        | ConfigurationOf<StorageNames[Name]>;
+    };
+
+type ConfigurationOf<Named> =
+  Named extends Storage<infer Driver> ? StorageConfigurationOf<Driver> : StorageConfiguration;
+
+/** The storages of the app, as they are known before it starts. @publicApi */
 export interface StorageModuleOptions extends StorageModuleSettings {
-  storages: Record<string, StorageConfiguration>;
+  /** By name: the one to inject them by, and to find them under in messages and logs. */
+  storages: StorageConfigurations;
   /** Serves the signed URLs of the `memory` and `local` storages, which get them by this. Default: no routes. */
   routes?: StorageRoutesOptions;
 }
 
 /** Makes the configurations of storages, for `useClass` and `useExisting`. @publicApi */
-export interface StorageConfigurationFactory {
-  createStorageConfiguration(name: string): StorageConfiguration | Promise<StorageConfiguration>;
+export interface StorageConfigurationFactory<
+  Configuration extends StorageConfiguration = StorageConfiguration,
+> {
+  /** Called once for each storage that names this class, while the app starts. */
+  createStorageConfiguration(name: string): Configuration | Promise<Configuration>;
 }
 
 /** How one storage's configuration is made when the app starts. @publicApi */
-export interface AsyncStorageConfiguration extends Pick<ModuleMetadata, 'imports'> {
-  useFactory?: (...args: never[]) => StorageConfiguration | Promise<StorageConfiguration>;
+export interface AsyncStorageConfiguration<
+  Configuration extends StorageConfiguration = StorageConfiguration,
+> {
+  /** The modules that have what is injected; global ones need not be here. */
+  imports?: ModuleMetadata['imports'];
+  /** Makes the configuration, of what `inject` names. */
+  useFactory?: (...args: never[]) => Configuration | Promise<Configuration>;
+  /** Tokens of what `useFactory` is called with, in its order. */
   inject?: (InjectionToken | OptionalFactoryDependency)[];
-  useClass?: Type<StorageConfigurationFactory>;
-  useExisting?: InjectionToken<StorageConfigurationFactory>;
+  /** A class that makes the configuration, and of which Nest makes an instance for this storage. */
+  useClass?: Type<StorageConfigurationFactory<Configuration>>;
+  /** The token of an instance that is there already. */
+  useExisting?: InjectionToken<StorageConfigurationFactory<Configuration>>;
 }
 
 /** Names are static, configurations are not: tokens exist before any factory runs. @publicApi */
-export interface StorageModuleAsyncOptions
-  extends StorageModuleSettings, Pick<ModuleMetadata, 'imports'> {
-  storages: Record<string, AsyncStorageConfiguration | StorageConfiguration>;
+export interface StorageModuleAsyncOptions extends StorageModuleSettings {
+  /** By name. A configuration that nothing has to make may stand here as it is. */
+  storages: AsyncStorageConfigurations;
+  /** The modules that have what is injected into any of them. */
+  imports?: ModuleMetadata['imports'];
   /** As in `StorageModuleOptions`. */
   routes?: StorageRoutesOptions | AsyncStorageRoutesOptions;
 }
@@ -60,7 +98,7 @@ export interface StorageModuleAsyncOptions
 /** A part of a storage under a name of its own. @publicApi */
 export interface StorageFeature {
   /** The storage that holds the files. Default: the default storage. */
-  storage?: string;
+  storage?: StorageName;
   /** Put before each key, e.g. `'avatars/'`. A plain string: without the `/` it also begins the keys of `'avatars-old/…'`. */
   prefix: string;
   /** Refuses every method that writes. */

@@ -1,5 +1,6 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency } from '@nestjs/common';
 import type { SigningKey } from '../core/signing-keys.js';
+import type { StorageName } from '../core/storage-names.js';
 import type { ServedFileOptions } from '../serving/served-file.js';
 
 /** Where the app serves a storage, and what stands before it. */
@@ -27,7 +28,7 @@ export interface StorageSigningOptions {
   signingKeys?: readonly SigningKey[];
 }
 
-/** @publicApi */
+/** Where the signed URLs of the storages are served. @publicApi */
 export interface StorageRoutesOptions extends StorageRouteSettings, StorageSigningOptions {
   /** Default `'/storage'`. */
   path?: string;
@@ -38,7 +39,9 @@ export interface AsyncStorageRoutesOptions
   extends StorageRouteSettings, Pick<ModuleMetadata, 'imports'> {
   /** Default `'/storage'`. */
   path?: string;
+  /** Makes what signs, of what `inject` names. */
   useFactory: (...args: never[]) => StorageSigningOptions | Promise<StorageSigningOptions>;
+  /** Tokens of what `useFactory` is called with, in its order. */
   inject?: (InjectionToken | OptionalFactoryDependency)[];
 }
 
@@ -53,7 +56,8 @@ export type ServeStorageOptions<Request = unknown> = StorageRouteSettings & {
   /** For what guards among the decorators need, and for storages that are not global. */
   imports?: ModuleMetadata['imports'];
   /** Name of the storage. Default: the default storage. */
-  storage?: string;
+  storage?: StorageName;
+  /** Where the files are, such as `'/files'`: the rest of a request's path is the key. */
   path: string;
   /** How the files are sent. */
   serving?: ServedFileOptions;
@@ -61,11 +65,13 @@ export type ServeStorageOptions<Request = unknown> = StorageRouteSettings & {
     | {
         /** Asked before the storage is, with the very key that the storage is asked for. */
         authorize: AuthorizeRead<Request>;
+        /** Not beside `authorize`. */
         public?: never;
       }
     | {
         /** Everybody may read every file. */
         public: true;
+        /** Not beside `public`. */
         authorize?: never;
       }
   );

@@ -1,6 +1,7 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency } from '@nestjs/common';
 import type { SigningKey } from '../core/signing-keys.js';
 import type { Storage } from '../core/storage.js';
+import type { StorageName } from '../core/storage-names.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { ByteSize } from '../core/units.js';
 import type { StorageRouteSettings } from '../interfaces/storage-routes-options.interface.js';
@@ -81,7 +82,7 @@ export interface TusSettings extends StorageRouteSettings {
   /** Default `'/files'`. */
   path?: string;
   /** Name of the storage. Default: the default storage. */
-  storage?: string;
+  storage?: StorageName;
   /** For what guards among the decorators need, and for storages that are not global. */
   imports?: ModuleMetadata['imports'];
 }
@@ -91,6 +92,8 @@ export interface TusModuleOptions<Request = unknown> extends TusSettings, TusBeh
 
 /** The path is static, what is allowed is made when the app starts. @publicApi */
 export interface TusModuleAsyncOptions extends TusSettings {
+  /** Makes what is allowed, of what `inject` names. */
   useFactory: (...args: never[]) => TusBehaviour<never> | Promise<TusBehaviour<never>>;
+  /** Tokens of what `useFactory` is called with, in its order. */
   inject?: (InjectionToken | OptionalFactoryDependency)[];
 }

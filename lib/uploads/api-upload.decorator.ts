@@ -13,6 +13,7 @@ export interface ApiUploadOptions {
   fields?: Readonly<Record<string, object>>;
   /** Fields that the form must have. */
   required?: readonly string[];
+  /** What the form is for. */
   description?: string;
 }
 

@@ -8,9 +8,13 @@ import { imageRefused } from './upload.exceptions.js';
 export interface ImageLimits {
   /** Width times height: what a decoder will have to hold. */
   maxPixels?: number;
+  /** Pixels. */
   maxWidth?: number;
+  /** Pixels. */
   maxHeight?: number;
+  /** Pixels. */
   minWidth?: number;
+  /** Pixels. */
   minHeight?: number;
 }
 

@@ -2,6 +2,7 @@ import { shown } from '../core/arguments.js';
 import { parseGivenAttributes } from '../core/attributes.js';
 import { StorageInvalidArgumentError } from '../core/errors.js';
 import type { Checksum } from '../core/checksum.js';
+import type { StorageName } from '../core/storage-names.js';
 import { type ByteSize, parseByteSize, parseMilliseconds } from '../core/units.js';
 import { type ImageLimits, parseImageLimits } from './image-limits.js';
 import { isUniqueKey, randomKey, type UploadContentKey, type UploadKey } from './key-strategies.js';
@@ -11,7 +12,7 @@ import type { UploadScan } from './upload-scan.js';
 /** How uploaded files are checked, named and stored. `Request` is the type of the HTTP framework's request. */
 export interface UploadOptions<Request = unknown> {
   /** Name of the storage. Default: the default storage. */
-  storage?: string;
+  storage?: StorageName;
   /**
    * Allowed media types, such as `'image/png'` and `'image/*'`; decided by the file's first bytes. Types that run script,
    * such as `'image/svg+xml'` and `'text/html'`, must be named in full. Default: any.
@@ -55,6 +56,7 @@ export interface UploadOptions<Request = unknown> {
         file: TypedFile,
         request: Request,
       ) => Record<string, string> | Promise<Record<string, string>>);
+  /** What the file is stored with, RFC 9111 §5.2. Default: none. */
   cacheControl?: string;
 }
 

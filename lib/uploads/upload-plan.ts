@@ -1,4 +1,5 @@
 import { assertOptions } from '../core/arguments.js';
+import type { StorageName } from '../core/storage-names.js';
 import { assertCount, parseByteSize, parseMilliseconds } from '../core/units.js';
 import {
   type ParsedUploadOptions,
@@ -41,7 +42,7 @@ export interface FormLimits {
 /** Where and how the files of a field are stored. */
 export interface FieldPlan {
   /** Name of the storage; `undefined` is the default one. */
-  readonly storage: string | undefined;
+  readonly storage: StorageName | undefined;
   readonly options: ParsedUploadOptions;
 }
 
@@ -106,7 +107,7 @@ export function planUploads<Request>(
 }
 
 /** The names of all storages that the plan needs. */
-export function storagesOf({ fields, others }: UploadPlan): Set<string | undefined> {
+export function storagesOf({ fields, others }: UploadPlan): Set<StorageName | undefined> {
   // Where the fields are told one by one, no other file is stored.
   const plans = fields.size > 0 ? [...fields.values()] : [others];
   return new Set(plans.map(({ storage }) => storage));

@@ -23,6 +23,7 @@ type AbortSignalLike = Pick<AbortSignal, 'aborted' | 'addEventListener' | 'remov
  * @publicApi
  */
 export interface AzureStorageOptions {
+  /** Name of the container, which must be there. */
   container: string;
   /** With `AccountKey` or `SharedAccessSignature`, or `UseDevelopmentStorage=true`. */
   connectionString?: string | undefined;
@@ -36,7 +37,9 @@ export interface AzureStorageOptions {
    * Without it that is refused; loopback and private addresses, and names of private networks, are taken as they are. Default false.
    */
   allowInsecureEndpoint?: boolean | undefined;
+  /** Name of the storage account, for `accountKey`, and for `accountUrl` where that is left out. */
   accountName?: string | undefined;
+  /** One of the account's two keys, Base64. Signs requests and URLs. */
   accountKey?: string | undefined;
   /** A shared access signature for the container or the account: the query, with or without `?`. */
   sasToken?: string | undefined;

@@ -28,7 +28,9 @@ export type GcsCredentials = GcsServiceAccountKey | GcsCredentialsFile;
  * @publicApi
  */
 export interface GcsStorageOptions {
+  /** Name of the bucket, which must be there. */
   bucket: string;
+  /** Project of the bucket. Default: that of the credentials. */
   projectId?: string | undefined;
   /** Path of a JSON file with credentials: a service account's key, or the configuration of a workload identity. */
   keyFilename?: string | undefined;

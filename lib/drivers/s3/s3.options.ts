@@ -14,7 +14,9 @@ declare module '../../core/storage-driver.js' {
  * @publicApi
  */
 export interface S3StorageOptions {
+  /** Name of the bucket, which must be there. */
   bucket: string;
+  /** Such as `'eu-central-1'`: requests are signed for it. */
   region?: string | undefined;
   /**
    * Base URL of a service that is not AWS, or of a private endpoint of AWS. `http` or `https`, nothing after the path.
@@ -26,8 +28,11 @@ export interface S3StorageOptions {
    * Without it that is refused; loopback and private addresses, and names of private networks, are taken as they are. Default false.
    */
   allowInsecureEndpoint?: boolean | undefined;
+  /** Together with `secretAccessKey`. */
   accessKeyId?: string | undefined;
+  /** Signs requests and URLs. */
   secretAccessKey?: string | undefined;
+  /** Of temporary credentials. */
   sessionToken?: string | undefined;
   /**
    * Which service this is, so that nothing is sent that it refuses. Default: by the endpoint's host, `'generic'`
