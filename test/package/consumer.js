@@ -17,7 +17,7 @@ export class Consumer {
       name,
       private: true,
       type,
-      dependencies: { 'nestjs-storages': `file:${tarball}`, ...dependencies },
+      dependencies: { ...(tarball && { 'nestjs-storages': `file:${tarball}` }), ...dependencies },
     };
     await consumer.write('package.json', JSON.stringify(manifest));
     return consumer;

@@ -1,18 +1,23 @@
-// `npm run test:package`: the tarball that npm would publish, looked at and installed into apps in folders of their own.
+// `npm run test:package`: the tarball that npm would publish, looked at and installed into apps in folders of their own. `--tarballFolder`:
+// leaves it there.
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import { commonJsApp, esModuleApp } from './nest-apps.js';
+import { buildApp, NEST_11_COMMONJS, NEST_12_ESM, running } from './nest-apps.js';
+import { pack } from './pack.js';
 import { packageFiles } from './package-files.js';
 import { plainNode } from './plain-node.js';
+import { resumableRoundTrip, uploadRoundTrip } from './upload-round-trip.js';
 
 const run = promisify(execFile);
 const repository = join(import.meta.dirname, '../..');
-const { values } = parseArgs({ options: { outputFile: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { outputFile: { type: 'string' }, tarballFolder: { type: 'string' } },
+});
 
 const work = await mkdtemp(join(tmpdir(), 'nestjs-storages-package-'));
 const counts = { numPassedTests: 0, numFailedTests: 0 };
@@ -32,15 +37,9 @@ async function check(name, body) {
   }
 }
 
-async function pack() {
-  await run('npm', ['pack', '--loglevel=error', '--pack-destination', work], { cwd: repository });
-  const name = (await readdir(work)).find((each) => each.endsWith('.tgz'));
-  return join(work, name);
-}
-
 let tarball;
 await check('npm pack builds and packs', async () => {
-  tarball = await pack();
+  tarball = await pack(repository, values.tarballFolder ?? work);
 });
 if (tarball) {
   await check('the tarball holds both builds of every source file, and nothing else', () =>
@@ -60,8 +59,25 @@ if (tarball) {
       cwd: repository,
     }),
   );
-  await commonJsApp(check, { tarball, repository, work });
-  await esModuleApp(check, { tarball, repository, work });
+  for (const app of [NEST_11_COMMONJS, NEST_12_ESM]) {
+    let consumer;
+    await check(`${app.name}: installs and compiles, strict`, async () => {
+      consumer = await buildApp({ tarball, repository, work }, app);
+    });
+    if (!consumer) continue;
+    await check(`${app.name}: the README's example stores, serves and deletes over HTTP`, () =>
+      running(consumer, uploadRoundTrip),
+    );
+    await check(`${app.name}: it does so on Fastify`, () =>
+      running(consumer, uploadRoundTrip, { httpFramework: 'fastify' }),
+    );
+    await check(`${app.name}: nestjs-storages/opentelemetry makes spans of what is stored`, () =>
+      consumer.node('dist/instrumented.js'),
+    );
+    await check(`${app.name}: an upload is resumed by tus`, () =>
+      running(consumer, resumableRoundTrip),
+    );
+  }
   await plainNode(check, { tarball, work });
 }
 await rm(work, { recursive: true, force: true });

@@ -48,8 +48,13 @@ getStorageToken('avatar');
 StorageFileInterceptor('photo', { storage: 'uplaods' });
 // @ts-expect-error misspelt
 ServeStorageModule.register({ path: 'files', public: true, storage: 'uplaods' });
+const tus = {
+  signingKeys: [{ id: 'one', secret: 'a secret of thirty-two bytes and more' }],
+  maxSize: '1gb',
+};
+TusModule.forRoot({ ...tus, storage: 'uploads' });
 // @ts-expect-error misspelt
-TusModule.forRoot({ storage: 'uplaods' });
+TusModule.forRoot({ ...tus, storage: 'uplaods' });
 
 // One module registers some of them; the driver is the one that the names promise.
 StorageModule.forRoot({ storages: { uploads: { driver: 's3', bucket: 'uploads' } } });
