@@ -31,7 +31,7 @@ import { UploadProgress } from './uploads/upload-progress.js';
   ],
   exports: [StorageRegistry, StorageHealthIndicator, UploadProgress],
 })
-export class StorageCoreModule {}
+class StorageCoreModule {}
 
 /**
  * Named storages for the app.

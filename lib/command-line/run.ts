@@ -17,7 +17,7 @@ import type { Purpose } from './place.js';
 import { type Output, ProgressLine } from './progress-line.js';
 import { nearest, UsageError } from './usage-error.js';
 
-export const EXIT = { ok: 0, failed: 1, usage: 2, differences: 3, interrupted: 130 } as const;
+const EXIT = { ok: 0, failed: 1, usage: 2, differences: 3, interrupted: 130 } as const;
 
 /** What a run reads and writes, and what ends it. */
 export interface Surroundings {

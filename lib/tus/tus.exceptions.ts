@@ -66,7 +66,7 @@ export function finalUploadIsWhole(): UploadException {
   );
 }
 
-export function checksumMismatch(): UploadException {
+function checksumMismatch(): UploadException {
   return new UploadException(
     CHECKSUM_MISMATCH,
     'INTEGRITY',

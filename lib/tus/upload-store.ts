@@ -10,7 +10,7 @@ import type { UploadPublication } from './upload-publication.js';
 import type { UploadRecord } from './upload-record.js';
 
 /** What the app offers of the protocol beside its core. */
-export const EXTENSIONS: readonly string[] = [
+const EXTENSIONS: readonly string[] = [
   'creation',
   'creation-with-upload',
   'creation-defer-length',

@@ -62,7 +62,7 @@ function answer(response: Framework, contentType: string, body: string): void {
 }
 
 /** A request that was answered. */
-export interface Exchange {
+interface Exchange {
   readonly path: string;
   readonly range: string | undefined;
   readonly status: number;

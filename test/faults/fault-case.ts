@@ -28,7 +28,7 @@ const OPTIONS = { timeout: 2500, retry: { maxRetries: 2, baseDelay: 20, jitter: 
 const OTHER = 'other';
 
 /** Which of the requests of an operation are struck: the first of them, by its place, and whether all after it are, too. */
-export interface Strike {
+interface Strike {
   readonly after: number;
   readonly always: boolean;
 }

@@ -41,7 +41,7 @@ export interface FaultedOperation {
   run(call: Call): Promise<unknown>;
 }
 
-export interface Call {
+interface Call {
   readonly storage: Storage;
   readonly contents: Contents;
   readonly upload: Upload | undefined;

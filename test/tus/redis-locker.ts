@@ -14,7 +14,7 @@ export interface Redis {
 export const RENEW = `if redis.call('get', KEYS[1]) ~= ARGV[1] then return 'lost' end
 redis.call('pexpire', KEYS[1], ARGV[2])
 return redis.call('getdel', KEYS[2]) and 'wanted' or 'held'`;
-export const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('del', KEYS[1]) end`;
+const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('del', KEYS[1]) end`;
 
 /** The locker of docs/tus.md, with the times as parameters. */
 export function redisLocker(redis: Redis, life = 10_000, pace = 250): TusLocker {

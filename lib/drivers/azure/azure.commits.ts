@@ -30,7 +30,7 @@ export interface WrittenBlob extends BlobDescription {
 }
 
 /** How to recognise a blob that was written although its answer was lost. */
-export type Evidence =
+type Evidence =
   /** Conditional writes, by a token in the metadata: two writers of equal files must not both be told that they have won. */
   | { readonly token: string }
   /** Blobs made of blocks, by the ids of those, which no other upload has. */

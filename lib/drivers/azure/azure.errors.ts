@@ -23,7 +23,7 @@ import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-field
 import { CONNECTION_CODES, UNREACHED_CODES } from '../remote/connection-codes.js';
 
 /** What an error of the SDK tells, read defensively: its shape depends on where it broke. */
-export interface AzureFailure {
+interface AzureFailure {
   /** The service's error code, else the name of the error. */
   readonly name: string;
   readonly message: string;

@@ -130,7 +130,7 @@ async function firstGuess(bucket: GcsBucket, write: Commit): Promise<string> {
 }
 
 /** @throws StoragePreconditionFailedError when something must be there and is not */
-export function expectedOf(current: GcsObject | undefined, conditions: WriteConditions): string {
+function expectedOf(current: GcsObject | undefined, conditions: WriteConditions): string {
   if (!current && conditions.ifMatch !== undefined) throw conditionError(conditions, true);
   return current?.generation ?? ABSENT;
 }

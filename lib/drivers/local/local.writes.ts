@@ -140,7 +140,7 @@ export async function publish(
 }
 
 /** Holds what has to be held while the conditions are judged and the key gets its new version. */
-export function exclusively<T>(
+function exclusively<T>(
   { root, keyLocks, lockFiles }: LocalContext,
   key: string,
   { ifMatch }: WriteConditions,
@@ -196,7 +196,7 @@ export async function place(
 }
 
 /** The regular file at the path, `undefined` when nothing is there. @throws when it is something else */
-export async function fileAt(
+async function fileAt(
   path: string,
   key: string,
   links: boolean,

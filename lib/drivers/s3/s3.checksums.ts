@@ -18,7 +18,7 @@ export type ChecksumInput = Pick<
 >;
 
 /** The announced checksum for the service to compare, where it takes it; core has compared it in any case. */
-export function checksumInput(
+function checksumInput(
   { profile }: Profiled,
   checksum: Checksum | undefined,
 ): ChecksumInput {

@@ -70,7 +70,7 @@ export function parseXml(xml: string): XmlElement {
 }
 
 /** The first child of that name. */
-export function childOf(element: XmlElement, name: string): XmlElement | undefined {
+function childOf(element: XmlElement, name: string): XmlElement | undefined {
   return element.children.find((child) => child.name === name);
 }
 

@@ -11,7 +11,7 @@ const GOOGLE_TOKEN_URLS = [
   'https://oauth2.googleapis.com/token',
   'https://www.googleapis.com/oauth2/v4/token',
 ];
-export const SUBJECT_TOKEN = 'subject-token-of-the-test-server';
+const SUBJECT_TOKEN = 'subject-token-of-the-test-server';
 
 /** RFC 7523 §2.1: an access token for a JWT the service account has signed. */
 export const issueToken: Operation = async (call, service) => {

@@ -14,7 +14,7 @@ export type Authentication =
   | { readonly kind: 'anonymous' };
 
 /** A chunk of which only so many bytes are to be kept. */
-export interface PartialChunk {
+interface PartialChunk {
   readonly persistOnly: number;
   readonly answer: 'reset' | 'incomplete';
 }

@@ -142,7 +142,7 @@ export function preconditionFailed(
   });
 }
 
-export function noSuchKey(key: string): Error {
+function noSuchKey(key: string): Error {
   return s3Error('NoSuchKey', 'The specified key does not exist.', {
     details: { Key: key },
   });

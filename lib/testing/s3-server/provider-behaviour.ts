@@ -22,7 +22,7 @@ export type S3ServerProvider =
   | 'generic';
 
 /** What a provider makes of something that S3 knows: does it, or answers with this code. */
-export type Support = 'honoured' | S3ErrorCode;
+type Support = 'honoured' | S3ErrorCode;
 
 /** The same of a header or parameter, which can also be left out in silence, as if it had not been sent. */
 export type Treatment = Support | 'ignored';

@@ -1,5 +1,5 @@
 /** One line of a listing: an object, or the prefix that stands for several. */
-export type ListEntry =
+type ListEntry =
   | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'prefix'; readonly prefix: string };
 

@@ -114,7 +114,7 @@ export function presignedQuery(
   return { ...query, 'X-Amz-Signature': sign(key, stringToSign(timestamp, scope, canonical)) };
 }
 
-export function toTimestamp(date: Date): string {
+function toTimestamp(date: Date): string {
   return `${date.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
 }
 
