@@ -13,7 +13,12 @@ export {
   type ReadConditions,
   type WriteConditions,
 } from './core/conditions.js';
-export { contentDisposition, type Disposition, safeFileName } from './core/content-disposition.js';
+export {
+  contentDisposition,
+  type Disposition,
+  type NamedDisposition,
+  safeFileName,
+} from './core/content-disposition.js';
 export { Download } from './core/download.js';
 export {
   StorageAbortedError,
@@ -41,8 +46,14 @@ export {
 export type { MultipartPart, MultipartUpload, MultipartUploadInfo } from './core/multipart.js';
 export type { ProgressCallback, ProgressInfo } from './core/progress.js';
 export { type ByteRange, type RangeOption, resolveRange } from './core/range.js';
-export { type RetryOptions, withRetry, type WithRetryOptions } from './core/retry.js';
+export {
+  type ParsedRetryOptions,
+  type RetryOptions,
+  withRetry,
+  type WithRetryOptions,
+} from './core/retry.js';
 export type { SeekableBody, SeekableSource } from './core/seekable-body.js';
+export type { SignedUrlOptions } from './core/signed-url.js';
 export type { SigningKey } from './core/signing-keys.js';
 export type { ParsedAttributes } from './core/attributes.js';
 export type * from './core/storage-driver.js';
@@ -84,6 +95,7 @@ export type * from './interfaces/direct-uploads-options.interface.js';
 export type * from './interfaces/storage-module-options.interface.js';
 export type * from './interfaces/storage-routes-options.interface.js';
 export { ServeStorageModule } from './routes/serve-storage.module.js';
+export type { CachePreset } from './serving/cache-control.js';
 export type { AccelOptions, ServingMode } from './serving/serving-options.js';
 export { ServedFile, type ServedFileOptions } from './serving/served-file.js';
 export { StorageExceptionFilter, toHttpException } from './storage.exceptions.js';
