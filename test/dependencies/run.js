@@ -99,7 +99,7 @@ for (const name of [...shipped, ...peers]) {
     alone: shown(await weightOf([resolve(name, '')])),
     'with all it needs': shown(await weightOf(all)),
     packages: all.size,
-    licences: [...licences].sort().join(', '),
+    licences: [...licences].sort((one, other) => one.localeCompare(other)).join(', '),
   });
 }
 
