@@ -31,7 +31,9 @@ export interface WithRetryOptions extends RetryOptions {
   onRetry?: (error: unknown, attempt: number, delay: number) => void;
 }
 
+/** The same with every default filled in, as drivers get it. */
 export type ParsedRetryOptions = Required<Omit<RetryOptions, 'totalTimeout'>> & {
+  /** Milliseconds; `Infinity` is no limit. */
   totalTimeout: number;
 };
 
