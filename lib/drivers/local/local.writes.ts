@@ -196,11 +196,7 @@ export async function place(
 }
 
 /** The regular file at the path, `undefined` when nothing is there. @throws when it is something else */
-async function fileAt(
-  path: string,
-  key: string,
-  links: boolean,
-): Promise<BigIntStats | undefined> {
+async function fileAt(path: string, key: string, links: boolean): Promise<BigIntStats | undefined> {
   let stats: BigIntStats;
   try {
     stats = await lstat(path);

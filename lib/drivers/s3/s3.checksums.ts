@@ -18,10 +18,7 @@ export type ChecksumInput = Pick<
 >;
 
 /** The announced checksum for the service to compare, where it takes it; core has compared it in any case. */
-function checksumInput(
-  { profile }: Profiled,
-  checksum: Checksum | undefined,
-): ChecksumInput {
+function checksumInput({ profile }: Profiled, checksum: Checksum | undefined): ChecksumInput {
   if (!checksum) return {};
   const { algorithm, value } = checksum;
   if (algorithm === 'md5') return { ContentMD5: value };
