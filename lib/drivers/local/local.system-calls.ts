@@ -78,7 +78,7 @@ export const stat = (path: string): Promise<BigIntStats> =>
 export const lstat = (path: string): Promise<BigIntStats> =>
   call((done) => fs.lstat(path, { bigint: true }, done));
 
-export const fstat = (descriptor: number): Promise<BigIntStats> =>
+const fstat = (descriptor: number): Promise<BigIntStats> =>
   call((done) => fs.fstat(descriptor, { bigint: true }, done));
 
 /**
