@@ -1,0 +1,51 @@
+import 'reflect-metadata';
+import {
+  Controller,
+  Get,
+  Module,
+  Param,
+  ParseFilePipe,
+  Post,
+  UploadedFile,
+  UseInterceptors,
+} from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  InjectStorage,
+  ServedFile,
+  Storage,
+  StorageFileInterceptor,
+  StorageModule,
+  type StoredUpload,
+} from 'nestjs-storages';
+
+@Controller('files')
+class FilesController {
+  constructor(@InjectStorage() private readonly files: Storage) {}
+
+  @Post()
+  @UseInterceptors(StorageFileInterceptor('file'))
+  add(@UploadedFile(new ParseFilePipe()) file: StoredUpload) {
+    return file.stored;
+  }
+
+  @Get()
+  list() {
+    return this.files.listPage({ limit: 100 });
+  }
+
+  @Get(':key')
+  show(@Param('key') key: string) {
+    return new ServedFile(this.files, key);
+  }
+}
+
+@Module({
+  imports: [StorageModule.forRoot({ storages: { files: { driver: 'local', root: 'var/files' } } })],
+  controllers: [FilesController],
+})
+class AppModule {}
+
+export const app = await NestFactory.create(AppModule);
+await app.listen(process.env['PORT'] ?? 3000);
+console.log(`Try: curl -F file=@some.png ${await app.getUrl()}/files`);
