@@ -2,12 +2,15 @@ import { createReadStream } from 'node:fs';
 import { Controller, Get, Header, NotFoundException, Param, StreamableFile } from '@nestjs/common';
 import { config } from './gallery.config.js';
 
-const FOLDER = new URL('../public/', import.meta.url);
-const TYPES = new Map([
-  ['index.html', 'text/html; charset=utf-8'],
-  ['style.css', 'text/css; charset=utf-8'],
-  ['gallery.js', 'text/javascript; charset=utf-8'],
-  ['icon.svg', 'image/svg+xml'],
+const PAGE = new URL('../public/', import.meta.url);
+/** What the pages of all samples share. */
+const LOOK = new URL('../../look/', import.meta.url);
+const ASSETS = new Map([
+  ['index.html', { folder: PAGE, type: 'text/html; charset=utf-8' }],
+  ['style.css', { folder: PAGE, type: 'text/css; charset=utf-8' }],
+  ['gallery.js', { folder: PAGE, type: 'text/javascript; charset=utf-8' }],
+  ['look.css', { folder: LOOK, type: 'text/css; charset=utf-8' }],
+  ['icon.svg', { folder: LOOK, type: 'image/svg+xml' }],
 ]);
 const POLICY = [
   "default-src 'self'",
@@ -36,8 +39,9 @@ export class PageController {
   @Header('Content-Security-Policy', POLICY)
   @Header('X-Content-Type-Options', 'nosniff')
   asset(@Param('name') name: string): StreamableFile {
-    const type = TYPES.get(name);
-    if (!type) throw new NotFoundException();
-    return new StreamableFile(createReadStream(new URL(name, FOLDER)), { type });
+    const asset = ASSETS.get(name);
+    if (!asset) throw new NotFoundException();
+    const { folder, type } = asset;
+    return new StreamableFile(createReadStream(new URL(name, folder)), { type });
   }
 }
