@@ -1,17 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { type Browser, chromium } from 'playwright-core';
-
-const SAMPLES = join(import.meta.dirname, '../../sample');
+import { SampleApp } from './sample-app.js';
 
 let browser: Browser;
-let root: string;
-let child: ChildProcess;
+let app: SampleApp;
 
 beforeAll(async () => {
   browser = await chromium.launch({
@@ -20,39 +13,19 @@ beforeAll(async () => {
   });
 });
 afterAll(() => browser.close());
-afterEach(async () => {
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-  await rm(root, { recursive: true, force: true });
-});
-
-/** The address of the built sample, in a process and with a folder of its own. */
-async function start(sample: string): Promise<string> {
-  root = await mkdtemp(join(tmpdir(), `${sample}-`));
-  child = spawn(process.execPath, [join(SAMPLES, sample, 'dist/main.js')], {
-    env: { ...process.env, NODE_OPTIONS: '', PORT: '0', STORAGE_ROOT: root },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  for await (const line of createInterface(child.stdout!)) {
-    const url = /http:\/\/localhost:\d+/.exec(line)?.[0];
-    if (!url) continue;
-    child.stdout!.resume();
-    return url;
-  }
-  throw new Error(`The sample ${sample} did not start`);
-}
+afterEach(() => app.stop());
 
 test.each(['direct-upload', 'uppy'])(
   'the page of the sample %s uploads a file, pauses and goes on, and cancels',
   async (sample) => {
-    const url = await start(sample);
+    app = await SampleApp.start(sample);
     const page = await browser.newPage();
     const problems: string[] = [];
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on('console', (message) => {
       if (message.type() === 'error') problems.push(message.text());
     });
-    await page.goto(url);
+    await page.goto(app.url);
     // Held at its first part, so that the pause comes before the end.
     let held = 0;
     await page.route('**/storage/**', async (route) => {

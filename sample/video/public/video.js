@@ -1,0 +1,118 @@
+const $ = (id) => document.getElementById(id);
+
+/** The key of the video in the player. */
+let shown;
+
+async function request(path, options) {
+  const response = await fetch(path, options).catch(() => {
+    throw new Error('The server does not answer');
+  });
+  if (response.status === 204) return undefined;
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.message);
+  return answer;
+}
+
+/** Runs what a button asks for, and shows what went wrong. */
+async function attempt(work) {
+  $('problem').textContent = '';
+  await work().catch((error) => ($('problem').textContent = error.message));
+}
+
+function pathOf(key) {
+  return `videos/${encodeURIComponent(key)}`;
+}
+
+async function list() {
+  const videos = await request('videos');
+  $('videos').replaceChildren(...videos.map(row));
+  $('notice').hidden = videos.length > 0;
+}
+
+function row({ key, size, lastModified, metadata }) {
+  const item = $('row').content.firstElementChild.cloneNode(true);
+  const [open, remove] = item.children;
+  const name = metadata.filename ?? key;
+  const date = new Date(lastModified).toLocaleDateString(undefined, { dateStyle: 'medium' });
+  open.firstElementChild.textContent = name;
+  open.lastElementChild.textContent = `${(size / 1024 ** 2).toFixed(1)} MB, ${date}`;
+  if (key === shown) open.ariaCurrent = 'true';
+  open.onclick = () => show(key, name, open);
+  remove.ariaLabel = `Delete ${name}`;
+  remove.onclick = () => attempt(() => removeVideo(key));
+  return item;
+}
+
+function show(key, name, open) {
+  shown = key;
+  for (const other of $('videos').querySelectorAll('[aria-current]')) other.ariaCurrent = null;
+  open.ariaCurrent = 'true';
+  $('player-name').textContent = name;
+  $('video').src = pathOf(key);
+  $('link').replaceChildren();
+  $('player').hidden = false;
+}
+
+async function removeVideo(key) {
+  await request(pathOf(key), { method: 'DELETE' });
+  if (key === shown) {
+    $('video').removeAttribute('src');
+    $('player').hidden = true;
+  }
+  await list();
+}
+
+function makeLink() {
+  return attempt(async () => {
+    const { url, expiresAt } = await request(`${pathOf(shown)}/links`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ lifetime: $('lifetime').value }),
+    });
+    const link = document.createElement('a');
+    link.href = link.textContent = url;
+    $('link').replaceChildren(link, ` works until ${new Date(expiresAt).toLocaleString()}.`);
+  });
+}
+
+/** Not by fetch(), which tells no progress of a body. */
+function send(file) {
+  const body = new FormData();
+  body.append('video', file);
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.upload.onprogress = ({ loaded, total }) =>
+      ($('upload-progress').value = (loaded / total) * 100);
+    request.onload = () =>
+      request.status === 201
+        ? resolve()
+        : reject(new Error(request.response?.message ?? `Refused with ${request.status}`));
+    request.onerror = () => reject(new Error('The connection to the server broke'));
+    request.open('POST', 'videos');
+    request.responseType = 'json';
+    request.send(body);
+  });
+}
+
+$('choose').onclick = () => $('picker').click();
+$('picker').onchange = () =>
+  attempt(async () => {
+    const [file] = $('picker').files;
+    $('upload-name').textContent = file.name;
+    $('upload-progress').value = 0;
+    $('upload').hidden = false;
+    $('choose').disabled = true;
+    try {
+      await send(file);
+      await list();
+    } finally {
+      $('upload').hidden = true;
+      $('choose').disabled = false;
+      $('picker').value = '';
+    }
+  });
+$('link-form').onsubmit = (event) => {
+  event.preventDefault();
+  void makeLink();
+};
+await attempt(list);
