@@ -37,13 +37,13 @@ function row({ key, size, lastModified, metadata }) {
   open.firstElementChild.textContent = name;
   open.lastElementChild.textContent = `${(size / 1024 ** 2).toFixed(1)} MB, ${date}`;
   if (key === shown) open.ariaCurrent = 'true';
-  open.onclick = () => show(key, name, open);
+  open.onclick = () => play(key, name, open);
   remove.ariaLabel = `Delete ${name}`;
   remove.onclick = () => attempt(() => removeVideo(key));
   return item;
 }
 
-function show(key, name, open) {
+function play(key, name, open) {
   shown = key;
   for (const other of $('videos').querySelectorAll('[aria-current]')) other.ariaCurrent = null;
   open.ariaCurrent = 'true';
