@@ -61,6 +61,25 @@ export function breakingStream(bytes: Uint8Array, error?: Error): Readable {
   });
 }
 
+/** A stream that gives its bytes and then nothing more, and never ends. `waiting` resolves when it has come so far. */
+export function stallingStream(bytes: Uint8Array): { body: Readable; waiting: Promise<void> } {
+  let tell: () => void;
+  const waiting = new Promise<void>((resolve) => (tell = resolve));
+  let given = 0;
+  const body = new Readable({
+    read() {
+      if (given >= bytes.byteLength) {
+        tell();
+        return;
+      }
+      const chunk = bytes.subarray(given, given + 65_536);
+      given += chunk.byteLength;
+      this.push(chunk);
+    },
+  });
+  return { body, waiting };
+}
+
 /** A source that gives its bytes and then nothing more, and never ends. `waiting` resolves when it has come so far. */
 export function stallingSource(bytes: Uint8Array): {
   body: AsyncGenerator<Uint8Array>;

@@ -10,8 +10,16 @@ import {
 } from '../../core/errors.js';
 import type { StorageBody } from '../../core/body.js';
 import type { Behaviour } from './behaviour.js';
-import { breakingStream, nodeStream, partSizeOf, someBytes, webStream } from './bodies.js';
-import { assertHolds, assertMissing, rejection } from './expectations.js';
+import {
+  breakingStream,
+  nodeStream,
+  partSizeOf,
+  someBytes,
+  stallingStream,
+  webStream,
+} from './bodies.js';
+import { assertHolds, assertMissing, listKeys, rejection } from './expectations.js';
+import { uploadsUnderWay } from './upload-listing.js';
 
 const BROKEN = 'the source broke';
 
@@ -68,6 +76,45 @@ export const failingBodies: readonly Behaviour[] = [
       }
       await assertHolds(storage, `${folder}old`, 'before');
       await assertMissing(storage, `${folder}new`);
+    },
+  },
+  ...[
+    { what: 'some bytes', size: () => 1000 },
+    { what: 'more than a part', size: (part: number) => part + 65_536 },
+  ].map(({ what, size }): Behaviour => ({
+    name: `rejects a put whose source, awaited after ${what}, is destroyed without an error`,
+    async run(storage, { folder }) {
+      const partSize = partSizeOf(storage);
+      const bytes = someBytes(size(partSize));
+      await storage.put(`${folder}old`, 'before');
+      for (const name of ['old', 'new']) {
+        await destroyWhileAwaited(bytes, (body) => storage.put(folder + name, body, { partSize }));
+      }
+      await assertHolds(storage, `${folder}old`, 'before');
+      await assertMissing(storage, `${folder}new`);
+      if (storage.capabilities.multipartListing) {
+        assert.deepEqual(await uploadsUnderWay(storage, folder), []);
+      }
+    },
+  })),
+  {
+    name: 'rejects a staged file whose source, awaited, is destroyed without an error',
+    async run(storage, { folder }) {
+      const scoped = storage.scope(folder);
+      await destroyWhileAwaited(someBytes(1000), (body) => scoped.stage(body));
+      assert.deepEqual(await listKeys(scoped.staging(), ''), []);
+    },
+  },
+  {
+    name: 'rejects a part whose source, awaited, is destroyed without an error, and can send it again',
+    needs: ({ multipart }) => multipart,
+    async run(storage, { folder }) {
+      const upload = await storage.startMultipartUpload(`${folder}a`);
+      await destroyWhileAwaited(someBytes(1000), (body) => storage.uploadPart(upload, 1, body));
+      assert.deepEqual(await storage.listParts(upload), []);
+      await storage.uploadPart(upload, 1, 'hello');
+      await storage.completeMultipartUpload(upload);
+      await assertHolds(storage, `${folder}a`, 'hello');
     },
   },
   {
@@ -174,6 +221,19 @@ export const failingBodies: readonly Behaviour[] = [
     },
   },
 ];
+
+/** Destroys a source without an error while more of it is awaited: the call rejects by that, not by a timeout. */
+async function destroyWhileAwaited(
+  bytes: Uint8Array,
+  call: (body: Readable) => Promise<unknown>,
+): Promise<void> {
+  const { body, waiting } = stallingStream(bytes);
+  const settled = rejection(call(body), StorageError);
+  await Promise.race([waiting, settled]);
+  body.destroy();
+  const { code } = await settled;
+  assert.notEqual(code, 'TIMEOUT');
+}
 
 async function* throwing(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
