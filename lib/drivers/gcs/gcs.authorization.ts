@@ -1,6 +1,6 @@
 import type { Storage as GcsClient } from '@google-cloud/storage';
 import { StorageTimeoutError } from '../../core/errors.js';
-import { toText } from '../remote/answer-fields.js';
+import { toRecord, toText } from '../remote/answer-fields.js';
 import type { GcsBucket } from './gcs.client.js';
 import { authorizationError } from './gcs.errors.js';
 
@@ -12,7 +12,11 @@ type SdkHeaders = Record<string, string> | Iterable<[string, string]>;
  * time by the SDK, so that a request costs none of its own.
  */
 export class Authorization {
-  constructor(private readonly client: GcsClient) {}
+  /** @param isOwn whether the client is the driver's own, and with it the credential that it makes */
+  constructor(
+    private readonly client: GcsClient,
+    private readonly isOwn: boolean,
+  ) {}
 
   /** Whether the SDK would send a token, too: not to an emulator. */
   get isAnonymous(): boolean {
@@ -21,9 +25,27 @@ export class Authorization {
 
   async headers(): Promise<Record<string, string>> {
     if (this.isAnonymous) return {};
-    const given = (await this.client.authClient.getRequestHeaders()) as SdkHeaders;
+    const { authClient } = this.client;
+    if (this.isOwn && !authClient.cachedCredential) limitExchange(await authClient.getClient());
+    const given = (await authClient.getRequestHeaders()) as SdkHeaders;
     const entries = isIterable(given) ? [...given] : Object.entries(given);
     return Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), value]));
+  }
+
+  /** What asks for tokens, once it is made. */
+  get credential(): object | undefined {
+    return this.client.authClient.cachedCredential ?? undefined;
+  }
+
+  /**
+   * Has the next call make another credential in the place of one whose request hangs: everybody else who needs a token would
+   * wait for the same. Does nothing where the client is not ours, or another one is in its place already.
+   *
+   * @param credential `undefined`: it was made while it was waited for
+   */
+  giveUp(credential: object | undefined): void {
+    if (!this.isOwn || (credential ?? this.credential) !== this.credential) return;
+    this.client.authClient.cachedCredential = null;
   }
 
   /** Lets go of a token that the service does not take any more, unless another one is in its place already. */
@@ -47,18 +69,20 @@ export class Authorization {
  * @throws StorageTimeoutError
  */
 export async function authorizing<Result>(
-  { idleTimeout }: Pick<GcsBucket, 'idleTimeout'>,
+  { idleTimeout, authorization }: Pick<GcsBucket, 'idleTimeout' | 'authorization'>,
   purpose: string,
   signal: AbortSignal,
   call: () => Promise<Result>,
 ): Promise<Result> {
   signal.throwIfAborted();
+  const { credential } = authorization;
   let onAbort: (() => void) | undefined;
   let timer: NodeJS.Timeout | undefined;
   const givenUp = new Promise<never>((_, reject) => {
     onAbort = () => reject(signal.reason as Error);
     signal.addEventListener('abort', onAbort, { once: true });
     timer = setTimeout(() => {
+      authorization.giveUp(credential);
       const silent = `Google did not answer for ${idleTimeout} ms to the credentials ${purpose}`;
       reject(new StorageTimeoutError(silent));
     }, idleTimeout);
@@ -71,6 +95,12 @@ export async function authorizing<Result>(
     clearTimeout(timer);
     if (onAbort) signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** A workload identity exchanges its token over connections that know no timeout, unless it is told to use its others. */
+function limitExchange(credential: object): void {
+  const { stsCredential, transporter } = toRecord(credential);
+  if (stsCredential && transporter) Object.assign(stsCredential, { transporter });
 }
 
 function isIterable(headers: SdkHeaders): headers is Iterable<[string, string]> {

@@ -38,7 +38,7 @@ export async function openBucket(
     client,
     name: options.bucket,
     endpoint: client.apiEndpoint.replace(/\/+$/, ''),
-    authorization: new Authorization(client),
+    authorization: new Authorization(client, options.client === undefined),
     agents,
     settings,
     pool: poolOf(settings.uploadMemory),

@@ -254,6 +254,46 @@ describe('a token service that is silent', () => {
     await driver.close();
   });
 
+  test.each(['auth.subjectToken', 'auth.exchange', 'auth.generateAccessToken'] as const)(
+    'does not hold up the calls of a workload identity that come when it answers again (%s)',
+    async (operation) => {
+      await using gcs = await openGcs();
+      await gcs.driver.put('key', Buffer.from('x'), putOptions());
+      const driver = await openDriver(gcs.server, {
+        apiEndpoint: gcs.server.endpoint,
+        credentials: gcs.server.workloadIdentity as never,
+        timeout: 300,
+        retry: { maxRetries: 0 },
+      });
+      gcs.server.fail({ operation, with: 'stall' });
+      await expect(driver.info('key', { signal })).rejects.toThrow(StorageTimeoutError);
+      expect((await driver.info('key', { signal })).size).toBe(1);
+      await driver.close();
+    },
+  );
+
+  test('does not hold up calls in the name of another account that come when it answers again', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', Buffer.from('x'), putOptions());
+    const { workloadIdentity, endpoint } = gcs.server;
+    const { service_account_impersonation_url, ...source_credentials } = workloadIdentity;
+    const driver = await openDriver(gcs.server, {
+      apiEndpoint: endpoint,
+      credentials: {
+        type: 'impersonated_service_account',
+        service_account_impersonation_url,
+        source_credentials,
+        endpoint,
+      } as never,
+      timeout: 300,
+      retry: { maxRetries: 0 },
+    });
+    gcs.server.fail({ operation: 'auth.exchange', with: 'stall' });
+    await expect(driver.info('key', { signal })).rejects.toThrow(StorageTimeoutError);
+    expect((await driver.info('key', { signal })).size).toBe(1);
+    await driver.close();
+  });
+
   test('is waited for when it is to sign, too', async () => {
     await using gcs = await openGcs();
     const { credentials: _, ...options } = gcs.server.clientOptions;
