@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startGcsServer, type GcsFaultEffect } from '../../lib/testing/gcs-server/index.js';
 import { startS3Server, type S3FaultEffect } from '../../lib/testing/s3-server/index.js';
+import type { Fault } from '../../lib/testing/servers/faults.js';
 
 const folder = process.argv[2]!;
 const s3 = await startS3Server({ buckets: ['files'], storeOnDisk: join(folder, 's3') });
@@ -41,12 +42,18 @@ process.send!({
 });
 process.once('disconnect', () => process.exit());
 process.channel!.unref();
+// One at a time: faults that come faster than calls can get over them would leave no call that succeeds.
+const faults: { s3?: Fault; gcs?: Fault } = {};
 for (;;) {
   await sleep(randomInt(400));
-  s3.fail({ operation: '*', after: randomInt(5), with: S3_FAULTS[randomInt(S3_FAULTS.length)]! });
-  gcs.fail({
-    operation: '*',
-    after: randomInt(5),
-    with: GCS_FAULTS[randomInt(GCS_FAULTS.length)]!,
-  });
+  const after = randomInt(5);
+  if (faults.s3?.hits !== 0) {
+    faults.s3?.clear();
+    faults.s3 = s3.fail({ operation: '*', after, with: S3_FAULTS[randomInt(S3_FAULTS.length)]! });
+  }
+  if (faults.gcs?.hits !== 0) {
+    faults.gcs?.clear();
+    const effect = GCS_FAULTS[randomInt(GCS_FAULTS.length)]!;
+    faults.gcs = gcs.fail({ operation: '*', after, with: effect });
+  }
 }

@@ -23,6 +23,8 @@ const WORKERS = 4;
  * buffers for the next upload.
  */
 const ALLOWED = { heap: 8 * MiB, external: 32 * MiB, descriptors: 8, sockets: 8 };
+/** Samples in which at least one call of each storage succeeds. */
+const STUCK_AFTER = 5;
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' } } });
 const duration = Number(values.minutes) * 60_000;
 
@@ -43,6 +45,8 @@ const storages: Storage[] = [
 const UNEXPECTED = new Set(['CONFIGURATION', 'INVALID_ARGUMENT', 'UNSUPPORTED', 'CLOSED']);
 const problems: string[] = await loads();
 const calls = { succeeded: 0, failed: 0 };
+/** Names of the storages of which a call succeeded lately. */
+const working = new Set<string>();
 const codes: Record<string, number> = {};
 const end = performance.now() + duration;
 
@@ -132,6 +136,7 @@ async function work(storage: Storage): Promise<void> {
     try {
       await CALLS[randomInt(CALLS.length)]!(storage, `shared/${randomInt(30)}`);
       calls.succeeded++;
+      working.add(storage.name);
     } catch (error) {
       calls.failed++;
       if (!isExpected(error))
@@ -187,6 +192,11 @@ const sampling = (async () => {
     await sleep(every);
     const sample = held();
     samples.push(sample);
+    if (line % STUCK_AFTER === STUCK_AFTER - 1) {
+      const stuck = storages.filter(({ name }) => !working.has(name));
+      problems.push(...stuck.map(({ name }) => `${name}: no call succeeds any more`));
+      working.clear();
+    }
     const minutes = ((duration - (end - performance.now())) / 60_000).toFixed(1);
     if (line % 3 === 0) console.log(`${minutes} min · ${calls.succeeded} calls · ${shown(sample)}`);
   }
