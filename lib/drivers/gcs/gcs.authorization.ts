@@ -1,6 +1,6 @@
 import type { Storage as GcsClient } from '@google-cloud/storage';
-import { StorageTimeoutError } from '../../core/errors.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
+import { waitForCredentials } from '../remote/credential-wait.js';
 import type { GcsBucket } from './gcs.client.js';
 import { authorizationError } from './gcs.errors.js';
 
@@ -62,8 +62,7 @@ export class Authorization {
 }
 
 /**
- * What the SDK does about credentials and signatures follows no signal, and may hang for as long as its service is silent: the
- * wait for it ends with the signal and with the idle time.
+ * Waits for what the SDK does about credentials and signatures, and gives the credential up that hangs.
  *
  * @param purpose of the credentials: `'for the bucket'`
  * @throws StorageTimeoutError
@@ -74,26 +73,12 @@ export async function authorizing<Result>(
   signal: AbortSignal,
   call: () => Promise<Result>,
 ): Promise<Result> {
-  signal.throwIfAborted();
   const { credential } = authorization;
-  let onAbort: (() => void) | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const givenUp = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-    timer = setTimeout(() => {
-      authorization.giveUp(credential);
-      const silent = `Google did not answer for ${idleTimeout} ms to the credentials ${purpose}`;
-      reject(new StorageTimeoutError(silent));
-    }, idleTimeout);
-  });
+  const giveUp = (): void => authorization.giveUp(credential);
   try {
-    return await Promise.race([call(), givenUp]);
+    return await waitForCredentials(idleTimeout, purpose, signal, call, giveUp);
   } catch (error) {
     throw signal.aborted ? signal.reason : authorizationError(error, purpose);
-  } finally {
-    clearTimeout(timer);
-    if (onAbort) signal.removeEventListener('abort', onAbort);
   }
 }
 

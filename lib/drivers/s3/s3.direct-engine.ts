@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { type ParsedRetryOptions, withRetry } from '../../core/retry.js';
 import { retryAfterOf, toNumber, toRecord } from '../remote/answer-fields.js';
+import { waitForCredentials } from '../remote/credential-wait.js';
 import { exchange, type HttpConnections, readAll } from '../remote/http-exchange.js';
 import type { S3Call } from './s3.call.js';
 import {
@@ -62,13 +63,13 @@ export class DirectEngine implements S3Engine {
     const operation = directOperation(call.command);
     const request = operation?.request(call.command.input as Record<string, unknown>);
     if (!operation || !request) return rest.send(call, options);
-    const address = await this.#locate();
+    const address = await this.#authorizing(options.signal, () => this.#locate());
     if (!address) return rest.send(call, options);
     call.change(request.headers, request.body);
     const attempt = async (): Promise<object> => {
       options.signal.throwIfAborted();
       try {
-        return await this.#attempt(call, operation, request, address, options.cut);
+        return await this.#attempt(call, operation, request, address, options);
       } catch (error) {
         options.onFailure(error);
         throw error;
@@ -83,7 +84,7 @@ export class DirectEngine implements S3Engine {
     operation: DirectOperation,
     request: DirectRequest,
     address: BucketAddress,
-    cut: AbortSignal,
+    { signal, cut }: Pick<EngineOptions, 'signal' | 'cut'>,
   ): Promise<object> {
     const { client, connections } = this.options;
     const { method, key, query, body } = request;
@@ -96,7 +97,7 @@ export class DirectEngine implements S3Engine {
       ...(body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }),
       'x-amz-content-sha256': unsigned ? 'UNSIGNED-PAYLOAD' : payloadHash(body),
     };
-    const identity = await client.config.credentials();
+    const identity = await this.#authorizing(signal, () => client.config.credentials());
     const now = new Date(Date.now() + client.config.systemClockOffset);
     const signature = address.signer.sign({ method, path, query, headers }, identity, now);
     const answer = await exchange(
@@ -144,6 +145,11 @@ export class DirectEngine implements S3Engine {
     if (Math.abs(Date.now() + config.systemClockOffset - told) < MAX_SKEW) return;
     config.systemClockOffset = told - Date.now();
     skewed.add(error);
+  }
+
+  #authorizing<Result>(signal: AbortSignal, call: () => Promise<Result>): Promise<Result> {
+    const { idleTimeout } = this.options.connections;
+    return waitForCredentials(idleTimeout, 'for the bucket', signal, call);
   }
 
   #locate(): Promise<BucketAddress | undefined> {
