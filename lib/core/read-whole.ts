@@ -1,22 +1,39 @@
 import type { Download } from './download.js';
-import { addErrorContext, StorageAbortedError, StorageError } from './errors.js';
+import {
+  addErrorContext,
+  StorageAbortedError,
+  StorageError,
+  StorageTimeoutError,
+} from './errors.js';
 import { repeatCall } from './retry.js';
 import type { GetOptions } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
 
 /**
  * Reads a file to its end, and anew when its body breaks off: nobody has seen a byte of it yet. To open it is not repeated here,
- * since that has been. Nor is a read whose progress is told, which would fall back.
+ * since that has been. Nor is a read whose progress is told, which would fall back. The storage's `totalTimeout` is that of all attempts
+ * together.
  */
 export async function readWhole(
   view: StorageView,
   key: string,
   options: GetOptions,
-  open: () => Promise<Download>,
+  open: (signal: AbortSignal | undefined) => Promise<Download>,
 ): Promise<Buffer> {
+  const { totalTimeout } = view;
+  // `open` is the first to look at the options, which need not be any, and refuses what is wrong.
+  const given = options?.signal;
+  const isRight = options && (given === undefined || given instanceof AbortSignal);
+  const deadline = new AbortController();
+  let signal = given;
+  let timer: NodeJS.Timeout | undefined;
+  if (totalTimeout !== undefined && isRight) {
+    signal = AbortSignal.any(given ? [given, deadline.signal] : [deadline.signal]);
+    timer = setTimeout(() => deadline.abort(), totalTimeout);
+  }
   const brokenOff = new WeakSet<object>();
   const attempt = async (): Promise<Buffer> => {
-    const download = await open();
+    const download = await open(signal);
     try {
       return await download.bytes();
     } catch (error) {
@@ -24,8 +41,6 @@ export async function readWhole(
       throw error;
     }
   };
-  // `open` is the first to look at the options, which need not be any.
-  const signal = options?.signal;
   try {
     return await repeatCall(attempt, view.retry, {
       ...(signal && { signal }),
@@ -38,6 +53,12 @@ export async function readWhole(
   } catch (error) {
     if (!(error instanceof StorageAbortedError)) throw error;
     const { name: storage, driverName: driver } = view;
-    throw addErrorContext(error, { storage, driver, operation: 'get', key });
+    const isLate = deadline.signal.aborted && !given?.aborted;
+    const reason = isLate
+      ? new StorageTimeoutError(`The call took longer than ${totalTimeout} ms`)
+      : error;
+    throw addErrorContext(reason, { storage, driver, operation: 'get', key });
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -110,6 +110,11 @@ export class StorageView {
     return this.shared.options.retry;
   }
 
+  /** Milliseconds. */
+  get totalTimeout(): number | undefined {
+    return this.shared.options.totalTimeout;
+  }
+
   /** Requests of one call in flight at once. */
   get concurrency(): number {
     return this.shared.options.concurrency;

@@ -240,7 +240,12 @@ export class Storage<Name extends string = string> {
 
   /** The whole file in memory; read anew when it breaks off, by the storage's `retry`, but with `onProgress`. @throws as `get` */
   async getBytes(key: string, options: GetOptions = {}): Promise<Buffer> {
-    return readWhole(this.#view, key, options, () => this.get(key, options));
+    return readWhole(this.#view, key, options, (signal) =>
+      this.get(
+        key,
+        signal === options?.signal ? options : { ...options, ...(signal && { signal }) },
+      ),
+    );
   }
 
   /** What is stored under the key, without its bytes. @throws StorageFileNotFoundError */

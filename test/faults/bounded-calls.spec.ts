@@ -63,4 +63,19 @@ describe.each(Object.entries(FAULTED_BACKENDS))('calls to %s', (_name, start) =>
     proxy.clearFaults();
     await proxy.until(({ inFlight }) => inFlight === 0);
   });
+
+  it('end by totalTimeout, though a body that is too slow could be read anew', async () => {
+    await using faulted = await openFaulted(backend, 'anew/', {
+      totalTimeout: 300,
+      retry: { maxRetries: Infinity, baseDelay: 0 },
+    });
+    const { storage, direct, proxy } = faulted;
+    await direct.put('key', Buffer.alloc(100_000));
+    proxy.fail({ times: Infinity, with: { bytesPerSecond: 1000 } });
+    await expect(storage.getBytes('key')).rejects.toMatchObject({
+      code: 'TIMEOUT',
+      operation: 'get',
+      message: expect.stringContaining('300 ms') as string,
+    });
+  });
 });
