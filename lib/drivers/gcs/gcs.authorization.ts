@@ -76,7 +76,7 @@ export async function authorizing<Result>(
   const { credential } = authorization;
   const giveUp = (): void => authorization.giveUp(credential);
   try {
-    return await waitForCredentials(idleTimeout, purpose, signal, call, giveUp);
+    return await waitForCredentials(idleTimeout, purpose, signal, call, { onTimeout: giveUp });
   } catch (error) {
     throw signal.aborted ? signal.reason : authorizationError(error, purpose);
   }

@@ -92,7 +92,7 @@ function createClient(
     requestHandler: { httpAgent, httpsAgent, socketTimeout: idleTimeout },
   };
   const client = new S3Client(config);
-  const sdk = new SdkEngine(client);
+  const sdk = new SdkEngine(client, idleTimeout);
   return {
     client,
     engine:

@@ -63,7 +63,7 @@ export class DirectEngine implements S3Engine {
     const operation = directOperation(call.command);
     const request = operation?.request(call.command.input as Record<string, unknown>);
     if (!operation || !request) return rest.send(call, options);
-    const address = await this.#authorizing(options.signal, () => this.#locate());
+    const address = await this.#locate(options.signal);
     if (!address) return rest.send(call, options);
     call.change(request.headers, request.body);
     const attempt = async (): Promise<object> => {
@@ -152,12 +152,15 @@ export class DirectEngine implements S3Engine {
     return waitForCredentials(idleTimeout, 'for the bucket', signal, call);
   }
 
-  #locate(): Promise<BucketAddress | undefined> {
-    this.#address ??= locate(this.options).catch((error: unknown) => {
-      this.#address = undefined;
+  async #locate(signal: AbortSignal): Promise<BucketAddress | undefined> {
+    const address = (this.#address ??= locate(this.options));
+    try {
+      return await this.#authorizing(signal, () => address);
+    } catch (error) {
+      // Nor does the next one wait for credentials that do not come.
+      if (this.#address === address) this.#address = undefined;
       throw error;
-    });
-    return this.#address;
+    }
   }
 }
 

@@ -25,6 +25,7 @@ import type {
   UploadUrl,
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { waitForCredentials } from '../remote/credential-wait.js';
 import { BodyFailure } from '../remote/body-failure.js';
 import { capabilitiesOf } from './s3.capabilities.js';
 import { openBucket, type S3Bucket } from './s3.client.js';
@@ -96,11 +97,11 @@ class S3Driver implements StorageDriver<S3Client> {
   }
 
   url(key: string, options: DriverUrlOptions): Promise<string> {
-    return this.#run(options, () => url(this.#bucket, key, options));
+    return this.#sign(options, () => url(this.#bucket, key, options));
   }
 
   uploadUrl(key: string, options: DriverUploadUrlOptions): Promise<UploadUrl> {
-    return this.#run(options, () => uploadUrl(this.#bucket, key, options));
+    return this.#sign(options, () => uploadUrl(this.#bucket, key, options));
   }
 
   startMultipartUpload(key: string, options: DriverMultipartOptions): Promise<string> {
@@ -121,7 +122,7 @@ class S3Driver implements StorageDriver<S3Client> {
     partNumber: number,
     options: DriverPartUrlOptions,
   ): Promise<UploadUrl> {
-    return this.#run(options, () => uploadPartUrl(this.#bucket, upload, partNumber, options));
+    return this.#sign(options, () => uploadPartUrl(this.#bucket, upload, partNumber, options));
   }
 
   listParts(upload: DriverUpload, options: DriverOptions): Promise<MultipartPart[]> {
@@ -160,6 +161,14 @@ class S3Driver implements StorageDriver<S3Client> {
     } catch (error) {
       throw this.#failure(error, signal);
     }
+  }
+
+  /** Signs, for which nothing is asked but the credentials. */
+  #sign<Result>(options: DriverOptions, call: () => Promise<Result>): Promise<Result> {
+    const { idleTimeout } = this.#bucket;
+    return this.#run(options, () =>
+      waitForCredentials(idleTimeout, 'for the bucket', options.signal, call),
+    );
   }
 
   #failure(thrown: unknown, signal: AbortSignal): unknown {

@@ -1,4 +1,5 @@
 import type { S3Client, ServiceInputTypes, ServiceOutputTypes } from '@aws-sdk/client-s3';
+import { waitForCredentials } from '../remote/credential-wait.js';
 import type { S3Call, S3Command, WireAnswer } from './s3.call.js';
 import type { EngineOptions, S3Engine } from './s3.requests.js';
 import { callSignal } from './s3.retry.js';
@@ -15,7 +16,11 @@ interface WireRequest {
 
 /** Sends calls through the stack of the SDK's client, which also repeats them. */
 export class SdkEngine implements S3Engine {
-  constructor(private readonly client: S3Client) {}
+  /** @param idleTimeout milliseconds for which credentials are awaited; on a client that was given, as long as it likes */
+  constructor(
+    private readonly client: S3Client,
+    private readonly idleTimeout?: number,
+  ) {}
 
   send<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
     call: S3Call<Input, Output>,
@@ -23,8 +28,15 @@ export class SdkEngine implements S3Engine {
   ): Promise<Output> {
     const { signal, cut } = options;
     const command = sdkCommand(call);
-    followAttempts(command, options);
-    return callSignal.run(signal, () => this.client.send(command, { abortSignal: cut }));
+    let isUnderWay = false;
+    followAttempts(command, options, () => (isUnderWay = true));
+    return waitForCredentials(
+      this.idleTimeout,
+      'for the bucket',
+      signal,
+      () => callSignal.run(signal, () => this.client.send(command, { abortSignal: cut })),
+      { isUnderWay: () => isUnderWay },
+    );
   }
 }
 
@@ -64,9 +76,13 @@ export function sdkCommand<Input extends ServiceInputTypes, Output extends Servi
 function followAttempts<Input extends ServiceInputTypes, Output extends ServiceOutputTypes>(
   { middlewareStack }: S3Command<Input, Output>,
   { signal, cut, isWatched, onFailure }: EngineOptions,
+  onAttempt: () => void,
 ): void {
   middlewareStack.add(
     (next) => async (args) => {
+      // The wait for the credentials may have been given up.
+      signal.throwIfAborted();
+      onAttempt();
       try {
         return await next(args);
       } catch (error) {

@@ -1,0 +1,64 @@
+import { S3Client } from '@aws-sdk/client-s3';
+import { StorageAbortedError, StorageTimeoutError } from '../../../lib/core/errors.js';
+import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { chunks, openDriver, openS3, PART, putOptions } from './open-s3.js';
+
+/** Credentials that never come, and a promise of the moment at which they are asked for. */
+function silentCredentials() {
+  let ask = (): void => {};
+  const asked = new Promise<void>((resolve) => (ask = resolve));
+  const credentials = (): Promise<never> => {
+    ask();
+    return new Promise(() => {});
+  };
+  return { asked, credentials };
+}
+
+type Call = (driver: StorageDriver, signal: AbortSignal) => Promise<unknown>;
+
+const CALLS: Record<string, Call> = {
+  info: (driver, signal) => driver.info('key', { signal }),
+  put: (driver, signal) => driver.put('key', Buffer.from('new'), putOptions({ signal })),
+  'put in parts': (driver, signal) =>
+    driver.put('key', chunks(Buffer.alloc(2 * PART)), putOptions({ signal })),
+  copy: (driver, signal) => driver.copy('key', 'other', { signal }),
+  url: (driver, signal) => driver.url('key', { signal, expiresIn: 60 }),
+  'uploadUrl by POST': (driver, signal) =>
+    driver.uploadUrl('key', { signal, expiresIn: 60, method: 'POST' }),
+};
+
+describe.each(['direct', 'sdk', 'of a client that was given'])('credentials, %s', (engine) => {
+  test.each(Object.entries(CALLS))(
+    'that do not come hold up no abort of %s',
+    async (_name, call) => {
+      await using s3 = await openS3();
+      const { asked, credentials } = silentCredentials();
+      const { endpoint, region } = s3.server;
+      const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials });
+      const driver =
+        engine === 'direct' || engine === 'sdk'
+          ? await openDriver(s3.server, { engine })
+          : await openDriver(s3.server, { client });
+      driver.client.config.credentials = client.config.credentials;
+      const abort = new AbortController();
+      const calling = call(driver, abort.signal);
+      await asked;
+      abort.abort();
+      await expect(calling).rejects.toBeInstanceOf(StorageAbortedError);
+      expect(s3.server.requests).toEqual([]);
+      client.destroy();
+      await driver.close();
+    },
+  );
+});
+
+test.each(['direct', 'sdk'] as const)('credentials are given up in time, %s', async (engine) => {
+  await using s3 = await openS3({ engine, timeout: 50, retry: { maxRetries: 0 } });
+  const working = s3.driver.client.config.credentials;
+  const { signal } = new AbortController();
+  s3.driver.client.config.credentials = silentCredentials().credentials as typeof working;
+  await expect(s3.driver.info('key', { signal })).rejects.toBeInstanceOf(StorageTimeoutError);
+  await expect(CALLS['url']!(s3.driver, signal)).rejects.toBeInstanceOf(StorageTimeoutError);
+  s3.driver.client.config.credentials = working;
+  await s3.driver.put('key', Buffer.from('new'), putOptions({ signal }));
+});
