@@ -8,6 +8,7 @@ import type { DriverSettings } from '../../core/storage-driver.js';
 import { type BufferPool, poolOf } from '../remote/buffer-pool.js';
 import { assertEndpoint } from '../remote/endpoint-check.js';
 import { openAgents } from '../remote/connecting-agents.js';
+import { waitForCredentials } from '../remote/credential-wait.js';
 import { accountUrlOf, assertOptions } from './azure.option-checks.js';
 import type { AzureStorageOptions, AzureTokenCredential } from './azure.options.js';
 import { openTransport } from './azure.transport.js';
@@ -47,9 +48,10 @@ export async function openContainer(
     agents.httpAgent.destroy();
     agents.httpsAgent.destroy();
   };
+  const idleTimeout = settings.timeout ?? IDLE_TIMEOUT;
   try {
-    const client = await createClient(options, {
-      httpClient: openTransport(agents, settings.timeout ?? IDLE_TIMEOUT),
+    const client = await createClient(options, idleTimeout, {
+      httpClient: openTransport(agents, idleTimeout),
       // Repeated by one policy and not by two, one inside the other: azure.requests.ts has it.
       retryOptions: { maxTries: 1 },
       userAgentOptions: { userAgentPrefix: 'nestjs-storages' },
@@ -64,6 +66,7 @@ export async function openContainer(
 
 async function createClient(
   options: AzureStorageOptions,
+  idleTimeout: number,
   pipeline: ContainerClientOptions,
 ): Promise<ContainerClient> {
   const { container, connectionString, accountName, accountKey, sasToken } = options;
@@ -96,7 +99,19 @@ async function createClient(
       'accountUrl must be an https URL: tokens of a credential are not sent over a wire that anybody can read',
     );
   }
-  return new ContainerClient(url, options.credential ?? (await defaultCredential()), pipeline);
+  const credential = options.credential ?? (await defaultCredential());
+  return new ContainerClient(url, limited(credential, idleTimeout), pipeline);
+}
+
+/** The SDK waits for a token without end, and lets every other call wait for the same one: no call's own abort may end it. */
+function limited(credential: AzureTokenCredential, idleTimeout: number): AzureTokenCredential {
+  const { signal } = new AbortController();
+  return {
+    getToken: (scopes, tokenOptions) =>
+      waitForCredentials(idleTimeout, 'for the container', signal, () =>
+        credential.getToken(scopes, tokenOptions),
+      ),
+  };
 }
 
 /** Told by what they can do: a client of one's own may come from another copy of the SDK. */

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { ContainerSASPermissions } from '@azure/storage-blob';
-import { StorageConfigurationError } from '../../../lib/core/errors.js';
+import { StorageConfigurationError, StorageTimeoutError } from '../../../lib/core/errors.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
 import {
   type DriverOptions,
@@ -80,6 +80,19 @@ describe('a container is opened', () => {
     const driver = await openDriver({ container: 'files', accountName: 'ann', credential });
     expect(driver.capabilities.signedUrls).toBe(true);
     expect(driver.capabilities.limits.maxExpiresIn).toBeLessThanOrEqual(7 * 86_400);
+    await driver.close();
+  });
+
+  test('and waits for a token as long as for any answer', async () => {
+    const silent = { getToken: () => new Promise<never>(() => {}) };
+    const driver = await openDriver({
+      container: 'files',
+      accountName: 'ann',
+      credential: silent,
+      timeout: 100,
+      retry: { maxRetries: 0 },
+    });
+    await expect(driver.info('key', { signal })).rejects.toThrow(StorageTimeoutError);
     await driver.close();
   });
 });
