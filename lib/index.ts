@@ -1,3 +1,10 @@
+/**
+ * Named file storages for NestJS, and for any Node program by `openStorage`.
+ *
+ * @module nestjs-storages
+ * @category API reference
+ */
+
 export { contentTypeOf } from './core/attributes.js';
 export { type DriverBody, readBody, type StorageBody } from './core/body.js';
 export type {

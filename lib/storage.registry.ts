@@ -79,6 +79,7 @@ export class StorageRegistry
   /**
    * For whoever lets clients send files to the URLs of the storage.
    *
+   * @internal
    * @throws StorageConfigurationError when nothing in the app would serve them
    */
   assertServed(name: string, where: string): void {
@@ -88,7 +89,12 @@ export class StorageRegistry
     );
   }
 
-  /** Puts a storage in. @throws StorageConfigurationError when the name is taken */
+  /**
+   * Puts a storage in.
+   *
+   * @throws StorageConfigurationError when the name is taken
+   * @internal
+   */
   register(
     storage: Storage,
     {
@@ -114,7 +120,12 @@ export class StorageRegistry
     return storage;
   }
 
-  /** Notes the name of a part of a storage. @throws StorageConfigurationError when it is taken by something else */
+  /**
+   * Notes the name of a part of a storage.
+   *
+   * @throws StorageConfigurationError when it is taken by something else
+   * @internal
+   */
   registerFeature(name: string, feature: StorageFeature): void {
     const known = this.#features.get(name);
     if (this.has(name) || (known && !isDeepStrictEqual(known, feature))) {
@@ -125,7 +136,11 @@ export class StorageRegistry
     this.#features.set(name, feature);
   }
 
-  /** Keeps the storages open at shutdown until the work is over. */
+  /**
+   * Keeps the storages open at shutdown until the work is over.
+   *
+   * @internal
+   */
   holdOpen(work: StorageWork): void {
     this.#work.add(work);
     const release = (): void => void this.#work.delete(work);

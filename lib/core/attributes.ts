@@ -17,7 +17,7 @@ const HEADERS = [
 ] as const;
 
 /** `FileAttributes` after the check: the type is known and the metadata is a copy of the caller's. */
-export type ParsedAttributes = FileAttributes &
+export type ParsedAttributes = Omit<FileAttributes, 'contentType' | 'metadata'> &
   Required<Pick<FileAttributes, 'contentType' | 'metadata'>>;
 
 /** The media type that a key's extension stands for, else `application/octet-stream`. */

@@ -31,7 +31,7 @@ export interface WithRetryOptions extends RetryOptions {
   onRetry?: (error: unknown, attempt: number, delay: number) => void;
 }
 
-/** The same with every default filled in, as drivers get it. */
+/** The options with their defaults, all of them milliseconds where they are times. Without a limit, `totalTimeout` is infinite. */
 export type ParsedRetryOptions = Required<Omit<RetryOptions, 'totalTimeout'>> & {
   /** Milliseconds; `Infinity` is no limit. */
   totalTimeout: number;

@@ -70,6 +70,7 @@ interface ModuleRoutes {
  */
 @Module({})
 export class DirectUploadsModule implements NestModule, OnModuleInit {
+  /** @internal Nest makes it. */
   constructor(
     @Inject(ROUTES) private readonly routes: ModuleRoutes,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,

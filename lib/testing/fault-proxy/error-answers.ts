@@ -50,7 +50,7 @@ const WORDS: Readonly<Record<ServiceDialect, Readonly<Record<ErrorAnswerName, Wo
 /**
  * The answer of a service that failed, in the form of its own errors, for `fail({ with: … })`.
  *
- * @param options.retryAfter seconds, sent as Retry-After (RFC 9110 §10.2.3)
+ * @param options `retryAfter`: seconds, sent as Retry-After (RFC 9110 §10.2.3)
  */
 export function errorAnswer(
   dialect: ServiceDialect,

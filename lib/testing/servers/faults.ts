@@ -29,6 +29,7 @@ export function isConnectionFault(effect: unknown): effect is ConnectionFault {
   return 'truncateBodyAt' in effect || 'corruptBodyAt' in effect;
 }
 
+/** Which requests go wrong, and how. */
 export interface FaultOptions<Operation, Effect> {
   /** `'*'` is any. */
   readonly operation: Operation | '*';
