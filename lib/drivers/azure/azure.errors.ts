@@ -20,7 +20,11 @@ import {
   StorageUnsupportedError,
 } from '../../core/errors.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
-import { CONNECTION_CODES, UNREACHED_CODES } from '../remote/connection-codes.js';
+import {
+  CONNECTION_CODES,
+  connectionFailure,
+  UNREACHED_CODES,
+} from '../remote/connection-codes.js';
 
 /** What an error of the SDK tells, read defensively: its shape depends on where it broke. */
 interface AzureFailure {
@@ -37,6 +41,8 @@ interface AzureFailure {
   readonly size: number | undefined;
   /** The service's error code of a source that it could not read. */
   readonly sourceError: string | undefined;
+  /** What the service says about credentials that it does not accept. Answers to HEAD have no body for it. */
+  readonly detail: string | undefined;
 }
 
 type Context = StorageErrorContext;
@@ -51,15 +57,26 @@ const configuration =
   (failure, context) =>
     new StorageConfigurationError(`${reason} (${failure.name})`, context);
 const credentials = denied(
-  'The service does not accept the credentials; check them, and the clock of this machine',
+  'The service does not accept the credentials; check them, that they have not expired, and the clock of this machine',
+);
+const untimely = denied(
+  'The shared access signature has expired or is not valid yet; make a new one, and check the clock of this machine',
+);
+const expired = denied(
+  'The token has expired; see to it that credential renews it, and check the clock of this machine',
+);
+const skewed = denied(
+  'The clock of this machine differs from that of the service; set it right, by NTP for instance',
 );
 const rights = denied(
-  'The credentials do not allow this; give them a role such as Storage Blob Data Contributor, or more permissions',
+  'The credentials do not allow this; give them a role such as Storage Blob Data Contributor, or a shared access signature with more permissions that has not expired',
 );
 const disabled = denied('The account does not allow this');
 const leased = denied('Somebody else holds a lease on the file');
 const immutable = denied('A policy of the container keeps the file from being changed');
-const noContainer = configuration('The container does not exist: check container and account');
+const noContainer = configuration(
+  'The container does not exist: create it, or check container and account',
+);
 const slowDown: MakeError = (failure, context) =>
   new StorageRateLimitedError(undefined, {
     ...context,
@@ -175,7 +192,7 @@ const BY_NAME: Readonly<Record<string, MakeError>> = {
 const BY_STATUS: Readonly<Record<number, MakeError>> = {
   304: (_, context) => new StorageNotModifiedError(undefined, context),
   401: credentials,
-  403: denied('The service denied access'),
+  403: rights,
   404: notFound,
   408: timedOut,
   412: unmet,
@@ -249,14 +266,25 @@ export function unreadableAnswer(reason = 'The answer has no etag'): StorageErro
   return unreadable(failure, { cause: causeOf(failure) });
 }
 
-function makeError({ name, status, code, message }: AzureFailure): MakeError {
+/** What is wrong with credentials, by the service's words for it. */
+const BY_DETAIL: readonly (readonly [words: RegExp, MakeError])[] = [
+  [/not valid in the specified time frame|signed expiry/i, untimely],
+  [/token is expired|lifetime validation failed/i, expired],
+  [/date header too old/i, skewed],
+];
+
+function makeError({ name, status, code, message, detail }: AzureFailure): MakeError {
   if (status === undefined) {
     // What the SDK trips over when it reads such an answer.
     if (code === undefined && /^(?:Range|Type)Error$/.test(name)) return unreadable;
     if (code === undefined && BROKEN_BATCH.test(message)) return broken;
     if (code === 'ETIMEDOUT') return timedOut;
     if (code !== undefined && CONNECTION_CODES.has(code)) {
-      return (_, context) => new StorageConnectionError(undefined, context);
+      return (_, context) =>
+        new StorageConnectionError(
+          connectionFailure(code, 'connectionString, accountUrl or accountName'),
+          context,
+        );
     }
     return ({ message }, context) => new StorageError(message || name, context);
   }
@@ -264,6 +292,9 @@ function makeError({ name, status, code, message }: AzureFailure): MakeError {
   // The code of a 304 is that of a 412.
   if (status === 304) return BY_STATUS[304]!;
   const byName = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
+  if (byName === credentials && detail !== undefined) {
+    return BY_DETAIL.find(([words]) => words.test(detail))?.[1] ?? credentials;
+  }
   if (byName) return byName;
   if (BY_STATUS[status]) return BY_STATUS[status];
   if (status >= 500) return broken;
@@ -294,6 +325,7 @@ function readFailure(error: unknown): AzureFailure {
     retryAfter: header('retry-after'),
     size: toNumber(wholeSize),
     sourceError: header('x-ms-copy-source-error-code'),
+    detail: /<AuthenticationErrorDetail>([^<]*)</.exec(toText(response['bodyAsText']) ?? '')?.[1],
   };
 }
 

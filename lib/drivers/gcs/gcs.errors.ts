@@ -20,7 +20,7 @@ import {
   StorageUnsupportedError,
 } from '../../core/errors.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
-import { CONNECTION_CODES } from '../remote/connection-codes.js';
+import { CONNECTION_CODES, connectionFailure } from '../remote/connection-codes.js';
 
 /** An answer of the service, whole. */
 export interface GcsAnswer {
@@ -43,10 +43,13 @@ interface Refusal {
 type MakeError = (refusal: Refusal, context: StorageErrorContext) => StorageError;
 
 const denied: MakeError = ({ message }, context) =>
-  new StoragePermissionError(`The service denied access: ${message}`, context);
+  new StoragePermissionError(
+    `The service denied access; give the account a role such as Storage Object User on the bucket: ${message}`,
+    context,
+  );
 const credentials: MakeError = ({ message }, context) =>
   new StoragePermissionError(
-    `The service does not accept the credentials, or none were sent: ${message}`,
+    `The service does not accept the credentials, or none were sent; renew them, or check keyFilename, credentials or what the default chain finds: ${message}`,
     context,
   );
 const slowDown: MakeError = ({ retryAfter }, context) =>
@@ -129,7 +132,7 @@ export function isMissingObject(answer: GcsAnswer): boolean {
 
 export function noSuchBucket(bucket: string): StorageConfigurationError {
   return new StorageConfigurationError(
-    `The bucket ${JSON.stringify(bucket)} does not exist: check bucket, project and apiEndpoint`,
+    `The bucket ${JSON.stringify(bucket)} does not exist: create it, or check bucket, project and apiEndpoint`,
   );
 }
 
@@ -155,7 +158,10 @@ export function toStorageError(error: unknown, signal?: AbortSignal): StorageErr
   };
   if (failure === 'ETIMEDOUT') return new StorageTimeoutError(undefined, context);
   if (CONNECTION_CODES.has(failure) || failure.startsWith('HPE_')) {
-    return new StorageConnectionError(undefined, context);
+    return new StorageConnectionError(
+      CONNECTION_CODES.has(failure) ? connectionFailure(failure, 'apiEndpoint') : undefined,
+      context,
+    );
   }
   if (/^(?:ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(failure)) {
     return new StorageConfigurationError(
@@ -170,6 +176,7 @@ export function toStorageError(error: unknown, signal?: AbortSignal): StorageErr
 export function authorizationError(error: unknown, purpose: string): StorageError {
   if (error instanceof StorageError) return error;
   const { name, message, code, status, response } = toRecord(error);
+  const { data } = toRecord(response);
   const answered = toNumber(toRecord(response)['status']) ?? toNumber(status);
   const text = redact(toText(message) ?? '');
   const context = { cause: new Error(text) };
@@ -191,8 +198,11 @@ export function authorizationError(error: unknown, purpose: string): StorageErro
     if (answered >= 500) {
       return new StorageConnectionError(`Google's token service failed (${answered})`, context);
     }
+    const advice = /reasonable timeframe|short-lived token/i.test(JSON.stringify(data ?? text))
+      ? 'set the clock of this machine right, by NTP for instance'
+      : 'they may have been revoked or have expired; renew them, or check keyFilename, credentials or what the default chain finds';
     return new StoragePermissionError(
-      `Google refused the credentials ${purpose} (${answered})`,
+      `Google refused the credentials ${purpose}: ${advice} (${answered})`,
       context,
     );
   }

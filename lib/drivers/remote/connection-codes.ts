@@ -20,3 +20,23 @@ export const UNREACHED_CODES: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
 ]);
+
+/** One sentence that says what to look at. */
+export function connectionFailure(code: string, option: string): string {
+  const advice = ADVICE[code];
+  return advice === undefined
+    ? `The connection to the backend failed (${code})`
+    : `The backend cannot be reached: ${advice.replace('{option}', option)} (${code})`;
+}
+
+const UNKNOWN_HOST = 'no address is known of its host; check {option}, and the DNS of this machine';
+const NO_WAY = 'no way leads to its address; check {option}, and the firewalls on the way';
+const ADVICE: Readonly<Record<string, string>> = {
+  EAI_AGAIN: UNKNOWN_HOST,
+  ECONNREFUSED: 'nothing listens at its address; check {option}, and that the service runs',
+  EHOSTDOWN: NO_WAY,
+  EHOSTUNREACH: NO_WAY,
+  ENETDOWN: NO_WAY,
+  ENETUNREACH: NO_WAY,
+  ENOTFOUND: UNKNOWN_HOST,
+};

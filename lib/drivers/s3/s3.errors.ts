@@ -21,7 +21,11 @@ import {
   StorageUnsupportedError,
 } from '../../core/errors.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
-import { CONNECTION_CODES, UNREACHED_CODES } from '../remote/connection-codes.js';
+import {
+  CONNECTION_CODES,
+  connectionFailure,
+  UNREACHED_CODES,
+} from '../remote/connection-codes.js';
 
 /** What an error of the SDK tells, read defensively: its shape depends on where it broke. */
 export interface S3Failure {
@@ -48,11 +52,24 @@ const denied =
   (reason: string): MakeError =>
   (failure, context) =>
     new StoragePermissionError(`${reason} (${failure.name})`, context);
-const credentials = denied('The service does not accept the credentials; check them');
-const skewed = denied('The clock of this machine differs from that of the service; set it right');
+const credentials = denied(
+  'The service does not accept the credentials; check accessKeyId and secretAccessKey, or where the default chain of the AWS SDK gets them from',
+);
+const expired = denied(
+  'The credentials have expired; renew them, or leave them out for the default chain of the AWS SDK, which renews its own',
+);
+const skewed = denied(
+  'The clock of this machine differs from that of the service; set it right, by NTP for instance',
+);
 const signature = denied(
   'The service computes another signature; check secretAccessKey, and for proxies that change requests',
 );
+// Of a HEAD, a refusal has no body that would say why.
+const forbidden: MakeError = (failure, context) =>
+  new StoragePermissionError(
+    `The service denied access; check the credentials, and what their policies and that of the bucket allow${isUnnamed(failure.name) ? '' : ` (${failure.name})`}`,
+    context,
+  );
 const slowDown: MakeError = (failure, context) =>
   new StorageRateLimitedError(undefined, {
     ...context,
@@ -96,7 +113,7 @@ export function noSuchBucket(
 ): StorageConfigurationError {
   const name = bucket === undefined ? '' : ` ${JSON.stringify(bucket)}`;
   return new StorageConfigurationError(
-    `The bucket${name} does not exist: check bucket, region and endpoint`,
+    `The bucket${name} does not exist: create it, or check bucket, region and endpoint`,
     context,
   );
 }
@@ -136,13 +153,13 @@ const BY_NAME: Readonly<Record<string, MakeError>> = {
   NoSuchVersion: notFound,
   NoSuchUpload: (_, context) => noSuchUpload(context),
   NoSuchBucket: ({ bucket }, context) => noSuchBucket(bucket, context),
-  AccessDenied: denied('The service denied access'),
-  AllAccessDisabled: denied('The service denied access'),
+  AccessDenied: forbidden,
+  AllAccessDisabled: forbidden,
   InvalidAccessKeyId: credentials,
   InvalidToken: credentials,
-  ExpiredToken: credentials,
-  ExpiredTokenException: credentials,
-  TokenRefreshRequired: credentials,
+  ExpiredToken: expired,
+  ExpiredTokenException: expired,
+  TokenRefreshRequired: expired,
   InvalidClientTokenId: credentials,
   SignatureDoesNotMatch: signature,
   RequestTimeTooSkewed: skewed,
@@ -200,7 +217,7 @@ const BY_STATUS: Readonly<Record<number, MakeError>> = {
   307: wrongRegion,
   304: BY_NAME['NotModified']!,
   401: credentials,
-  403: BY_NAME['AccessDenied']!,
+  403: forbidden,
   404: notFound,
   408: BY_NAME['RequestTimeout']!,
   412: BY_NAME['PreconditionFailed']!,
@@ -231,7 +248,8 @@ function makeError(failure: S3Failure): MakeError {
   if (isWebPage(failure)) return webPage;
   // Before the name: the SDK calls a connection that was reset a TimeoutError.
   if (status === undefined && code !== undefined && CONNECTION_CODES.has(code)) {
-    return (_, context) => new StorageConnectionError(undefined, context);
+    return (_, context) =>
+      new StorageConnectionError(connectionFailure(code, 'endpoint and region'), context);
   }
   const byName = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
   if (byName) return byName;
@@ -289,7 +307,7 @@ export function isAboutKey(error: unknown): boolean {
   );
 }
 
-const OF_THE_CALLER: ReadonlySet<MakeError> = new Set([credentials, skewed, signature]);
+const OF_THE_CALLER: ReadonlySet<MakeError> = new Set([credentials, expired, skewed, signature]);
 const ABOUT_KEY: ReadonlySet<StorageErrorCode> = new Set([
   'PERMISSION_DENIED',
   'INVALID_KEY',
