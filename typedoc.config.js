@@ -22,7 +22,7 @@ export default {
   excludeExternals: true,
   modifierTags: [...OptionDefaults.modifierTags, '@publicApi'],
   excludeTags: [...OptionDefaults.excludeTags, '@publicApi'],
-  highlightLanguages: [...OptionDefaults.highlightLanguages, 'diff', 'nginx', 'xml', 'yaml'],
+  highlightLanguages: [...OptionDefaults.highlightLanguages, 'mjs', 'nginx', 'python'],
   navigation: { includeCategories: true, includeGroups: false, includeFolders: false },
   categorizeByGroup: false,
   categoryOrder: [...new Set(contents.map(({ chapter }) => chapter)), 'API reference', '*'],
