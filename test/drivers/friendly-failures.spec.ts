@@ -7,7 +7,8 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
 import { jest } from '@jest/globals';
-import { examine, type Observation } from '../../lib/command-line/doctor.js';
+import { examine } from '../../lib/command-line/doctor/examine.js';
+import type { Observation } from '../../lib/command-line/doctor/observation.js';
 import { StorageError } from '../../lib/core/errors.js';
 import type { Storage } from '../../lib/core/storage.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
@@ -326,12 +327,11 @@ describe('the doctor says what to do about pages that may not upload to', () => 
     table.push({ failure: 'a CORS refusal', driver, sentence: `${detail}. ${advice}` });
   }
 
-  test('gcs, until a rule lets them', async () => {
-    expectFinding(await corsOf(onGcs()), 'gcs');
-    const rule = { allowedOrigins: [ORIGIN], allowedMethods: ['PUT'], allowedHeaders: ['*'] };
-    await using server = await startGcsServer({ cors: [rule] });
-    const allowed = await corsOf(onGcs({ client: gcsClient(server.clientOptions) }));
-    expect(allowed).toMatchObject({ outcome: 'ok' });
+  test('s3', async () => {
+    await using proxy = await startFaultProxy({ target: s3.endpoint });
+    const body = '<Error><Code>NoSuchCORSConfiguration</Code></Error>';
+    proxy.fail({ url: /[?&]cors/, times: Infinity, with: { status: 404, body } });
+    expectFinding(await corsOf(onS3({ endpoint: proxy.endpoint }), 'bucket'), 's3');
   });
 
   test('azure, until a rule lets them', async () => {
