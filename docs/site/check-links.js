@@ -42,7 +42,8 @@ function readPage(file) {
  */
 function resolves(page, link) {
   const [path, anchor = ''] = link.split('#').map(decodeURIComponent);
-  const target = path === '' ? page : join(dirname(page), path);
+  const file = path.endsWith('/') ? `${path}index.html` : path;
+  const target = file === '' ? page : join(dirname(page), file);
   if (!isPage(target)) return files.includes(target);
   const found = pages.get(target);
   return found !== undefined && (anchor === '' || found.anchors.has(anchor));
