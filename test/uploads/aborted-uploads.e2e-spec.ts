@@ -97,7 +97,7 @@ onEachAdapter(() => {
     await app.storage.put('first.txt', 'opens the driver');
     await app.storage.delete('first.txt');
     for (let index = 0; index < 100; index++) {
-      await abandon(app, index % 5 === 0 ? 12_000_000 : 100_000);
+      await abandon(app, index % 10 === 0 ? 12_000_000 : 100_000);
     }
     await app.app.close();
     await until(() => server.inFlight === 0);

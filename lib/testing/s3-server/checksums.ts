@@ -96,8 +96,8 @@ const CRC32C_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
 
 function crc32c(chunk: Uint8Array, previous: number): number {
   let crc = ~previous;
-  for (const byte of chunk) {
-    crc = (crc >>> 8) ^ (CRC32C_TABLE[(crc ^ byte) & 0xff] ?? 0);
+  for (let index = 0; index < chunk.length; index++) {
+    crc = (crc >>> 8) ^ CRC32C_TABLE[(crc ^ chunk[index]!) & 0xff]!;
   }
   return ~crc >>> 0;
 }
@@ -125,10 +125,11 @@ class Crc64NvmeDigest implements Digest {
   update(chunk: Uint8Array): void {
     let high = this.#high;
     let low = this.#low;
-    for (const byte of chunk) {
-      const index = (low ^ byte) & 0xff;
-      low = ((low >>> 8) | (high << 24)) ^ (CRC64_LOW[index] ?? 0);
-      high = (high >>> 8) ^ (CRC64_HIGH[index] ?? 0);
+    // By index: an iterator costs four times as much for each byte.
+    for (let index = 0; index < chunk.length; index++) {
+      const entry = (low ^ chunk[index]!) & 0xff;
+      low = ((low >>> 8) | (high << 24)) ^ CRC64_LOW[entry]!;
+      high = (high >>> 8) ^ CRC64_HIGH[entry]!;
     }
     this.#high = high;
     this.#low = low;
