@@ -1,21 +1,55 @@
-// `npm run bench -- <name>`: runs one bench, or all of them, and fails when one misses what it has to show.
-const BENCHES = {
-  memory: () => import('./memory/memory.bench.js'),
-  parallel: () => import('./memory/parallel.bench.js'),
-  s3: () => import('./s3/s3.bench.js'),
-};
+// `npm run bench [-- suite…] [--quick] [--json file]`: runs the suites with these names, or all, and fails when one misses
+// what it has to show. A suite is any `<folder>/<name>.bench.js`.
+import { readdirSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { parseArgs } from 'node:util';
+import { drawSuite } from './harness/chart.js';
+import { measureSuite } from './harness/measure.js';
+import { printSuite } from './harness/report.js';
+import { installPeers } from './install-peers.js';
 
-const names = process.argv.slice(2);
-const unknown = names.filter((name) => !Object.hasOwn(BENCHES, name));
+const suites = new Map(
+  readdirSync(import.meta.dirname, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'node_modules')
+    .flatMap(({ name }) =>
+      readdirSync(`${import.meta.dirname}/${name}`).map((file) => `./${name}/${file}`),
+    )
+    .filter((path) => path.endsWith('.bench.js'))
+    .map((path) => [basename(path, '.bench.js'), new URL(path, import.meta.url)]),
+);
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+});
+const unknown = positionals.filter((name) => !suites.has(name));
 if (unknown.length > 0) {
   console.error(
-    `There is no bench ${unknown.join(', ')}; there is ${Object.keys(BENCHES).join(', ')}.`,
+    `There is no bench ${unknown.join(', ')}; there is ${[...suites.keys()].join(', ')}.`,
   );
   process.exit(2);
 }
-let failed = false;
-for (const name of names.length > 0 ? names : Object.keys(BENCHES)) {
-  const { run } = await BENCHES[name]();
-  if (!(await run())) failed = true;
+installPeers();
+
+const { quick } = values;
+const measured = [];
+let passed = true;
+for (const name of positionals.length > 0 ? positionals : suites.keys()) {
+  const suite = await import(suites.get(name));
+  if (suite.run) {
+    passed = (await suite.run()) && passed;
+    continue;
+  }
+  const result = await measureSuite(name, suites.get(name), quick);
+  measured.push(result);
+  passed = printSuite(result) && passed;
+  // A quick run is too short to show.
+  if (!quick) drawSuite(result, new URL('../docs/images/performance/', import.meta.url));
 }
-process.exitCode = failed ? 1 : 0;
+if (values.json !== undefined) {
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ node: process.version, quick, suites: measured }, undefined, 2)}\n`,
+  );
+}
+process.exitCode = passed ? 0 : 1;

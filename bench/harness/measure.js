@@ -1,0 +1,117 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const SUBJECT = fileURLToPath(new URL('subject.js', import.meta.url));
+const CLIENT = fileURLToPath(new URL('client.js', import.meta.url));
+const ROUNDS = 5;
+const QUICK_ROUNDS = 2;
+
+/**
+ * Measures the rows of a suite. Each case of a row runs in a process of its own, in rounds: so what else the machine does
+ * strikes all cases alike, and only ratios within a row say anything.
+ *
+ * @param {URL} url of the suite's module, which exports `title`, `rows(quick)` and perhaps `files(row, folder, quick)`
+ */
+export async function measureSuite(name, url, quick) {
+  const suite = await import(url);
+  const rounds = Number(process.env.BENCH_ROUNDS ?? (quick ? QUICK_ROUNDS : ROUNDS));
+  const folder = await mkdtemp(join(process.env.BENCH_FOLDER ?? tmpdir(), `bench-${name}-`));
+  console.log(
+    `\n${name}: ${suite.title}; medians of ${rounds} interleaved rounds, Node ${process.version}`,
+  );
+  const rows = [];
+  try {
+    for (const row of suite.rows(quick)) {
+      const files = join(folder, 'files');
+      await mkdir(files);
+      // In a process of its own, too: what it leaves behind in memory is nobody's.
+      if (row.files) await prepareFiles(url, row, files, quick);
+      rows.push(await measureRow(url, row, { folder, files, quick, rounds }));
+      await rm(files, { recursive: true });
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  return { name, title: suite.title, rounds, rows };
+}
+
+async function measureRow(url, row, { folder, files, quick, rounds }) {
+  const measured = new Map(row.cases.map((name) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    // Another begins in each round: none is always the one after the largest.
+    const order = row.cases.map((_, index) => row.cases[(index + round) % row.cases.length]);
+    for (const name of order) {
+      const own = join(folder, 'own');
+      await mkdir(own);
+      measured.get(name).push(await measureCase(url, row, name, { folder: own, files, quick }));
+      await rm(own, { recursive: true });
+    }
+  }
+  const { cases: _, ...described } = row;
+  const cases = [...measured].map(([name, samples]) => ({ name, ...summary(samples) }));
+  return { ...described, cases };
+}
+
+async function measureCase(url, row, name, places) {
+  const subject = start(SUBJECT, { suite: url.href, row: row.name, name, ...places });
+  const ready = await subject.answer();
+  subject.send('start');
+  let usage = await subject.answer();
+  if (row.load) {
+    const client = start(CLIENT, { suite: url.href, row: row.name, quick: places.quick, ...ready });
+    await client.answer();
+    client.send('start');
+    const { ms } = await client.answer();
+    subject.send('stop');
+    usage = { ...(await subject.answer()), ms };
+    await client.ended();
+  }
+  await subject.ended();
+  return usage;
+}
+
+async function prepareFiles(url, row, files, quick) {
+  const subject = start(SUBJECT, { suite: url.href, row: row.name, files, quick });
+  await subject.answer();
+  await subject.ended();
+}
+
+function start(script, options) {
+  const child = fork(script, [JSON.stringify(options)], {
+    execArgv: process.env.BENCH_EXEC_ARGV?.split(' ') ?? [],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const exited = once(child, 'exit');
+  const failed = exited.then(([code]) => {
+    throw new Error(`${options.row} of ${options.name ?? 'the client'} ended with ${code}`);
+  });
+  failed.catch(() => {});
+  return {
+    answer: async () => (await Promise.race([once(child, 'message'), failed]))[0],
+    send: (message) => void child.send(message),
+    async ended() {
+      if (child.connected) child.disconnect();
+      await exited;
+    },
+  };
+}
+
+function summary(samples) {
+  const median = (field) => {
+    const sorted = samples.map((sample) => sample[field]).sort((a, b) => a - b);
+    return sorted[Math.floor((sorted.length - 1) / 2)];
+  };
+  const times = samples.map(({ ms }) => ms);
+  return {
+    ms: median('ms'),
+    least: Math.min(...times),
+    most: Math.max(...times),
+    cpu: median('cpu'),
+    peak: median('peak'),
+    ...(samples[0].note !== undefined && { note: samples[0].note }),
+  };
+}

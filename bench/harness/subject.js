@@ -1,0 +1,35 @@
+// One case of one row, in a process of its own: gets ready, waits for the start, and tells what it took.
+const { suite, row, name, folder, files, quick } = JSON.parse(process.argv[2]);
+const bench = await import(suite);
+const found = bench.rows(quick).find((each) => each.name === row);
+
+if (name === undefined) {
+  await found.files(files);
+  process.send({});
+} else {
+  await tryCase(await found.prepare(name, { folder, files }));
+}
+
+/** Something to run; or a server with its URL, which is at work until its client has had enough. */
+async function tryCase({ run, url, close, note }) {
+  let started;
+  let before;
+  const start = () => {
+    before = process.cpuUsage();
+    started = performance.now();
+  };
+  const usage = () => {
+    const { user, system } = process.cpuUsage(before);
+    const peak = process.resourceUsage().maxRSS / 1024;
+    return { ms: performance.now() - started, cpu: (user + system) / 1000, peak };
+  };
+  process.on('message', async (message) => {
+    if (message === 'stop') return void process.send(usage());
+    globalThis.gc?.();
+    start();
+    const result = await run?.();
+    process.send({ ...usage(), note: note ?? result });
+  });
+  process.once('disconnect', () => void close?.());
+  process.send({ url });
+}

@@ -1,0 +1,26 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, symlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const FOLDER = fileURLToPath(new URL('.', import.meta.url));
+const MODULES = fileURLToPath(new URL('node_modules', import.meta.url));
+const LIBRARY = fileURLToPath(new URL('node_modules/nestjs-storages', import.meta.url));
+
+/** Installs what the library is measured against, once, and leads the library's own name to the build of this checkout. */
+export function installPeers() {
+  if (!existsSync(MODULES)) {
+    console.log('Installing what is measured against: npm ci --prefix bench');
+    const { status } = spawnSync(
+      'npm',
+      ['ci', '--prefix', FOLDER, '--no-audit', '--loglevel=error'],
+      {
+        stdio: 'inherit',
+        shell: process.platform === 'win32',
+      },
+    );
+    if (status !== 0) process.exit(status ?? 1);
+  }
+  if (!existsSync(LIBRARY)) {
+    symlinkSync(fileURLToPath(new URL('..', import.meta.url)), LIBRARY, 'junction');
+  }
+}
