@@ -51,11 +51,17 @@ export function storedFile(
     metadata?: Readonly<Record<string, string>> | undefined;
   },
 ): StoredFile {
+  const { metadata, checksum } = fields;
   const file: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(fields)) {
+  const given: Readonly<Record<string, unknown>> = fields;
+  for (const name of Object.keys(given)) {
+    const value = given[name];
     if (value !== undefined) file[name] = value;
   }
-  file['metadata'] = Object.freeze({ ...fields.metadata });
-  if (fields.checksum) file['checksum'] = Object.freeze({ ...fields.checksum });
+  file['metadata'] = metadata ? Object.freeze({ ...metadata }) : NO_METADATA;
+  if (checksum) file['checksum'] = Object.freeze({ ...checksum });
   return Object.freeze(file) as unknown as StoredFile;
 }
+
+/** Of every file in a listing. */
+const NO_METADATA = Object.freeze({});

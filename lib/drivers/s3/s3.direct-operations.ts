@@ -236,13 +236,20 @@ const list: DirectOperation = {
   },
 };
 
-function listed(element: XmlElement): Record<string, unknown> {
-  return {
-    Key: textOf(element, 'Key'),
-    Size: Number(textOf(element, 'Size')),
-    ETag: textOf(element, 'ETag'),
-    LastModified: dateOrNothing(textOf(element, 'LastModified')),
+function listed({ children }: XmlElement): Record<string, unknown> {
+  const file: Record<string, unknown> = {
+    Key: undefined,
+    Size: NaN,
+    ETag: undefined,
+    LastModified: undefined,
   };
+  for (const { name, text } of children) {
+    if (name === 'Key') file['Key'] = text;
+    else if (name === 'LastModified') file['LastModified'] = dateOrNothing(text);
+    else if (name === 'ETag') file['ETag'] = text;
+    else if (name === 'Size') file['Size'] = Number(text);
+  }
+  return file;
 }
 
 function textsOf(element: XmlElement): Record<string, string> {

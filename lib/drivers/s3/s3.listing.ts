@@ -90,7 +90,7 @@ export function nextMarker(
 
 /** Of `encoding-type=url`. */
 export function decodeListed(text: string): string {
-  return decodeURIComponent(text.replaceAll('+', ' '));
+  return /[%+]/.test(text) ? decodeURIComponent(text.replaceAll('+', ' ')) : text;
 }
 
 function tokenOf(cursor: string): string {

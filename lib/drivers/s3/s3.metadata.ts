@@ -106,12 +106,14 @@ export function fileOf(key: string, size: number, output: ReadOutput): StoredFil
 /** The etag as a strong validator in quotes; a service may leave them out, or call it weak. */
 export function toEtag(etag: string | undefined): string | undefined {
   if (!etag) return undefined;
+  if (etag.length > 1 && etag.startsWith('"') && etag.endsWith('"')) return etag;
   return `"${etag.replace(/^W\//, '').replace(/^"|"$/g, '')}"`;
 }
 
 /** In whole seconds, as headers tell it: some services tell more in listings, and in their answers to copies. */
 export function toLastModified(date: Date | undefined): Date | undefined {
-  return date && new Date(Math.floor(date.getTime() / 1000) * 1000);
+  if (!date || date.getMilliseconds() === 0) return date;
+  return new Date(Math.floor(date.getTime() / 1000) * 1000);
 }
 
 /** `null` is the id of what was stored before the bucket kept versions. */

@@ -7,17 +7,22 @@ export interface XmlElement {
 
 interface OpenElement {
   readonly name: string;
+  /** The name with its prefix, as an end tag repeats it. */
+  readonly tag: string;
   text: string;
-  readonly children: XmlElement[];
+  children: XmlElement[];
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  amp: '&',
-  apos: "'",
-  gt: '>',
-  lt: '<',
-  quot: '"',
-};
+const ENTITIES: ReadonlyMap<string, string> = new Map([
+  ['amp', '&'],
+  ['apos', "'"],
+  ['gt', '>'],
+  ['lt', '<'],
+  ['quot', '"'],
+]);
+
+/** Most elements hold text: a listing has six of them for each file. */
+const NO_CHILDREN: XmlElement[] = [];
 
 /**
  * Reads what S3 answers: elements, text, the five entities and character references. A document type is refused, so that
@@ -27,36 +32,36 @@ const ENTITIES: Readonly<Record<string, string>> = {
  * @throws SyntaxError when it is not well-formed
  */
 export function parseXml(xml: string): XmlElement {
-  const document: OpenElement = { name: '', text: '', children: [] };
+  const document = openElement('', '');
   const open: OpenElement[] = [];
+  const names = new Map<string, string>();
   let current = document;
   let at = 0;
   for (;;) {
     const start = xml.indexOf('<', at);
     if (start < 0) break;
     if (start > at) current.text += decodeText(xml.slice(at, start));
-    const next = xml[start + 1];
-    if (next === '!' || next === '?') {
+    const next = xml.charCodeAt(start + 1);
+    if (next === EXCLAMATION_MARK || next === QUESTION_MARK) {
       at = skipMarkup(xml, start, current);
+      continue;
+    }
+    if (next === SLASH) {
+      at = endOf(xml, start, current);
+      if (open.length === 0) throw malformed(`an end of another element than <${current.name}>`);
+      current = open.pop()!;
       continue;
     }
     const end = xml.indexOf('>', start);
     if (end < 0) throw malformed('an element that does not end');
     at = end + 1;
-    if (next === '/') {
-      if (localName(xml.slice(start + 2, end)) !== current.name || open.length === 0) {
-        throw malformed(`an end of another element than <${current.name}>`);
-      }
-      current = open.pop()!;
-      continue;
-    }
-    const isEmpty = xml[end - 1] === '/';
-    const element: OpenElement = {
-      name: localName(xml.slice(start + 1, isEmpty ? end - 1 : end)),
-      text: '',
-      children: [],
-    };
-    current.children.push(element);
+    const isEmpty = xml.charCodeAt(end - 1) === SLASH;
+    const tag = xml.slice(start + 1, isEmpty ? end - 1 : end);
+    let name = names.get(tag);
+    if (name === undefined) names.set(tag, (name = localName(tag)));
+    const element = openElement(name, tag);
+    if (current.children === NO_CHILDREN) current.children = [element];
+    else current.children.push(element);
     if (isEmpty) continue;
     open.push(current);
     current = element;
@@ -67,6 +72,28 @@ export function parseXml(xml: string): XmlElement {
   }
   if ((document.text + xml.slice(at)).trim() !== '') throw malformed('text outside of elements');
   return root;
+}
+
+const EXCLAMATION_MARK = 0x21;
+const SLASH = 0x2f;
+const GREATER_THAN = 0x3e;
+const QUESTION_MARK = 0x3f;
+
+function openElement(name: string, tag: string): OpenElement {
+  return { name, tag, text: '', children: NO_CHILDREN };
+}
+
+/** Where it goes on behind the end tag of the element, which begins at `start`. */
+function endOf(xml: string, start: number, { name, tag }: OpenElement): number {
+  const after = start + 2 + tag.length;
+  if (xml.charCodeAt(after) === GREATER_THAN && xml.startsWith(tag, start + 2)) return after + 1;
+  // The start tag had attributes, or the end tag has a space.
+  const end = xml.indexOf('>', start);
+  if (end < 0) throw malformed('an element that does not end');
+  if (localName(xml.slice(start + 2, end)) !== name) {
+    throw malformed(`an end of another element than <${name}>`);
+  }
+  return end + 1;
 }
 
 /** The first child of that name. */
@@ -113,16 +140,21 @@ function localName(tag: string): string {
 }
 
 function decodeText(text: string): string {
-  if (!text.includes('&')) return text;
-  return text.replace(/&([^;]*;?)/g, (_, reference: string) => {
-    const name = reference.slice(0, -1);
-    const entity = reference.endsWith(';') && Object.hasOwn(ENTITIES, name) && ENTITIES[name];
-    return entity || characterOf(reference);
-  });
+  let start = text.indexOf('&');
+  if (start < 0) return text;
+  let decoded = '';
+  let at = 0;
+  for (; start >= 0; start = text.indexOf('&', at)) {
+    const end = text.indexOf(';', start);
+    const reference = end < 0 ? '' : text.slice(start + 1, end);
+    decoded += text.slice(at, start) + (ENTITIES.get(reference) ?? characterOf(reference));
+    at = end + 1;
+  }
+  return decoded + text.slice(at);
 }
 
 function characterOf(reference: string): string {
-  const [, hex, decimal] = /^#(?:x([\dA-Fa-f]{1,6})|(\d{1,7}));$/.exec(reference) ?? [];
+  const [, hex, decimal] = /^#(?:x([\dA-Fa-f]{1,6})|(\d{1,7}))$/.exec(reference) ?? [];
   const code = hex === undefined ? Number(decimal) : Number.parseInt(hex, 16);
   if (!(code <= 0x10ffff)) throw malformed('an unknown entity');
   return String.fromCodePoint(code);
