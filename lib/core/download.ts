@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { StorageIntegrityError, StorageInvalidArgumentError } from './errors.js';
+import { readToEnd } from './read-to-end.js';
 import type { ByteRange } from './range.js';
 import type { StoredFile } from './stored-file.js';
 import { forgetBody, watchBody } from './unread-bodies.js';
@@ -57,12 +58,8 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
     if (body instanceof Uint8Array) {
       return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     }
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      chunks.push(chunk);
-      size += chunk.byteLength;
-    }
+    const chunks = await readToEnd(body);
+    const size = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (size !== this.size) {
       throw new StorageIntegrityError(
         `The backend delivered ${size} bytes of the ${this.size} that it announced`,

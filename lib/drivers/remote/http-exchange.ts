@@ -1,5 +1,6 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { readToEnd } from '../../core/read-to-end.js';
 import type { ConnectionAgents } from './connecting-agents.js';
 import { sendBody } from './settled-abort.js';
 
@@ -112,8 +113,7 @@ export function destinationOf({
 
 /** The whole body, which is not long. */
 export async function readAll(message: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of message as AsyncIterable<Buffer>) chunks.push(chunk);
+  const chunks = await readToEnd<Buffer>(message);
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }
 

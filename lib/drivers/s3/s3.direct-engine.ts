@@ -5,7 +5,7 @@ import {
   type ServiceInputTypes,
   type ServiceOutputTypes,
 } from '@aws-sdk/client-s3';
-import { type ParsedRetryOptions, withRetry } from '../../core/retry.js';
+import { type ParsedRetryOptions, repeatCall } from '../../core/retry.js';
 import { retryAfterOf, toNumber, toRecord } from '../remote/answer-fields.js';
 import { waitForCredentials } from '../remote/credential-wait.js';
 import { exchange, type HttpConnections, readAll } from '../remote/http-exchange.js';
@@ -76,7 +76,7 @@ export class DirectEngine implements S3Engine {
       }
     };
     const { signal } = options;
-    return (await withRetry(attempt, { ...retry, signal, shouldRetry, retryAfter })) as Output;
+    return (await repeatCall(attempt, retry, { signal, shouldRetry, retryAfter })) as Output;
   }
 
   async #attempt(
@@ -91,21 +91,18 @@ export class DirectEngine implements S3Engine {
     const { protocol, hostname, port } = address;
     const path = address.path + key;
     const unsigned = call.leavesPayloadUnsigned(protocol === 'https:', hostname);
-    const headers = {
-      ...address.headers,
-      ...request.headers,
-      ...(body !== undefined && { 'content-length': String(Buffer.byteLength(body)) }),
-      'x-amz-content-sha256': unsigned ? 'UNSIGNED-PAYLOAD' : payloadHash(body),
-    };
+    const headers: Record<string, string> = { ...address.headers, ...request.headers };
+    if (body !== undefined) headers['content-length'] = String(Buffer.byteLength(body));
+    headers['x-amz-content-sha256'] = unsigned ? 'UNSIGNED-PAYLOAD' : payloadHash(body);
     const identity = await this.#authorizing(signal, () => client.config.credentials());
-    const now = new Date(Date.now() + client.config.systemClockOffset);
-    const signature = address.signer.sign({ method, path, query, headers }, identity, now);
+    const now = Date.now() + client.config.systemClockOffset;
+    Object.assign(headers, address.signer.sign({ method, path, query, headers }, identity, now));
     const answer = await exchange(
       connections,
       {
         method,
         destination: { protocol, hostname, port, path: query === '' ? path : `${path}?${query}` },
-        headers: { ...headers, ...signature },
+        headers,
         body: body === undefined || body.length === 0 ? [] : [body],
       },
       cut,

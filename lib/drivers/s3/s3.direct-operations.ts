@@ -62,6 +62,11 @@ const HEADERS: Readonly<Record<string, readonly [header: string, value: WireValu
   VersionId: ['x-amz-version-id', 'text'],
 };
 
+/** The fields by their headers. */
+const FIELDS: ReadonlyMap<string, readonly [field: string, value: WireValue]> = new Map(
+  Object.entries(HEADERS).map(([field, [header, value]]) => [header, [field, value]]),
+);
+
 /** Fields of inputs that are in the query. */
 const PARAMETERS: Readonly<Record<string, string>> = {
   ContinuationToken: 'continuation-token',
@@ -86,7 +91,8 @@ function describe(
 ): DirectRequest | undefined {
   const headers: Record<string, string> = {};
   const query: Record<string, string> = { ...more.query };
-  for (const [field, value] of Object.entries(input)) {
+  for (const field of Object.keys(input)) {
+    const value = input[field];
     if (value === undefined || OTHERS.has(field)) continue;
     const header = HEADERS[field];
     const parameter = PARAMETERS[field];
@@ -143,14 +149,16 @@ function encodeStrictly(text: string): string {
 /** What the headers of an answer tell, as the SDK names it. */
 export function fieldsOf(headers: IncomingMessage['headers']): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
-  for (const [field, [header, kind]] of Object.entries(HEADERS)) {
-    const value = headers[header];
-    if (typeof value === 'string') fields[field] = valueOf(value, kind);
-  }
   const metadata: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (!name.startsWith(METADATA)) continue;
-    metadata[name.slice(METADATA.length)] = Array.isArray(value) ? value.join(',') : (value ?? '');
+  for (const name of Object.keys(headers)) {
+    const value = headers[name];
+    const field = FIELDS.get(name);
+    if (field) {
+      if (typeof value === 'string') fields[field[0]] = valueOf(value, field[1]);
+    } else if (name.startsWith(METADATA)) {
+      const text = Array.isArray(value) ? value.join(',') : (value ?? '');
+      metadata[name.slice(METADATA.length)] = text;
+    }
   }
   fields['Metadata'] = metadata;
   return fields;

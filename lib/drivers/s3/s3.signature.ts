@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 
 /** Who signs. As the SDK's credential providers give it. */
 export interface S3Identity {
@@ -19,7 +19,7 @@ export interface SignedRequest {
 }
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
-const EMPTY_PAYLOAD = createHash('sha256').digest('hex');
+const EMPTY_PAYLOAD = hash('sha256', '', 'hex');
 
 /** Proxies may change them; the SDK signs none of them either. */
 const UNSIGNED = new Set(['cache-control', 'expect', 'user-agent']);
@@ -33,31 +33,35 @@ export class RequestSigner {
   #secret = '';
   #date = '';
   #key: Buffer | undefined;
+  #second = NaN;
+  #timestamp = '';
 
   constructor(
     private readonly region: string,
     private readonly service: string,
   ) {}
 
-  /** The headers that sign the request, to be sent with its others. */
+  /**
+   * The headers that sign the request, to be sent with its others.
+   *
+   * @param time in milliseconds since 1970
+   */
   sign(
     { method, path, query, headers }: SignedRequest,
     { accessKeyId, secretAccessKey, sessionToken }: S3Identity,
-    time: Date,
+    time: number,
   ): Record<string, string> {
-    const timestamp = time.toISOString().replace(/[-:]|\.\d{3}/g, '');
+    const timestamp = this.#timestampOf(time);
     const date = timestamp.slice(0, 8);
-    const added: Record<string, string> = {
-      'x-amz-date': timestamp,
-      ...(sessionToken && { 'x-amz-security-token': sessionToken }),
-    };
-    const signed = { ...headers, ...added };
-    const names = Object.keys(signed)
+    const added: Record<string, string> = { 'x-amz-date': timestamp };
+    if (sessionToken) added['x-amz-security-token'] = sessionToken;
+    const names = [...Object.keys(headers), ...Object.keys(added)]
       .filter((name) => !UNSIGNED.has(name))
       .toSorted();
-    const lines = names.map((name) => `${name}:${canonicalValue(signed[name]!)}\n`).join('');
+    let lines = '';
+    for (const name of names) lines += `${name}:${canonicalValue(added[name] ?? headers[name]!)}\n`;
     const list = names.join(';');
-    const payload = signed['x-amz-content-sha256']!;
+    const payload = headers['x-amz-content-sha256']!;
     const canonical = `${method}\n${path}\n${query}\n${lines}\n${list}\n${payload}`;
     const scope = `${date}/${this.region}/${this.service}/aws4_request`;
     const text = `${ALGORITHM}\n${timestamp}\n${scope}\n${sha256(canonical)}`;
@@ -65,6 +69,16 @@ export class RequestSigner {
     added['authorization'] =
       `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${list}, Signature=${signature}`;
     return added;
+  }
+
+  /** As ISO 8601 has it in its basic format. */
+  #timestampOf(time: number): string {
+    const second = Math.floor(time / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#timestamp = new Date(time).toISOString().replace(/[-:]|\.\d{3}/g, '');
+    }
+    return this.#timestamp;
   }
 
   #keyOf(secret: string, date: string): Buffer {
@@ -88,7 +102,7 @@ function canonicalValue(value: string): string {
 }
 
 function sha256(content: Uint8Array | string): string {
-  return createHash('sha256').update(content).digest('hex');
+  return hash('sha256', content, 'hex');
 }
 
 function hmac(key: string | Buffer, text: string): Buffer {
