@@ -13,11 +13,12 @@ export function readToEnd<Chunk extends Uint8Array>(stream: Readable): Promise<C
       else if (stream.readableEnded) resolve(chunks);
       else reject(closedEarly());
     };
+    // The error of a stream that was destroyed just now is still to come, and is nobody else's.
+    stream.once('error', reject);
     if (stream.destroyed || stream.readableEnded) return onClose();
     stream
       .on('data', (chunk: Chunk) => chunks.push(chunk))
       .once('end', () => resolve(chunks))
-      .once('error', reject)
       .once('close', onClose);
   });
 }
