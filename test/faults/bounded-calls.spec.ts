@@ -44,6 +44,38 @@ describe.each(Object.entries(FAULTED_BACKENDS))('calls to %s', (_name, start) =>
     for (const key of others) expect(await calls[keys.indexOf(key)]).toMatchObject({ key });
   });
 
+  it('end when each connection is held by a download that waits for another one', async () => {
+    await using faulted = await openFaulted(backend, 'held/', { maxSockets: 2, timeout: 200 });
+    const { storage, direct, proxy } = faulted;
+    await direct.put('source', Buffer.alloc(12 * 1024 ** 2));
+    const held = [await storage.get('source'), await storage.get('source')];
+    const copies = held.map((download, number) => storage.put(`copy-${number}`, download));
+    for (const settled of await Promise.allSettled(copies)) {
+      if (settled.status === 'fulfilled') continue;
+      expect(settled.reason).toBeInstanceOf(StorageTimeoutError);
+      expect(settled.reason).toMatchObject({
+        operation: 'put',
+        retryable: false,
+        message: expect.stringContaining('raise maxSockets') as string,
+      });
+    }
+    // Whatever has failed has given its connection back.
+    await expect(storage.info('source')).resolves.toMatchObject({ key: 'source' });
+    await proxy.until(({ inFlight }) => inFlight === 0);
+    expect(backend.unfinished('held/')).toEqual([]);
+  });
+
+  it('wait longer than the idle time for a connection on which something moves', async () => {
+    await using faulted = await openFaulted(backend, 'live/', { maxSockets: 1, timeout: 200 });
+    const { storage, direct, proxy } = faulted;
+    await direct.put('key', Buffer.alloc(64_000));
+    proxy.fail({ times: 2, with: { bytesPerSecond: 80_000 } });
+    const reading = storage.getBytes('key');
+    await proxy.until(({ inFlight }) => inFlight === 1);
+    await expect(storage.info('key')).resolves.toMatchObject({ size: 64_000 });
+    await expect(reading).resolves.toHaveLength(64_000);
+  });
+
   it('end by totalTimeout, though the backend keeps talking and calls are repeated', async () => {
     await using faulted = await openFaulted(backend, 'total/', {
       totalTimeout: 300,

@@ -43,12 +43,12 @@ export async function openContainer(
     const given = { maxRetries: 0, ownsConnections: false, close() {} };
     return { client, settings, pool, signsWith: keyOf(client), ...given };
   }
-  const agents = openAgents(options.maxSockets, settings.concurrency);
+  const idleTimeout = settings.timeout ?? IDLE_TIMEOUT;
+  const agents = openAgents(options.maxSockets, settings.concurrency, idleTimeout);
   const close = (): void => {
     agents.httpAgent.destroy();
     agents.httpsAgent.destroy();
   };
-  const idleTimeout = settings.timeout ?? IDLE_TIMEOUT;
   try {
     const client = await createClient(options, idleTimeout, {
       httpClient: openTransport(agents, idleTimeout),

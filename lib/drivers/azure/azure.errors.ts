@@ -23,6 +23,7 @@ import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-field
 import {
   CONNECTION_CODES,
   connectionFailure,
+  NO_CONNECTION,
   UNREACHED_CODES,
 } from '../remote/connection-codes.js';
 
@@ -93,6 +94,9 @@ const unreadable: MakeError = ({ status }, context) =>
     context,
   );
 const timedOut: MakeError = (_, context) => new StorageTimeoutError(undefined, context);
+/** Not repeated: what holds the connections may be waiting for the end of this very call. */
+const noConnection: MakeError = ({ message }, context) =>
+  new StorageTimeoutError(message, { ...context, retryable: false });
 const corrupt: MakeError = (failure, context) =>
   new StorageIntegrityError(
     `The service received other bytes than were announced (${failure.name})`,
@@ -279,6 +283,7 @@ function makeError({ name, status, code, message, detail }: AzureFailure): MakeE
     if (code === undefined && /^(?:Range|Type)Error$/.test(name)) return unreadable;
     if (code === undefined && BROKEN_BATCH.test(message)) return broken;
     if (code === 'ETIMEDOUT') return timedOut;
+    if (code === NO_CONNECTION) return noConnection;
     if (code !== undefined && CONNECTION_CODES.has(code)) {
       return (_, context) =>
         new StorageConnectionError(

@@ -33,7 +33,7 @@ export async function openBucket(
   assertOptions(options);
   const idleTimeout = settings.timeout ?? IDLE_TIMEOUT;
   const client = options.client ?? (await createClient(options, idleTimeout));
-  const agents = openAgents(options.maxSockets, settings.concurrency);
+  const agents = openAgents(options.maxSockets, settings.concurrency, idleTimeout);
   return {
     client,
     name: options.bucket,

@@ -71,11 +71,15 @@ async function openVersion(
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const media = (conditions: MediaConditions): Promise<IncomingMessage> =>
     openMedia(bucket, key, options, conditions, signal);
-  const early = guess && media(guess);
-  // Awaited below or, when the file is not to be read, cut.
-  early?.catch(() => {});
+  let early: Promise<IncomingMessage> | undefined;
+  const askEarly = (): void => {
+    early ??= guess && media(guess);
+    // Awaited below or, when the file is not to be read, cut.
+    early?.catch(() => {});
+  };
   try {
-    const object = await readObject(bucket, key, signal);
+    // Not before the attributes: bytes would hold the last connection while these wait for one.
+    const object = await readObject(bucket, key, signal, askEarly);
     const file = fileOf(object);
     checkReadConditions(file, options);
     const range = options.range && resolveRange(options.range, file.size);

@@ -20,7 +20,7 @@ import {
   StorageUnsupportedError,
 } from '../../core/errors.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
-import { CONNECTION_CODES, connectionFailure } from '../remote/connection-codes.js';
+import { CONNECTION_CODES, connectionFailure, NO_CONNECTION } from '../remote/connection-codes.js';
 
 /** An answer of the service, whole. */
 export interface GcsAnswer {
@@ -157,6 +157,10 @@ export function toStorageError(error: unknown, signal?: AbortSignal): StorageErr
     cause: Object.assign(new Error(text), failure && { code: failure }),
   };
   if (failure === 'ETIMEDOUT') return new StorageTimeoutError(undefined, context);
+  if (failure === NO_CONNECTION) {
+    // Not repeated: what holds the connections may be waiting for the end of this very call.
+    return new StorageTimeoutError(text, { ...context, retryable: false });
+  }
   if (CONNECTION_CODES.has(failure) || failure.startsWith('HPE_')) {
     return new StorageConnectionError(
       CONNECTION_CODES.has(failure) ? connectionFailure(failure, 'apiEndpoint') : undefined,

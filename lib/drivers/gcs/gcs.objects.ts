@@ -4,17 +4,24 @@ import { isMissingObject } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject } from './gcs.metadata.js';
 import { expectOk, jsonOf, objectPath, refusal, send } from './gcs.requests.js';
 
-/** The live version of the object. @throws StorageFileNotFoundError */
+/**
+ * The live version of the object.
+ *
+ * @param onBegun as that of a request
+ * @throws StorageFileNotFoundError
+ */
 export async function readObject(
   bucket: GcsBucket,
   key: string,
   signal: AbortSignal,
+  onBegun?: () => void,
 ): Promise<GcsObject> {
   const answer = await send(bucket, {
     method: 'GET',
     path: objectPath(bucket, key),
     query: { fields: OBJECT_FIELDS },
     signal,
+    ...(onBegun && { onBegun }),
   });
   return parseObject(jsonOf(await expectOk(bucket, answer, signal)));
 }

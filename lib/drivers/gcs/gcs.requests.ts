@@ -30,6 +30,8 @@ export interface GcsRequest {
   readonly signal: AbortSignal;
   /** Nothing is stored by it, whatever its method: an abort cuts it at once. */
   readonly storesNothing?: boolean;
+  /** Called once an attempt is under way or in line for a connection. */
+  readonly onBegun?: () => void;
 }
 
 /** An answer of whatever status, but for those that are worth another attempt. */
@@ -200,10 +202,10 @@ async function exchangeWith(
   request: GcsRequest,
   identity: Readonly<Record<string, string>>,
 ): Promise<IncomingMessage> {
-  const { method, path, query = {}, headers, body = [], signal } = request;
+  const { method, path, query = {}, headers, body = [], signal, onBegun } = request;
   const size = body.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   try {
-    return await exchange(
+    const answered = exchange(
       bucket,
       {
         method,
@@ -218,6 +220,8 @@ async function exchangeWith(
       },
       signal,
     );
+    onBegun?.();
+    return await answered;
   } catch (error) {
     throw wireError(error, signal);
   }

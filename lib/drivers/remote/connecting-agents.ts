@@ -1,6 +1,7 @@
-import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { ConnectionQueue } from './connection-queue.js';
 
 const CONNECT_TIMEOUT = 5000;
 
@@ -16,28 +17,74 @@ export interface ConnectionAgents {
  *
  * @param maxSockets connections open at once; further requests wait for one in the order of asking
  * @param concurrency requests of one call in flight at once, for a few of which there are connections by default
+ * @param idleTimeout milliseconds for which they wait while nothing moves on any connection
  */
-export function openAgents(maxSockets: number | undefined, concurrency: number): ConnectionAgents {
+export function openAgents(
+  maxSockets: number | undefined,
+  concurrency: number,
+  idleTimeout: number,
+): ConnectionAgents {
   const most = maxSockets ?? Math.max(256, 4 * concurrency);
+  const options = { keepAlive: true, maxSockets: most };
   return {
-    httpAgent: new ConnectingHttpAgent({ keepAlive: true, maxSockets: most }),
-    httpsAgent: new ConnectingHttpsAgent({ keepAlive: true, maxSockets: most }),
+    httpAgent: new ConnectingHttpAgent(options, idleTimeout),
+    httpsAgent: new ConnectingHttpsAgent(options, idleTimeout),
   };
 }
 
 class ConnectingHttpAgent extends HttpAgent {
+  readonly #queue: ConnectionQueue;
+
+  constructor(options: AgentOptions, idleTimeout: number) {
+    super(options);
+    this.#queue = new ConnectionQueue(this, idleTimeout);
+  }
+
   override createConnection(
     ...[options, callback]: Parameters<HttpAgent['createConnection']>
   ): ReturnType<HttpAgent['createConnection']> {
-    return limitConnecting(super.createConnection(options, callback), 'connect');
+    this.#queue.changed();
+    const socket = limitConnecting(super.createConnection(options, callback), 'connect');
+    socket?.once('close', () => this.#queue.changed());
+    return socket;
+  }
+
+  override reuseSocket(...[socket, request]: Parameters<HttpAgent['reuseSocket']>): void {
+    this.#queue.changed();
+    super.reuseSocket(socket, request);
+  }
+
+  override keepSocketAlive(socket: Duplex): void {
+    this.#queue.changed();
+    return super.keepSocketAlive(socket);
   }
 }
 
 class ConnectingHttpsAgent extends HttpsAgent {
+  readonly #queue: ConnectionQueue;
+
+  constructor(options: AgentOptions, idleTimeout: number) {
+    super(options);
+    this.#queue = new ConnectionQueue(this, idleTimeout);
+  }
+
   override createConnection(
     ...[options, callback]: Parameters<HttpsAgent['createConnection']>
   ): ReturnType<HttpsAgent['createConnection']> {
-    return limitConnecting(super.createConnection(options, callback), 'secureConnect');
+    this.#queue.changed();
+    const socket = limitConnecting(super.createConnection(options, callback), 'secureConnect');
+    socket?.once('close', () => this.#queue.changed());
+    return socket;
+  }
+
+  override reuseSocket(...[socket, request]: Parameters<HttpsAgent['reuseSocket']>): void {
+    this.#queue.changed();
+    super.reuseSocket(socket, request);
+  }
+
+  override keepSocketAlive(socket: Duplex): void {
+    this.#queue.changed();
+    return super.keepSocketAlive(socket);
   }
 }
 

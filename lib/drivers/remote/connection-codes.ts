@@ -12,6 +12,10 @@ export const CONNECTION_CODES: ReadonlySet<string> = new Set([
   'EPIPE',
   'ERR_STREAM_PREMATURE_CLOSE',
 ]);
+
+/** Of a request that has waited in vain for one of its agent's connections. */
+export const NO_CONNECTION = 'ENOCONNECTION';
+
 /** With these nothing has reached the service. */
 export const UNREACHED_CODES: ReadonlySet<string> = new Set([
   'EAI_AGAIN',
@@ -19,6 +23,7 @@ export const UNREACHED_CODES: ReadonlySet<string> = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'ENOTFOUND',
+  NO_CONNECTION,
 ]);
 
 /** One sentence that says what to look at. */

@@ -29,7 +29,8 @@ export interface HttpConnections {
 
 /**
  * Sends the request and answers the head of the response, whose body still comes. An abort cuts both at once, and it rejects
- * when the request is off the wire; so does a connection that is silent for too long, with the code `ETIMEDOUT`.
+ * when the request is off the wire; so does a connection that is silent for too long, with the code `ETIMEDOUT`, and one that
+ * does not come, with that of `ConnectionQueue`.
  *
  * On Node's own client: those of the SDKs follow no signal, or know no idle time, or copy bodies through several streams.
  *
@@ -60,8 +61,11 @@ export function exchange(
     const onAbort = (): void => {
       const error = aborted();
       cut(error);
+      leave(error);
+    };
+    /** While it waits for a connection still, it would tell of its end only when there is one. */
+    const leave = (error: Error): void => {
       if (request.socket) return;
-      // It waits for a connection still, and would tell of its end only when there is one.
       signal?.removeEventListener('abort', onAbort);
       reject(error);
     };
@@ -84,7 +88,10 @@ export function exchange(
         });
         resolve(response);
       })
-      .on('error', (error) => (failure ??= error))
+      .on('error', (error) => {
+        failure ??= error;
+        leave(error);
+      })
       .on('close', () => {
         signal?.removeEventListener('abort', onAbort);
         if (!answer) reject(failure ?? noAnswer());

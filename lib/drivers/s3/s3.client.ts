@@ -75,7 +75,7 @@ function createClient(
   const credentials = parseCredentials(options);
   const { concurrency, retry, timeout } = settings;
   const idleTimeout = timeout ?? IDLE_TIMEOUT;
-  const { httpAgent, httpsAgent } = openAgents(options.maxSockets, concurrency);
+  const { httpAgent, httpsAgent } = openAgents(options.maxSockets, concurrency, idleTimeout);
   const config: S3ClientConfig = {
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),

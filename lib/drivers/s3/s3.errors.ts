@@ -24,6 +24,7 @@ import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-field
 import {
   CONNECTION_CODES,
   connectionFailure,
+  NO_CONNECTION,
   UNREACHED_CODES,
 } from '../remote/connection-codes.js';
 
@@ -125,6 +126,9 @@ const invalid: MakeError = (failure, context) =>
 export function noSuchUpload(context?: Context): StorageFileNotFoundError {
   return new StorageFileNotFoundError('The multipart upload is not there', context);
 }
+/** Not repeated: what holds the connections may be waiting for the end of this very call. */
+const noConnection: MakeError = ({ message }, context) =>
+  new StorageTimeoutError(message, { ...context, retryable: false });
 const notFound: MakeError = (_, context) => new StorageFileNotFoundError(undefined, context);
 
 /** A success that lacks what every S3 service answers. Something else answers at the endpoint: a portal, a proxy. */
@@ -261,6 +265,7 @@ function makeError(failure: S3Failure): MakeError {
       new StorageError(`The service answered ${label(failure)}: ${message}`, context);
   }
   if (code === 'ETIMEDOUT') return BY_NAME['TimeoutError']!;
+  if (code === NO_CONNECTION) return noConnection;
   return ({ message }, context) => new StorageError(message || name, context);
 }
 

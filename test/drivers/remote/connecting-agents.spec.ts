@@ -15,7 +15,7 @@ test('a connection that is not made within five seconds is given up', async () =
   silent.listen(0, '127.0.0.1');
   await once(silent, 'listening');
   const { port } = silent.address() as AddressInfo;
-  const { httpAgent, httpsAgent } = openAgents(1, 4);
+  const { httpAgent, httpsAgent } = openAgents(1, 4, 30_000);
   jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask', 'performance'] });
   const request = httpsRequest({ host: '127.0.0.1', port, agent: httpsAgent });
   let failure: NodeJS.ErrnoException | undefined;

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { openS3, putOptions, read } from './open-s3.js';
+import { MIB, openS3, putOptions, read } from './open-s3.js';
 
 const { signal } = new AbortController();
 setMaxListeners(0, signal);
@@ -30,6 +30,18 @@ describe.each(['direct', 'sdk'] as const)('the engine "%s"', (engine) => {
     s3.server.fail({ operation: 'GetObject', with: { corruptBodyAt: 200_000 } });
     const download = await s3.driver.get('a', { signal });
     await expect(read(download)).rejects.toMatchObject({ code: 'INTEGRITY' });
+  });
+
+  test('does not wait for ever for a connection that an unread download holds', async () => {
+    await using s3 = await openS3({ engine, maxSockets: 1, timeout: 100 });
+    await s3.driver.put('a', Buffer.alloc(4 * MIB), putOptions());
+    const held = await s3.driver.get('a', { signal });
+    await expect(s3.driver.info('a', { signal })).rejects.toMatchObject({
+      code: 'TIMEOUT',
+      reason: expect.stringContaining('raise maxSockets') as string,
+    });
+    expect(await read(held)).toHaveLength(4 * MIB);
+    await expect(s3.driver.info('a', { signal })).resolves.toMatchObject({ size: 4 * MIB });
   });
 });
 
