@@ -1,9 +1,9 @@
 import { inspect } from 'node:util';
 import { StorageInvalidArgumentError } from './errors.js';
 
-/** A value as a message shows it: text as it is, of an object only its kind, since it may hold secrets. Never throws. */
+/** A wrong value as a message shows it: of text and of objects only the kind, since there may be secrets. Never throws. */
 export function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'string') return value === '' ? 'an empty string' : 'a string';
   return inspect(value, { depth: -1, customInspect: false });
 }
 

@@ -1,3 +1,4 @@
+import { shown } from './arguments.js';
 import { StorageInvalidArgumentError, StorageRangeNotSatisfiableError } from './errors.js';
 
 /** Part of a file: from `start` to `end`, both counted from 0 and both included (RFC 9110 §14.1.2), or the last `suffix` bytes. */
@@ -58,6 +59,6 @@ export function formatRange(range: RangeOption): string {
 function assertCount(value: number, name: string): void {
   if (Number.isSafeInteger(value) && value >= 0) return;
   throw new StorageInvalidArgumentError(
-    `${name} must be a whole number of bytes, 0 or more, not ${String(value)}`,
+    `${name} must be a whole number of bytes, 0 or more, not ${shown(value)}`,
   );
 }

@@ -453,7 +453,7 @@ export class StorageView {
         );
       }
       if (delimiters === 'none' || (delimiters === 'slash' && delimiter !== '/')) {
-        throw this.#unsupported(`the delimiter ${shown(delimiter)}`);
+        throw this.#unsupported(`the delimiter ${JSON.stringify(delimiter)}`);
       }
     }
     if (startAfter !== undefined && typeof startAfter !== 'string') {
@@ -475,9 +475,12 @@ export class StorageView {
   /** What the backend enforces on signed uploads by the method, which may be none that there is. */
   #enforcedOn(method: 'PUT' | 'POST'): readonly UploadConstraint[] {
     const { signedUploads } = this.capabilities;
-    const enforced = (method === 'PUT' || method === 'POST') && signedUploads[method];
+    const isKnown = method === 'PUT' || method === 'POST';
+    const enforced = isKnown && signedUploads[method];
     if (enforced) return enforced;
-    throw this.#cannotSign(`${shown(method)} uploads`);
+    throw this.#cannotSign(
+      isKnown ? `${method} uploads` : 'uploads by other methods than PUT and POST',
+    );
   }
 
   /** The view's prefix and what comes behind it, both of which the parser takes. */

@@ -138,7 +138,7 @@ export function parseUploadOptions<Request>(options: UploadOptions<Request>): Pa
   const { minSize = 0, image, checksum = () => undefined, scan, scanTimeout = '1m' } = options;
   if (accept !== undefined && !(Array.isArray(accept) && accept.every(isTypePattern))) {
     throw new StorageInvalidArgumentError(
-      `accept must be a list of media types such as "image/png" or "image/*", not ${JSON.stringify(accept)}`,
+      'accept must be a list of media types such as "image/png" or "image/*"',
     );
   }
   if (typeof key !== 'function' && typeof key?.fromContent !== 'function') {

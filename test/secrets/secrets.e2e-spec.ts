@@ -132,6 +132,18 @@ const local = (options: object = {}): StorageConfiguration =>
     ...options,
   }) as StorageConfiguration;
 
+/** A secret in the place of each of these options, of which no text is the right value. */
+const misplaced = (
+  driver: string,
+  configure: (options: object) => StorageConfiguration,
+  names: readonly string[],
+): [string, readonly [() => StorageConfiguration, Call]][] =>
+  names.map((name) => {
+    const [group, inner] = name.split('.');
+    const option = inner ? { [group!]: { [inner]: SECRET } } : { [name]: SECRET };
+    return [`${driver}: a secret in the place of ${name}`, [() => configure(option), open]];
+  });
+
 type Call = (storage: Storage) => Promise<unknown>;
 const get: Call = (storage) => storage.get('key');
 const put: Call = (storage) => storage.put('key', 'hello');
@@ -190,6 +202,14 @@ const PATHS: Readonly<
       await writeFile(keyFilename, `{"private_key": "${PRIVATE_KEY}"`);
       return gcs({ credentials: undefined, keyFilename });
     },
+    open,
+  ],
+  'gcs: a key in the place of the name of its file': [
+    () =>
+      gcs({
+        credentials: undefined,
+        keyFilename: JSON.stringify({ client_email: 'a@example.com', private_key: PRIVATE_KEY }),
+      }),
     open,
   ],
   'gcs: credentials in the endpoint': [
@@ -259,6 +279,26 @@ const PATHS: Readonly<
       return storage.get('key');
     },
   ],
+  ...Object.fromEntries([
+    ...misplaced('s3', s3, [
+      'provider',
+      'engine',
+      'maxSockets',
+      'timeout',
+      'totalTimeout',
+      'concurrency',
+      'uploadMemory',
+      'maxObjectSize',
+      'expiresIn',
+      'retry',
+      'retry.maxRetries',
+      'retry.jitter',
+    ]),
+    ...misplaced('gcs', gcs, ['maxSockets']),
+    ...misplaced('azure', azure, ['maxSockets']),
+    ...misplaced('local', local, ['durability', 'symlinks', 'permissions', 'checksum', 'baseUrl']),
+    ...misplaced('memory', (options) => ({ driver: 'memory', ...options }), ['maxSize']),
+  ]),
   'local: an upload whose source fails': [
     local,
     (storage) =>

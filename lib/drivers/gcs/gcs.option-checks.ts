@@ -60,6 +60,11 @@ export async function readCredentials(
 ): Promise<GcsCredentials | undefined> {
   const { keyFilename, credentials } = options;
   if (keyFilename === undefined) return credentials;
+  if (keyFilename.includes('{')) {
+    throw new StorageConfigurationError(
+      'keyFilename must be the path of a key file; what is in one goes into credentials, parsed',
+    );
+  }
   let parsed: unknown;
   try {
     parsed = JSON.parse(await readFile(keyFilename, 'utf8'));

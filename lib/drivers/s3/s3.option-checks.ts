@@ -55,7 +55,7 @@ export function assertOptions(options: S3StorageOptions): void {
   }
   if (provider !== undefined && !Object.hasOwn(S3_PROFILES, provider)) {
     throw new StorageConfigurationError(
-      `provider must be one of ${Object.keys(S3_PROFILES).join(', ')}, not ${JSON.stringify(provider)}`,
+      `provider must be one of ${Object.keys(S3_PROFILES).join(', ')}`,
     );
   }
   assertChecked(options, CHECKS);
