@@ -1,3 +1,5 @@
+import { redactedKey } from './redaction.js';
+
 /** What went wrong, as data: stable across releases and the same on every driver. */
 export type StorageErrorCode =
   | 'FILE_NOT_FOUND'
@@ -49,7 +51,7 @@ export class StorageError extends Error {
   readonly driver: string | undefined;
   /** The method that was called, e.g. `'put'`. */
   readonly operation: string | undefined;
-  /** The key as the caller gave it, without any configured prefix. */
+  /** The key as the caller gave it, without any configured prefix; of a signed URL that was given for one, without the query. */
   readonly key: string | undefined;
   readonly retryable: boolean;
   readonly retryAfter: number | undefined;
@@ -69,7 +71,7 @@ export class StorageError extends Error {
     this.storage = context.storage;
     this.driver = context.driver;
     this.operation = context.operation;
-    this.key = context.key;
+    this.key = context.key === undefined ? undefined : redactedKey(context.key);
     this.retryable = context.retryable ?? false;
     this.retryAfter = context.retryAfter;
     Object.defineProperty(this, 'reason', { enumerable: false });
@@ -231,7 +233,7 @@ export function addErrorContext(error: StorageError, context: StorageErrorContex
   writable.storage ??= context.storage;
   writable.driver ??= context.driver;
   writable.operation ??= context.operation;
-  writable.key = context.key ?? error.key;
+  writable.key = context.key === undefined ? error.key : redactedKey(context.key);
   writable.message = describe(error.reason, error);
   if (stack && error.message !== before) {
     writable.stack = stack.replace(before, () => error.message);
@@ -242,7 +244,9 @@ export function addErrorContext(error: StorageError, context: StorageErrorContex
 function describe(reason: string, context: StorageErrorContext): string {
   const { operation, key, storage } = context;
   const where = [
-    [operation, key === undefined ? undefined : JSON.stringify(key)].filter(Boolean).join(' '),
+    [operation, key === undefined ? undefined : JSON.stringify(redactedKey(key))]
+      .filter(Boolean)
+      .join(' '),
     storage === undefined ? '' : `storage "${storage}"`,
   ].filter(Boolean);
   return where.length === 0 ? reason : `${reason} (${where.join(', ')})`;

@@ -18,6 +18,7 @@ import {
 import { encodeKey, isReserved, parseKey, parsePrefix, RESERVED_FOLDER } from './key.js';
 import { type MultipartUpload, parseMultipartUpload } from './multipart.js';
 import { type Operation, Operations } from './operations.js';
+import { redactedKey } from './redaction.js';
 import type { ParsedRetryOptions } from './retry.js';
 import type { DriverListOptions, DriverUpload, ListPage, StorageDriver } from './storage-driver.js';
 import type { ProgressCallback } from './progress.js';
@@ -240,7 +241,8 @@ export class StorageView {
       return this.fullKey(key);
     } catch (error) {
       if (!(error instanceof StorageInvalidKeyError)) throw error;
-      throw new StorageInvalidKeyError(`The destination ${JSON.stringify(key)}: ${error.reason}`);
+      const shownKey = JSON.stringify(redactedKey(key));
+      throw new StorageInvalidKeyError(`The destination ${shownKey}: ${error.reason}`);
     }
   }
 

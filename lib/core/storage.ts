@@ -25,6 +25,7 @@ import {
 import type { Operation } from './operations.js';
 import { put } from './put.js';
 import { readWhole } from './read-whole.js';
+import { redactedKey } from './redaction.js';
 import { resumeMultipartUpload } from './resume.js';
 import type { SeekableBody } from './seekable-body.js';
 import { findStaged, type StagedFile, stage, sweepStaged } from './staging.js';
@@ -697,7 +698,8 @@ export class Storage<Name extends string = string> {
       return this.#view.own(file);
     } catch (error) {
       if (!(error instanceof StorageFileExistsError)) throw error;
-      throw new StorageFileExistsError(`The destination ${JSON.stringify(to)} exists already`);
+      const shownKey = JSON.stringify(redactedKey(to));
+      throw new StorageFileExistsError(`The destination ${shownKey} exists already`);
     }
   }
 }

@@ -53,5 +53,9 @@ export class EchoingServer implements AsyncDisposable {
 /** In one line, as text that XML and JSON can hold. */
 function echo({ method, url, headers }: IncomingMessage): string {
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`);
-  return [`${method} ${url}`, ...fields].join(' ; ').replace(/[<"]/g, "'").replace(/&/g, '&amp;');
+  const bare = Object.values(headers).map((value) => `not ${String(value)} at all`);
+  return [`${method} ${url}`, ...bare, ...fields]
+    .join(' ; ')
+    .replace(/[<"]/g, "'")
+    .replace(/&/g, '&amp;');
 }

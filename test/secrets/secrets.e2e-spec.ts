@@ -172,6 +172,18 @@ const PATHS: Readonly<
   's3: a secret without its id': [() => s3({ accessKeyId: undefined }), open],
   's3: a secret with a line break': [() => s3({ secretAccessKey: `${SECRET}\n` }), open],
   's3: a secret in the place of the region': [() => s3({ region: `${SECRET}/+` }), open],
+  's3: a signed URL in the place of a key': [
+    s3,
+    async (storage) => storage.get(await storage.url('key')),
+  ],
+  's3: a signed URL in the place of the key of a copy': [
+    s3,
+    async (storage) => storage.copy('key', await storage.url('key')),
+  ],
+  'local: a signed URL in the place of a key': [
+    local,
+    async (storage) => storage.put(await storage.url('key'), 'hello'),
+  ],
   's3: a metadata address': [
     () => s3({ endpoint: `http://169.254.169.254/latest?token=${TOKEN}` }),
     open,

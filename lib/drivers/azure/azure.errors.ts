@@ -19,6 +19,7 @@ import {
   StorageTooLargeError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
+import { redacted } from '../../core/redaction.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
 import {
   CONNECTION_CODES,
@@ -322,7 +323,7 @@ function readFailure(error: unknown): AzureFailure {
     toText(toRecord(fields['details'])['errorCode']);
   const wholeSize = /\/(\d+)$/.exec(header('content-range') ?? '')?.[1];
   return {
-    name: serviceCode ?? (status === undefined ? undefined : code) ?? nameOf(error),
+    name: redacted(serviceCode ?? (status === undefined ? undefined : code) ?? nameOf(error)),
     message: fields['code'] === UNPARSED ? '' : firstLine(messageOf(error)),
     status,
     code: status === undefined ? code : undefined,
@@ -360,11 +361,7 @@ function label({ status, name }: AzureFailure): string {
 function firstLine(message: string): string {
   // A page, of whoever is on the way.
   if (message.trimStart().startsWith('<')) return '';
-  return message
-    .split('\n', 1)[0]!
-    .slice(0, 500)
-    .replace(/(\bsig=)[^&\s"'<]+/gi, '$1…')
-    .replace(/\b(SharedKey|Bearer)\s+\S+/gi, '$1 …');
+  return redacted(message.split('\n', 1)[0]!);
 }
 
 function messageOf(error: unknown): string {

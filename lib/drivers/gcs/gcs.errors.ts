@@ -19,6 +19,7 @@ import {
   StorageTooLargeError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
+import { redacted } from '../../core/redaction.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
 import { CONNECTION_CODES, connectionFailure, NO_CONNECTION } from '../remote/connection-codes.js';
 
@@ -151,7 +152,7 @@ export function toStorageError(error: unknown, signal?: AbortSignal): StorageErr
   if (signal?.aborted && (error === signal.reason || name === 'AbortError')) {
     return new StorageAbortedError(undefined, { cause: signal.reason });
   }
-  const text = redact(toText(message) ?? String(error));
+  const text = redacted(toText(message) ?? String(error));
   const failure = toText(code) ?? toText(toRecord(cause)['code']) ?? '';
   const context = {
     cause: Object.assign(new Error(text), failure && { code: failure }),
@@ -182,7 +183,7 @@ export function authorizationError(error: unknown, purpose: string): StorageErro
   const { name, message, code, status, response } = toRecord(error);
   const { data } = toRecord(response);
   const answered = toNumber(toRecord(response)['status']) ?? toNumber(status);
-  const text = redact(toText(message) ?? '');
+  const text = redacted(toText(message) ?? '');
   const context = { cause: new Error(text) };
   if (/could not load the default credentials|without `client_email`/i.test(text)) {
     return new StorageConfigurationError(
@@ -239,8 +240,8 @@ function readRefusal({ status, headers, body }: GcsAnswer): Refusal {
     toText(message) ?? xmlElement(text, 'Details') ?? xmlElement(text, 'Message') ?? text;
   return {
     status,
-    reason: toText(first['reason']) ?? xmlElement(text, 'Code') ?? reasonInWords(text),
-    message: redact(told.slice(0, 500)) || `status ${status}`,
+    reason: redacted(toText(first['reason']) ?? xmlElement(text, 'Code') ?? reasonInWords(text)),
+    message: redacted(told) || `status ${status}`,
     retryAfter: retryAfterOf(headerOf(headers, 'retry-after')),
     size: toNumber(/\/(\d+)$/.exec(headerOf(headers, 'content-range') ?? '')?.[1]),
   };
@@ -267,11 +268,4 @@ export function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** Tokens, signatures and the ids of upload sessions, which are as good as a password. */
-function redact(message: string): string {
-  return message
-    .replace(/(X-Goog-(?:Signature|Credential)=|upload_id=|assertion=)[^&\s"']+/gi, '$1…')
-    .replace(/\b(Bearer\s+|ya29\.)[\w.~+/-]+=*/gi, '$1…');
 }

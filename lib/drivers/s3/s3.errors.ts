@@ -20,6 +20,7 @@ import {
   StorageTooLargeError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
+import { redacted } from '../../core/redaction.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
 import {
   CONNECTION_CODES,
@@ -347,19 +348,19 @@ export function readFailure(error: unknown): S3Failure {
   const response = toRecord(fields['$response']);
   const headers = toRecord(response['headers']) as S3Failure['headers'];
   const status = toNumber(metadata['httpStatusCode']) ?? toNumber(response['statusCode']);
-  const name = toText(fields['Code']) ?? nameOf(error);
+  const name = redacted(toText(fields['Code']) ?? nameOf(error));
   // The SDK's parser gave up: an error of the service has a name.
   const unparsed = status !== undefined && (name === 'Error' || name === 'SyntaxError');
   const wholeSize = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
   return {
     name,
-    message: unparsed ? 'The answer is not the XML of S3' : redact(messageOf(error)),
+    message: unparsed ? 'The answer is not the XML of S3' : redacted(messageOf(error)),
     status,
     code: toText(fields['code']) ?? toText(toRecord(fields['cause'])['code']),
-    requestId: toText(metadata['requestId']),
+    requestId: cleanText(metadata['requestId']),
     headers,
-    bucket: toText(fields['BucketName']),
-    region: toText(fields['Region']) ?? headers['x-amz-bucket-region'],
+    bucket: cleanText(fields['BucketName']),
+    region: cleanText(fields['Region'] ?? headers['x-amz-bucket-region']),
     size: toNumber(wholeSize ?? fields['ActualObjectSize']),
   };
 }
@@ -386,10 +387,9 @@ function isUnnamed(name: string): boolean {
   return name === 'Error' || name === 'SyntaxError' || name === 'Unknown';
 }
 
-function redact(message: string): string {
-  return message
-    .replace(/((?:Signature|Credential|X-Amz-Security-Token)=)[^&\s"',<]+/gi, '$1…')
-    .replace(/((?:Authorization|X-Amz-Security-Token)["']?\s*[:>]\s*["']?)[^"'\r\n<]+/gi, '$1…');
+function cleanText(value: unknown): string | undefined {
+  const text = toText(value);
+  return text === undefined ? undefined : redacted(text);
 }
 
 function messageOf(error: unknown): string {
