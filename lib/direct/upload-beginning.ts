@@ -1,5 +1,6 @@
+import { assertOptions } from '../core/arguments.js';
 import { parseGivenAttributes } from '../core/attributes.js';
-import { StorageUnsupportedError } from '../core/errors.js';
+import { StorageConfigurationError, StorageUnsupportedError } from '../core/errors.js';
 import { keptName } from '../core/kept-names.js';
 import { parseKey } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
@@ -70,7 +71,7 @@ export class UploadBeginning {
       expires,
     };
     // What cannot be stored with the file is told before it is sent.
-    parseGivenAttributes(publishedAttributes(claims));
+    fromApp('metadata', () => parseGivenAttributes(publishedAttributes(claims)));
     if (form === 'form') return this.#signed(claims, 'POST', lifetime);
     // Where no part can be sent by somebody else, the whole file can.
     const { multipart, signedParts } = storage.capabilities;
@@ -103,8 +104,15 @@ export class UploadBeginning {
       mimetype: contentType,
       contentType,
     };
-    const key = parseKey(await rules.key(file, request));
-    return { key, metadata: await rules.metadata(file, request) };
+    const key = await rules.key(file, request);
+    const metadata = await rules.metadata(file, request);
+    return {
+      key: fromApp('key', () => parseKey(key)),
+      metadata: fromApp('metadata', () => {
+        assertOptions(metadata, 'it');
+        return metadata;
+      }),
+    };
   }
 
   /** Bound to all that the backend enforces; the rest is verified when the upload is completed. */
@@ -172,4 +180,19 @@ function limitsOf(
     ...(image && { image }),
     ...(cacheControl !== undefined && { cacheControl }),
   };
+}
+
+/**
+ * What a function of the app gave, when it is well-formed. The client's words are clean by now: if it is not, only the app is to
+ * blame.
+ *
+ * @throws StorageConfigurationError naming the rule
+ */
+function fromApp<Value>(rule: keyof ParsedRules, parse: () => Value): Value {
+  try {
+    return parse();
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new StorageConfigurationError(`The ${rule} of direct uploads: ${message}`, { cause });
+  }
 }

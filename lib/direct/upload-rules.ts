@@ -1,5 +1,6 @@
 import type { ModuleRef } from '@nestjs/core';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+import { assertOptions } from '../core/arguments.js';
 import { StorageConfigurationError, StorageInvalidArgumentError } from '../core/errors.js';
 import { scanFailed } from '../uploads/upload.exceptions.js';
 import type { DirectUploadRules } from '../interfaces/direct-uploads-options.interface.js';
@@ -36,9 +37,13 @@ export class UploadRules {
     }
     // Whichever protocol asks, and the app itself: there is no one handler whose decorators would count.
     const context = new ExecutionContextHost([request], UploadRules, anyHandler);
-    const given = Object.entries(await policy.optionsFor(context, this.moduleRef));
-    const own = given.filter(([name]) => !FORM_OPTIONS.includes(name));
+    const given = await policy.optionsFor(context, this.moduleRef);
     try {
+      assertOptions(given);
+      const own = Object.entries(given).filter(
+        // What it leaves undefined is as the module has it.
+        ([name, value]) => value !== undefined && !FORM_OPTIONS.includes(name),
+      );
       return parseRules({ ...rules, ...(Object.fromEntries(own) as DirectUploadRules) });
     } catch (cause) {
       // Not the client's fault.

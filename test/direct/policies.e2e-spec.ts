@@ -67,12 +67,13 @@ class RequestPolicy implements UploadPolicy {
 @Module({ providers: [Plans, RequestPolicy], exports: [Plans, RequestPolicy] })
 class PlansModule {}
 
+afterEach(closeApps);
+
 describe.each(['local', 'generic s3'])('on %s', (name) => {
   let backend: Backend;
   beforeAll(async () => {
     backend = await BACKENDS[name]!();
   });
-  afterEach(closeApps);
   afterAll(async () => {
     await backend[Symbol.asyncDispose]();
     await removeFolders();
@@ -108,20 +109,6 @@ describe.each(['local', 'generic s3'])('on %s', (name) => {
       expect(json.metadata.user).toBe(user);
     }
   });
-
-  test.each<[string, UploadInterceptorOptions]>([
-    ['overwrite', { overwrite: true }],
-    ['storage', { storage: 'other' }],
-    ['maxSize', { maxSize: 'large' }],
-    ['key', { key: { fromContent: () => 'a' } }],
-  ])(
-    'a policy whose %s cannot be kept to is told to the app, and allows nothing',
-    async (named, given) => {
-      const app = await start({ policy: () => given });
-      expect((await app.call('POST', '/direct-uploads', asked)).status).toBe(500);
-      expect(app.log.text).toMatch(new RegExp(`policy of direct uploads: .*${named}`));
-    },
-  );
 
   test('a file that the scanner refuses is never published, and nothing of it is left', async () => {
     const seen: unknown[] = [];
@@ -204,6 +191,44 @@ describe.each(['local', 'generic s3'])('on %s', (name) => {
     expect([refused.status, refused.json.code]).toEqual([503, 'SCAN_FAILED']);
     expect((await app.keys()).sort()).toEqual([ada.key, bob.key].sort());
   });
+});
+
+test.each<[string, unknown]>([
+  ['overwrite', { overwrite: true }],
+  ['storage', { storage: 'other' }],
+  ['maxSize', { maxSize: 'large' }],
+  ['key', { key: { fromContent: () => 'a' } }],
+  ['key', { key: () => '../x' }],
+  ['metadata', { metadata: () => null }],
+  ['metadata', { metadata: () => ({ Title: 'x' }) }],
+  ['5', 5],
+  ['null', null],
+  ['Array', [1]],
+  ['maxSize', 'maxSize'],
+])(
+  'a policy whose %s cannot be kept to is told to the app, and allows nothing',
+  async (named, given) => {
+    const app = await startDirect(
+      { driver: 'memory' },
+      { policy: () => given as UploadInterceptorOptions },
+    );
+    expect(await app.call('POST', '/direct-uploads', asked)).toMatchObject({
+      status: 500,
+      json: { code: 'CONFIGURATION' },
+    });
+    expect(app.log.text).toMatch(
+      new RegExp(`of direct uploads: .*${named}|${named} of direct uploads: `),
+    );
+  },
+);
+
+test('what a policy leaves undefined is as the module has it', async () => {
+  const given: object = { maxSize: undefined, accept: undefined };
+  const policy = () => given as UploadInterceptorOptions;
+  const app = await startDirect({ driver: 'memory' }, { maxSize: 4, accept: ['image/*'], policy });
+  expect((await app.call('POST', '/direct-uploads', asked)).status).toBe(413);
+  const small = { ...asked, size: 3 };
+  expect((await app.call('POST', '/direct-uploads', small)).status).toBe(415);
 });
 
 type Tail<List extends readonly unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
