@@ -1,5 +1,5 @@
 import { StorageFileNotFoundError } from '../core/errors.js';
-import type { MultipartPart } from '../core/multipart.js';
+import type { MultipartPart, MultipartUpload } from '../core/multipart.js';
 import type { Storage } from '../core/storage.js';
 import { PartBuffer } from './part-buffer.js';
 import {
@@ -45,13 +45,13 @@ export class StagedUpload {
     given: Omit<UploadRecord, 'multipart'>,
     maxSize: number,
   ): Promise<StagedUpload> {
-    const { length, partSize } = given;
-    let record: UploadRecord = given;
+    const { length } = given;
+    const { minPartSize, maxPartSize, maxParts } = staging.capabilities.limits;
+    const partSize = Math.min(maxPartSize, Math.max(given.partSize, minPartSize));
+    let record: UploadRecord = { ...given, partSize };
     if (length === undefined || length > partSize) {
-      const { maxParts } = staging.capabilities.limits;
-      const least = Math.max(partSize, Math.ceil((length ?? maxSize) / maxParts));
       const multipart = await staging.startMultipartUpload(name, {
-        partSize: least,
+        partSize: Math.max(partSize, Math.ceil((length ?? maxSize) / maxParts)),
         ...(length !== undefined && { size: length }),
       });
       record = { ...given, partSize: multipart.partSize, multipart };
@@ -155,7 +155,7 @@ export class StagedUpload {
       await this.staging.put(this.name, buffer.bytes);
     } else {
       if (buffer.size > 0) await this.#sendPart(buffer);
-      await this.staging.completeMultipartUpload(multipart, this.progress.parts);
+      await this.#join(multipart);
       // It says nothing any more.
       await this.staging.delete(tail).catch(() => {});
     }
@@ -168,6 +168,17 @@ export class StagedUpload {
     await deleteRecord(this.staging, this.name);
     if (multipart) await this.staging.abortMultipartUpload(multipart);
     await this.staging.deletePrefix(this.name);
+  }
+
+  async #join(multipart: MultipartUpload): Promise<void> {
+    const { parts } = this.progress;
+    if (parts.length > 0) {
+      await this.staging.completeMultipartUpload(multipart, parts);
+      return;
+    }
+    // Its length was told last, and is none: no backend makes a file of no parts.
+    await this.staging.put(this.name, new Uint8Array());
+    await this.staging.abortMultipartUpload(multipart);
   }
 
   get #tailKey(): string {

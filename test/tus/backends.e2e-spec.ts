@@ -173,8 +173,11 @@ describe.each(Object.entries(UPLOAD_BACKENDS))('on %s', (_, open) => {
       expect(last.status).toBe(204);
       expect(sha256(await readBack())).toBe(sha256(bytes));
       await tus.create(0);
-      expect(uploaded).toHaveLength(2);
-      expect((await tus.storage.info(uploaded[1]!)).size).toBe(0);
+      const none = await tus.tus('POST', '/files', { 'Upload-Defer-Length': '1' });
+      const told = await tus.append(none.headers.location!, 0, '', { 'Upload-Length': '0' });
+      expect(told).toMatchObject({ status: 204, headers: { 'upload-offset': '0' } });
+      expect(uploaded).toHaveLength(3);
+      for (const key of uploaded.slice(1)) expect((await tus.storage.info(key)).size).toBe(0);
     });
 
     test('bytes with another checksum are not stored', async () => {
