@@ -9,6 +9,7 @@ import type { FormBody } from '../uploads/form-body.js';
 import type { HttpExchange } from '../uploads/http-exchange.js';
 import { discardLeftover } from '../uploads/leftover-body.js';
 import { shuttingDown } from '../uploads/upload.exceptions.js';
+import { assertAnnouncedType } from './announced-file.js';
 import { loadTusServer, type TusServerPackage } from './load-tus-server.js';
 import { asWebStream, CHUNK_TYPE, chunkBodyOf } from './request-bodies.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
@@ -209,6 +210,7 @@ export class TusUploads {
       concat: concatenation.urls,
       ...(metadata && { metadata: parseMetadata(tus, metadata), metadataHeader: metadata }),
     };
+    assertAnnouncedType(record);
     const partials = await findPartials(this.#staging, this.#ids, owner, concatenation);
     const upload = await joinPartials(this.#staging, name, record, partials, maxSize);
     await this.#publication.publish(upload, {

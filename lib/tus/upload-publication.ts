@@ -8,10 +8,11 @@ import type { StoredFile } from '../core/stored-file.js';
 import { SNIFF_LENGTH } from '../uploads/content-sniffing.js';
 import { contentTypeByBytes, isAccepted } from '../uploads/content-type-policy.js';
 import { notAccepted } from '../uploads/upload.exceptions.js';
+import { announcedFile } from './announced-file.js';
 import type { StagedUpload } from './staged-upload.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
 import { keyInUse, uploadNotFound } from './tus.exceptions.js';
-import type { PublishedAs, UploadRecord } from './upload-record.js';
+import type { PublishedAs } from './upload-record.js';
 
 /** For `field` in the body of a refusal, as in those of forms. */
 const FIELD = 'file';
@@ -97,7 +98,7 @@ export class UploadPublication {
 
   async #decide({ name, record }: StagedUpload, request: unknown): Promise<PublishedAs> {
     const { accept, key } = this.behaviour;
-    const { filename, mimetype } = announced(record);
+    const { filename, mimetype } = announcedFile(record);
     const end = Math.min(SNIFF_LENGTH, record.length!) - 1;
     // An empty file has no ranges.
     const head =
@@ -126,7 +127,7 @@ export class UploadPublication {
     { key, contentType }: PublishedAs,
   ): Promise<StoredFile> {
     const { isCreateOnly } = this.behaviour;
-    const { filename } = announced(record);
+    const { filename } = announcedFile(record);
     return staged.commit(key, {
       contentType,
       metadata: {
@@ -140,7 +141,7 @@ export class UploadPublication {
   async #handOver(file: StoredFile, upload: StagedUpload, publisher: Publisher): Promise<void> {
     const { owner, request } = publisher;
     const { record } = upload;
-    const { filename } = announced(record);
+    const { filename } = announcedFile(record);
     // Written down before: afterwards, the app may have the file and this process may have ended.
     if (!record.isTold) await upload.note({ isTold: true });
     try {
@@ -167,12 +168,4 @@ function isFinal(error: unknown, { isRepeatable }: Publisher): boolean {
   return (
     error instanceof HttpException && error.getStatus() < Number(HttpStatus.INTERNAL_SERVER_ERROR)
   );
-}
-
-/** What clients say of the file, by the names that are usual: those of the protocol's own client, and Uppy's. */
-function announced({ metadata = {} }: UploadRecord): { filename: string; mimetype: string } {
-  return {
-    filename: metadata['filename'] ?? metadata['name'] ?? '',
-    mimetype: metadata['filetype'] ?? metadata['type'] ?? '',
-  };
 }

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { Checksum } from '../core/checksum.js';
 import type { Storage } from '../core/storage.js';
+import { assertAnnouncedType } from './announced-file.js';
 import type { TusServerPackage } from './load-tus-server.js';
 import { StagedUpload } from './staged-upload.js';
 import { finalUploadIsWhole, uploadNotFound } from './tus.exceptions.js';
@@ -73,6 +74,7 @@ export class UploadStore extends EventEmitter implements DataStore {
   async create(upload: Upload): Promise<Upload> {
     const { staging, partSize, maxSize } = this.settings;
     const { id, size, metadata, creation_date: createdAt } = upload;
+    assertAnnouncedType({ ...(metadata && { metadata }) });
     this.#upload = await StagedUpload.create(
       staging,
       id,

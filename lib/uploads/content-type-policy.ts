@@ -13,7 +13,7 @@ export function contentTypeByBytes(head: Uint8Array, declared: string): string {
   const found = sniffContentType(head);
   if (found !== undefined && found !== 'text/plain' && !isContainer(found)) return found;
   const type = declared.split(';')[0]!.trim().toLowerCase();
-  const isMediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(type);
+  const isMediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type);
   const plausible = isMediaType && !runsScript(type) && agrees(type, found);
   return plausible ? type : (found ?? 'application/octet-stream');
 }

@@ -32,6 +32,7 @@ import {
 } from './tus-fixture.js';
 
 const MiB = 1024 * 1024;
+const LONG_TYPE = `application/${'x'.repeat(300)}`;
 
 describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
   afterEach(closeApps);
@@ -162,6 +163,12 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       ['POST', 400, 'a length that is none', { 'Upload-Length': '-1' }],
       ['POST', 400, 'two lengths', { 'Upload-Length': '1', 'Upload-Defer-Length': '1' }],
       ['POST', 400, 'metadata', { 'Upload-Length': '1', 'Upload-Metadata': 'a b c' }],
+      [
+        'POST',
+        400,
+        'a type of any length',
+        { 'Upload-Length': '1', 'Upload-Metadata': metadataHeader({ filetype: LONG_TYPE }) },
+      ],
       ['POST', 400, 'a concatenation', { 'Upload-Length': '1', 'Upload-Concat': 'whole' }],
       ['POST', 400, 'a concatenation of nothing', { 'Upload-Concat': 'final;' }],
       ['POST', 400, 'a concatenation with commas', { 'Upload-Concat': 'final;/files/x,/files/y' }],
@@ -503,6 +510,24 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
     expect((await append(path, 4000, Buffer.alloc(2000), { 'Upload-Length': '6000' })).status).toBe(
       413,
     );
+  });
+
+  test('parts are as large as the backend wants them', async () => {
+    const { driver } = await recordingDriver((memory) => ({
+      capabilities: {
+        ...memory.capabilities,
+        limits: { ...memory.capabilities.limits, minPartSize: 1000 },
+      },
+    }));
+    const { create, append, storage } = await start({
+      configuration: { driver },
+      options: { partSize: 100 },
+    });
+    for (const length of [500, 2500]) {
+      const path = await create(length);
+      expect((await append(path, 0, Buffer.alloc(length))).status).toBe(204);
+    }
+    expect(await published(storage)).toHaveLength(2);
   });
 
   test('of two clients that go on with one upload, one wins, and the file is whole', async () => {

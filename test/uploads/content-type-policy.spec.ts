@@ -70,6 +70,7 @@ test.each([
   [text, 'text', 'text/plain'],
   [junk, 'application/x\r\nSet-Cookie: a', 'application/octet-stream'],
   [junk, '*/*', 'application/octet-stream'],
+  [junk, `application/${'x'.repeat(128)}`, 'application/octet-stream'],
 ])('%s said to be %j is %s', (bytes, declared, type) => {
   expect(contentTypeByBytes(bytes, declared)).toBe(type);
 });
