@@ -12,7 +12,7 @@ import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { StorageRegistry } from '../storage.registry.js';
 import { shuttingDown } from '../uploads/upload.exceptions.js';
-import { infoOf } from './completion-claim.js';
+import { CompletionClaim, infoOf } from './completion-claim.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import { uploadNotFound } from './direct.exceptions.js';
 import { type PartUrl, PartUrls } from './part-urls.js';
@@ -180,6 +180,9 @@ export class DirectUploads {
     if (isPublished(await infoOf(this.storage, key), claims)) {
       return { ...upload, state: 'completed' };
     }
+    const outcome = await CompletionClaim.outcomeOf(this.#staging, name);
+    if (outcome?.state === 'cancelled') throw uploadNotFound();
+    if (outcome) return { ...upload, state: 'completed' };
     const isSent =
       (await infoOf(this.#staging, name)) ||
       (isReplaceable && (await takenOut(this.#staging, name)).length > 0);
@@ -215,7 +218,7 @@ export class DirectUploads {
   }
 
   /**
-   * Removes what was sent, and does nothing where that is nothing.
+   * Ends the upload and removes what was sent. What is sent after it, while its URL lives, becomes nothing.
    *
    * @throws UploadException 409 when the file is published already
    */

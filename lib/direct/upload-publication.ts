@@ -2,7 +2,7 @@ import { HttpException, HttpStatus } from '@nestjs/common';
 import { StorageFileExistsError, StorageFileNotFoundError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
-import { CompletionClaim, infoOf } from './completion-claim.js';
+import { CompletionClaim, infoOf, type UploadOutcome } from './completion-claim.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import {
   alreadyCompleted,
@@ -10,6 +10,7 @@ import {
   notUploaded,
   uploadBusy,
   UploadConflict,
+  uploadNotFound,
 } from './direct.exceptions.js';
 import type { PartUrls } from './part-urls.js';
 import { takenOut, takeOut } from './taken-out.js';
@@ -47,28 +48,35 @@ export class UploadPublication {
     // Before anything is decided: what the app's policy throws says nothing of the file.
     const scanner = await this.rules.scannerOf(claims, request, signal);
     const claim = await CompletionClaim.take(this.#staging, claims.name);
-    let file = await this.#published(claims, claim);
-    const isNew = file === undefined;
-    file ??= await this.#promote(claims, claim, scanner);
-    // Whoever published it before may not have come to the end of this.
-    if (isNew || claim.isInherited) await this.#handOver(file, claims, claim, request);
+    const { outcome } = claim;
+    if (outcome?.state === 'cancelled') throw uploadNotFound();
+    const published = await this.#published(claims, claim);
+    if (outcome?.state === 'completed') return published ?? outcome.file;
+    const file = published ?? outcome?.file ?? (await this.#promote(claims, claim, scanner));
+    // Whoever published it before may not have come to the end of this. But what is not there any more, the app has taken.
+    const isTold = published ? !claim.isInherited : outcome !== undefined;
+    if (!isTold) await this.#handOver(file, claims, claim, request);
     // All is done, whatever becomes of this: what stays is swept with the staging area.
     if (claims.isNoted) await this.#staging.delete(idKey(claims.name)).catch(() => {});
-    await claim.release().catch(() => {});
+    await claim.note({ state: 'completed', file }).catch(() => {});
     return file;
   }
 
-  /** Removes what was sent. @throws UploadException 409 when it is published */
+  /** Removes what was sent, and lets nothing become of what is sent after it. @throws UploadException 409 when it is published */
   async withdraw(claims: UploadClaims): Promise<void> {
     // Without the claim, which would be younger then: whoever is to tell the app of the file waits for its age.
     if (isPublished(await infoOf(this.storage, claims.key), claims)) throw alreadyCompleted();
+    assertNotTold(await CompletionClaim.outcomeOf(this.#staging, claims.name));
     const claim = await CompletionClaim.take(this.#staging, claims.name);
+    assertNotTold(claim.outcome);
     if (await this.#published(claims, claim)) {
       if (!claim.isInherited) await claim.release();
       throw alreadyCompleted();
     }
-    await this.#releasing(claim, () => this.#remove(claims));
-    await claim.release();
+    await this.#releasing(claim, async () => {
+      await this.#remove(claims);
+      await claim.note({ state: 'cancelled' });
+    });
   }
 
   async #published(claims: UploadClaims, claim: CompletionClaim): Promise<StoredFile | undefined> {
@@ -152,8 +160,12 @@ export class UploadPublication {
     request: unknown,
   ): Promise<void> {
     const { storage } = this;
+    const { onUploaded } = this.behaviour;
+    if (!onUploaded) return;
+    // Written down before: afterwards, the app may have the file and this process may have ended. At worst, the app is told again.
+    await claim.note({ state: 'told', file }).catch(() => {});
     try {
-      await this.behaviour.onUploaded?.(file, {
+      await onUploaded(file, {
         uploadId: name,
         storage,
         owner,
@@ -164,6 +176,8 @@ export class UploadPublication {
       // A call that is repeated tells of a file that the app may have taken before. And after so long another request may have
       // told the app, and been told that all is well: then the file is not to be taken away, either.
       if (!claim.isInherited && claim.isHeld) {
+        // Before the file goes: whoever asks in between is not to be told that it is the app's.
+        await claim.note(undefined);
         await storage.delete(file.key);
         await claim.release();
       }
@@ -189,6 +203,11 @@ export class UploadPublication {
       throw error;
     }
   }
+}
+
+/** @throws UploadException 409 when the file is the app's */
+function assertNotTold(outcome: UploadOutcome | undefined): void {
+  if (outcome && outcome.state !== 'cancelled') throw alreadyCompleted();
 }
 
 /** Whether it is about the file, rather than about the state of the app or of the backend. */

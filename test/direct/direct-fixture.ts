@@ -171,9 +171,21 @@ export async function startDirect(
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }),
-    staged: () => keysOf(storage.staging()),
+    staged: () => stagedIn(storage.staging()),
     keys: () => keysOf(storage),
   };
+}
+
+/** What is left of uploads; that one is over may be written there. */
+async function stagedIn(staging: Storage): Promise<string[]> {
+  const keys = await keysOf(staging);
+  const isLeft = await Promise.all(
+    keys.map(async (key) => {
+      if (!key.endsWith('.claim')) return true;
+      return !/"state":"(?:completed|cancelled)"/.test((await staging.getBytes(key)).toString());
+    }),
+  );
+  return keys.filter((_, index) => isLeft[index]);
 }
 
 async function keysOf(storage: Storage): Promise<string[]> {

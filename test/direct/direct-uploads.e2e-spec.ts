@@ -147,14 +147,42 @@ describe.each(Object.keys(BACKENDS))('%s', (name) => {
     expect([...told]).toEqual([expect.stringMatching(/^[0-9a-f]{32}/)]);
   });
 
+  test('the app can take the file from its key at once: the upload is completed, whatever is sent after it', async () => {
+    const told: string[] = [];
+    const app: DirectApp = await start({
+      async onUploaded({ key }) {
+        told.push(key);
+        await app.storage.move(key, `moved/${key}`);
+      },
+    });
+    const begun = await app.call('POST', '/direct-uploads', { filename: 'a', size: PNG.length });
+    const path = `/direct-uploads/${begun.json.id}`;
+    await put(begun.json, PNG);
+    const completed = await app.call('POST', `${path}/complete`);
+    expect(completed.status).toBe(200);
+    await put(begun.json, PNG);
+    expect((await app.call('GET', path)).json.state).toBe('completed');
+    expect((await app.call('POST', `${path}/complete`)).json).toEqual(completed.json);
+    expect((await app.call('DELETE', path)).json.code).toBe('ALREADY_COMPLETED');
+    expect(told).toEqual([begun.json.key]);
+    expect(await app.keys()).toEqual([`moved/${begun.json.key}`]);
+  });
+
   test('a cancelled upload leaves nothing, and one that another completes at the same time is told once', async () => {
     let told = 0;
     const app = await start({ onUploaded: () => told++ });
     const asked = { filename: 'a', size: PNG.length };
     const cancelled = (await app.call('POST', '/direct-uploads', asked)).json;
     await put(cancelled, PNG);
-    expect((await app.call('DELETE', `/direct-uploads/${cancelled.id}`)).status).toBe(204);
+    const path = `/direct-uploads/${cancelled.id}`;
+    expect((await app.call('DELETE', path)).status).toBe(204);
     expect(await app.staged()).toEqual([]);
+    // Whatever the backend says to that: its URL may still live.
+    await put(cancelled, PNG);
+    expect((await app.call('POST', `${path}/complete`)).json.code).toBe('UPLOAD_NOT_FOUND');
+    expect((await app.call('GET', path)).json.code).toBe('UPLOAD_NOT_FOUND');
+    expect((await app.call('DELETE', path)).status).toBe(204);
+    expect([told, await app.keys(), await app.staged()]).toEqual([0, [], []]);
 
     const begun = (await app.call('POST', '/direct-uploads', asked)).json;
     await put(begun, PNG);

@@ -56,7 +56,7 @@ describe('an outage of the backend', () => {
     const { key, complete, name } = await sent();
     const staging = app.storage.staging();
     // As a process leaves it that is killed after it has published the file.
-    await staging.put(`${name}.claim`, 'of the process that was killed');
+    await staging.put(`${name}.claim`, '{}');
     const staged = await app.storage.staged(name);
     await staged.commit(key, { metadata: { 'direct-upload': name } });
     expect((await app.call('POST', complete)).json.code).toBe('UPLOAD_BUSY');
@@ -78,7 +78,7 @@ describe('an outage of the backend', () => {
 
   test('a call that is repeated after a killed process takes no file away, whatever the app says', async () => {
     const { key, complete, name } = await sent();
-    await app.storage.staging().put(`${name}.claim`, 'of the process that was killed');
+    await app.storage.staging().put(`${name}.claim`, '{}');
     await (await app.storage.staged(name)).commit(key, { metadata: { 'direct-upload': name } });
     const late = await startDirect(backend.configuration, {
       onUploaded: () => Promise.reject(new Error('the row is there already')),
@@ -91,6 +91,24 @@ describe('an outage of the backend', () => {
       clock.mockRestore();
     }
     expect(await app.keys()).toEqual([key]);
+  });
+
+  test('a process that ended after the app had moved the file leaves a completed upload', async () => {
+    const { complete, name } = await sent();
+    const id = complete.split('/')[2]!;
+    const outcome = { state: 'told', file: await app.storage.staging().info(name) };
+    await app.storage.staging().put(`${name}.claim`, JSON.stringify({ outcome }));
+    await app.storage.staging().delete(name);
+    expect((await app.uploads.status(id, 'ada')).state).toBe('completed');
+    await expect(app.uploads.cancel(id, 'ada')).rejects.toMatchObject({ status: 409 });
+    const eleventhMinute = Date.now() + 11 * 60_000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
+    try {
+      expect((await app.uploads.complete(id, 'ada')).lastModified).toBeInstanceOf(Date);
+    } finally {
+      clock.mockRestore();
+    }
+    expect([told, await app.keys(), await app.staged()]).toEqual([[], [], []]);
   });
 
   test('an app that refuses a file after so long does not take it from the request that came after', async () => {
