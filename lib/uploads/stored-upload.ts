@@ -15,7 +15,11 @@ export interface StoredUpload {
   /** Name of the storage. */
   storage: string;
   stored: StoredFile;
-  /** Keeps the file even when the request fails from here on. With the interceptors only. */
+  /**
+   * Keeps the file even when the request fails from here on. With the interceptors only.
+   *
+   * @throws StorageAbortedError when the request has failed already, as when the client has gone
+   */
   keep(): void;
 }
 
