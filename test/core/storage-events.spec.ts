@@ -1,7 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Readable } from 'node:stream';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { inspect } from 'node:util';
 import {
   createStorage,
@@ -109,36 +107,3 @@ describe('what becomes of a call', () => {
     expect(ended('list')).toMatchObject({ errorCode: undefined });
   });
 });
-
-test('a body that nobody can read any more is freed, and told of once', async () => {
-  setFlagsFromString('--expose-gc');
-  const collectGarbage = runInNewContext('gc') as () => void;
-  await using server = await startS3Server({ buckets: ['photos'] });
-  await using storage: Storage = createStorage('dropped', {
-    driver: 's3',
-    provider: 'aws',
-    bucket: 'photos',
-    endpoint: server.endpoint,
-    region: server.region,
-    ...server.credentials,
-  });
-  await storage.put('a', Buffer.alloc(3 * 1024 ** 2));
-  const emitWarning = process.emitWarning.bind(process);
-  const warnings: unknown[][] = [];
-  process.emitWarning = (...args: unknown[]) => void warnings.push(args);
-  try {
-    await (async () => void (await storage.get('a')))();
-    await until(() => {
-      collectGarbage();
-      return warnings.length > 0;
-    });
-  } finally {
-    process.emitWarning = emitWarning;
-  }
-  expect(warnings).toEqual([
-    [
-      expect.stringContaining('the storage "dropped"'),
-      expect.objectContaining({ code: 'STORAGE_BODY_NOT_READ' }),
-    ],
-  ]);
-}, 60_000);
