@@ -16,6 +16,7 @@ import type { ParsedBehaviour } from './direct-upload-options.js';
 import type { DirectUploadsRoute } from './direct-uploads.controller.js';
 import type { DirectUploads } from './direct-uploads.js';
 import { invalidRequest } from './direct.exceptions.js';
+import { fieldsOf } from './upload-request.js';
 import { UploadRoutes } from './upload-routes.js';
 
 /** What the client tells of a file, and keeps of the answer. */
@@ -84,7 +85,7 @@ export function activeStorageController(route: DirectUploadsRoute): Type {
 }
 
 function blobOf(body: unknown): Blob {
-  const blob = (body as { readonly blob?: unknown } | undefined)?.blob;
+  const { blob } = fieldsOf(body);
   if (typeof blob === 'object' && blob !== null) return blob as Blob;
   throw invalidRequest('The body must be JSON: { "blob": { "filename": …, "byte_size": … } }');
 }

@@ -23,6 +23,7 @@ import type { DirectUploadsRoute } from './direct-uploads.controller.js';
 import type { DirectUploads } from './direct-uploads.js';
 import { uploadNotFound } from './direct.exceptions.js';
 import { locationOf } from './file-location.js';
+import { fieldsOf } from './upload-request.js';
 import { UploadRoutes } from './upload-routes.js';
 
 export const COMPANION_METHODS: RouteMethods = { read: Get, write: Post, abort: Delete };
@@ -94,8 +95,9 @@ export function companionController(route: DirectUploadsRoute): Type {
         const [first, id = '', action] = segments;
         if (first !== 'multipart') throw uploadNotFound();
         if (segments.length === 1) {
-          const { metadata, ...file } = (body ?? {}) as UppyFile & { readonly metadata?: UppyFile };
-          return this.#multipart({ ...file, size: metadata?.size }, owner, request);
+          const { metadata, ...file } = fieldsOf(body);
+          const { size } = (metadata ?? {}) as UppyFile;
+          return this.#multipart({ ...file, size }, owner, request);
         }
         if (segments.length !== 3 || action !== 'complete') throw uploadNotFound();
         this.#assertKey(id, owner, query);

@@ -21,7 +21,7 @@ import type { ParsedBehaviour } from './direct-upload-options.js';
 import type { DirectUpload, DirectUploads, DirectUploadStatus } from './direct-uploads.js';
 import { uploadNotFound } from './direct.exceptions.js';
 import type { PartUrl } from './part-urls.js';
-import type { DirectUploadRequest } from './upload-request.js';
+import { type DirectUploadRequest, fieldsOf } from './upload-request.js';
 import { UploadRoutes } from './upload-routes.js';
 
 /** Those below the path; an upload is begun at the path itself. */
@@ -78,7 +78,7 @@ export function directUploadsController(route: DirectUploadsRoute): Type {
       return this.#routes.serve(request, async (owner) => {
         const { segments } = this.#routes.target(request);
         const [id = '', action] = segments;
-        const given = (body ?? {}) as { readonly key?: unknown; readonly partNumbers?: unknown };
+        const given = fieldsOf(body);
         if (segments.length === 1 && id === 'complete') {
           return this.uploads.complete(await this.uploads.notedId(given.key), owner, request);
         }

@@ -17,8 +17,9 @@ export function invalidRequest(message: string): UploadException {
   return new UploadException(HttpStatus.BAD_REQUEST, 'INVALID_UPLOAD_REQUEST', message);
 }
 
+/** Of what is well-formed, but no object, too: the parser of one framework takes it for malformed, that of the other hands it on. */
 export function malformedBody(): UploadException {
-  return invalidRequest('The body is not well-formed JSON');
+  return invalidRequest('The body must be a JSON object');
 }
 
 export function invalidPartNumber(most: number): UploadException {

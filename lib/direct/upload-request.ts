@@ -1,7 +1,7 @@
 import type { Checksum } from '../core/checksum.js';
 import { safeFileName } from '../core/content-disposition.js';
 import { announcedChecksum } from '../uploads/announced-checksum.js';
-import { invalidRequest } from './direct.exceptions.js';
+import { invalidRequest, malformedBody } from './direct.exceptions.js';
 
 /** What a client tells of the file that it is about to send. @publicApi */
 export interface DirectUploadRequest {
@@ -29,10 +29,10 @@ export function parseUploadRequest(
   body: unknown,
   { needsSize }: { needsSize: boolean },
 ): ParsedUploadRequest {
-  if (typeof body !== 'object' || body === null) {
+  if (body === undefined) {
     throw invalidRequest('The body must be JSON: { "filename": …, "size": … }');
   }
-  const { filename, size, contentType, checksum } = body as Record<string, unknown>;
+  const { filename, size, contentType, checksum } = fieldsOf(body);
   if (typeof filename !== 'string' || filename === '') {
     throw invalidRequest('filename must be the name of the file');
   }
@@ -46,6 +46,12 @@ export function parseUploadRequest(
     contentType: parseType(contentType),
     ...(announced && { checksum: announced }),
   };
+}
+
+/** What a body says; one that is not there says nothing. @throws UploadException 400 for one that is no JSON object */
+export function fieldsOf(body: unknown = {}): Readonly<Record<string, unknown>> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw malformedBody();
+  return body as Readonly<Record<string, unknown>>;
 }
 
 /** Without parameters, in lower case. */

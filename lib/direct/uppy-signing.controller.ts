@@ -17,6 +17,7 @@ import type { DirectUploadsRoute } from './direct-uploads.controller.js';
 import type { DirectUploads } from './direct-uploads.js';
 import { invalidRequest } from './direct.exceptions.js';
 import { proposedFile } from './proposed-file.js';
+import { fieldsOf } from './upload-request.js';
 import { UploadRoutes } from './upload-routes.js';
 
 /** Where the client is to send its request to. */
@@ -62,9 +63,7 @@ export function uppySigningController(route: DirectUploadsRoute, s3Path: string)
     @HttpCode(HttpStatus.OK)
     @Header('Cache-Control', 'no-store')
     sign(@Req() request: object, @Body() body: unknown): Promise<Presigned> {
-      return this.#routes.serve(request, (owner) =>
-        this.#signed((body ?? {}) as PresignableRequest, owner, request),
-      );
+      return this.#routes.serve(request, (owner) => this.#signed(fieldsOf(body), owner, request));
     }
 
     async #signed(asked: PresignableRequest, owner: string, request: object): Promise<Presigned> {

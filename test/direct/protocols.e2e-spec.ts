@@ -33,8 +33,8 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     'blobs',
     'uppy/s3/multipart',
     'uppy/sign',
-  ])('a body for /%s that is not well-formed JSON is refused with a code', async (path) => {
-    for (const body of ['{"filename": ', '[', '"']) {
+  ])('a body for /%s that is no JSON object is refused with a code', async (path) => {
+    for (const body of ['{"filename": ', '[', 'null', '"x"', '5', '[]']) {
       const answer = await send(app.port, `/api/${path}`, {
         method: 'POST',
         headers: { 'x-user': 'ada', 'content-type': 'application/json' },
@@ -45,7 +45,7 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
         400,
         {
           statusCode: 400,
-          message: 'The body is not well-formed JSON',
+          message: 'The body must be a JSON object',
           code: 'INVALID_UPLOAD_REQUEST',
         },
       ]);
