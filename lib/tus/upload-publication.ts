@@ -1,12 +1,17 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 import { safeFileName } from '../core/content-disposition.js';
-import { StorageFileExistsError, StorageFileNotFoundError } from '../core/errors.js';
-import { parseKey } from '../core/key.js';
+import {
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StorageInvalidKeyError,
+} from '../core/errors.js';
 import type { StagedFile } from '../core/staging.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
+import { toHttpException } from '../storage.exceptions.js';
 import { SNIFF_LENGTH } from '../uploads/content-sniffing.js';
 import { contentTypeByBytes, isAccepted } from '../uploads/content-type-policy.js';
+import { chosenKey } from '../uploads/key-strategies.js';
 import { notAccepted } from '../uploads/upload.exceptions.js';
 import { announcedFile } from './announced-file.js';
 import type { StagedUpload } from './staged-upload.js';
@@ -108,7 +113,7 @@ export class UploadPublication {
     const contentType = contentTypeByBytes(head, mimetype);
     if (accept && !isAccepted(contentType, accept)) throw notAccepted(contentType, accept, FIELD);
     const file = { fieldname: FIELD, originalname: filename, mimetype, contentType };
-    return { key: parseKey(await key(file, request)), contentType };
+    return { key: keyOf(await key(file, request)), contentType };
   }
 
   /** `undefined` when it was published already. */
@@ -159,6 +164,15 @@ export class UploadPublication {
       if (isFinal(error, publisher)) await this.storage.delete(file.key);
       throw error;
     }
+  }
+}
+
+/** @throws HttpException when the client's name for the file makes it none: the file is refused */
+function keyOf(chosen: unknown): string {
+  try {
+    return chosenKey(chosen);
+  } catch (error) {
+    throw error instanceof StorageInvalidKeyError ? toHttpException(error) : error;
   }
 }
 

@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { extension } from 'mime-types';
+import { shown } from '../core/arguments.js';
+import { StorageConfigurationError } from '../core/errors.js';
+import { parseKey } from '../core/key.js';
 import type { HashedFile, TypedFile } from './stored-upload.js';
 
 /** Chooses the key of an uploaded file. The client's name is no part of it, unless the function puts it in. */
@@ -30,6 +33,19 @@ export const datedKey: UploadKey = async (file, request) => {
 export const contentHashKey: UploadContentKey = {
   fromContent: (file) => `${file.sha256}${extensionOf(file)}`,
 };
+
+/**
+ * The key that such a function has chosen.
+ *
+ * @throws StorageConfigurationError when it is no text
+ * @throws StorageInvalidKeyError when it is no key: the client's words may be to blame
+ */
+export function chosenKey(result: unknown): string {
+  if (typeof result === 'string') return parseKey(result);
+  throw new StorageConfigurationError(
+    `The function key of the upload options must return a string, not ${shown(result)}`,
+  );
+}
 
 /** Whether no two files ever get the same key from it. */
 export function isUniqueKey(key: UploadKey | UploadContentKey): boolean {

@@ -3,7 +3,6 @@ import type { Readable } from 'node:stream';
 import { shown } from '../core/arguments.js';
 import { safeFileName } from '../core/content-disposition.js';
 import { StorageConfigurationError } from '../core/errors.js';
-import { parseKey } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
 import { announcedChecksum } from './announced-checksum.js';
 import { type BodyInspection, BodyInspector, LeastSize } from './body-inspection.js';
@@ -12,6 +11,7 @@ import { contentTypeByBytes, isAccepted } from './content-type-policy.js';
 import { leaveFile, type MulterFile, openFileBody, peek } from './file-body.js';
 import { IMAGE_HEADER_LENGTH } from './image-dimensions.js';
 import { assertImageWithin } from './image-limits.js';
+import { chosenKey } from './key-strategies.js';
 import type { TypedFile } from './stored-upload.js';
 import { notAccepted } from './upload.exceptions.js';
 import type { ParsedUploadOptions } from './upload-options.js';
@@ -116,18 +116,10 @@ export class UploadWriter {
     if (typeof key !== 'function') {
       return stageByContent(this.storage, (file) => key.fromContent(file, request), checked);
     }
-    const chosen = parseKey(keyOf(await key(checked.file, request)));
+    const chosen = chosenKey(await key(checked.file, request));
     if (publication === 'replace') return stageUnderKey(this.storage, chosen, checked);
     return writeUnderKey(this.storage, chosen, checked, { createOnly: publication === 'create' });
   }
-}
-
-/** @throws StorageConfigurationError when it is no text: of a wrong one, the client's words may be to blame */
-function keyOf(result: unknown): string {
-  if (typeof result === 'string') return result;
-  throw new StorageConfigurationError(
-    `The function key of the upload options must return a string, not ${shown(result)}`,
-  );
 }
 
 /** @throws StorageConfigurationError when it is no object of strings */

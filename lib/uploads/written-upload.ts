@@ -5,10 +5,10 @@ import {
   StorageFileNotFoundError,
   StorageUnsupportedError,
 } from '../core/errors.js';
-import { parseKey } from '../core/key.js';
 import type { StagedFile } from '../core/staging.js';
 import type { Storage } from '../core/storage.js';
 import { type StoredFile, storedFile } from '../core/stored-file.js';
+import { chosenKey } from './key-strategies.js';
 import type { HashedFile, StoredUpload, TypedFile } from './stored-upload.js';
 
 /** What multer is told about a file; `keep` belongs to the request that the file came in. */
@@ -88,7 +88,7 @@ export async function stageByContent(
   const staged = await storage.stage(hashed(body, hash), { ...attributes, signal });
   try {
     const { size } = staged;
-    const key = parseKey(await keyOf({ ...checked.file, size, sha256: hash.digest('hex') }));
+    const key = chosenKey(await keyOf({ ...checked.file, size, sha256: hash.digest('hex') }));
     const info = describe(storage, checked, storedFile({ key, size, ...attributes }));
     return stagedUpload(info, 'adding', staged, async () => {
       const { createOnlyCopy } = storage.capabilities;

@@ -15,6 +15,7 @@ import type { Observable } from 'rxjs';
 import { TokenSealer } from '../../lib/core/sealed-token.js';
 import type { StorageDriver } from '../../lib/core/storage-driver.js';
 import type { StorageModuleOptions } from '../../lib/interfaces/storage-module-options.interface.js';
+import type { UploadKey } from '../../lib/uploads/key-strategies.js';
 import { UploadIds } from '../../lib/tus/upload-ids.js';
 import { closeApps, until } from '../nest/app-fixture.js';
 import { openSocket } from '../nest/http-client.js';
@@ -732,6 +733,25 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       expect(joined.status).toBe(500);
       // The client can have them joined again.
       expect([await published(storage), await staged(storage)]).toEqual([[], kept]);
+    });
+
+    test('is to blame for a key that is no text, and the client for one that its name for the file makes wrong', async () => {
+      let key: UploadKey = () => 5 as never;
+      const { create, append, storage } = await start({
+        options: { key: (...given) => key(...given) },
+      });
+      const path = await create(5, { 'Upload-Metadata': metadataHeader({ filename: '../a' }) });
+      expect(await append(path, 0, 'hello')).toMatchObject({
+        status: 500,
+        json: { code: 'CONFIGURATION' },
+      });
+      expect(await staged(storage)).toHaveLength(2);
+      key = ({ originalname }) => originalname;
+      expect(await append(path, 5, '')).toMatchObject({
+        status: 400,
+        json: { code: 'INVALID_KEY' },
+      });
+      expect(await staged(storage)).toEqual([]);
     });
 
     test('gets no file under a key that is in use', async () => {
