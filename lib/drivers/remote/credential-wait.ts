@@ -23,28 +23,36 @@ export async function waitForCredentials<Result>(
   { onTimeout = () => {}, isUnderWay = () => false }: CredentialWaitOptions = {},
 ): Promise<Result> {
   signal.throwIfAborted();
-  let onAbort: (() => void) | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  const pending = call();
+  let isSettled = false;
+  let stopWaiting: (() => void) | undefined;
   const givenUp = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      if (!isUnderWay()) reject(signal.reason as Error);
+    const startWaiting = (): void => {
+      if (isSettled) return;
+      const onAbort = (): void => {
+        if (!isUnderWay()) reject(signal.reason as Error);
+      };
+      if (signal.aborted) onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+      const onTime = (): void => {
+        if (isUnderWay()) return;
+        onTimeout();
+        const what = `There was no answer for ${idleTimeout} ms to the credentials ${purpose}`;
+        reject(new StorageTimeoutError(what));
+      };
+      const timer = idleTimeout === undefined ? undefined : setTimeout(onTime, idleTimeout);
+      stopWaiting = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+      };
     };
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (idleTimeout === undefined) return;
-    timer = setTimeout(() => {
-      if (isUnderWay()) return;
-      onTimeout();
-      reject(
-        new StorageTimeoutError(
-          `There was no answer for ${idleTimeout} ms to the credentials ${purpose}`,
-        ),
-      );
-    }, idleTimeout);
+    // Credentials that are there already, as those of nearly every call, have settled by then.
+    process.nextTick(startWaiting);
   });
   try {
-    return await Promise.race([call(), givenUp]);
+    return await Promise.race([pending, givenUp]);
   } finally {
-    clearTimeout(timer);
-    if (onAbort) signal.removeEventListener('abort', onAbort);
+    isSettled = true;
+    stopWaiting?.();
   }
 }

@@ -15,7 +15,7 @@ export type S3Command<
 
 export type Headers = Record<string, string>;
 
-/** The answer as it came: headers by lower-case name, and the stream that holds the socket. */
+/** The answer as it came: headers by lower-case name, and the stream that holds the socket, unless `exchange` watches over it. */
 export interface WireAnswer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: unknown;

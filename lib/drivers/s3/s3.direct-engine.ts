@@ -52,6 +52,7 @@ interface DirectOptions {
  */
 export class DirectEngine implements S3Engine {
   #address: Promise<BucketAddress | undefined> | undefined;
+  #located: BucketAddress | undefined;
 
   constructor(private readonly options: DirectOptions) {}
 
@@ -63,7 +64,7 @@ export class DirectEngine implements S3Engine {
     const operation = directOperation(call.command);
     const request = operation?.request(call.command.input as Record<string, unknown>);
     if (!operation || !request) return rest.send(call, options);
-    const address = await this.#locate(options.signal);
+    const address = this.#located ?? (await this.#locate(options.signal));
     if (!address) return rest.send(call, options);
     call.change(request.headers, request.body);
     const attempt = async (): Promise<object> => {
@@ -110,7 +111,7 @@ export class DirectEngine implements S3Engine {
     );
     const status = answer.statusCode ?? 0;
     if (operation.isStreamed && status >= 200 && status < 300) {
-      call.answered({ headers: answer.headers as Record<string, string>, body: answer });
+      call.answered({ headers: answer.headers as Record<string, string> });
       return { ...operation.output(answer.headers, ''), Body: answer };
     }
     const text = (await readAll(answer)).toString('utf8');
@@ -152,7 +153,7 @@ export class DirectEngine implements S3Engine {
   async #locate(signal: AbortSignal): Promise<BucketAddress | undefined> {
     const address = (this.#address ??= locate(this.options));
     try {
-      return await this.#authorizing(signal, () => address);
+      return (this.#located = await this.#authorizing(signal, () => address));
     } catch (error) {
       // Nor does the next one wait for credentials that do not come.
       if (this.#address === address) this.#address = undefined;

@@ -85,14 +85,13 @@ type ReadOutput = Partial<Omit<HeadObjectCommandOutput, 'Body'>> &
 
 /** The file that a GetObject or HeadObject tells about. */
 export function fileOf(key: string, size: number, output: ReadOutput): StoredFile {
-  const { [WRITE_TOKEN]: _, ...metadata } = output.Metadata ?? {};
   return storedFile({
     key,
     size,
     contentType: output.ContentType,
     etag: toEtag(output.ETag),
     lastModified: output.LastModified,
-    metadata: mapValues(metadata, decodeMetadataValue),
+    metadata: metadataOf(output),
     // An empty header is no header: some services answer those that were never set.
     cacheControl: output.CacheControl || undefined,
     contentDisposition: output.ContentDisposition || undefined,
@@ -101,6 +100,15 @@ export function fileOf(key: string, size: number, output: ReadOutput): StoredFil
     checksum: toChecksum(output),
     version: toVersion(output.VersionId),
   });
+}
+
+function metadataOf({ Metadata }: ReadOutput): Record<string, string> | undefined {
+  if (!Metadata) return undefined;
+  let decoded: Record<string, string> | undefined;
+  for (const name of Object.keys(Metadata)) {
+    if (name !== WRITE_TOKEN) (decoded ??= {})[name] = decodeMetadataValue(Metadata[name]!);
+  }
+  return decoded;
 }
 
 /** The etag as a strong validator in quotes; a service may leave them out, or call it weak. */

@@ -65,7 +65,9 @@ export class RequestSigner {
     const canonical = `${method}\n${path}\n${query}\n${lines}\n${list}\n${payload}`;
     const scope = `${date}/${this.region}/${this.service}/aws4_request`;
     const text = `${ALGORITHM}\n${timestamp}\n${scope}\n${sha256(canonical)}`;
-    const signature = hmac(this.#keyOf(secretAccessKey, date), text).toString('hex');
+    const signature = createHmac('sha256', this.#keyOf(secretAccessKey, date))
+      .update(text)
+      .digest('hex');
     added['authorization'] =
       `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${list}, Signature=${signature}`;
     return added;
