@@ -38,7 +38,7 @@ async function stageCopy(
     await chmod(path, options.permissions);
     const descriptor = await open(path, O_RDONLY);
     try {
-      version = await finish(descriptor, options, root.openFiles);
+      version = await finish(descriptor, options, root.disk);
     } finally {
       await close(descriptor);
     }

@@ -3,6 +3,7 @@ import { dirname, join, sep } from 'node:path';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import { StorageConnectionError, StorageFileNotFoundError } from '../../core/errors.js';
 import { clash, linkDenied, toStorageError } from './local.errors.js';
+import { diskCalls, type DiskCalls } from './local.disk-calls.js';
 import {
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -14,8 +15,6 @@ import {
   lstat,
   makeFolder,
   open,
-  openFileCalls,
-  type OpenFileCalls,
   readProcLink,
   realpath,
   rmdir,
@@ -57,7 +56,7 @@ export class LocalRoot {
     private readonly followInside: boolean,
     private readonly folderPermissions: number,
     private readonly trustsProc: boolean,
-    readonly openFiles: OpenFileCalls,
+    readonly disk: DiskCalls,
   ) {
     this.reserved = join(path, RESERVED_FOLDER);
     // What leads to the root is not below it: its own path needs no fence.
@@ -76,7 +75,7 @@ export class LocalRoot {
       follow,
       options.directoryPermissions,
       await tellsTruePaths(path),
-      await openFileCalls(path),
+      await diskCalls(path),
     );
   }
 
@@ -125,7 +124,10 @@ export class LocalRoot {
   async openFile(key: string): Promise<number> {
     const path = this.pathOf(key);
     try {
-      return await open(path, O_RDONLY | O_NONBLOCK | (this.followInside ? 0 : O_NOFOLLOW));
+      return await this.disk.open(
+        path,
+        O_RDONLY | O_NONBLOCK | (this.followInside ? 0 : O_NOFOLLOW),
+      );
     } catch (error) {
       // Below a file there is nothing.
       if (hasCode(error, 'ENOTDIR'))
@@ -158,7 +160,7 @@ export class LocalRoot {
     if (!this.trustsProc) return this.#resolveFolder(expected);
     let descriptor: number;
     try {
-      descriptor = await open(
+      descriptor = await this.disk.open(
         expected,
         O_RDONLY | O_DIRECTORY | (this.followInside ? 0 : O_NOFOLLOW),
       );
@@ -168,9 +170,9 @@ export class LocalRoot {
     let place: Place | undefined;
     try {
       place = this.#judge(readProcLink(procPath(descriptor)), expected);
-      if (place === 'here') return new OpenFolder(descriptor, this.openFiles);
+      if (place === 'here') return new OpenFolder(descriptor, this.disk);
     } finally {
-      if (place !== 'here') await this.openFiles.close(descriptor);
+      if (place !== 'here') await this.disk.close(descriptor);
     }
     return place === 'gone' ? 'missing' : 'link';
   }
@@ -249,7 +251,7 @@ export class LocalRoot {
 class OpenFolder implements Folder {
   constructor(
     private readonly descriptor: number,
-    private readonly calls: OpenFileCalls,
+    private readonly disk: DiskCalls,
   ) {}
 
   at(name: string): string {
@@ -261,7 +263,7 @@ class OpenFolder implements Folder {
   }
 
   async close(): Promise<void> {
-    await this.calls.close(this.descriptor);
+    await this.disk.close(this.descriptor);
   }
 }
 

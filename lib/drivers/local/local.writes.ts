@@ -4,6 +4,7 @@ import { checkWriteConditions, type WriteConditions } from '../../core/condition
 import { StorageConnectionError, StorageError, StorageFileExistsError } from '../../core/errors.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { clash, linkDenied, notRegular, throwIfAborted } from './local.errors.js';
+import type { DiskCalls } from './local.disk-calls.js';
 import { distinctTime, etagOf, isSameVersion, type Identity } from './local.identity.js';
 import type { KeyLocks, LockFiles, Slots } from './local.locks.js';
 import { describeFile, hashOf, type MetadataFolder, type Recorded } from './local.metadata.js';
@@ -12,16 +13,10 @@ import { nameOf, parentOf, type Folder, type LocalRoot } from './local.paths.js'
 import {
   fchmod,
   fsync,
-  futimes,
   hasCode,
   link,
-  lstat,
-  open,
-  type OpenFileCalls,
-  rename,
   stat,
   unlinkIfThere,
-  writeAll,
   writeChunks,
 } from './local.system-calls.js';
 import type { TemporaryFiles } from './local.temporary-files.js';
@@ -62,14 +57,16 @@ export async function stageBody(
 ): Promise<StagedFile> {
   throwIfAborted(signal);
   const path = temporary.next(key);
-  const descriptor = await temporary.use(() => open(path, 'wx', options.permissions));
+  const descriptor = await temporary.use(async () =>
+    root.disk.open(path, 'wx', options.permissions),
+  );
   let version: BigIntStats | undefined;
   try {
-    if (body instanceof Uint8Array) await writeBytes(descriptor, body, signal);
+    if (body instanceof Uint8Array) await writeBytes(root.disk, descriptor, body, signal);
     else await writeStream(descriptor, body, signal);
-    version = await finish(descriptor, options, root.openFiles);
+    version = await finish(descriptor, options, root.disk);
   } finally {
-    await root.openFiles.close(descriptor);
+    await root.disk.close(descriptor);
     if (version === undefined) await unlinkIfThere(path);
   }
   return { path, version };
@@ -82,10 +79,10 @@ export async function stageBody(
 export async function finish(
   descriptor: number,
   { permissions, durability }: ParsedLocalOptions,
-  openFiles: OpenFileCalls,
+  disk: DiskCalls,
 ): Promise<BigIntStats> {
-  await futimes(descriptor, distinctTime());
-  const version = await openFiles.fstat(descriptor);
+  await disk.futimes(descriptor, distinctTime());
+  const version = await disk.fstat(descriptor);
   if (Number(version.mode & 0o7777n) !== permissions) await fchmod(descriptor, permissions);
   if (durability === 'full') await fsync(descriptor);
   return version;
@@ -112,7 +109,7 @@ export async function publish(
         try {
           throwIfAborted(signal);
           if (conditions.ifNoneMatch === undefined) {
-            await rename(staged.path, target);
+            await root.disk.rename(staged.path, target);
             moved = true;
           } else {
             await link(staged.path, target);
@@ -178,7 +175,7 @@ export async function place(
     }
     const target = folder.at(name);
     try {
-      const current = await fileAt(target, key, root.followsLinks);
+      const current = await fileAt(root, target, key);
       checkWriteConditions(current && { etag: etagOf(current) }, conditions);
       await put(target);
       return current;
@@ -196,14 +193,13 @@ export async function place(
 }
 
 /** The regular file at the path, `undefined` when nothing is there. @throws when it is something else */
-async function fileAt(path: string, key: string, links: boolean): Promise<BigIntStats | undefined> {
-  let stats: BigIntStats;
-  try {
-    stats = await lstat(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+async function fileAt(
+  { disk, followsLinks: links }: LocalRoot,
+  path: string,
+  key: string,
+): Promise<BigIntStats | undefined> {
+  const stats = await disk.lstat(path);
+  if (stats === undefined) return undefined;
   if (stats.isFile() || (links && stats.isSymbolicLink())) return stats;
   if (stats.isDirectory()) throw clash(key);
   throw stats.isSymbolicLink() ? linkDenied({ key }) : notRegular({ key });
@@ -218,7 +214,7 @@ export async function isAt(root: LocalRoot, path: string, version: Identity): Pr
 /** What the path is a name of, `undefined` when nothing is there. */
 export async function versionAt(root: LocalRoot, path: string): Promise<BigIntStats | undefined> {
   try {
-    return await (root.followsLinks ? stat(path) : lstat(path));
+    return await (root.followsLinks ? stat(path) : root.disk.lstat(path));
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
     throw error;
@@ -240,13 +236,14 @@ function checkNothingThere(conditions: WriteConditions): undefined {
 }
 
 async function writeBytes(
+  disk: DiskCalls,
   descriptor: number,
   bytes: Uint8Array,
   signal: AbortSignal,
 ): Promise<void> {
   for (let start = 0; start < bytes.byteLength; start += SLICE_BYTES) {
     throwIfAborted(signal);
-    await writeAll(descriptor, bytes.subarray(start, start + SLICE_BYTES));
+    await disk.writeAll(descriptor, bytes.subarray(start, start + SLICE_BYTES));
   }
 }
 

@@ -10,6 +10,7 @@ import {
   cleanUp,
   failure,
   listAll,
+  metadataOf,
   openDriver,
   put,
   signal,
@@ -23,7 +24,7 @@ describe('moving in a local storage while another process writes', () => {
 
   beforeEach(async () => {
     ({ root, driver } = await openDriver());
-    metadata = new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false);
+    metadata = await metadataOf(root);
   });
   afterEach(async () => {
     jest.restoreAllMocks();
