@@ -1,4 +1,4 @@
-import { linkDenied, throwIfAborted, toStorageError } from './local.errors.js';
+import { linkDenied, notRegular, throwIfAborted, toStorageError } from './local.errors.js';
 import type { DriverDeleteResult } from '../../core/storage-driver.js';
 import { nameOf, parentOf } from './local.paths.js';
 import { hasCode, lstat, unlink } from './local.system-calls.js';
@@ -55,6 +55,7 @@ async function deleteKey(
       const stats = await lstat(path);
       if (stats.isDirectory()) return false;
       if (stats.isSymbolicLink() && !root.followsLinks) throw linkDenied({ key });
+      if (!stats.isFile() && !stats.isSymbolicLink()) throw notRegular({ key });
       await unlink(path);
       await metadata.remove(key, stats);
       return true;

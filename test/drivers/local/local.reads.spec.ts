@@ -89,7 +89,10 @@ describe('reading from a local storage', () => {
       expect((await failure(driver.get(key, { signal }))).code).toBe('PERMISSION_DENIED');
       expect((await failure(driver.info(key, { signal }))).code).toBe('PERMISSION_DENIED');
       expect((await failure(put(driver, key, 'x'))).code).toBe('PERMISSION_DENIED');
+      const { failed } = await driver.deleteMany([key], { signal });
+      expect(failed).toMatchObject([{ key, error: { code: 'PERMISSION_DENIED' } }]);
     }
+    expect(await readdir(root)).toEqual(expect.arrayContaining(['fifo', 'socket']));
     await new Promise((resolve) => server.close(resolve));
   });
 
