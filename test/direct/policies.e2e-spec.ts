@@ -204,7 +204,7 @@ test.each<[string, unknown]>([
   ['5', 5],
   ['null', null],
   ['Array', [1]],
-  ['maxSize', 'maxSize'],
+  ['string', 'maxSize'],
 ])(
   'a policy whose %s cannot be kept to is told to the app, and allows nothing',
   async (named, given) => {
