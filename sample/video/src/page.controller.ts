@@ -1,32 +1,13 @@
-import { createReadStream } from 'node:fs';
-import {
-  Controller,
-  Get,
-  Header,
-  NotFoundException,
-  Param,
-  StreamableFile,
-  UseGuards,
-} from '@nestjs/common';
+import { Controller, Get, Header, Param, type StreamableFile, UseGuards } from '@nestjs/common';
+import { PageFiles, pagePolicy } from '../../look/page-files.js';
 import { OwnerGuard } from './owner.guard.js';
 
-const PAGE = new URL('../public/', import.meta.url);
-/** What the pages of all samples share. */
-const LOOK = new URL('../../look/', import.meta.url);
-const ASSETS = new Map([
-  ['index.html', { folder: PAGE, type: 'text/html; charset=utf-8' }],
-  ['style.css', { folder: PAGE, type: 'text/css; charset=utf-8' }],
-  ['video.js', { folder: PAGE, type: 'text/javascript; charset=utf-8' }],
-  ['look.css', { folder: LOOK, type: 'text/css; charset=utf-8' }],
-  ['icon.svg', { folder: LOOK, type: 'image/svg+xml' }],
+const files = new PageFiles(new URL('../public/', import.meta.url), [
+  'index.html',
+  'style.css',
+  'video.js',
 ]);
-const POLICY = [
-  "default-src 'self'",
-  "object-src 'none'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+const POLICY = pagePolicy();
 
 @Controller()
 @UseGuards(OwnerGuard)
@@ -34,16 +15,13 @@ export class PageController {
   @Get()
   @Header('Content-Security-Policy', POLICY)
   index(): StreamableFile {
-    return this.asset('index.html');
+    return files.open('index.html');
   }
 
   @Get(':name')
   @Header('Content-Security-Policy', POLICY)
   @Header('X-Content-Type-Options', 'nosniff')
   asset(@Param('name') name: string): StreamableFile {
-    const asset = ASSETS.get(name);
-    if (!asset) throw new NotFoundException();
-    const { folder, type } = asset;
-    return new StreamableFile(createReadStream(new URL(name, folder)), { type });
+    return files.open(name);
   }
 }
