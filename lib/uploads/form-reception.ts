@@ -1,18 +1,13 @@
 import multer from 'multer';
 import type { IncomingMessage } from 'node:http';
 import type { Writable } from 'node:stream';
-import { StorageConfigurationError, StorageError } from '../core/errors.js';
-import { toLoggedHttpException } from '../storage.exceptions.js';
+import { StorageConfigurationError } from '../core/errors.js';
 import type { MulterFile } from './file-body.js';
+import { fileFailure } from './file-failure.js';
 import { FormBody } from './form-body.js';
 import type { HttpExchange } from './http-exchange.js';
 import { toUploadException } from './multer-errors.js';
-import {
-  formTooLarge,
-  malformedType,
-  tookTooLong,
-  failedWithoutError,
-} from './upload.exceptions.js';
+import { formTooLarge, malformedType, tookTooLong } from './upload.exceptions.js';
 import type { FormLimits } from './upload-plan.js';
 import type { UploadTransaction } from './upload-transaction.js';
 import type { WrittenUpload } from './written-upload.js';
@@ -70,7 +65,7 @@ export async function receiveForm(
       storage: {
         _handleFile(form: FormBody, file: MulterFile, callback: (error?: unknown) => void) {
           const fail = (error: unknown): void => {
-            const reason = reasonOf(error);
+            const reason = fileFailure(error, file.fieldname);
             ofFiles.add(reason);
             // The others have no time to lose.
             void transaction.rollback(reason);
@@ -111,12 +106,6 @@ export async function receiveForm(
     transaction.signal.removeEventListener('abort', stop);
     if (body) body.destroy();
   }
-}
-
-/** Why a file could not be written, for who answers the request. */
-function reasonOf(error: unknown): Error {
-  if (error instanceof StorageError) return toLoggedHttpException(error);
-  return error instanceof Error ? error : failedWithoutError(error);
 }
 
 function alreadyRead(): Error {

@@ -1,12 +1,11 @@
 import { Logger } from '@nestjs/common';
-import { StorageAbortedError, StorageError } from '../core/errors.js';
+import { StorageAbortedError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
-import { toLoggedHttpException } from '../storage.exceptions.js';
 import type { MulterFile } from './file-body.js';
+import { fileFailure } from './file-failure.js';
 import { rawRequest } from './http-exchange.js';
 import type { StoredUpload } from './stored-upload.js';
-import { failedWithoutError } from './upload.exceptions.js';
 import { parseUploadOptions, type UploadOptions } from './upload-options.js';
 import { UploadWriter } from './upload-writer.js';
 import type { UploadedFileInfo, WrittenUpload } from './written-upload.js';
@@ -44,11 +43,8 @@ export class StorageEngine<Request = unknown> {
   _handleFile(request: unknown, file: MulterFile, callback: StoredCallback): void {
     this.#store(request, file).then(
       (info) => callback(null, info),
-      (error: unknown) => {
-        // Without an error, multer would take the file for stored.
-        const reason = error instanceof Error ? error : failedWithoutError(error);
-        callback(reason instanceof StorageError ? toLoggedHttpException(reason) : reason);
-      },
+      // Always an error: without one, multer would take the file for stored.
+      (error: unknown) => callback(fileFailure(error, file.fieldname)),
     );
   }
 

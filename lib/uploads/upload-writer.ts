@@ -4,7 +4,7 @@ import { shown } from '../core/arguments.js';
 import { safeFileName } from '../core/content-disposition.js';
 import { StorageConfigurationError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
-import { announcedChecksum } from './announced-checksum.js';
+import { announcedInForm, type Sha512, Sha512Inspection } from './announced-checksum.js';
 import { type BodyInspection, BodyInspector, LeastSize } from './body-inspection.js';
 import { SNIFF_LENGTH } from './content-sniffing.js';
 import { contentTypeByBytes, isAccepted } from './content-type-policy.js';
@@ -57,10 +57,10 @@ export class UploadWriter {
     signal.addEventListener('abort', abort);
     try {
       signal.throwIfAborted();
-      const checked = await this.#check(file, body, context);
+      const { sha512, ...checked } = await this.#check(file, body, context);
       const inspected = await inspector.inspect(
         checked.body,
-        this.#inspections(checked.file, context),
+        this.#inspections(checked.file, sha512, context),
       );
       return await this.#store({ ...checked, body: inspected, signal: stop.signal }, request);
     } catch (error) {
@@ -77,7 +77,7 @@ export class UploadWriter {
     { fieldname, originalname, encoding, mimetype }: MulterFile,
     body: Readable,
     { request }: WriteContext,
-  ): Promise<Omit<CheckedFile, 'signal'>> {
+  ): Promise<Omit<CheckedFile, 'signal'> & { readonly sha512: Sha512 | undefined }> {
     const { accept, image, metadata, cacheControl } = this.options;
     const { head, whole } = await peek(body, image ? IMAGE_HEADER_LENGTH : SNIFF_LENGTH);
     const contentType = contentTypeByBytes(head, mimetype);
@@ -86,9 +86,10 @@ export class UploadWriter {
     }
     const file = { fieldname, originalname, encoding, mimetype, contentType };
     if (image) assertImageWithin(image, file, head);
-    const checksum = announcedChecksum(await this.options.checksum(file, request), fieldname);
+    const announced = announcedInForm(await this.options.checksum(file, request), fieldname);
     return {
       file,
+      sha512: announced?.algorithm === 'sha512' ? announced : undefined,
       body: whole,
       attributes: {
         contentType,
@@ -97,16 +98,21 @@ export class UploadWriter {
           ...metadataOf(await metadata(file, request)),
         },
         ...(cacheControl !== undefined && { cacheControl }),
-        ...(checksum && { checksum }),
+        ...(announced && announced.algorithm !== 'sha512' && { checksum: announced }),
       },
     };
   }
 
   /** What only the last byte decides. */
-  #inspections(file: TypedFile, { request, signal }: WriteContext): BodyInspection[] {
+  #inspections(
+    file: TypedFile,
+    sha512: Sha512 | undefined,
+    { request, signal }: WriteContext,
+  ): BodyInspection[] {
     const { minSize, scan, scanTimeout: timeout } = this.options;
     return [
       ...(minSize > 0 ? [new LeastSize(minSize, file.fieldname)] : []),
+      ...(sha512 === undefined ? [] : [new Sha512Inspection(sha512, file.fieldname)]),
       ...(scan ? [new ScanInspection(scan, file, { request, signal, timeout })] : []),
     ];
   }

@@ -101,6 +101,25 @@ export function malformedChecksum(field: string, cause: unknown): UploadExceptio
   );
 }
 
+export function unknownChecksum(field: string, known: readonly string[]): UploadException {
+  return new UploadException(
+    HttpStatus.BAD_REQUEST,
+    'INVALID_CHECKSUM',
+    `The checksum that is announced for the file is of an unknown algorithm; known are ${known.join(', ')}`,
+    { field },
+  );
+}
+
+/** As the storage refuses those that it compares. */
+export function wrongChecksum(field: string): UploadException {
+  return new UploadException(
+    HttpStatus.UNPROCESSABLE_ENTITY,
+    'INTEGRITY',
+    'The bytes are not what was announced',
+    { field },
+  );
+}
+
 /** @param reason what the scanner found, as it names it */
 export function fileRejected(reason: string, field: string): UploadException {
   return new UploadException(

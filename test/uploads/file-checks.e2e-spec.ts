@@ -119,7 +119,14 @@ onEachAdapter(() => {
         ...photo,
         content,
       });
-      expect([answer.status, answer.json.code]).toEqual([422, 'INTEGRITY']);
+      expect(answer).toMatchObject({
+        status: 422,
+        json: {
+          code: 'INTEGRITY',
+          message: 'The bytes are not what was announced',
+          field: 'photo',
+        },
+      });
       expect(await app.keys()).toEqual([]);
     });
 
@@ -140,7 +147,7 @@ onEachAdapter(() => {
     test.each([
       'sha-256=:x:',
       'sha-256=47DEQpj8HBSa',
-      'unixsum=:MTIzNA==:',
+      'sha-512=:AAAA:',
       'nonsense',
       'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:, ,',
     ])('that is none is a 400: %s', async (text) => {
@@ -153,8 +160,41 @@ onEachAdapter(() => {
     test('is the strongest one that is known; others are passed over', async () => {
       const content = pngOf(3, 3);
       const app = await recordedUploadApp(interceptor);
-      const text = `md5=:AAAA:, sha-512=:AAAA:, sha-256=:${digest('sha256', content)}:`;
-      expect((await app.post(field(text), { ...photo, content })).status).toBe(201);
+      const post = (text: string) => app.post(field(text), { ...photo, content });
+      const right = `sha-256=:${digest('sha256', content)}:`;
+      expect((await post(`md5=:AAAA:, sha-1024=:AAAA:, ${right}`)).status).toBe(201);
+      const wrong = `sha-512=:${digest('sha512', Buffer.from('x'))}:`;
+      expect(await post(`${right}, ${wrong}`)).toMatchObject({
+        status: 422,
+        json: { code: 'INTEGRITY' },
+      });
+    });
+
+    test.each(['in memory', 'in a stream'])('may be a SHA-512: %s', async (where) => {
+      const content = where === 'in memory' ? pngOf(3, 3) : large;
+      const app = await recordedUploadApp(interceptor);
+      const post = (bytes: Buffer) =>
+        app.post(field(`sha-512=:${digest('sha512', bytes)}:`), { ...photo, content });
+      expect((await post(content)).status).toBe(201);
+      expect((await post(Buffer.from('x'))).json).toEqual({
+        statusCode: 422,
+        code: 'INTEGRITY',
+        message: 'The bytes are not what was announced',
+        field: 'photo',
+      });
+      expect(await app.keys()).toHaveLength(1);
+    });
+
+    test('of no known algorithm is told with those that are', async () => {
+      const app = await recordedUploadApp(interceptor);
+      const answer = await app.post(field('unixsum=:MTIzNA==:'), { ...photo, content: large });
+      expect(answer.json).toEqual({
+        statusCode: 400,
+        code: 'INVALID_CHECKSUM',
+        message:
+          'The checksum that is announced for the file is of an unknown algorithm; known are sha-512, sha-256, sha, md5, crc32c',
+        field: 'photo',
+      });
     });
 
     test('that is not announced is not missed', async () => {

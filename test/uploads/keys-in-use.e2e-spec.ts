@@ -53,7 +53,7 @@ onEachAdapter(() => {
       const { postTo, read, keys } = await app(StorageFileInterceptor('file', { key: me }));
       expect((await postTo(succeeds, 'first')).status).toBe(201);
       const answer = await postTo(succeeds, 'second');
-      expect(answer).toMatchObject({ status: 409, json: { code: 'FILE_EXISTS' } });
+      expect(answer).toMatchObject({ status: 409, json: { code: 'FILE_EXISTS', field: 'file' } });
       expect(await read('me.txt')).toBe('first');
       expect(await keys()).toEqual(['me.txt']);
     });

@@ -51,12 +51,15 @@ onEachAdapter(() => {
     expect(await app.keys()).toEqual([]);
   });
 
-  test('a key that the name of a file makes invalid is the client’s affair', async () => {
+  test('a key that the name of a file makes invalid is a 400, and in the log', async () => {
     const app = await recordedUploadApp(
       StorageFileInterceptor('photo', { key: ({ originalname }) => `a//${originalname}` }),
     );
     const answer = await app.post(photo);
-    expect([answer.status, answer.json.code]).toEqual([400, 'INVALID_KEY']);
+    expect(answer.json).toMatchObject({ statusCode: 400, code: 'INVALID_KEY', field: 'photo' });
+    expect(app.log.entries).toEqual([
+      expect.objectContaining({ level: 'warn', text: expect.stringContaining('Invalid key: ') }),
+    ]);
   });
 });
 
