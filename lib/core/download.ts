@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { StorageIntegrityError, StorageInvalidArgumentError } from './errors.js';
+import { HeldBytes } from './held-bytes.js';
 import { readToEnd } from './read-to-end.js';
 import type { ByteRange } from './range.js';
 import type { StoredFile } from './stored-file.js';
@@ -99,7 +100,7 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
 
   #takeStream(): Readable {
     const body = this.#take();
-    if (!(body instanceof Readable)) return Readable.from([body], { objectMode: false });
+    if (!(body instanceof Readable)) return new HeldBytes(body);
     body.off('error', ignore);
     return body;
   }

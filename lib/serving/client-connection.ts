@@ -3,6 +3,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { StorageAbortedError } from '../core/errors.js';
+import { HeldBytes } from '../core/held-bytes.js';
 
 /** Somebody who waits for an answer, and may leave at any time. */
 export class ClientConnection {
@@ -51,6 +52,8 @@ export class ClientConnection {
   }
 
   #leave(): void {
+    // All of it was read, so that no call is under way any more: there is nothing to abort.
+    if (this.#body instanceof HeldBytes || this.#body?.readableEnded) return;
     // Without an error, and before the signal ends it with one: that a client leaves is none.
     this.#body?.destroy();
     this.#left.abort(new StorageAbortedError('The client went away'));

@@ -1,6 +1,7 @@
 import { StreamableFile } from '@nestjs/common';
 import type { Readable } from 'node:stream';
 import type { Download } from '../core/download.js';
+import { HeldBytes } from '../core/held-bytes.js';
 import type { ByteRange } from '../core/range.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { Answer, AnswerHead } from './answer.js';
@@ -96,11 +97,14 @@ function open(
 /** The body as soon as it has begun: one that fails at once still gets the status of its failure. */
 async function begun(body: Readable, { client }: Answer): Promise<Readable> {
   client.holds(body);
+  if (body instanceof HeldBytes) return body;
   await firstBytes(body);
   return body;
 }
 
 function sent(body: Readable, { client }: Answer): StreamableFile {
+  // What is in memory does not fail.
+  if (body instanceof HeldBytes) return new StreamableFile(body);
   cutOnFailure(body, client.response);
   return new StreamableFile(body).setErrorHandler(() => {});
 }

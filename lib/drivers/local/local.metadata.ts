@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
@@ -174,7 +174,7 @@ export class MetadataFolder {
 
 /** A name of fixed length and plain characters for any key. */
 export function hashOf(key: string): string {
-  return createHash('sha256').update(key).digest('hex');
+  return hash('sha256', key);
 }
 
 /** What has to be recorded; `undefined` when the file's name says all there is. */
