@@ -51,22 +51,47 @@ function missingStorage(name: string | undefined): Provider {
     scope: Scope.TRANSIENT,
     inject: [INQUIRER, ModulesContainer],
     useFactory: (inquirer: object | undefined, modules: ModulesContainer) => {
-      const known = knownNames(modules);
-      const wanted = inquirer?.constructor.name ?? 'A provider';
-      const list = known.length > 0 ? known.map((each) => `"${each}"`).join(', ') : 'none';
-      throw new StorageConfigurationError(
-        name === undefined
-          ? `${wanted} wants the default storage, but there is none: give one by name to @InjectStorage(), or set \`default\` in StorageModule.forRoot(); the storages are ${list}`
-          : `${wanted} wants the storage "${name}", which no module registers; the storages are ${list}`,
-      );
+      throw missing(name, inquirer?.constructor.name ?? 'A provider', modules);
     },
   };
 }
 
+/**
+ * For who can do without `MissingStoragesModule`, in an app that imports nothing of this package.
+ *
+ * @throws StorageConfigurationError when no module registers the storage
+ */
+export function assertRegistered(
+  name: string | undefined,
+  wanted: string,
+  modules: ModulesContainer,
+): void {
+  const token = getStorageToken(name);
+  if (modulesWithStorages(modules).some(({ providers }) => providers.has(token))) return;
+  throw missing(name, wanted, modules);
+}
+
+function missing(
+  name: string | undefined,
+  wanted: string,
+  modules: ModulesContainer,
+): StorageConfigurationError {
+  const known = knownNames(modules).map((each) => `"${each}"`);
+  const list = known.join(', ') || 'none: import StorageModule.forRoot() into the app';
+  return new StorageConfigurationError(
+    name === undefined
+      ? `${wanted} wants the default storage, but there is none: name the storage, or set \`default\` in StorageModule.forRoot(); the storages are ${list}`
+      : `${wanted} wants the storage "${name}", which no module registers; the storages are ${list}`,
+  );
+}
+
+function modulesWithStorages(modules: ModulesContainer) {
+  return [...modules.values()].filter(({ metatype }) => metatype !== MissingStoragesModule);
+}
+
 function knownNames(modules: ModulesContainer): string[] {
   const names = new Set<string>();
-  for (const { metatype, providers } of modules.values()) {
-    if (metatype === MissingStoragesModule) continue;
+  for (const { providers } of modulesWithStorages(modules)) {
     for (const token of providers.keys()) {
       const name = storageNameOf(token);
       if (name !== undefined) names.add(name);

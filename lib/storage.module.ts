@@ -20,9 +20,13 @@ import { StorageRegistry } from './storage.registry.js';
 import { getStorageToken } from './storage.tokens.js';
 import { UploadProgress } from './uploads/upload-progress.js';
 
-/** What the app has once: the registry with its shutdown hook, the progress of uploads, and the interceptor that sends served files. */
+/**
+ * What the app has once: the registry with its shutdown hook, the progress of uploads, the interceptor that sends served files, and
+ * what is said of storages that are missing.
+ */
 @Global()
 @Module({
+  imports: [MissingStoragesModule.create()],
   providers: [
     StorageRegistry,
     StorageHealthIndicator,
@@ -86,7 +90,6 @@ export class StorageModule {
       global: isGlobal,
       imports: [
         StorageCoreModule,
-        MissingStoragesModule.create(),
         ...(routes === undefined ? [] : [SignedRoutesModule.create(routes)]),
         ...imports,
         ...Object.values(storages).flatMap(

@@ -16,6 +16,7 @@ import { catchError, concat, defer, finalize, ignoreElements, type Observable, t
 import { StorageConfigurationError, StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { InjectStorage } from '../decorators/inject-storage.decorator.js';
+import { assertRegistered } from '../missing-storages.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
 import { StorageRegistry } from '../storage.registry.js';
 import { getStorageToken } from '../storage.tokens.js';
@@ -65,6 +66,7 @@ export function uploadInterceptor<Request>(
   // What can be checked before any request is.
   const plan = typeof source === 'function' ? undefined : planUploads(source, shape);
   const perRequest = typeof source === 'function' ? new RequestOptions(source) : undefined;
+  const storages = plan ? storagesOf(plan) : new Set<undefined>();
 
   @Injectable()
   class StorageUploadInterceptor implements NestInterceptor, OnModuleInit {
@@ -81,12 +83,14 @@ export function uploadInterceptor<Request>(
       @Optional() @Inject(StorageRegistry) private readonly registry?: StorageRegistry,
       @Optional() @Inject(UploadProgress) private readonly progress?: UploadProgress,
     ) {
+      for (const storage of storages) assertRegistered(storage, name, modules);
       // Not later: the description of the API is usually made before the app's modules are initialised.
       describeUploads(modules, StorageUploadInterceptor, shape.described);
       hearOfOuterFailures(config);
     }
 
     async onModuleInit(): Promise<void> {
+      this.#assertImported();
       letFormsPass(this.adapterHost);
       holdAnswers(this.adapterHost);
       await perRequest?.prepare(this.moduleRef);
@@ -150,6 +154,16 @@ export function uploadInterceptor<Request>(
       return answer;
     }
 
+    /** @throws StorageConfigurationError */
+    #assertImported(): void {
+      for (const storage of storages) {
+        if (this[propertyOf(storage)]) continue;
+        throw new StorageConfigurationError(
+          `${name} wants ${nameOf(storage)}, which the module of its controller does not import`,
+        );
+      }
+    }
+
     async #planFor(context: ExecutionContext): Promise<UploadPlan> {
       if (plan) return plan;
       const options = await perRequest!.optionsFor(context, this.moduleRef);
@@ -178,22 +192,28 @@ export function uploadInterceptor<Request>(
       try {
         return this.moduleRef.get<Storage>(getStorageToken(storage), { strict: false });
       } catch (cause) {
-        const which = storage === undefined ? 'a default storage' : `the storage "${storage}"`;
         throw new StorageConfigurationError(
-          `${name} was told for a request to use ${which}, which no module registers`,
+          `${name} was told for a request to use ${nameOf(storage)}, which no module registers`,
           { cause },
         );
       }
     }
   }
-  for (const storage of plan ? storagesOf(plan) : []) {
-    InjectStorage(storage)(StorageUploadInterceptor.prototype, propertyOf(storage));
+  for (const storage of storages) {
+    const property = [StorageUploadInterceptor.prototype, propertyOf(storage)] as const;
+    InjectStorage(storage)(...property);
+    // One that is missing is told by the interceptor itself: Nest would say that it cannot resolve a dependency.
+    Optional()(...property);
   }
   return Object.defineProperty(mixin(StorageUploadInterceptor), 'name', { value: name });
 }
 
 function propertyOf(storage: string | undefined): `storage:${string}` {
   return `storage:${storage ?? ''}`;
+}
+
+function nameOf(storage: string | undefined): string {
+  return storage === undefined ? 'the default storage' : `the storage "${storage}"`;
 }
 
 /** What the handler gives; when it fails, after the uploads were removed. */
