@@ -20,7 +20,7 @@ import {
 } from './local.system-calls.js';
 
 /** At once, where that can be; so a caller awaits it, and does not chain on it. */
-export type Awaitable<T> = T | Promise<T>;
+type Awaitable<T> = T | Promise<T>;
 
 /** The calls that a small file needs. What is not there is `undefined`, where it may be missing. */
 export interface DiskCalls {
