@@ -1,13 +1,12 @@
 // One row of one client, in a process of its own: milliseconds of the processor.
 import { openStorage } from 'nestjs-storages';
+import { chunks, SMALL } from './bodies.js';
 
-const SMALL = Buffer.alloc(4096, 1);
-const MEBIBYTE = Buffer.alloc(1024 ** 2, 3);
 const AT_ONCE = 64;
 const WARM_UP = 300;
 
 /** The rows through this library. */
-export async function ours(options, mebibytes) {
+export async function ours(options) {
   const storage = await openStorage('bench', options);
   return {
     put: (key) => storage.put(key, SMALL),
@@ -18,7 +17,7 @@ export async function ours(options, mebibytes) {
       for await (const _file of storage.list('')) keys++;
       return keys;
     },
-    upload: () => storage.put('large', chunks(mebibytes)),
+    upload: () => storage.put('large', chunks()),
     async download() {
       const { stream } = await storage.get('large');
       for await (const _chunk of stream);
@@ -26,12 +25,6 @@ export async function ours(options, mebibytes) {
     close: () => storage.close(),
   };
 }
-
-export async function* chunks(mebibytes) {
-  for (let index = 0; index < mebibytes; index++) yield Buffer.from(MEBIBYTE);
-}
-
-export { SMALL };
 
 /**
  * Measures a row and tells the process that asked. Each row has a process of its own, since what a client did before decides how
@@ -62,7 +55,7 @@ export async function measure(clients) {
 }
 
 /** Calls with the keys `file-0` and so on, some at once. */
-export async function each(call, calls) {
+async function each(call, calls) {
   let next = 0;
   const worker = async () => {
     while (next < calls) await call(`file-${next++}`);

@@ -1,27 +1,23 @@
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { chunks, measure, ours, SMALL } from '../row-client.js';
+import { chunks, SMALL } from '../bodies.js';
+import { measure, ours } from '../row-client.js';
 import { signedByHand } from './signed-by-hand.js';
-
-const LARGE = 256;
 
 const withEngine =
   (engine) =>
   ({ port }) =>
-    ours(
-      {
-        driver: 's3',
-        provider: 'aws',
-        bucket: 'bench',
-        endpoint: `http://127.0.0.1:${port}`,
-        region: 'us-east-1',
-        forcePathStyle: true,
-        accessKeyId: 'bench',
-        secretAccessKey: 'bench',
-        engine,
-      },
-      LARGE,
-    );
+    ours({
+      driver: 's3',
+      provider: 'aws',
+      bucket: 'bench',
+      endpoint: `http://127.0.0.1:${port}`,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      accessKeyId: 'bench',
+      secretAccessKey: 'bench',
+      engine,
+    });
 
 /** What an app writes that has the SDK and nothing else. */
 async function plain({ port }) {
@@ -46,7 +42,7 @@ async function plain({ port }) {
       return keys;
     },
     upload() {
-      const Body = Readable.from(chunks(LARGE));
+      const Body = Readable.from(chunks());
       return new Upload({ client: s3, params: { Bucket, Key: 'large', Body } }).done();
     },
     async download() {
@@ -61,5 +57,5 @@ await measure({
   direct: withEngine('direct'),
   sdk: withEngine('sdk'),
   plain,
-  raw: ({ port }) => signedByHand(port, chunks, SMALL, LARGE),
+  raw: ({ port }) => signedByHand(port),
 });

@@ -2,13 +2,14 @@
 import { createHash, createHmac } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { crc32 } from 'node:zlib';
+import { chunks, SMALL } from '../bodies.js';
 
 const PART_SIZE = 8 * 1024 ** 2;
 const PARTS_AT_ONCE = 4;
 const FILE =
   /<Key>([^<]*)<\/Key><LastModified>([^<]*)<\/LastModified><ETag>([^<]*)<\/ETag><Size>(\d+)</g;
 
-export function signedByHand(port, chunks, small, mebibytes) {
+export function signedByHand(port) {
   const agent = new Agent({ keepAlive: true });
   const host = `127.0.0.1:${port}`;
   const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
@@ -53,7 +54,7 @@ export function signedByHand(port, chunks, small, mebibytes) {
   }
 
   return {
-    put: (name) => ask('PUT', `/bench/${name}`, '', small),
+    put: (name) => ask('PUT', `/bench/${name}`, '', SMALL),
     get: (name) => ask('GET', `/bench/${name}`, ''),
     info: (name) => ask('HEAD', `/bench/${name}`, ''),
     async list() {
@@ -88,7 +89,7 @@ export function signedByHand(port, chunks, small, mebibytes) {
         part = [];
         size = 0;
       };
-      for await (const chunk of chunks(mebibytes)) {
+      for await (const chunk of chunks()) {
         part.push(chunk);
         size += chunk.length;
         if (size >= PART_SIZE) await flush();

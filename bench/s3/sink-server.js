@@ -1,11 +1,10 @@
 // Answers what S3 answers, at once and whatever is asked: what is measured against it is the client alone.
 import { createServer } from 'node:http';
+import { LARGE, MEBIBYTE, SMALL } from '../bodies.js';
+import { writeLarge } from '../write-large.js';
 
-const SMALL = Buffer.alloc(4096, 7);
 const PAGES = 100;
 const KEYS_PER_PAGE = 1000;
-const MEBIBYTE = Buffer.alloc(1024 ** 2, 5);
-const LARGE = 256;
 
 const server = createServer((request, response) => {
   request.resume();
@@ -20,7 +19,10 @@ function answer({ method, url }, response) {
   };
   const query = url.slice(url.indexOf('?') + 1);
   if (method === 'GET' && query.includes('list-type=2')) return list(query, response, headers);
-  if (method === 'GET' && /\/large(\?|$)/.test(url)) return large(response, headers);
+  if (method === 'GET' && /\/large(\?|$)/.test(url)) {
+    response.writeHead(200, { ...headers, 'content-length': LARGE * MEBIBYTE.length });
+    return writeLarge(response);
+  }
   if (method === 'GET') {
     response.writeHead(200, { ...headers, 'content-length': SMALL.length }).end(SMALL);
   } else if (method === 'HEAD') {
@@ -49,19 +51,6 @@ function list(query, response, headers) {
     .end(
       `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>bench</Name><IsTruncated>${!isLast}</IsTruncated>${next}${rows.join('')}</ListBucketResult>`,
     );
-}
-
-function large(response, headers) {
-  response.writeHead(200, { ...headers, 'content-length': LARGE * MEBIBYTE.length });
-  let sent = 0;
-  const send = () => {
-    while (sent < LARGE) {
-      sent++;
-      if (!response.write(MEBIBYTE)) return void response.once('drain', send);
-    }
-    response.end();
-  };
-  send();
 }
 
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));

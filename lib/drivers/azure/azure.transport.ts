@@ -3,7 +3,7 @@ import type { Agent as HttpsAgent } from 'node:https';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { HttpOperationResponse, IHttpClient, WebResource } from '@azure/storage-blob';
 import type { ConnectionAgents } from '../remote/connecting-agents.js';
-import { destinationOf, exchange } from '../remote/http-exchange.js';
+import { destinationOf, exchange, readAll } from '../remote/http-exchange.js';
 import { unreadableAnswer } from './azure.errors.js';
 
 /**
@@ -30,8 +30,7 @@ export function openTransport(agents: ConnectionAgents, idleTimeout: number): IH
       if (streamed?.has(status) || streamed?.has(Number.POSITIVE_INFINITY)) {
         return { ...response, readableStreamBody: bodyOf(answer) };
       }
-      const chunks: Buffer[] = await answer.toArray();
-      return { ...response, bodyAsText: Buffer.concat(chunks).toString('utf8') };
+      return { ...response, bodyAsText: (await readAll(answer)).toString('utf8') };
     },
   };
 }
@@ -70,15 +69,17 @@ function bodyOf(answer: IncomingMessage): Readable {
   return pipeline(answer, new PassThrough(), () => {});
 }
 
-// The SDK exports no class for headers; a copy of the request's is one.
+// The SDK exports no class for headers; that of the request's is one.
+type HeadersClass = new (headers: Record<string, string>) => HttpOperationResponse['headers'];
+
 function headersOf(
   request: WebResource,
   answer: IncomingMessage,
 ): HttpOperationResponse['headers'] {
-  const headers = request.headers.clone();
-  for (const name of headers.headerNames()) headers.remove(name);
-  for (const [name, value] of Object.entries(answer.headers)) {
-    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  const told: Record<string, string> = {};
+  for (const name of Object.keys(answer.headers)) {
+    const value = answer.headers[name];
+    if (value !== undefined) told[name] = Array.isArray(value) ? value.join(', ') : value;
   }
-  return headers;
+  return new (request.headers.constructor as HeadersClass)(told);
 }

@@ -1,0 +1,14 @@
+import { LARGE, MEBIBYTE } from './bodies.js';
+
+/** Ends the response with a large body. */
+export function writeLarge(response) {
+  let sent = 0;
+  const send = () => {
+    while (sent < LARGE) {
+      sent++;
+      if (!response.write(MEBIBYTE)) return void response.once('drain', send);
+    }
+    response.end();
+  };
+  send();
+}
