@@ -35,6 +35,7 @@ const LIMITS: FormSpecification['limits'] = {
   maxFields: 20,
   maxFieldSize: 8 * 1024,
   maxTotalSize: Infinity,
+  onlyFile: undefined,
   minRate: 1024,
   minRateWindow: 30_000,
   timeout: undefined,

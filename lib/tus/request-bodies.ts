@@ -11,6 +11,7 @@ const LIMITS: FormLimits = {
   maxFields: 0,
   maxFieldSize: 0,
   maxTotalSize: Infinity,
+  onlyFile: undefined,
   minRate: 1024,
   minRateWindow: 30_000,
   timeout: undefined,

@@ -1,3 +1,4 @@
+import { StorageInvalidArgumentError } from '../core/errors.js';
 import { hasSignature, OLE, sniffContentType, ZIP } from './content-sniffing.js';
 
 // Types that run script or restyle the page when a browser opens them, or that hold such. They are stored as such only
@@ -16,6 +17,35 @@ export function contentTypeByBytes(head: Uint8Array, declared: string): string {
   const isMediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type);
   const plausible = isMediaType && !runsScript(type) && agrees(type, found);
   return plausible ? type : (found ?? 'application/octet-stream');
+}
+
+// Names that are in use for types that have another one, by which no file would be accepted.
+const SLIPS: Readonly<Record<string, readonly [what: string, type: string]>> = {
+  'image/jpg': ['a JPEG', 'image/jpeg'],
+  'image/pjpeg': ['a JPEG', 'image/jpeg'],
+  'image/svg': ['an SVG', 'image/svg+xml'],
+  'image/tif': ['a TIFF', 'image/tiff'],
+  'audio/mp3': ['an MP3', 'audio/mpeg'],
+  'application/x-zip-compressed': ['a zip archive', 'application/zip'],
+};
+
+/** @throws StorageInvalidArgumentError when it is no allow-list of types, or has a name that no type has */
+export function assertAccept(accept: readonly string[]): void {
+  if (!(Array.isArray(accept) && accept.every(isTypePattern))) {
+    throw new StorageInvalidArgumentError(
+      'accept must be a list of media types such as "image/png" or "image/*"',
+    );
+  }
+  const slip = accept.map((pattern) => pattern.toLowerCase()).find((type) => SLIPS[type]);
+  if (slip === undefined) return;
+  const [what, type] = SLIPS[slip]!;
+  throw new StorageInvalidArgumentError(
+    `accept: ${slip} is no media type: that of ${what} is ${type}`,
+  );
+}
+
+function isTypePattern(pattern: unknown): pattern is string {
+  return typeof pattern === 'string' && /^(?:\*|[\w.+-]+\/(?:\*|[\w.+-]+)|\*\/\*)$/.test(pattern);
 }
 
 /**

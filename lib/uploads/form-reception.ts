@@ -7,7 +7,7 @@ import { fileFailure } from './file-failure.js';
 import { FormBody } from './form-body.js';
 import type { HttpExchange } from './http-exchange.js';
 import { toUploadException } from './multer-errors.js';
-import { formTooLarge, malformedType, tookTooLong } from './upload.exceptions.js';
+import { fileTooLarge, formTooLarge, malformedType, tookTooLong } from './upload.exceptions.js';
 import type { FormLimits } from './upload-plan.js';
 import type { UploadTransaction } from './upload-transaction.js';
 import type { WrittenUpload } from './written-upload.js';
@@ -58,7 +58,7 @@ export async function receiveForm(
     timeout !== undefined &&
     setTimeout(() => void transaction.rollback(tookTooLong(timeout)), timeout);
   try {
-    if (!body) throw formTooLarge(limits.maxTotalSize);
+    if (!body) throw tooLarge(limits);
     if (request.readableEnded) throw alreadyRead();
     const ofFiles = new WeakSet<Error>();
     const parser = multer({
@@ -93,7 +93,8 @@ export async function receiveForm(
     await new Promise<void>((resolve, reject) => {
       fields(parser)(body as never, response as never, (error: unknown) => {
         // What is said of a file is no word of the parser, whatever it says.
-        if (error) reject(ofFiles.has(error as Error) ? error : toUploadException(error));
+        const isOfFile = ofFiles.has(error as Error);
+        if (error) reject(isOfFile ? error : toUploadException(error, limits.maxSize));
         else resolve();
       });
     });
@@ -106,6 +107,11 @@ export async function receiveForm(
     transaction.signal.removeEventListener('abort', stop);
     if (body) body.destroy();
   }
+}
+
+/** By what the form announces: of one that may have one file, who sends it knows no limit but that of the file. */
+function tooLarge({ onlyFile, maxSize, maxTotalSize }: FormLimits): Error {
+  return onlyFile === undefined ? formTooLarge(maxTotalSize) : fileTooLarge(maxSize, onlyFile);
 }
 
 function alreadyRead(): Error {

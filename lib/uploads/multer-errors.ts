@@ -1,5 +1,5 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
-import { UploadException } from './upload.exceptions.js';
+import { fileTooLarge, UploadException } from './upload.exceptions.js';
 
 interface MulterError extends Error {
   readonly code?: string;
@@ -25,10 +25,15 @@ const STATUS: Readonly<Record<string, HttpStatus>> = {
 const MALFORMED =
   /^(?:Multipart: |Malformed |Unexpected end of |Missing Content-Type|Request aborted|Request closed)/;
 
-/** The HTTP exception for what multer or busboy rejects a request with; anything that is no fault of the client stays. */
-export function toUploadException(error: unknown): unknown {
+/**
+ * The HTTP exception for what multer or busboy rejects a request with; anything that is no fault of the client stays.
+ *
+ * @param maxSize the limit of a file that multer was told, in bytes
+ */
+export function toUploadException(error: unknown, maxSize: number): unknown {
   if (error instanceof HttpException || !(error instanceof Error)) return error;
   const { code, field, message } = error as MulterError;
+  if (code === 'LIMIT_FILE_SIZE' && field !== undefined) return fileTooLarge(maxSize, field);
   const status = code === undefined ? undefined : STATUS[code];
   if (status !== undefined) {
     const text = field === undefined ? message : `${message}: ${field}`;

@@ -1,4 +1,5 @@
 import type { NestInterceptor, Type } from '@nestjs/common';
+import { assertCount } from '../core/units.js';
 import type { StoredUpload } from './stored-upload.js';
 import { uploadInterceptor } from './upload.interceptor.js';
 import type { UploadField } from './upload-plan.js';
@@ -22,6 +23,7 @@ export function StorageFileInterceptor<Request = unknown>(
     name: `StorageFileInterceptor(${fieldName})`,
     fields: (parser) => parser.single(fieldName),
     expectedFiles: 1,
+    onlyFile: fieldName,
     described: { [fieldName]: 'file' },
     handOn: (request, [upload]) => {
       request.file = upload;
@@ -37,8 +39,10 @@ export function StorageFilesInterceptor<Request = unknown>(
   maxCount?: number,
   options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {
+  const name = `StorageFilesInterceptor(${fieldName})`;
+  assertRoom(maxCount, name);
   return uploadInterceptor(options, {
-    name: `StorageFilesInterceptor(${fieldName})`,
+    name,
     fields: (parser) => parser.array(fieldName, maxCount),
     ...(maxCount !== undefined && { expectedFiles: maxCount, defaultMaxFiles: maxCount }),
     described: { [fieldName]: 'files' },
@@ -56,6 +60,9 @@ export function StorageFileFieldsInterceptor<Request = unknown>(
   uploadFields: readonly UploadField<Request>[],
   options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {
+  for (const { name, maxCount } of uploadFields) {
+    assertRoom(maxCount, `StorageFileFieldsInterceptor(${name})`);
+  }
   return uploadInterceptor(options, {
     name: 'StorageFileFieldsInterceptor',
     fields: (parser) => parser.fields(uploadFields),
@@ -82,6 +89,11 @@ export function StorageAnyFilesInterceptor<Request = unknown>(
     described: 'any',
     handOn: handOnList,
   });
+}
+
+/** @throws StorageInvalidArgumentError when it is no number of files, or 0: every file would be refused */
+function assertRoom(maxCount: number | undefined, interceptor: string): void {
+  if (maxCount !== undefined) assertCount(maxCount, `${interceptor}: maxCount`, 1);
 }
 
 function handOnList(

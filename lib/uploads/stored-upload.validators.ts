@@ -1,6 +1,6 @@
 import { FileValidator } from '@nestjs/common';
 import { type ByteSize, parseByteSize } from '../core/units.js';
-import { isAccepted } from './content-type-policy.js';
+import { assertAccept, isAccepted } from './content-type-policy.js';
 import type { StoredUpload } from './stored-upload.js';
 
 /** What `ParseFilePipe` hands on: a file, or the files of each field. */
@@ -13,6 +13,12 @@ type Uploaded = StoredUpload | Readonly<Record<string, readonly StoredUpload[]>>
  * @publicApi
  */
 export class StoredTypeValidator extends FileValidator<{ accept: readonly string[] }> {
+  /** @throws StorageInvalidArgumentError when `accept` is no list of media types */
+  constructor(options: { accept: readonly string[] }) {
+    super(options);
+    assertAccept(options.accept);
+  }
+
   isValid(uploaded?: unknown): boolean {
     return this.#refused(uploaded) === undefined;
   }

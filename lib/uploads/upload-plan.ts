@@ -19,6 +19,8 @@ export interface UploadField<Request = unknown> extends UploadOptions<Request> {
 export interface FormOutline<Request> {
   /** The fields that may have files; absent: not told one by one. */
   readonly uploadFields?: readonly UploadField<Request>[];
+  /** The field of the one file of the form, where there is only one. */
+  readonly onlyFile?: string;
   /** Files that the form has at most, where that is known. */
   readonly expectedFiles?: number;
   /** Default of `maxFiles`. */
@@ -33,6 +35,8 @@ export interface FormLimits {
   readonly maxFields: number;
   readonly maxFieldSize: number;
   readonly maxTotalSize: number;
+  /** The field whose file is too large when the form is: there is no other one, and `maxTotalSize` follows from its limit. */
+  readonly onlyFile: string | undefined;
   /** Bytes per second; 0 is no limit. */
   readonly minRate: number;
   readonly minRateWindow: number;
@@ -57,10 +61,27 @@ export interface UploadPlan {
 /** Bytes that the head of a part takes, usually. */
 const PART_HEADERS = 1024;
 
+type FormOption = Exclude<keyof UploadInterceptorOptions, keyof UploadOptions>;
+
+const FORM_OPTIONS: Readonly<Record<FormOption, true>> = {
+  maxFiles: true,
+  maxFields: true,
+  maxFieldSize: true,
+  maxTotalSize: true,
+  minRate: true,
+  minRateWindow: true,
+  timeout: true,
+};
+
 /** @throws StorageInvalidArgumentError naming the option */
 export function planUploads<Request>(
   options: UploadInterceptorOptions<Request>,
-  { uploadFields, expectedFiles = Infinity, defaultMaxFiles = 10 }: FormOutline<Request> = {},
+  {
+    uploadFields,
+    onlyFile,
+    expectedFiles = Infinity,
+    defaultMaxFiles = 10,
+  }: FormOutline<Request> = {},
 ): UploadPlan {
   assertOptions(options);
   const {
@@ -73,7 +94,7 @@ export function planUploads<Request>(
     timeout,
     ...upload
   } = options;
-  const others = planField(upload);
+  const others = planField(upload, Object.keys(FORM_OPTIONS));
   const fields = new Map<string, FieldPlan>();
   const files = assertCount(maxFiles, 'maxFiles');
   let bytes = uploadFields ? 0 : Math.min(files, expectedFiles) * others.options.maxSize;
@@ -99,6 +120,7 @@ export function planUploads<Request>(
         maxTotalSize === undefined
           ? Math.min(bytes, files * maxSize) + room
           : parseByteSize(maxTotalSize, 'maxTotalSize'),
+      onlyFile: maxTotalSize === undefined ? onlyFile : undefined,
       minRate: parseByteSize(minRate, 'minRate'),
       minRateWindow: parseMilliseconds(minRateWindow, 'minRateWindow'),
       timeout: timeout === undefined ? undefined : parseMilliseconds(timeout, 'timeout'),
@@ -113,6 +135,10 @@ export function storagesOf({ fields, others }: UploadPlan): Set<StorageName | un
   return new Set(plans.map(({ storage }) => storage));
 }
 
-function planField<Request>(upload: UploadOptions<Request>): FieldPlan {
-  return { storage: upload.storage, options: parseUploadOptions(upload) };
+/** @param known options that are taken beside those of a file, for who has misspelt one */
+function planField<Request>(
+  upload: UploadOptions<Request>,
+  known: readonly string[] = [],
+): FieldPlan {
+  return { storage: upload.storage, options: parseUploadOptions(upload, known) };
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
   contentHashKey,
+  StorageFileFieldsInterceptor,
   StorageFileInterceptor,
   StorageFilesInterceptor,
 } from '../../lib/index.js';
@@ -230,6 +231,23 @@ test.each([
   [{ checksum: 'sha256' }, /checksum must be a function/],
   [{ scan: true }, /scan must be a function/],
   [{ scanTimeout: 0 }, /scanTimeout/],
+  [
+    { accept: ['image/png', 'Image/JPG'] },
+    'image/jpg is no media type: that of a JPEG is image/jpeg',
+  ],
+  [
+    { maxfiles: 1 },
+    /"maxfiles"; there are storage, accept, .*, maxFiles, .*, minRateWindow, timeout$/,
+  ],
 ])('%j is refused at the start', (options, message) => {
   expect(() => StorageFileInterceptor('photo', options as never)).toThrow(message);
+});
+
+test('room for no file is refused at the start', () => {
+  expect(() => StorageFilesInterceptor('photo', 0)).toThrow(
+    'StorageFilesInterceptor(photo): maxCount must be a whole number, 1 or more, not 0',
+  );
+  expect(() => StorageFileFieldsInterceptor([{ name: 'photo', maxCount: 0 }])).toThrow(
+    'StorageFileFieldsInterceptor(photo): maxCount must be a whole number, 1 or more, not 0',
+  );
 });

@@ -70,15 +70,31 @@ onEachAdapter(() => {
     });
 
     test.each([
-      ['one file', StorageFileInterceptor('photo'), 15 * MiB],
-      ['ten files', StorageAnyFilesInterceptor(), 105 * MiB],
-    ])('is by default what %s of the largest size take', async (_what, interceptor, beyond) => {
-      const { port } = await recordedUploadApp(interceptor);
+      ['one file', StorageFileInterceptor('photo'), 15 * MiB, 'LIMIT_FILE_SIZE'],
+      ['ten files', StorageAnyFilesInterceptor(), 105 * MiB, 'LIMIT_TOTAL_SIZE'],
+    ])('is by default what %s of the largest size take', async (_what, upload, beyond, code) => {
+      const { port } = await recordedUploadApp(upload);
       const socket = await openSocket(port);
       socket.write(keepAliveHead(beyond));
-      expect(await readAnswer(socket)).toContain('LIMIT_TOTAL_SIZE');
+      expect(await readAnswer(socket)).toContain(code);
       socket.destroy();
     });
+
+    test.each([['a little'], ['much']])(
+      'of a form for one file tells of the file when that is larger by %s',
+      async (much) => {
+        const { post } = await recordedUploadApp(
+          StorageFileInterceptor('photo', { maxSize: '1kb', maxFieldSize: '1kb' }),
+        );
+        const answer = await post({ ...photo, content: png(much === 'much' ? MiB : 1025) });
+        expect(answer.json).toEqual({
+          statusCode: 413,
+          code: 'LIMIT_FILE_SIZE',
+          message: 'The file is larger than the limit of 1024 bytes',
+          field: 'photo',
+        });
+      },
+    );
   });
 
   describe('a form that is refused early', () => {

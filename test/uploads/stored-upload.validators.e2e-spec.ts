@@ -115,8 +115,9 @@ onEachAdapter(() => {
       expect(await app.keys()).toHaveLength(3);
     });
 
-    test('a bound that is not well-formed is refused at the start', () => {
+    test('a bound or a type that is not well-formed is refused at the start', () => {
       expect(() => new StoredSizeValidator({ maxSize: 'much' })).toThrow(/maxSize/);
+      expect(() => new StoredTypeValidator({ accept: ['image/jpg'] })).toThrow('image/jpeg');
     });
   });
 });
