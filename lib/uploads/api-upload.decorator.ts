@@ -1,17 +1,18 @@
 import { RequestMethod, type Type } from '@nestjs/common';
 import { INTERCEPTORS_METADATA, METHOD_METADATA } from '@nestjs/common/constants.js';
 import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import { demandsFiles } from './api-demanded-files.js';
 import { describedTextFields } from './api-text-fields.js';
 
 /** The fields of a form that have files, one or several each; `'any'`: they have any name. */
 export type UploadFields = Readonly<Record<string, 'file' | 'files'>> | 'any';
 
 export interface ApiUploadOptions {
-  /** Fields with files. Default: those of the upload interceptor. */
+  /** Fields with files, which the interceptors of Nest do not tell: `{ photo: 'file' }`. Default: those of the upload interceptor. */
   files?: UploadFields;
   /** Text fields, by OpenAPI schemas such as `{ type: 'string' }`; those of `@Body()` are described without. */
   fields?: Readonly<Record<string, object>>;
-  /** Fields that the form must have. */
+  /** Fields that the form must have, beside those that are seen: of `@Body('name')`, and the one that a `ParseFilePipe` demands. */
   required?: readonly string[];
   /** What the form is for. */
   description?: string;
@@ -84,9 +85,13 @@ function describe(prototype: object, name: string, files: UploadFields): void {
   const { description, ...options } =
     (Reflect.getMetadata(API_UPLOAD, handler) as ApiUploadOptions | undefined) ?? {};
   const { properties, required, models } = describedTextFields(prototype, name);
-  const form = formSchema(options.files ?? files, { ...properties, ...options.fields }, [
-    ...required,
-    ...(options.required ?? []),
+  const withFiles = options.files ?? files;
+  const form = formSchema(withFiles, { ...properties, ...options.fields }, [
+    ...new Set([
+      ...required,
+      ...(demandsFiles(prototype, name) ? onlyField(withFiles) : []),
+      ...(options.required ?? []),
+    ]),
   ]);
   const references = models.map((model) => ({ $ref: `#/components/schemas/${model.name}` }));
   const body = {
@@ -106,6 +111,12 @@ function describe(prototype: object, name: string, files: UploadFields): void {
   if (models.length > 0) {
     Reflect.defineMetadata(API_EXTRA_MODELS, union(API_EXTRA_MODELS, handler, ...models), handler);
   }
+}
+
+/** Of several fields, it is not told which one has to have a file. */
+function onlyField(files: UploadFields): readonly string[] {
+  const names = files === 'any' ? [] : Object.keys(files);
+  return names.length === 1 ? names : [];
 }
 
 function formSchema(files: UploadFields, fields: object, required: readonly string[]): object {

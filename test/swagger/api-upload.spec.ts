@@ -1,4 +1,14 @@
-import { Body, Controller, Get, Post, Put, UseInterceptors } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  ParseFilePipe,
+  Post,
+  Put,
+  UploadedFile,
+  UploadedFiles,
+  UseInterceptors,
+} from '@nestjs/common';
 import { FileInterceptor } from '@nestjs/platform-express';
 import { ApiBody, ApiProperty, DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { Test } from '@nestjs/testing';
@@ -8,6 +18,7 @@ import {
   StorageFileInterceptor,
   StorageFilesInterceptor,
   StorageModule,
+  type StoredUpload,
 } from '../../lib/index.js';
 import { ApiUpload } from '../../lib/uploads/api-upload.decorator.js';
 
@@ -53,6 +64,27 @@ class PhotosController extends Base {
   @Post('with-text')
   @UseInterceptors(StorageFileInterceptor('photo'))
   withText(@Body('title') _title: string, @Body('rank') _rank: number): void {}
+
+  @Post('demanded')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  demanded(
+    @UploadedFile(new ParseFilePipe()) _photo: StoredUpload,
+    @Body('title') _t: string,
+  ): void {}
+
+  @Post('demanded-list')
+  @UseInterceptors(StorageFilesInterceptor('photo'))
+  demandedList(@UploadedFiles(ParseFilePipe) _photos: StoredUpload[]): void {}
+
+  @Post('not-demanded')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  notDemanded(
+    @UploadedFile(new ParseFilePipe({ fileIsRequired: false })) _photo?: StoredUpload,
+  ): void {}
+
+  @Post('demanded-of-two')
+  @UseInterceptors(StorageFileFieldsInterceptor([{ name: 'avatar' }, { name: 'cv' }]))
+  demandedOfTwo(@UploadedFiles(new ParseFilePipe()) _files: object): void {}
 
   @Post('with-model')
   @UseInterceptors(StorageFileInterceptor('photo'))
@@ -146,6 +178,15 @@ describe('the description of the API', () => {
       properties: { title: { type: 'string' }, rank: { type: 'number' }, photo: file },
       required: ['title', 'rank'],
     });
+  });
+
+  test.each([
+    ['/demanded', ['title', 'photo']],
+    ['/demanded-list', ['photo']],
+    ['/not-demanded', undefined],
+    ['/demanded-of-two', undefined],
+  ])('%s requires the file that a ParseFilePipe demands', (path, required) => {
+    expect(schemaOf(path).required).toEqual(required);
   });
 
   test('the class of the body is referred to, and described', () => {
