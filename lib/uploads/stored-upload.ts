@@ -14,6 +14,7 @@ export interface StoredUpload {
   key: string;
   /** Name of the storage. */
   storage: string;
+  /** Has `etag` and `lastModified` when the file is under its key. */
   stored: StoredFile;
   /**
    * Keeps the file even when the request fails from here on. With the interceptors only.
