@@ -1,14 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
 const MODULES = fileURLToPath(new URL('node_modules', import.meta.url));
+// Npm's own note of what it has installed.
+const INSTALLED = fileURLToPath(new URL('node_modules/.package-lock.json', import.meta.url));
 const LIBRARY = fileURLToPath(new URL('node_modules/nestjs-storages', import.meta.url));
 
-/** Installs what the library is measured against, once, and leads the library's own name to the build of this checkout. */
+/** Installs what the library is measured against, once. */
 export function installPeers() {
-  if (!existsSync(MODULES)) {
+  if (!existsSync(INSTALLED)) {
     console.log('Installing what is measured against: npm ci --prefix bench');
     const { status } = spawnSync(
       'npm',
@@ -20,7 +22,12 @@ export function installPeers() {
     );
     if (status !== 0) process.exit(status ?? 1);
   }
+}
+
+/** Leads the library's own name to the build of this checkout. */
+export function linkLibrary() {
   if (!existsSync(LIBRARY)) {
+    mkdirSync(MODULES, { recursive: true });
     symlinkSync(fileURLToPath(new URL('..', import.meta.url)), LIBRARY, 'junction');
   }
 }

@@ -21,6 +21,7 @@ export function rows(quick) {
     limit: 'the driver, with a signal for each call',
     wanted: { limit: 2 },
     bounds: { limit: 4 },
+    guard: 4,
     cases: ['limit', 'ours'],
     prepare: async (which) => {
       const call = await (which === 'ours' ? ours : bare)(operation);

@@ -1,26 +1,29 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 
 const WIDTH = 760;
-const NAMES = 230;
-const BARS = 400;
+const NAMES = 300;
+const BARS = 370;
 const BAR = 18;
 const COLOURS = { ours: '#c8321e', limit: '#8a8f98', peer: '#4a6fa5' };
 
-/** Draws the times of each row as bars, into `<name>.svg` in the folder. A bar is as long as its share of the row's longest. */
+/**
+ * Draws the processor's time of each row as bars, into `<name>.svg` in the folder: it is what the neighbours of a process change
+ * least. A bar is as long as its share of the row's longest.
+ */
 export function drawSuite({ name, title, rows }, folder) {
   let y = 40;
   const shapes = rows.flatMap((row) => {
-    const longest = Math.max(...row.cases.map(({ ms }) => ms));
+    const longest = Math.max(...row.cases.map(({ cpu }) => cpu));
     const heading = text(10, (y += 22), row.name, 'font-weight="bold"');
     y += 8;
     const bars = row.cases.flatMap((each) => {
-      const length = Math.max(1, (each.ms / longest) * BARS);
+      const length = Math.max(1, (each.cpu / longest) * BARS);
       const label = each.name === 'limit' ? `limit: ${row.limit}` : each.name;
       const bar = `<rect x="${NAMES}" y="${y}" width="${length.toFixed(1)}" height="${BAR - 4}" fill="${colourOf(each.name)}"/>`;
       const drawn = [
         text(NAMES - 8, y + 11, label, 'text-anchor="end"'),
         bar,
-        text(NAMES + length + 6, y + 11, shown(each.ms), ''),
+        text(NAMES + length + 6, y + 11, shown(each.cpu), ''),
       ];
       y += BAR;
       return drawn;
@@ -35,7 +38,7 @@ export function drawSuite({ name, title, rows }, folder) {
       `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">`,
       `<title>${escaped(title)}</title>`,
       `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
-      text(10, 24, `${title}: milliseconds, shorter is better`, 'font-size="14"'),
+      text(10, 24, `${title}: milliseconds of the processor, shorter is better`, 'font-size="14"'),
       ...shapes,
       '</svg>',
       '',

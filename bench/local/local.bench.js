@@ -24,6 +24,7 @@ export function rows(quick) {
       name: `put ${size} MiB as a stream`,
       limit: 'pipeline at 1 MiB, rename',
       wanted: { limit: 1 / 0.9, best: 0.5 },
+      guard: 5,
       cases: [
         'limit',
         'ours',
@@ -42,6 +43,7 @@ export function rows(quick) {
       name: `put ${count} files of 4 KiB`,
       limit: 'writeFile in place',
       wanted: { best: 1 },
+      guard: 9,
       cases: [
         'limit',
         'ours',
@@ -65,6 +67,7 @@ export function rows(quick) {
       name: `read ${count} files of 4 KiB`,
       limit: 'readFile',
       wanted: { best: 0.5 },
+      guard: 9,
       cases: ['limit', 'ours', 'FlyDrive', 'Flystorage', 'files-sdk', 'unstorage', 'OpenDAL'],
       files: (folder) => keys.forEach((key) => writeFileSync(join(folder, key), SMALL)),
       prepare: prepared(
@@ -78,6 +81,7 @@ export function rows(quick) {
       name: `read ${size} MiB as a stream`,
       limit: 'read() into one buffer of 1 MiB',
       wanted: { best: 0.5 },
+      guard: 7,
       cases: ['limit', 'ours', 'FlyDrive', 'Flystorage', 'files-sdk', 'OpenDAL'],
       files: (folder) => writeLarge(folder, size),
       prepare: prepared(
@@ -94,6 +98,7 @@ export function rows(quick) {
       name: `list ${listed} files`,
       limit: 'readdir and stat',
       wanted: { limit: 2 },
+      guard: 9,
       cases: ['limit', 'ours', 'FlyDrive', 'files-sdk', 'unstorage', 'OpenDAL'],
       files: (folder) => writeMany(folder, listed),
       prepare: prepared(

@@ -57,6 +57,7 @@ function rowsOn(adapter, quick) {
       ...shared,
       name: `${requests} files of 4 KiB, ${adapter}`,
       wanted: { best: 1 },
+      guard: 8,
       load(url) {
         const agent = keptConnections(AT_ONCE);
         const ask = async (index) =>
