@@ -71,11 +71,11 @@ test('a source that fails after its last byte stores nothing', async () => {
 
 describe('of blocks in parallel', () => {
   test.each(['reset', 'lose-answer'] as const)(
-    'every other one whose connection breaks (%s) is sent again',
+    'three whose connection breaks (%s) are sent again',
     async (fault) => {
       await using azure = await open();
-      for (let after = 0; after < 10; after += 2)
-        azure.proxy.fail({ url: BLOCK, after, with: fault });
+      // Not more: one block may meet them all, and is sent four times.
+      for (const after of [0, 2, 4]) azure.proxy.fail({ url: BLOCK, after, with: fault });
       azure.proxy.fail({ url: COMMIT, with: fault });
       const bytes = randomBytes(10 * PART);
       const options = putOptions({ partSize: PART, concurrency: 5, ifNoneMatch: '*' });
