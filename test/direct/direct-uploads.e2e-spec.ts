@@ -265,6 +265,11 @@ describe('refusals', () => {
     [400, 'INVALID_UPLOAD_REQUEST', { filename: 'a', size: '3' }],
     [400, 'INVALID_UPLOAD_REQUEST', { filename: 'a', size: 3, contentType: 'x' }],
     [400, 'INVALID_CHECKSUM', { filename: 'a', size: 3, checksum: { algorithm: 'md5' } }],
+    [
+      400,
+      'INVALID_CHECKSUM',
+      { filename: 'a', size: 3, checksum: `sha-512=:${'A'.repeat(86)}==:` },
+    ],
     [413, 'LIMIT_FILE_SIZE', { filename: 'a', size: 101 }],
     [422, 'FILE_TOO_SMALL', { filename: 'a', size: 1 }],
     [415, 'UNSUPPORTED_MEDIA_TYPE', { filename: 'a', size: 3, contentType: 'text/html' }],

@@ -219,7 +219,10 @@ describe.each(hosts)('the engine in %s', (where, host) => {
       put: () => Promise.reject(new StorageConnectionError('down')),
     }));
     const answer = await post(port, { ...photo, content: png(90_000) });
-    expect(answer).toMatchObject({ status: 502, json: { code: 'CONNECTION_FAILED' } });
+    expect(answer).toMatchObject({
+      status: 502,
+      json: { code: 'CONNECTION_FAILED', field: 'photo' },
+    });
     expect(await keys()).toEqual([]);
   });
 
