@@ -1,6 +1,7 @@
+import { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 
-/** Bytes that are in memory, as a stream. Into a destination that it is to end they go in one piece: a response, with its head. */
+/** Bytes that are in memory, as a stream. Into a response that it is to end they go in one piece, together with its head. */
 export class HeldBytes extends Readable {
   constructor(private readonly bytes: Uint8Array) {
     super();
@@ -15,11 +16,23 @@ export class HeldBytes extends Readable {
     destination: Destination,
     options: { end?: boolean } = {},
   ): Destination {
-    const isSeenByOthers = this.readableDidRead || this.destroyed || this.listenerCount('data') > 0;
-    if (options.end === false || isSeenByOthers) return super.pipe(destination, options);
+    const endsResponse = destination instanceof ServerResponse && options.end !== false;
+    if (!endsResponse || this.#isTouched) return super.pipe(destination, options);
+    destination.emit('pipe', this);
     destination.end(this.bytes);
     // To its end, for whoever waits for that.
     this.resume();
     return destination;
+  }
+
+  /** Whether others read it, too, or as something else than these bytes. */
+  get #isTouched(): boolean {
+    return (
+      this.readableDidRead ||
+      this.destroyed ||
+      this.readableLength > 0 ||
+      this.readableEncoding !== null ||
+      this.listenerCount('data') > 0
+    );
   }
 }

@@ -1,19 +1,19 @@
 import { once } from 'node:events';
-import { PassThrough, Writable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { buffer, text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { HeldBytes } from '../../lib/core/held-bytes.js';
 
 const bytes = Buffer.from('hello');
 
-/** Keeps what it is ended with: a response sends that in one piece with its head. */
-class Destination extends Writable {
-  readonly written: string[] = [];
+/** A response that keeps what it is ended with: it sends that in one piece with its head. */
+class Response extends ServerResponse {
   endedWith: unknown;
 
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.written.push(chunk.toString());
-    done();
+  constructor() {
+    super(new IncomingMessage(new Socket()));
   }
 
   override end(...given: unknown[]): this {
@@ -23,14 +23,34 @@ class Destination extends Writable {
 }
 
 describe('bytes in memory, as a stream', () => {
-  it('go in one piece into what they are piped to, and end as other streams', async () => {
+  it('go in one piece into a response that they are piped to, and end as other streams', async () => {
     const source = new HeldBytes(bytes);
-    const destination = new Destination();
+    const response = new Response();
     const ended = once(source, 'end');
-    expect(source.pipe(destination)).toBe(destination);
-    await Promise.all([ended, once(destination, 'finish')]);
-    expect(destination.endedWith).toBe(bytes);
-    expect(destination.written).toEqual(['hello']);
+    const piped = once(response, 'pipe');
+    expect(source.pipe(response)).toBe(response);
+    expect(await piped).toEqual([source]);
+    await ended;
+    expect(response.endedWith).toBe(bytes);
+  });
+
+  it.each([
+    ['an encoding', (source: HeldBytes) => source.setEncoding('base64'), 'aGVsbG8='],
+    [
+      'bytes put before them',
+      (source: HeldBytes) => source.unshift(Buffer.from('oh ')),
+      'oh hello',
+    ],
+  ])('are what streams of Node are with %s', async (_, touch, expected) => {
+    const source = new HeldBytes(bytes);
+    touch(source);
+    const response = new Response();
+    source.pipe(response);
+    await once(source, 'end');
+    expect(response.endedWith).toBeUndefined();
+    const again = new HeldBytes(bytes);
+    touch(again);
+    expect(await text(again.pipe(new PassThrough()))).toBe(expected);
   });
 
   it('are seen by others, and once, when they are piped as well', async () => {
@@ -41,20 +61,23 @@ describe('bytes in memory, as a stream', () => {
     expect(Buffer.concat(seen)).toEqual(bytes);
   });
 
-  it('leave a destination open that is not to be ended', async () => {
+  it('leave a response open that is not to be ended, and what ends with the process', async () => {
     const source = new HeldBytes(bytes);
-    const destination = new Destination();
-    source.pipe(destination, { end: false });
+    const response = new Response();
+    source.pipe(response, { end: false });
     await once(source, 'end');
-    expect(destination.written).toEqual(['hello']);
-    expect(destination.writableEnded).toBe(false);
+    expect(response.writableEnded).toBe(false);
+    const more = new HeldBytes(Buffer.alloc(0));
+    more.pipe(process.stdout);
+    await once(more, 'end');
+    expect(process.stdout.writableEnded).toBe(false);
   });
 
   it('are read by whatever reads a stream', async () => {
     expect(await buffer(new HeldBytes(bytes))).toEqual(bytes);
     expect(await buffer(new HeldBytes(Buffer.alloc(0)))).toEqual(Buffer.alloc(0));
-    const destination = new Destination();
-    await pipeline(new HeldBytes(bytes), destination);
-    expect(destination.written).toEqual(['hello']);
+    const through = new PassThrough();
+    await pipeline(new HeldBytes(bytes), through);
+    expect(through.read()).toEqual(bytes);
   });
 });

@@ -38,7 +38,7 @@ async function stageCopy(
     await chmod(path, options.permissions);
     const descriptor = await open(path, O_RDONLY);
     try {
-      version = await finish(descriptor, options, root.disk);
+      version = await finish(descriptor, options, root.openFiles);
     } finally {
       await close(descriptor);
     }

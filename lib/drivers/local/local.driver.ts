@@ -80,7 +80,6 @@ export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = 
     parsed.permissions,
     parsed.directoryPermissions,
     parsed.durability === 'full',
-    root.disk,
   );
   const temporary = await openTemporaryFiles(root, metadata, parsed);
   const context: LocalContext = {

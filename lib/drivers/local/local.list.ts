@@ -1,13 +1,13 @@
+import * as fs from 'node:fs';
 import type { BigIntStats, Dirent } from 'node:fs';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { RESERVED_FOLDER, compareKeys, parseKey } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile, type StoredFile } from '../../core/stored-file.js';
-import { throwIfAborted } from './local.errors.js';
+import { throwIfAborted, toStorageError } from './local.errors.js';
 import { etagOf, lastModifiedOf } from './local.identity.js';
 import { nameOf, parentOf, type LocalRoot } from './local.paths.js';
 import { hasCode, readEntries, realpath, stat } from './local.system-calls.js';
-import { versionAt } from './local.writes.js';
 
 const STATS_AT_ONCE = 64;
 const FOLDERS_AT_ONCE = 16;
@@ -215,7 +215,7 @@ async function statFiles(
       if (typeof folder === 'string') continue;
       try {
         const paths = inFolder.map((key) => folder.at(nameOf(key)));
-        const stats = await statAll(root, paths, signal);
+        const stats = await statAll(paths, root.followsLinks, signal);
         for (const [index, key] of inFolder.entries()) {
           const version = stats[index];
           if (version) found.set(key, version);
@@ -232,19 +232,42 @@ async function statFiles(
   });
 }
 
-/** A bounded number of calls at a time; `undefined` for what is gone. */
-async function statAll(
-  root: LocalRoot,
+/** One promise for all, a bounded number of calls at a time; `undefined` for what is gone. */
+function statAll(
   paths: readonly string[],
+  follow: boolean,
   signal: AbortSignal,
 ): Promise<(BigIntStats | undefined)[]> {
-  const found: (BigIntStats | undefined)[] = [];
-  for (let start = 0; start < paths.length; start += STATS_AT_ONCE) {
-    throwIfAborted(signal);
-    const some = paths.slice(start, start + STATS_AT_ONCE);
-    found.push(...(await Promise.all(some.map((path) => versionAt(root, path)))));
-  }
-  return found;
+  return new Promise((resolve, reject) => {
+    const results: (BigIntStats | undefined)[] = [];
+    let next = 0;
+    let running = 0;
+    let failure: unknown;
+    const look = follow ? fs.stat : fs.lstat;
+    const proceed = (): void => {
+      try {
+        throwIfAborted(signal);
+      } catch (error) {
+        failure ??= error;
+      }
+      if (running === 0 && (failure !== undefined || next === paths.length)) {
+        if (failure === undefined) resolve(results);
+        else reject(toStorageError(failure));
+        return;
+      }
+      while (failure === undefined && running < STATS_AT_ONCE && next < paths.length) {
+        const index = next++;
+        running++;
+        look(paths[index]!, { bigint: true }, (error, stats) => {
+          running--;
+          results[index] = error ? undefined : stats;
+          if (error && !hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) failure ??= error;
+          proceed();
+        });
+      }
+    };
+    proceed();
+  });
 }
 
 /** The key after which a listing starts: that of `startAfter` or of the cursor, whichever comes later. */

@@ -8,7 +8,6 @@ import {
 } from '../../core/attributes.js';
 import { parseChecksum, type Checksum } from '../../core/checksum.js';
 import { storedFile, type FileAttributes, type StoredFile } from '../../core/stored-file.js';
-import type { DiskCalls } from './local.disk-calls.js';
 import { etagOf, lastModifiedOf, type Identity } from './local.identity.js';
 import { isOwnFolder, makeOwnFolder } from './local.reserved.js';
 import {
@@ -18,6 +17,8 @@ import {
   hasCode,
   lstat,
   open,
+  readNames,
+  readText,
   rename,
   rmdir,
   syncFolder,
@@ -58,31 +59,24 @@ export class MetadataFolder {
     private readonly permissions: number,
     private readonly directoryPermissions: number,
     private readonly sync: boolean,
-    private readonly disk: DiskCalls,
   ) {}
 
   /** What was recorded for the version; also where a backup brought it back, which changes the inode only. */
   async read(key: string, version: Identity): Promise<Recorded | undefined> {
     const folder = this.#folderOf(hashOf(key));
-    const names = await this.disk.namesIn(folder);
+    const names = await namesIn(folder);
     if (names === undefined) return undefined;
     const exact = nameOfVersion(version);
     const restored = exact.slice(0, exact.lastIndexOf('-') + 1);
     const name = names.includes(exact) ? exact : names.find((other) => other.startsWith(restored));
     if (name === undefined) return undefined;
-    try {
-      const text = await this.disk.readText(join(folder, name));
-      return text === undefined ? undefined : parse(text);
-    } catch (error) {
-      // A link in the place of a record is not the driver's.
-      if (hasCode(error, 'ELOOP')) return undefined;
-      throw error;
-    }
+    const text = await readText(join(folder, name)).catch(asAbsent);
+    return text === undefined ? undefined : parse(text);
   }
 
   /** Whether something was recorded for this very version. */
   async has(key: string, version: Identity): Promise<boolean> {
-    const names = await this.disk.namesIn(this.#folderOf(hashOf(key)));
+    const names = await namesIn(this.#folderOf(hashOf(key)));
     return names?.includes(nameOfVersion(version)) ?? false;
   }
 
@@ -121,7 +115,7 @@ export class MetadataFolder {
    */
   async remove(key: string, gone: Identity, current?: Identity): Promise<void> {
     const folder = this.#folderOf(hashOf(key));
-    const names = await this.disk.namesIn(folder);
+    const names = await namesIn(folder);
     if (names === undefined || !(await isOwnFolder(folder))) return;
     const kept = current && nameOfVersion(current);
     for (const name of names) {
@@ -212,6 +206,20 @@ export function describeFile(
     lastModified: lastModifiedOf(version),
     ...attributesOf(key, recorded),
   });
+}
+
+async function namesIn(folder: string): Promise<string[] | undefined> {
+  try {
+    return await readNames(folder);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** A link in the place of a record is not the driver's. */
+function asAbsent(error: unknown): undefined {
+  if (!hasCode(error, 'ELOOP')) throw error;
 }
 
 async function isAbandoned(path: string): Promise<boolean> {

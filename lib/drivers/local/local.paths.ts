@@ -3,7 +3,6 @@ import { dirname, join, sep } from 'node:path';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import { StorageConnectionError, StorageFileNotFoundError } from '../../core/errors.js';
 import { clash, linkDenied, toStorageError } from './local.errors.js';
-import { diskCalls, type DiskCalls } from './local.disk-calls.js';
 import {
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -15,6 +14,8 @@ import {
   lstat,
   makeFolder,
   open,
+  openFileCalls,
+  type OpenFileCalls,
   readProcLink,
   realpath,
   rmdir,
@@ -56,7 +57,7 @@ export class LocalRoot {
     private readonly followInside: boolean,
     private readonly folderPermissions: number,
     private readonly trustsProc: boolean,
-    readonly disk: DiskCalls,
+    readonly openFiles: OpenFileCalls,
   ) {
     this.reserved = join(path, RESERVED_FOLDER);
     // What leads to the root is not below it: its own path needs no fence.
@@ -75,7 +76,7 @@ export class LocalRoot {
       follow,
       options.directoryPermissions,
       await tellsTruePaths(path),
-      await diskCalls(path),
+      await openFileCalls(path),
     );
   }
 
@@ -124,10 +125,7 @@ export class LocalRoot {
   async openFile(key: string): Promise<number> {
     const path = this.pathOf(key);
     try {
-      return await this.disk.open(
-        path,
-        O_RDONLY | O_NONBLOCK | (this.followInside ? 0 : O_NOFOLLOW),
-      );
+      return await open(path, O_RDONLY | O_NONBLOCK | (this.followInside ? 0 : O_NOFOLLOW));
     } catch (error) {
       // Below a file there is nothing.
       if (hasCode(error, 'ENOTDIR'))
@@ -160,7 +158,7 @@ export class LocalRoot {
     if (!this.trustsProc) return this.#resolveFolder(expected);
     let descriptor: number;
     try {
-      descriptor = await this.disk.open(
+      descriptor = await open(
         expected,
         O_RDONLY | O_DIRECTORY | (this.followInside ? 0 : O_NOFOLLOW),
       );
@@ -170,9 +168,9 @@ export class LocalRoot {
     let place: Place | undefined;
     try {
       place = this.#judge(readProcLink(procPath(descriptor)), expected);
-      if (place === 'here') return new OpenFolder(descriptor, this.disk);
+      if (place === 'here') return new OpenFolder(descriptor, this.openFiles);
     } finally {
-      if (place !== 'here') await this.disk.close(descriptor);
+      if (place !== 'here') await this.openFiles.close(descriptor);
     }
     return place === 'gone' ? 'missing' : 'link';
   }
@@ -251,7 +249,7 @@ export class LocalRoot {
 class OpenFolder implements Folder {
   constructor(
     private readonly descriptor: number,
-    private readonly disk: DiskCalls,
+    private readonly calls: OpenFileCalls,
   ) {}
 
   at(name: string): string {
@@ -263,7 +261,7 @@ class OpenFolder implements Folder {
   }
 
   async close(): Promise<void> {
-    await this.disk.close(this.descriptor);
+    await this.calls.close(this.descriptor);
   }
 }
 

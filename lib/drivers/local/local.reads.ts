@@ -10,7 +10,6 @@ import {
 import { resolveRange } from '../../core/range.js';
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
-import type { DiskCalls } from './local.disk-calls.js';
 import { linkDenied, notRegular, throwIfAborted, toStorageError } from './local.errors.js';
 import { describeFile, type Recorded } from './local.metadata.js';
 import { close, read } from './local.system-calls.js';
@@ -52,7 +51,7 @@ async function findVersion(
     const descriptor = await root.openFile(key);
     let kept = false;
     try {
-      const stats = await root.disk.fstat(descriptor);
+      const stats = await root.openFiles.fstat(descriptor);
       if (stats.isDirectory()) throw new StorageFileNotFoundError(undefined, { key });
       if (!stats.isFile()) throw notRegular({ key });
       const recorded = await metadata.read(key, stats);
@@ -64,7 +63,7 @@ async function findVersion(
       kept = place === 'here' || (place === 'gone' && recorded !== undefined);
       if (kept) return { descriptor, stats, recorded };
     } finally {
-      if (!kept) await root.disk.close(descriptor);
+      if (!kept) await root.openFiles.close(descriptor);
     }
   }
   throw new StorageConnectionError('The file is replaced faster than it can be opened', { key });
@@ -76,7 +75,7 @@ export async function readInfo(
   signal: AbortSignal,
 ): Promise<StoredFile> {
   const { descriptor, stats, recorded } = await openVersion(context, key, signal);
-  await context.root.disk.close(descriptor);
+  await context.root.openFiles.close(descriptor);
   return describeFile(key, stats, recorded);
 }
 
@@ -97,19 +96,18 @@ export async function readFile(
     throwIfAborted(options.signal);
     let body: Uint8Array | Readable;
     if (end - start <= BYTES_AT_ONCE) {
-      body = await readBytes(context.root.disk, descriptor, start, end, key);
+      body = await readBytes(descriptor, start, end, key);
     } else {
       body = new FileStream(descriptor, start, end, key, options.signal);
       handedOver = true;
     }
     return range ? { file, range, body } : { file, body };
   } finally {
-    if (!handedOver) await context.root.disk.close(descriptor);
+    if (!handedOver) await context.root.openFiles.close(descriptor);
   }
 }
 
 async function readBytes(
-  disk: DiskCalls,
   descriptor: number,
   start: number,
   end: number,
@@ -118,7 +116,7 @@ async function readBytes(
   // Not from Node's pool: the bytes may be handed on as an ArrayBuffer.
   const bytes = Buffer.allocUnsafeSlow(end - start);
   for (let filled = 0; filled < bytes.byteLength;) {
-    const count = await disk.read(descriptor, bytes, filled, start + filled);
+    const count = await read(descriptor, bytes, filled, start + filled);
     if (count === 0) throw tooShort(key);
     filled += count;
   }

@@ -31,14 +31,9 @@ export const open = (path: string, flags: string | number, permissions?: number)
   patiently((done) => fs.open(path, flags, permissions, done));
 
 export const close = (descriptor: number): Promise<void> =>
-  call<void>((done) => fs.close(descriptor, (error) => done(error ?? null))).finally(
-    descriptorGivenBack,
+  call<void>((done) => fs.close(descriptor, (error) => done(error ?? null))).finally(() =>
+    descriptors.givenBack(),
   );
-
-/** Says that a descriptor was closed: another call may wait for it. */
-export function descriptorGivenBack(): void {
-  descriptors.givenBack();
-}
 
 /** The number of bytes read; 0 at the end of the file. */
 export const read = (
@@ -83,12 +78,42 @@ export const stat = (path: string): Promise<BigIntStats> =>
 export const lstat = (path: string): Promise<BigIntStats> =>
   call((done) => fs.lstat(path, { bigint: true }, done));
 
-export const fstat = (descriptor: number): Promise<BigIntStats> =>
+const fstat = (descriptor: number): Promise<BigIntStats> =>
   call((done) => fs.fstat(descriptor, { bigint: true }, done));
 
-/** Of which kind the file system is, by the numbers of statfs(2). */
-export const fileSystemOf = async (path: string): Promise<number> =>
-  (await call<fs.StatsFs>((done) => fs.statfs(path, done))).type;
+/**
+ * Calls about what is open already. The thread that a call gets costs many times what these do, where the kernel answers from its
+ * memory.
+ */
+export interface OpenFileCalls {
+  fstat(descriptor: number): BigIntStats | Promise<BigIntStats>;
+  close(descriptor: number): void | Promise<void>;
+}
+
+const IN_MEMORY: OpenFileCalls = {
+  fstat: (descriptor) => fs.fstatSync(descriptor, { bigint: true }),
+  close(descriptor) {
+    try {
+      fs.closeSync(descriptor);
+    } finally {
+      descriptors.givenBack();
+    }
+  },
+};
+
+const PATIENT: OpenFileCalls = { fstat, close };
+
+/** Kinds of file systems on disks of this machine, by the numbers of statfs(2): ext, XFS, Btrfs, tmpfs, overlay, F2FS, ZFS. */
+const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0xf2f52010, 0x2fc12fc1,
+]);
+
+/** The calls for files at the path. One behind a network may be silent for long, which must not hold up the process. */
+export async function openFileCalls(path: string): Promise<OpenFileCalls> {
+  if (process.platform !== 'linux') return PATIENT;
+  const { type } = await call<fs.StatsFs>((done) => fs.statfs(path, done));
+  return LOCAL_FILE_SYSTEMS.has(type) ? IN_MEMORY : PATIENT;
+}
 
 export const fchmod = (descriptor: number, permissions: number): Promise<void> =>
   call((done) => fs.fchmod(descriptor, permissions, (error) => done(error)));

@@ -4,7 +4,6 @@ import { checkWriteConditions, type WriteConditions } from '../../core/condition
 import { StorageConnectionError, StorageError, StorageFileExistsError } from '../../core/errors.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { clash, linkDenied, notRegular, throwIfAborted } from './local.errors.js';
-import type { DiskCalls } from './local.disk-calls.js';
 import { distinctTime, etagOf, isSameVersion, type Identity } from './local.identity.js';
 import type { KeyLocks, LockFiles, Slots } from './local.locks.js';
 import { describeFile, hashOf, type MetadataFolder, type Recorded } from './local.metadata.js';
@@ -13,10 +12,16 @@ import { nameOf, parentOf, type Folder, type LocalRoot } from './local.paths.js'
 import {
   fchmod,
   fsync,
+  futimes,
   hasCode,
   link,
+  lstat,
+  open,
+  type OpenFileCalls,
+  rename,
   stat,
   unlinkIfThere,
+  writeAll,
   writeChunks,
 } from './local.system-calls.js';
 import type { TemporaryFiles } from './local.temporary-files.js';
@@ -57,16 +62,14 @@ export async function stageBody(
 ): Promise<StagedFile> {
   throwIfAborted(signal);
   const path = temporary.next(key);
-  const descriptor = await temporary.use(async () =>
-    root.disk.open(path, 'wx', options.permissions),
-  );
+  const descriptor = await temporary.use(() => open(path, 'wx', options.permissions));
   let version: BigIntStats | undefined;
   try {
-    if (body instanceof Uint8Array) await writeBytes(root.disk, descriptor, body, signal);
+    if (body instanceof Uint8Array) await writeBytes(descriptor, body, signal);
     else await writeStream(descriptor, body, signal);
-    version = await finish(descriptor, options, root.disk);
+    version = await finish(descriptor, options, root.openFiles);
   } finally {
-    await root.disk.close(descriptor);
+    await root.openFiles.close(descriptor);
     if (version === undefined) await unlinkIfThere(path);
   }
   return { path, version };
@@ -79,10 +82,10 @@ export async function stageBody(
 export async function finish(
   descriptor: number,
   { permissions, durability }: ParsedLocalOptions,
-  disk: DiskCalls,
+  openFiles: OpenFileCalls,
 ): Promise<BigIntStats> {
-  await disk.futimes(descriptor, distinctTime());
-  const version = await disk.fstat(descriptor);
+  await futimes(descriptor, distinctTime());
+  const version = await openFiles.fstat(descriptor);
   if (Number(version.mode & 0o7777n) !== permissions) await fchmod(descriptor, permissions);
   if (durability === 'full') await fsync(descriptor);
   return version;
@@ -109,7 +112,7 @@ export async function publish(
         try {
           throwIfAborted(signal);
           if (conditions.ifNoneMatch === undefined) {
-            await root.disk.rename(staged.path, target);
+            await rename(staged.path, target);
             moved = true;
           } else {
             await link(staged.path, target);
@@ -175,7 +178,7 @@ export async function place(
     }
     const target = folder.at(name);
     try {
-      const current = await fileAt(root, target, key);
+      const current = await fileAt(target, key, root.followsLinks);
       checkWriteConditions(current && { etag: etagOf(current) }, conditions);
       await put(target);
       return current;
@@ -193,13 +196,14 @@ export async function place(
 }
 
 /** The regular file at the path, `undefined` when nothing is there. @throws when it is something else */
-async function fileAt(
-  { disk, followsLinks: links }: LocalRoot,
-  path: string,
-  key: string,
-): Promise<BigIntStats | undefined> {
-  const stats = await disk.lstat(path);
-  if (stats === undefined) return undefined;
+async function fileAt(path: string, key: string, links: boolean): Promise<BigIntStats | undefined> {
+  let stats: BigIntStats;
+  try {
+    stats = await lstat(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
   if (stats.isFile() || (links && stats.isSymbolicLink())) return stats;
   if (stats.isDirectory()) throw clash(key);
   throw stats.isSymbolicLink() ? linkDenied({ key }) : notRegular({ key });
@@ -214,7 +218,7 @@ export async function isAt(root: LocalRoot, path: string, version: Identity): Pr
 /** What the path is a name of, `undefined` when nothing is there. */
 export async function versionAt(root: LocalRoot, path: string): Promise<BigIntStats | undefined> {
   try {
-    return await (root.followsLinks ? stat(path) : root.disk.lstat(path));
+    return await (root.followsLinks ? stat(path) : lstat(path));
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
     throw error;
@@ -236,14 +240,13 @@ function checkNothingThere(conditions: WriteConditions): undefined {
 }
 
 async function writeBytes(
-  disk: DiskCalls,
   descriptor: number,
   bytes: Uint8Array,
   signal: AbortSignal,
 ): Promise<void> {
   for (let start = 0; start < bytes.byteLength; start += SLICE_BYTES) {
     throwIfAborted(signal);
-    await disk.writeAll(descriptor, bytes.subarray(start, start + SLICE_BYTES));
+    await writeAll(descriptor, bytes.subarray(start, start + SLICE_BYTES));
   }
 }
 

@@ -8,8 +8,6 @@ import { StorageError } from '../../../lib/core/errors.js';
 import { parseRetryOptions } from '../../../lib/core/retry.js';
 import type { StoredFile } from '../../../lib/core/stored-file.js';
 import { createLocalDriver } from '../../../lib/drivers/local/local.driver.js';
-import { diskCalls } from '../../../lib/drivers/local/local.disk-calls.js';
-import { MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
 import type { LocalStorageOptions } from '../../../lib/drivers/local/local.options.js';
 
 export const signal = new AbortController().signal;
@@ -36,12 +34,6 @@ export async function openDriver(
   );
   opened.push(driver);
   return { root, driver };
-}
-
-/** The metadata below the root, as another process with the defaults has it. */
-export async function metadataOf(root: string): Promise<MetadataFolder> {
-  const disk = await diskCalls(root);
-  return new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false, disk);
 }
 
 export async function cleanUp(): Promise<void> {

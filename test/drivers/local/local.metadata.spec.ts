@@ -1,15 +1,8 @@
 import { copyFile, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
-import {
-  RESERVED,
-  cleanUp,
-  filesBelow,
-  metadataOf,
-  openDriver,
-  put,
-  signal,
-} from './local-fixture.js';
+import { MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
+import { RESERVED, cleanUp, filesBelow, openDriver, put, signal } from './local-fixture.js';
 
 const ATTRIBUTES = {
   contentType: 'application/x-thing',
@@ -89,7 +82,7 @@ describe('metadata of a local storage', () => {
     // Whole seconds, which utimes() keeps exactly: as a backup tool does with nanoseconds.
     await utimes(join(root, 'a.txt'), seconds, seconds);
     const { ino, size, mtimeNs } = await statOf(join(root, 'a.txt'));
-    const metadata = await metadataOf(root);
+    const metadata = new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false);
     await metadata.write('a.txt', { ino, size, mtimeNs }, ATTRIBUTES);
     await copyFile(join(root, 'a.txt'), join(root, 'copy'));
     await rm(join(root, 'a.txt'));
@@ -139,7 +132,7 @@ describe('metadata of a local storage', () => {
 
   it('is complete for its readers while it is written again', async () => {
     const version = { ino: 1n, size: 1n, mtimeNs: 1n };
-    const metadata = await metadataOf(root);
+    const metadata = new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false);
     await metadata.write('k', version, ATTRIBUTES);
     let writing = true;
     const writer = (async () => {

@@ -10,7 +10,6 @@ import {
   cleanUp,
   failure,
   listAll,
-  metadataOf,
   openDriver,
   put,
   signal,
@@ -24,7 +23,7 @@ describe('moving in a local storage while another process writes', () => {
 
   beforeEach(async () => {
     ({ root, driver } = await openDriver());
-    metadata = await metadataOf(root);
+    metadata = new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false);
   });
   afterEach(async () => {
     jest.restoreAllMocks();

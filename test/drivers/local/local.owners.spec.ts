@@ -2,13 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { link, mkdir, readFile, readdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { hashOf } from '../../../lib/drivers/local/local.metadata.js';
+import { hashOf, MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
 import {
   RESERVED,
   cleanUp,
   failure,
   filesBelow,
-  metadataOf,
   openDriver,
   put,
   signal,
@@ -100,7 +99,7 @@ describe('what processes that are gone have left', () => {
     const folder = await leave(name);
     const temporary = join(folder, `${hashOf('k')}-7`);
     await writeFile(temporary, 'half');
-    const meta = await metadataOf(root);
+    const meta = new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false);
     await meta.write('k', await stat(temporary, { bigint: true }), { cacheControl: 'x' });
     await openAndSweep();
     expect(await filesBelow(join(root, RESERVED, 'meta'))).toEqual([]);
