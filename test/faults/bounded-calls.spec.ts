@@ -45,7 +45,7 @@ describe.each(Object.entries(FAULTED_BACKENDS))('calls to %s', (_name, start) =>
   });
 
   it('end when each connection is held by a download that waits for another one', async () => {
-    await using faulted = await openFaulted(backend, 'held/', { maxSockets: 2, timeout: 200 });
+    await using faulted = await openFaulted(backend, 'held/', { maxSockets: 2, timeout: 1000 });
     const { storage, direct, proxy } = faulted;
     await direct.put('source', Buffer.alloc(12 * 1024 ** 2));
     const held = [await storage.get('source'), await storage.get('source')];
@@ -66,14 +66,14 @@ describe.each(Object.entries(FAULTED_BACKENDS))('calls to %s', (_name, start) =>
   });
 
   it('wait longer than the idle time for a connection on which something moves', async () => {
-    await using faulted = await openFaulted(backend, 'live/', { maxSockets: 1, timeout: 200 });
+    await using faulted = await openFaulted(backend, 'live/', { maxSockets: 1, timeout: 600 });
     const { storage, direct, proxy } = faulted;
-    await direct.put('key', Buffer.alloc(64_000));
+    await direct.put('key', Buffer.alloc(96_000));
     proxy.fail({ times: 2, with: { bytesPerSecond: 80_000 } });
     const reading = storage.getBytes('key');
     await proxy.until(({ inFlight }) => inFlight === 1);
-    await expect(storage.info('key')).resolves.toMatchObject({ size: 64_000 });
-    await expect(reading).resolves.toHaveLength(64_000);
+    await expect(storage.info('key')).resolves.toMatchObject({ size: 96_000 });
+    await expect(reading).resolves.toHaveLength(96_000);
   });
 
   it('end by totalTimeout, though the backend keeps talking and calls are repeated', async () => {

@@ -33,7 +33,7 @@ describe.each(['direct', 'sdk'] as const)('the engine "%s"', (engine) => {
   });
 
   test('does not wait for ever for a connection that an unread download holds', async () => {
-    await using s3 = await openS3({ engine, maxSockets: 1, timeout: 100 });
+    await using s3 = await openS3({ engine, maxSockets: 1, timeout: 1000 });
     await s3.driver.put('a', Buffer.alloc(4 * MIB), putOptions());
     const held = await s3.driver.get('a', { signal });
     await expect(s3.driver.info('a', { signal })).rejects.toMatchObject({
