@@ -2,6 +2,7 @@ import { StorageFileNotFoundError } from '../core/errors.js';
 import type { MultipartPart, MultipartUpload } from '../core/multipart.js';
 import type { Storage } from '../core/storage.js';
 import { PartBuffer } from './part-buffer.js';
+import { uploadChanged } from './tus.exceptions.js';
 import {
   deleteRecord,
   type PublishedAs,
@@ -120,6 +121,7 @@ export class StagedUpload {
    * Stores the bytes after those that are there. Of a source that fails, what came before is kept.
    *
    * @returns bytes that the backend has then
+   * @throws UploadException 409 when another process has written to it since it was found
    */
   async append(source: AsyncIterable<Uint8Array>): Promise<number> {
     // There is no part to be filled.
@@ -145,21 +147,21 @@ export class StagedUpload {
     return this.offset;
   }
 
-  /** Brings all bytes together in one staged file. */
+  /** Brings all bytes together in one staged file. @throws UploadException 409 as `append` does */
   async assemble(): Promise<void> {
     const { multipart } = this.record;
     if (this.progress.isWhole) return;
     const tail = this.#tailKey;
     const buffer = await this.#openBuffer();
     if (!multipart) {
-      await this.staging.put(this.name, buffer.bytes);
-    } else {
-      if (buffer.size > 0) await this.#sendPart(buffer);
-      await this.#join(multipart);
-      // It says nothing any more.
-      await this.staging.delete(tail).catch(() => {});
+      await this.#putWhole(buffer);
+      return;
     }
+    if (buffer.size > 0) await this.#sendPart(buffer);
+    await this.#join(multipart);
     this.progress = WHOLE;
+    // It says nothing any more.
+    await this.staging.delete(tail).catch(() => {});
   }
 
   /** Removes the upload and all that the backend has of it. What fails is left to the next sweep. */
@@ -182,7 +184,7 @@ export class StagedUpload {
   }
 
   get #tailKey(): string {
-    return tailKey(this.name, this.record, this.progress.parts);
+    return tailKey(this.name, this.progress.parts);
   }
 
   /** A buffer for the part that comes next, with the beginning of it that is stored already. */
@@ -191,7 +193,11 @@ export class StagedUpload {
     const { length = Infinity, partSize } = this.record;
     const start = parts.length * partSize;
     const buffer = new PartBuffer(Math.max(0, Math.min(partSize, length - start)));
-    if (tail > 0) buffer.fill(await this.staging.getBytes(this.#tailKey));
+    if (tail === 0) return buffer;
+    const bytes = await this.staging.getBytes(this.#tailKey);
+    // What comes next would go to another place than the client means.
+    if (bytes.byteLength !== tail) throw uploadChanged();
+    buffer.fill(bytes);
     return buffer;
   }
 
@@ -221,12 +227,16 @@ export class StagedUpload {
   }
 
   async #sendLast(buffer: PartBuffer): Promise<void> {
-    if (!this.record.multipart) {
-      await this.staging.put(this.name, buffer.bytes);
-      this.progress = WHOLE;
-    } else if (buffer.size > 0) {
-      await this.#sendPart(buffer);
-    }
+    if (!this.record.multipart) await this.#putWhole(buffer);
+    else if (buffer.size > 0) await this.#sendPart(buffer);
+  }
+
+  async #putWhole({ bytes }: PartBuffer): Promise<void> {
+    const { tail } = this.progress;
+    const key = this.#tailKey;
+    await this.staging.put(this.name, bytes);
+    this.progress = WHOLE;
+    if (tail > 0) await this.staging.delete(key).catch(() => {});
   }
 }
 
@@ -239,13 +249,16 @@ async function progressOf(
   const { multipart, length } = record;
   if (record.file || record.isDone) return WHOLE;
   if (!multipart) {
-    const size = await sizeOf(staging, name);
+    const [size, tail] = await Promise.all([
+      sizeOf(staging, name),
+      sizeOf(staging, tailKey(name, [])),
+    ]);
     if (size !== undefined && size === length) return WHOLE;
-    return { ...NOTHING, tail: size ?? 0 };
+    return { ...NOTHING, tail: tail ?? 0 };
   }
   try {
     const parts = beginningOf(await staging.listParts(multipart), record);
-    const tail = await sizeOf(staging, tailKey(name, record, parts));
+    const tail = await sizeOf(staging, tailKey(name, parts));
     return { ...NOTHING, parts, tail: tail ?? 0 };
   } catch (error) {
     if (!(error instanceof StorageFileNotFoundError)) throw error;
@@ -266,9 +279,9 @@ function beginningOf(
   return parts.slice(0, end === -1 ? parts.length : end);
 }
 
-/** Of a file that fits into one part, the beginning is where the whole will be. */
-function tailKey(name: string, { multipart }: UploadRecord, parts: readonly unknown[]): string {
-  return multipart ? `${name}.part-${parts.length + 1}` : name;
+/** Never the name of the whole: what a process has begun to store, and others wait for no more, may come after that. */
+function tailKey(name: string, parts: readonly unknown[]): string {
+  return `${name}.part-${parts.length + 1}`;
 }
 
 async function sizeOf(staging: Storage, key: string): Promise<number | undefined> {

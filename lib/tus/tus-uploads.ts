@@ -11,6 +11,7 @@ import { discardLeftover } from '../uploads/leftover-body.js';
 import { shuttingDown } from '../uploads/upload.exceptions.js';
 import { assertAnnouncedType } from './announced-file.js';
 import { loadTusServer, type TusServerPackage } from './load-tus-server.js';
+import { lockedUntil } from './lasting-locks.js';
 import { asWebStream, CHUNK_TYPE, chunkBodyOf } from './request-bodies.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
 import {
@@ -165,7 +166,7 @@ export class TusUploads {
       path: baseUrl,
       datastore: store,
       maxSize,
-      locker,
+      locker: lockedUntil(() => store.settled(), locker),
       lockDrainTimeout: drainTimeout,
       namingFunction: () => name,
       getFileIdFromRequest: () => name,

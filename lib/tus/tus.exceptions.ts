@@ -26,6 +26,15 @@ export function uploadLocked(): UploadException {
   return new UploadException(423, 'UPLOAD_LOCKED', 'Another request is about this upload');
 }
 
+/** 409: clients ask for the offset then, and go on from there. */
+export function uploadChanged(): UploadException {
+  return new UploadException(
+    HttpStatus.CONFLICT,
+    'UPLOAD_OFFSET_CONFLICT',
+    'Another request has changed the upload meanwhile; ask for its offset and go on from there',
+  );
+}
+
 export function invalidUploadRequest(message: string): UploadException {
   return new UploadException(HttpStatus.BAD_REQUEST, 'INVALID_UPLOAD_REQUEST', message);
 }

@@ -16,7 +16,7 @@ import { notAccepted } from '../uploads/upload.exceptions.js';
 import { announcedFile } from './announced-file.js';
 import type { StagedUpload } from './staged-upload.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
-import { keyInUse, uploadNotFound } from './tus.exceptions.js';
+import { keyInUse, uploadChanged, uploadNotFound } from './tus.exceptions.js';
 import type { PublishedAs } from './upload-record.js';
 
 /** For `field` in the body of a refusal, as in those of forms. */
@@ -52,8 +52,9 @@ export class UploadPublication {
     if (upload.record.isDone) return;
     await upload.assemble();
     if (upload.record.concat === 'partial') return;
+    const staged = await this.#staged(upload);
     try {
-      const file = await this.#publishFile(upload, publisher);
+      const file = await this.#publishFile(upload, staged, publisher);
       if (file) await this.#handOver(file, upload, publisher);
     } catch (error) {
       if (isFinal(error, publisher)) await upload.remove();
@@ -66,13 +67,13 @@ export class UploadPublication {
   /** `undefined` when the app was told of the file and has taken it from its key. */
   async #publishFile(
     upload: StagedUpload,
+    staged: StagedFile | undefined,
     { request }: Publisher,
   ): Promise<StoredFile | undefined> {
     const begun = upload.record.file;
     const file = begun ?? (await this.#decide(upload, request));
     // Written down first: who goes on with it must not choose another key.
     if (!begun) await upload.note({ file });
-    const staged = await this.#staged(upload.name);
     if (!staged) {
       const stored = await this.#published(upload.name, file);
       if (stored || upload.record.isTold) return stored;
@@ -116,8 +117,15 @@ export class UploadPublication {
     return { key: keyOf(await key(file, request)), contentType };
   }
 
-  /** `undefined` when it was published already. */
-  async #staged(name: string): Promise<StagedFile | undefined> {
+  /** `undefined` when it was published already. @throws UploadException 409 for one that has not the length of the upload */
+  async #staged({ name, record }: StagedUpload): Promise<StagedFile | undefined> {
+    const staged = await this.#stagedOrGone(name);
+    // A process that wrote to the upload at the same time has left something else there.
+    if (staged && staged.size !== record.length) throw uploadChanged();
+    return staged;
+  }
+
+  async #stagedOrGone(name: string): Promise<StagedFile | undefined> {
     try {
       return await this.storage.staged(name);
     } catch (error) {

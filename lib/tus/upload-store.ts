@@ -54,6 +54,7 @@ export class UploadStore extends EventEmitter implements DataStore {
   readonly extensions = [...EXTENSIONS];
   #upload: StagedUpload | undefined;
   #created = false;
+  #writing: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly settings: StoreSettings,
@@ -112,13 +113,18 @@ export class UploadStore extends EventEmitter implements DataStore {
     await upload.note({ length });
   }
 
-  async write(stream: Readable, id: string): Promise<number> {
-    const upload = await this.#find(id);
-    const { checksum } = this.request;
-    if (checksum) await this.#appendVerified(upload, stream, checksum);
-    else await upload.append(stream);
-    await this.#publishComplete(upload);
-    return upload.offset;
+  write(stream: Readable, id: string): Promise<number> {
+    const writing = this.#write(stream, id);
+    this.#writing = writing;
+    return writing;
+  }
+
+  /**
+   * Resolves when nothing is being stored any more. `@tus/server` waits for `write` only while the connection lives, but what
+   * came before it died is stored after that.
+   */
+  async settled(): Promise<void> {
+    await Promise.allSettled([this.#writing]);
   }
 
   async remove(id: string): Promise<void> {
@@ -147,6 +153,15 @@ export class UploadStore extends EventEmitter implements DataStore {
     this.#upload ??= await StagedUpload.find(this.settings.staging, id);
     if (!this.#upload) throw uploadNotFound();
     return this.#upload;
+  }
+
+  async #write(stream: Readable, id: string): Promise<number> {
+    const upload = await this.#find(id);
+    const { checksum } = this.request;
+    if (checksum) await this.#appendVerified(upload, stream, checksum);
+    else await upload.append(stream);
+    await this.#publishComplete(upload);
+    return upload.offset;
   }
 
   async #publishComplete(upload: StagedUpload): Promise<void> {
