@@ -64,6 +64,19 @@ export class UploadPublication {
     await upload.note({ isDone: true }).catch(() => {});
   }
 
+  /**
+   * Removes the upload. A file that was published before, and that the app has not accepted, goes with it; one that the app may
+   * have accepted stays.
+   */
+  async withdraw(upload: StagedUpload): Promise<void> {
+    const { file, isTold } = upload.record;
+    // First: the upload says where it is.
+    if (file && !isTold && (await this.#published(upload.name, file))) {
+      await this.storage.delete(file.key);
+    }
+    await upload.remove();
+  }
+
   /** `undefined` when the app was told of the file and has taken it from its key. */
   async #publishFile(
     upload: StagedUpload,
@@ -166,10 +179,12 @@ export class UploadPublication {
         request,
       });
     } catch (error) {
-      // Before the file goes: a client that asks in between is not to be told that it is the app's.
-      await upload.note({ isTold: false }).catch(() => {});
+      const isRefused = isFinal(error, publisher);
+      // Before the file goes: a client that asks in between is not to be told that it is the app's. But of a file that it was told
+      // of before, by a process that has ended, the app may have accepted it then.
+      if (isRefused || !record.isTold) await upload.note({ isTold: false }).catch(() => {});
       // When the app does not want the file, there is none.
-      if (isFinal(error, publisher)) await this.storage.delete(file.key);
+      if (isRefused) await this.storage.delete(file.key);
       throw error;
     }
   }

@@ -20,7 +20,7 @@ export interface UploadRecord {
   /** Where all bytes are to be published, or are already. */
   readonly file?: PublishedAs;
   /**
-   * The app is being told of the file, or was, and has not failed since: it may do with the file what it likes, so that one
+   * The app is being told of the file, or was, and may have accepted it: it may do with the file what it likes, so that one
    * which is not under its key any more is the app's.
    */
   readonly isTold?: boolean;

@@ -128,8 +128,7 @@ export class UploadStore extends EventEmitter implements DataStore {
   }
 
   async remove(id: string): Promise<void> {
-    const upload = await this.#find(id);
-    await upload.remove();
+    await this.settings.publication.withdraw(await this.#find(id));
   }
 
   /** For a creation that failed: nobody was told where the upload is. */

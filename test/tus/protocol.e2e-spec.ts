@@ -10,7 +10,7 @@ import {
 } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { Observable } from 'rxjs';
 import { TokenSealer } from '../../lib/core/sealed-token.js';
 import type { StorageDriver } from '../../lib/core/storage-driver.js';
@@ -26,6 +26,7 @@ import {
   CHUNK,
   metadataHeader,
   published,
+  shared,
   signingKeys,
   staged,
   startTus,
@@ -626,6 +627,47 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       await tus('HEAD', path);
       expect(keys).toEqual([keys[0], keys[0], keys[0]]);
       expect(await published(storage)).toEqual([keys[0]]);
+    });
+
+    test('has no file of an upload that is terminated before it accepted it', async () => {
+      const { tus, create, append, storage } = await start({
+        options: {
+          onUploaded() {
+            throw new Error('The database is away');
+          },
+        },
+      });
+      const path = await create(5);
+      expect((await append(path, 0, 'hello')).status).toBe(500);
+      expect(await published(storage)).toHaveLength(1);
+      expect((await tus('DELETE', path)).status).toBe(204);
+      expect([await published(storage), await staged(storage)]).toEqual([[], []]);
+    });
+
+    test('keeps a file that it may have accepted from a process that ended then, though it fails now', async () => {
+      const { driver } = await recordingDriver();
+      const events = new EventEmitter();
+      const configuration = { driver: shared(driver) };
+      const { create, append } = await start({
+        configuration,
+        // It does not come to its end before that of the test.
+        options: { onUploaded: () => (events.emit('told'), once(events, 'end')) },
+      });
+      const { tus, storage } = await start({
+        configuration,
+        options: {
+          onUploaded() {
+            throw new Error('The database is away');
+          },
+        },
+      });
+      const path = await create(5);
+      const [answer] = [append(path, 0, 'hello'), await once(events, 'told')];
+      expect((await tus('HEAD', path)).status).toBe(500);
+      expect((await tus('DELETE', path)).status).toBe(204);
+      expect(await published(storage)).toHaveLength(1);
+      events.emit('end');
+      await answer;
     });
 
     test('is told once, though that cannot be written down', async () => {
