@@ -158,6 +158,7 @@ export class TusUploads {
         expires,
         checksum: parseUploadChecksum(headers['upload-checksum'] as string | undefined),
         isPartial,
+        length: headers['upload-length'] as string | undefined,
         metadata: headers['upload-metadata'] as string | undefined,
       },
     );

@@ -31,6 +31,8 @@ export interface StoreRequest {
   readonly expires: number;
   readonly checksum: Checksum | undefined;
   readonly isPartial: boolean;
+  /** `Upload-Length`. */
+  readonly length: string | undefined;
   /** `Upload-Metadata`. */
   readonly metadata: string | undefined;
 }
@@ -99,18 +101,20 @@ export class UploadStore extends EventEmitter implements DataStore {
     if (this.request.method === 'PATCH' && Array.isArray(concat)) throw finalUploadIsWhole();
     // A process that was killed, or a handler that failed, may have left it so.
     await this.#publishComplete(upload);
+    // The server takes a length only for an upload that has none, but the answer to a request that told it may have been lost.
+    const isToldAgain = this.request.method === 'PATCH' && this.request.length === String(length);
     return new this.settings.tus.Upload({
       id,
       offset: upload.offset,
       creation_date: createdAt,
-      ...(length !== undefined && { size: length }),
+      ...(length !== undefined && !isToldAgain && { size: length }),
       ...(metadata && { metadata }),
     });
   }
 
   async declareUploadLength(id: string, length: number): Promise<void> {
     const upload = await this.#find(id);
-    await upload.note({ length });
+    if (upload.record.length !== length) await upload.note({ length });
   }
 
   write(stream: Readable, id: string): Promise<number> {

@@ -514,6 +514,20 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
     );
   });
 
+  test('a length that was told with bytes which did not come can be told again, and no other', async () => {
+    const { tus, append, storage } = await start();
+    const path = (await tus('POST', '/files', { 'Upload-Defer-Length': '1' })).headers.location!;
+    const last = (length: string, checksum: string) =>
+      append(path, 0, 'hello', { 'Upload-Length': length, 'Upload-Checksum': `sha1 ${checksum}` });
+    expect((await last('5', 'AAAAAAAAAAAAAAAAAAAAAAAAAAA=')).status).toBe(460);
+    expect((await last('6', 'qvTGHdzF6KLavt4PO0gs2a6pQ00=')).status).toBe(400);
+    expect((await last('5', 'qvTGHdzF6KLavt4PO0gs2a6pQ00=')).status).toBe(204);
+    const [key] = await published(storage);
+    expect((await storage.getBytes(key!)).toString()).toBe('hello');
+    // The answer to it may have been lost.
+    expect((await append(path, 5, '', { 'Upload-Length': '5' })).status).toBe(204);
+  });
+
   test('parts are as large as the backend wants them', async () => {
     const { driver } = await recordingDriver((memory) => ({
       capabilities: {
