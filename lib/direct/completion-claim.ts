@@ -20,8 +20,13 @@ export type UploadOutcome =
   | { readonly state: 'told' | 'completed'; readonly file: StoredFile }
   | { readonly state: 'cancelled' };
 
+/** Milliseconds between two renewals of a claim, so that it stays young however long its work takes. */
+const RENEWED_EVERY = ABANDONED_AFTER / 5;
+
 /** What the small file says. */
 interface ClaimNote {
+  /** Another text for each who takes it. */
+  readonly holder: string;
   /** Another text each time, so that each claim has an etag of its own. */
   readonly token: string;
   readonly outcome?: UploadOutcome;
@@ -29,43 +34,68 @@ interface ClaimNote {
 
 interface HeldClaim {
   readonly file: StoredFile;
+  readonly holder: string;
   readonly outcome: UploadOutcome | undefined;
 }
 
 /**
  * The right to decide what becomes of an upload: one request at a time has it, in whichever process. It is a small file beside
- * the staged one. When the upload is over it says so, until a sweep removes it: so what is sent after that, with a
- * URL that still lives, becomes nothing. Where a backend has no create-only writes, two that come at the very same time may both get
- * it.
+ * the staged one, written anew while it is held. When the upload is over it says so, until a sweep removes it: so what is sent after
+ * that, with a URL that still lives, becomes nothing. Where a backend has no create-only writes, two that come at the very same time
+ * may both get it.
  */
 export class CompletionClaim {
-  readonly #taken = Date.now();
+  readonly #compareAndSet: boolean;
+  #noted: UploadOutcome | undefined;
+  #renewals: NodeJS.Timeout | undefined;
+  /** Of the writes, one after the other, as each names the etag of the one before. */
+  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(
     private readonly staging: Storage,
     private readonly key: string,
+    private readonly holder: string,
+    private etag: string | undefined,
+    /** When it was surely no older than now, by the clock of the app. */
+    private written: number,
     /** Whoever had it before did not come to an end. */
     readonly isInherited: boolean,
     /** As far as that one came. An upload that is over has no claim to be held. */
     readonly outcome: UploadOutcome | undefined,
-  ) {}
+  ) {
+    this.#compareAndSet = staging.capabilities.compareAndSet && etag !== undefined;
+    this.#noted = outcome;
+    if (isOver(outcome)) return;
+    this.#renewals = setInterval(() => void this.#renew(), RENEWED_EVERY).unref();
+  }
 
-  /** @throws UploadException 409 while another has it */
+  /** It is renewed until it is disposed of. @throws UploadException 409 while another has it */
   static async take(staging: Storage, name: string): Promise<CompletionClaim> {
     await staging.open();
     const key = claimKey(name);
+    const holder = randomText();
     const { createOnly, compareAndSet } = staging.capabilities;
-    const held = createOnly ? await create(staging, key) : await heldClaim(staging, key);
-    if (held) {
-      const { file, outcome } = held;
-      if (!isOver(outcome)) {
-        if (Date.now() - (file.lastModified?.getTime() ?? 0) < ABANDONED_AFTER) throw uploadBusy();
-        await replace(staging, key, outcome, compareAndSet ? file.etag : undefined);
-      }
-    } else if (!createOnly) {
-      await replace(staging, key, undefined, undefined);
+    const begun = Date.now();
+    const taken = (etag: string | undefined, held?: HeldClaim): CompletionClaim =>
+      new CompletionClaim(staging, key, holder, etag, begun, held !== undefined, held?.outcome);
+
+    const first = createOnly ? await create(staging, key, holder) : undefined;
+    if (first) return taken(first.etag);
+    const held = await heldClaim(staging, key);
+    if (!held) {
+      // Released meanwhile; the next try gets it.
+      if (createOnly) throw uploadBusy();
+      return taken((await staging.put(key, noteOf(holder, undefined))).etag);
     }
-    return new CompletionClaim(staging, key, held !== undefined, held?.outcome);
+    const { file, outcome } = held;
+    if (isOver(outcome)) return taken(file.etag, held);
+    if (Date.now() - (file.lastModified?.getTime() ?? 0) < ABANDONED_AFTER) throw uploadBusy();
+    const conditions = compareAndSet && file.etag !== undefined ? { ifMatch: file.etag } : {};
+    try {
+      return taken((await staging.put(key, noteOf(holder, outcome), conditions)).etag, held);
+    } catch (error) {
+      throw error instanceof StoragePreconditionFailedError ? uploadBusy() : error;
+    }
   }
 
   /** What has become of the upload; `undefined` while nothing has. */
@@ -73,24 +103,73 @@ export class CompletionClaim {
     return (await heldClaim(staging, claimKey(name)))?.outcome;
   }
 
-  /** Whether it is so young that nobody else can have it. */
-  get isHeld(): boolean {
-    return Date.now() - this.#taken <= ABANDONED_AFTER / 2;
+  /** Whether nobody else has it, nor gets it in the next minutes. */
+  async isHeld(): Promise<boolean> {
+    if (this.#isYoung) return true;
+    // Nobody need have come; where that cannot be told, somebody may.
+    return this.#compareAndSet && this.#write(this.#noted);
   }
 
-  /** @throws UploadException 409 when it was held so long that another may have it by now */
-  assertHeld(): void {
-    if (!this.isHeld) throw uploadBusy();
+  /** @throws UploadException 409 when it was held so long that another has it by now */
+  async assertHeld(): Promise<void> {
+    if (!(await this.isHeld())) throw uploadBusy();
   }
 
-  /** Writes down what has become of the upload; one that another may have by now is left to him. */
+  /** Writes down what has become of the upload; one that another has by now is left to him. */
   async note(outcome: UploadOutcome | undefined): Promise<void> {
-    if (this.isHeld) await replace(this.staging, this.key, outcome, undefined);
+    this.#noted = outcome;
+    await this.#write(outcome);
   }
 
-  /** Lets others have it; one that another may have by now is left to him. */
+  /** Lets others have it; one that another has by now is left to him. */
   async release(): Promise<void> {
-    if (this.isHeld) await this.staging.delete(this.key);
+    await this[Symbol.asyncDispose]();
+    if (await this.isHeld()) await this.staging.delete(this.key);
+  }
+
+  /** Nothing is written any more by itself. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#renewals);
+    await this.#last;
+  }
+
+  /** So young that nobody else can have it. */
+  get #isYoung(): boolean {
+    return Date.now() - this.written <= ABANDONED_AFTER / 2;
+  }
+
+  async #renew(): Promise<void> {
+    // Where it fails, the next one or the outcome finds out who has it.
+    await this.#write(this.#noted).catch(() => {});
+  }
+
+  /** Whether it was written, which it is not when another has it. */
+  #write(outcome: UploadOutcome | undefined): Promise<boolean> {
+    const written = this.#last.then(() => this.#replace(outcome));
+    this.#last = written.catch(() => {});
+    return written;
+  }
+
+  async #replace(outcome: UploadOutcome | undefined): Promise<boolean> {
+    const begun = Date.now();
+    const { staging, key, holder } = this;
+    const note = noteOf(holder, outcome);
+    if (!this.#compareAndSet) {
+      if (!this.#isYoung) return false;
+      await staging.put(key, note);
+    } else {
+      try {
+        this.etag = (await staging.put(key, note, { ifMatch: this.etag! })).etag;
+      } catch (error) {
+        if (!isOvertaken(error)) throw error;
+        // It may have been written by an earlier try whose answer was lost.
+        const held = await heldClaim(staging, key);
+        if (held?.holder !== holder || held.file.etag === undefined) return false;
+        this.etag = (await staging.put(key, note, { ifMatch: held.file.etag })).etag;
+      }
+    }
+    this.written = begun;
+    return true;
   }
 }
 
@@ -102,40 +181,34 @@ function isOver(outcome: UploadOutcome | undefined): boolean {
   return outcome?.state === 'completed' || outcome?.state === 'cancelled';
 }
 
-/** The claim that is there already, if there is one. */
-async function create(staging: Storage, key: string): Promise<HeldClaim | undefined> {
-  try {
-    await staging.put(key, noteOf(undefined), { ifNoneMatch: '*' });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof StorageFileExistsError)) throw error;
-    const held = await heldClaim(staging, key);
-    // Released meanwhile; the next try gets it.
-    if (!held) throw uploadBusy();
-    return held;
-  }
-}
-
-async function replace(
+/** The claim, unless there is one already. */
+async function create(
   staging: Storage,
   key: string,
-  outcome: UploadOutcome | undefined,
-  etag: string | undefined,
-): Promise<void> {
+  holder: string,
+): Promise<StoredFile | undefined> {
   try {
-    await staging.put(key, noteOf(outcome), etag === undefined ? {} : { ifMatch: etag });
+    return await staging.put(key, noteOf(holder, undefined), { ifNoneMatch: '*' });
   } catch (error) {
-    if (error instanceof StoragePreconditionFailedError) throw uploadBusy();
+    if (error instanceof StorageFileExistsError) return undefined;
     throw error;
   }
 }
 
-function noteOf(outcome: UploadOutcome | undefined): string {
-  const note: ClaimNote = {
-    token: randomBytes(16).toString('hex'),
-    ...(outcome && { outcome }),
-  };
+/** Whether the claim is another one than it was, or is no more. */
+function isOvertaken(error: unknown): boolean {
+  return (
+    error instanceof StoragePreconditionFailedError || error instanceof StorageFileNotFoundError
+  );
+}
+
+function noteOf(holder: string, outcome: UploadOutcome | undefined): string {
+  const note: ClaimNote = { holder, token: randomText(), ...(outcome && { outcome }) };
   return JSON.stringify(note);
+}
+
+function randomText(): string {
+  return randomBytes(16).toString('hex');
 }
 
 async function heldClaim(staging: Storage, key: string): Promise<HeldClaim | undefined> {
@@ -143,8 +216,8 @@ async function heldClaim(staging: Storage, key: string): Promise<HeldClaim | und
   if (!(await infoOf(staging, key))) return undefined;
   try {
     const download = await staging.get(key);
-    const { outcome } = JSON.parse(await download.text()) as ClaimNote;
-    return { file: download.file, outcome: outcome && withDates(outcome) };
+    const { holder, outcome } = JSON.parse(await download.text()) as ClaimNote;
+    return { file: download.file, holder, outcome: outcome && withDates(outcome) };
   } catch (error) {
     if (error instanceof StorageFileNotFoundError) return undefined;
     throw error;

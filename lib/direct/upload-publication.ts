@@ -47,7 +47,7 @@ export class UploadPublication {
   async publish(claims: UploadClaims, request: unknown, signal: AbortSignal): Promise<StoredFile> {
     // Before anything is decided: what the app's policy throws says nothing of the file.
     const scanner = await this.rules.scannerOf(claims, request, signal);
-    const claim = await CompletionClaim.take(this.#staging, claims.name);
+    await using claim = await CompletionClaim.take(this.#staging, claims.name);
     const { outcome } = claim;
     if (outcome?.state === 'cancelled') throw uploadNotFound();
     const published = await this.#published(claims, claim);
@@ -67,7 +67,7 @@ export class UploadPublication {
     // Without the claim, which would be younger then: whoever is to tell the app of the file waits for its age.
     if (isPublished(await infoOf(this.storage, claims.key), claims)) throw alreadyCompleted();
     assertNotTold(await CompletionClaim.outcomeOf(this.#staging, claims.name));
-    const claim = await CompletionClaim.take(this.#staging, claims.name);
+    await using claim = await CompletionClaim.take(this.#staging, claims.name);
     assertNotTold(claim.outcome);
     if (await this.#published(claims, claim)) {
       if (!claim.isInherited) await claim.release();
@@ -95,7 +95,7 @@ export class UploadPublication {
       const [staged, ...others] = await this.#outOfReach(claims);
       const file = await this.#staging.info(staged);
       const verified = await verifyUpload(this.#staging, file, claims, scanner);
-      claim.assertHeld();
+      await claim.assertHeld();
       const published = await this.#commit(staged, verified, claims);
       // The file is published, whatever becomes of this: the next sweep finds what stays.
       if (others.length > 0) await this.#staging.deleteMany(others).catch(() => {});
@@ -105,7 +105,7 @@ export class UploadPublication {
       if (error instanceof UnknownOutcome) throw error.cause;
       await this.#releasing(claim, async () => {
         // What is refused is removed; what could not be decided about stays where it is, and is found there.
-        if (isRefusal(error)) await this.#remove(claims);
+        if (isRefusal(error) && (await claim.isHeld())) await this.#remove(claims);
       });
       await claim.release();
       // Without create-only writes, another request may have decided about it meanwhile.
@@ -173,9 +173,9 @@ export class UploadPublication {
         ...(request !== undefined && { request }),
       });
     } catch (error) {
-      // A call that is repeated tells of a file that the app may have taken before. And after so long another request may have
-      // told the app, and been told that all is well: then the file is not to be taken away, either.
-      if (!claim.isInherited && claim.isHeld) {
+      // A call that is repeated tells of a file that the app may have taken before. And another request may have taken
+      // over meanwhile, told the app, and been told that all is well: then the file is not to be taken away, either.
+      if (!claim.isInherited && (await claim.isHeld())) {
         // Before the file goes: whoever asks in between is not to be told that it is the app's.
         await claim.note(undefined);
         await storage.delete(file.key);
