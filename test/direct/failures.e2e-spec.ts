@@ -52,15 +52,6 @@ describe('an outage of the backend', () => {
     expect([told, await app.keys(), await app.staged()]).toEqual([[key], [key], []]);
   });
 
-  test('that takes the answer to a note away leaves the right to decide where it is', async () => {
-    const { key, complete } = await sent();
-    // After the claim is taken comes the note that the app is being told, and then that all is done.
-    backend.s3!.fail({ operation: 'PutObject', after: 1, with: 'reset-after-commit' });
-    expect((await app.call('POST', complete)).status).toBe(200);
-    expect((await app.call('POST', complete)).status).toBe(200);
-    expect([told, await app.keys(), await app.staged()]).toEqual([[key], [key], []]);
-  });
-
   test('a process that ended before the app was told leaves that to the next one', async () => {
     const { key, complete, name } = await sent();
     const staging = app.storage.staging();

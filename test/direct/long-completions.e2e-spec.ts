@@ -1,8 +1,16 @@
 import { jest } from '@jest/globals';
 import { ForbiddenException } from '@nestjs/common';
+import type { StorageConfiguration } from '../../lib/drivers/driver-options.js';
 import type { DirectUploadsOptions } from '../../lib/interfaces/direct-uploads-options.interface.js';
 import { closeApps } from '../nest/app-fixture.js';
-import { type DirectApp, type DirectRequest, PNG, put, startDirect } from './direct-fixture.js';
+import {
+  BACKENDS,
+  type DirectApp,
+  type DirectRequest,
+  PNG,
+  put,
+  startDirect,
+} from './direct-fixture.js';
 
 const MINUTE = 60_000;
 
@@ -34,8 +42,9 @@ function pass(minutes: number): void {
 
 async function sent(
   options: Partial<DirectUploadsOptions<DirectRequest>>,
+  configuration: StorageConfiguration = { driver: 'memory' },
 ): Promise<{ app: DirectApp; path: string; resend: () => Promise<Response> }> {
-  const app = await startDirect({ driver: 'memory' }, options);
+  const app = await startDirect(configuration, options);
   const { json } = await app.call('POST', '/direct-uploads', { filename: 'a', size: PNG.length });
   const resend = () => put(json, PNG);
   expect((await resend()).ok).toBe(true);
@@ -125,4 +134,22 @@ test('however long the app takes, no other request decides about the upload mean
   expect((await first).status).toBe(200);
   expect((await app.call('POST', `${path}/complete`)).status).toBe(200);
   expect([told.length, jest.getTimerCount()]).toEqual([1, 0]);
+});
+
+test('a renewal whose answer is lost leaves the right to decide where it is', async () => {
+  await using backend = await BACKENDS['s3']!();
+  const { app, path } = await sent(
+    {
+      async onUploaded() {
+        backend.s3!.fail({ operation: 'PutObject', with: 'reset-after-commit' });
+        // By which the driver looks what has become of it.
+        backend.s3!.fail({ operation: 'HeadObject', with: 'reset' });
+        await jest.advanceTimersByTimeAsync(2 * MINUTE);
+      },
+    },
+    { ...backend.configuration, retry: { maxRetries: 0 } } as StorageConfiguration,
+  );
+  const statuses = [];
+  for (let i = 0; i < 2; i++) statuses.push((await app.call('POST', `${path}/complete`)).status);
+  expect([statuses, await app.staged()]).toEqual([[200, 200], []]);
 });
