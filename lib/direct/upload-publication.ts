@@ -56,8 +56,7 @@ export class UploadPublication {
     // Whoever published it before may not have come to the end of this. But what is not there any more, the app has taken.
     const isTold = published ? !claim.isInherited : outcome !== undefined;
     if (!isTold) await this.#handOver(file, claims, claim, request);
-    // All is done, whatever becomes of this: what stays is swept with the staging area.
-    if (claims.isNoted) await this.#staging.delete(idKey(claims.name)).catch(() => {});
+    // All is done, whatever becomes of this. It is swept with the staging area, and the id that is noted with it.
     await claim.note({ state: 'completed', file }).catch(() => {});
     return file;
   }

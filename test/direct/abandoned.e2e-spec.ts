@@ -2,7 +2,14 @@ import { jest } from '@jest/globals';
 import { StorageConnectionError } from '../../lib/core/errors.js';
 import { closeApps } from '../nest/app-fixture.js';
 import { removeFolders } from '../routes/routes-fixture.js';
-import { type Backend, BACKENDS, type DirectApp, put, startDirect } from './direct-fixture.js';
+import {
+  type Backend,
+  BACKENDS,
+  type DirectApp,
+  keysOf,
+  put,
+  startDirect,
+} from './direct-fixture.js';
 
 const DAY = 24 * 60 * 60_000;
 const BYTES = Buffer.alloc(100, 'a');
@@ -182,6 +189,8 @@ describe.each(Object.entries(SENDERS))('after %s', (_name, [name, begin]) => {
       const file = await later(11 * 60_000, () => replica.uploads.complete(id, 'ada'));
       expect((await app.storage.getBytes(file.key)).equals(BYTES)).toBe(true);
       expect([told, await app.keys(), await app.staged()]).toEqual([[file.key], [file.key], []]);
+      await later(2 * DAY, () => app.storage.sweepStaged());
+      expect(await keysOf(app.storage.staging())).toEqual([]);
     },
   );
 

@@ -176,19 +176,21 @@ export async function startDirect(
   };
 }
 
-/** What is left of uploads; that one is over may be written there. */
+/** What is left of uploads; that one is over may be written there, and its id, by which the client may ask once more. */
 async function stagedIn(staging: Storage): Promise<string[]> {
   const keys = await keysOf(staging);
-  const isLeft = await Promise.all(
-    keys.map(async (key) => {
-      if (!key.endsWith('.claim')) return true;
-      return !/"state":"(?:completed|cancelled)"/.test((await staging.getBytes(key)).toString());
-    }),
+  const notes = await Promise.all(
+    keys
+      .filter((key) => key.endsWith('.claim'))
+      .map(async (key) => [key, (await staging.getBytes(key)).toString()] as const),
   );
-  return keys.filter((_, index) => isLeft[index]);
+  const over = notes
+    .filter(([, note]) => /"state":"(?:completed|cancelled)"/.test(note))
+    .flatMap(([key]) => [key, key.replace(/claim$/, 'id')]);
+  return keys.filter((key) => !over.includes(key));
 }
 
-async function keysOf(storage: Storage): Promise<string[]> {
+export async function keysOf(storage: Storage): Promise<string[]> {
   const keys: string[] = [];
   for await (const { key } of storage.list()) keys.push(key);
   return keys;

@@ -119,6 +119,9 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
       expect(await refusal('POST', '/api/direct-uploads/complete', key, 'eve')).toEqual(NOT_FOUND);
       const completed = await app.call('POST', '/api/direct-uploads/complete', key);
       expect(completed.json.size).toBe(PNG.length);
+      // As by a client to which the answer did not come.
+      const again = await app.call('POST', '/api/direct-uploads/complete', key);
+      expect([again.status, again.json.key]).toEqual([200, completed.json.key]);
       expect(await app.staged()).toEqual([]);
     });
 
