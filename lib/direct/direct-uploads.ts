@@ -70,7 +70,7 @@ export type DirectUpload = DirectRequestUpload | DirectPartsUpload;
 /** How far an upload has come. @publicApi */
 export interface DirectUploadStatus {
   readonly key: string;
-  /** `uploaded`: the file is there, and is to be completed. */
+  /** `uploaded`: the file is there, and is to be completed, or is being so. `completed`: the app has taken it. */
   readonly state: 'waiting' | 'uploaded' | 'completed';
   /** The parts that are there; only while the file goes up in parts. */
   readonly parts?: readonly { readonly partNumber: number; readonly size: number }[];
@@ -177,13 +177,13 @@ export class DirectUploads {
     const claims = this.claimsOf(id, owner);
     const { key, name, expires, multipart, isReplaceable } = claims;
     const upload = { key, expiresAt: new Date(expires) };
-    if (isPublished(await infoOf(this.storage, key), claims)) {
-      return { ...upload, state: 'completed' };
-    }
     const outcome = await CompletionClaim.outcomeOf(this.#staging, name);
     if (outcome?.state === 'cancelled') throw uploadNotFound();
-    if (outcome) return { ...upload, state: 'completed' };
+    if (outcome?.state === 'completed') return { ...upload, state: 'completed' };
+    // A file that is published already may still be refused by the app.
     const isSent =
+      outcome !== undefined ||
+      isPublished(await infoOf(this.storage, key), claims) ||
       (await infoOf(this.#staging, name)) ||
       (isReplaceable && (await takenOut(this.#staging, name)).length > 0);
     if (isSent) return { ...upload, state: 'uploaded' };

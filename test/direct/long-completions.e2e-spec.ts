@@ -130,6 +130,8 @@ test('however long the app takes, no other request decides about the upload mean
   await hasBegun;
   await jest.advanceTimersByTimeAsync(25 * MINUTE);
   expect((await app.call('POST', `${path}/complete`)).json.code).toBe('UPLOAD_BUSY');
+  // It may still be refused.
+  expect((await app.call('GET', path)).json.state).toBe('uploaded');
   accept();
   expect((await first).status).toBe(200);
   expect((await app.call('POST', `${path}/complete`)).status).toBe(200);
