@@ -27,8 +27,6 @@ export function StorageFileInterceptor<Request = unknown>(
     described: { [fieldName]: 'file' },
     handOn: (request, [upload]) => {
       request.file = upload;
-      // Where a plugin of Fastify has methods of these names, they are not what `@UploadedFile()` is to get.
-      request.files = undefined;
     },
   });
 }
@@ -73,7 +71,6 @@ export function StorageFileFieldsInterceptor<Request = unknown>(
     handOn: (request, uploads) => {
       const byField = Object.create(null) as Record<string, StoredUpload[]>;
       for (const upload of uploads) (byField[upload.fieldname] ??= []).push(upload);
-      request.file = undefined;
       request.files = byField;
     },
   });
@@ -96,10 +93,6 @@ function assertRoom(maxCount: number | undefined, interceptor: string): void {
   if (maxCount !== undefined) assertCount(maxCount, `${interceptor}: maxCount`, 1);
 }
 
-function handOnList(
-  request: { file?: unknown; files?: unknown },
-  uploads: readonly StoredUpload[],
-): void {
-  request.file = undefined;
+function handOnList(request: { files?: unknown }, uploads: readonly StoredUpload[]): void {
   request.files = uploads;
 }

@@ -53,7 +53,7 @@ interface FormShape<Request> extends FormOutline<Request> {
   readonly fields: FieldSelection;
   /** The fields with files, for descriptions of the API. */
   readonly described: UploadFields;
-  /** Puts the uploads where the handler's decorators look for them. */
+  /** Puts the uploads where the handler's decorators look for them, and where nothing is yet. */
   readonly handOn: (request: FrameworkRequest, uploads: readonly StoredUpload[]) => void;
 }
 
@@ -99,6 +99,8 @@ export function uploadInterceptor<Request>(
     async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
       const exchange = httpExchange(context);
       const { framework, request, response } = exchange;
+      // Where a plugin of Fastify has methods of these names, they are not what `@UploadedFile()` is to get.
+      framework.file = framework.files = undefined;
       if (!isForm(request)) return next.handle();
       const tracking = this.progress?.track(request);
       const transaction = new UploadTransaction();

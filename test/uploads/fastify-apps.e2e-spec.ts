@@ -5,9 +5,11 @@ import {
   type ExecutionContext,
   type INestApplication,
   type NestInterceptor,
+  ParseFilePipe,
   Post,
   Req,
   UploadedFile,
+  UploadedFiles,
   UseInterceptors,
   VersioningType,
 } from '@nestjs/common';
@@ -111,6 +113,29 @@ test('@fastify/multipart may be there as well, for routes of its own', async () 
   });
   expect((await post(port, '/ours')).json.size).toBe(3_000_000);
   expect((await post(port, '/theirs')).json.size).toBe(3_000_000);
+});
+
+test('what is no form has no files, though @fastify/multipart has methods of these names', async () => {
+  @Controller()
+  class DemandingController {
+    @Post('one')
+    @UseInterceptors(StorageFileInterceptor('photo'))
+    one(@UploadedFile() file: unknown, @UploadedFiles() files: unknown): unknown {
+      return [typeof file, typeof files];
+    }
+
+    @Post('demanded')
+    @UseInterceptors(StorageFileInterceptor('photo'))
+    demanded(@UploadedFile(new ParseFilePipe()) _file: unknown): void {}
+  }
+  const { port } = await start({
+    controllers: [DemandingController],
+    configure: (app) => void register(app),
+  });
+  const headers = { 'Content-Type': 'application/json' };
+  const sent = (path: string) => send(port, path, { method: 'POST', headers, body: '{}' });
+  expect((await sent('/one')).json).toEqual(['undefined', 'undefined']);
+  expect((await sent('/demanded')).status).toBe(400);
 });
 
 test('@fastify/multipart may be registered after the app was initialised', async () => {
