@@ -27,7 +27,8 @@ export function holdAnswers({ httpAdapter: adapter }: HttpAdapterHost): void {
   >;
   adapter.reply = (response: object, body: unknown, status?: number): unknown => {
     const answer = (): unknown => reply.call(adapter, response, body, status);
-    if (!canBeSent(body)) return answer();
+    // First whether anything waits: to look at a body costs as much as to send it.
+    if (!waiting.has(rawResponse(response)) || !canBeSent(body)) return answer();
     return held(response, status ?? statusOf(response), answer);
   };
   adapter.render = (response: object, view: string, options: unknown): unknown =>

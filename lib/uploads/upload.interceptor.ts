@@ -150,9 +150,11 @@ export function uploadInterceptor<Request>(
       const publishing = (): Promise<void> => publish(transaction, outcome, tracking);
       const answer = handled(next, transaction, outcome);
       if (redirects(context)) return concat(answer, defer(publishing).pipe(ignoreElements()));
-      beforeAnswer(response, (status) =>
-        status < 400 && outcome.isGood && transaction.isStaged ? publishing() : undefined,
-      );
+      if (transaction.isStaged) {
+        beforeAnswer(response, (status) =>
+          status < 400 && outcome.isGood ? publishing() : undefined,
+        );
+      }
       return answer;
     }
 

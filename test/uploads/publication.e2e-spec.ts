@@ -142,6 +142,17 @@ onEachAdapter(() => {
     });
   });
 
+  test('an answer for which nothing waits is made into JSON once', async () => {
+    let made = 0;
+    const { port, post } = await app(StorageFileInterceptor('file'), {
+      handle: () => ({ toJSON: () => ({ made: (made += 1) }) }),
+    });
+    expect((await post(text('new'))).json).toEqual({ made: 1 });
+    const headers = { 'Content-Type': 'application/json' };
+    const noForm = await send(port, '/', { method: 'POST', headers, body: '{}' });
+    expect(noForm.json).toEqual({ made: 2 });
+  });
+
   test('an interceptor around that has seen enough of the answer is no failure', async () => {
     const { post, contents } = await app(overwrite, {
       handle: () => concat(of('first'), NEVER),
