@@ -3,8 +3,7 @@ import { type ByteSize, parseByteSize } from '../core/units.js';
 import { assertAccept, isAccepted } from './content-type-policy.js';
 import type { StoredUpload } from './stored-upload.js';
 
-/** What `ParseFilePipe` hands on: a file, or the files of each field. */
-type Uploaded = StoredUpload | Readonly<Record<string, readonly StoredUpload[]>>;
+const NOT_STORED = 'What was given is no file that an upload interceptor has stored';
 
 /**
  * For `ParseFilePipe`: the type that the first bytes of a stored upload showed is one of those given, by the rules of the
@@ -20,17 +19,17 @@ export class StoredTypeValidator extends FileValidator<{ accept: readonly string
   }
 
   isValid(uploaded?: unknown): boolean {
-    return this.#refused(uploaded) === undefined;
+    return filesOf(uploaded).every((file) => this.#allows(file));
   }
 
   buildErrorMessage(uploaded: unknown): string {
-    const { accept } = this.validationOptions;
-    return `The file is ${this.#refused(uploaded)?.mimetype}; allowed is ${accept.join(', ')}`;
+    const refused = filesOf(uploaded).find((file) => !this.#allows(file));
+    if (!refused) return NOT_STORED;
+    return `The file is ${refused.mimetype}; allowed is ${this.validationOptions.accept.join(', ')}`;
   }
 
-  #refused(uploaded: unknown): StoredUpload | undefined {
-    const { accept } = this.validationOptions;
-    return filesOf(uploaded).find(({ mimetype }) => !isAccepted(mimetype, accept));
+  #allows(file: StoredUpload | undefined): boolean {
+    return file !== undefined && isAccepted(file.mimetype, this.validationOptions.accept);
   }
 }
 
@@ -48,20 +47,34 @@ export class StoredSizeValidator extends FileValidator<{ minSize?: ByteSize; max
   }
 
   isValid(uploaded?: unknown): boolean {
-    return this.#refused(uploaded) === undefined;
+    return filesOf(uploaded).every((file) => this.#allows(file));
   }
 
   buildErrorMessage(uploaded: unknown): string {
+    const refused = filesOf(uploaded).find((file) => !this.#allows(file));
+    if (!refused) return NOT_STORED;
     const most = this.#most === Infinity ? 'more' : this.#most;
-    return `The file has ${this.#refused(uploaded)?.size} bytes; allowed are ${this.#least} to ${most}`;
+    return `The file has ${refused.size} bytes; allowed are ${this.#least} to ${most}`;
   }
 
-  #refused(uploaded: unknown): StoredUpload | undefined {
-    return filesOf(uploaded).find(({ size }) => size < this.#least || size > this.#most);
+  #allows(file: StoredUpload | undefined): boolean {
+    return file !== undefined && file.size >= this.#least && file.size <= this.#most;
   }
 }
 
-function filesOf(uploaded: unknown): readonly StoredUpload[] {
-  const given = uploaded as Uploaded;
-  return 'mimetype' in given ? [given as StoredUpload] : Object.values(given).flat();
+/** A file, or those of each field, as `ParseFilePipe` hands them on; `undefined` for anything else. */
+function filesOf(uploaded: unknown): readonly (StoredUpload | undefined)[] {
+  const isOfFields = typeof uploaded === 'object' && uploaded !== null && !isStored(uploaded);
+  const files: unknown[] = isOfFields ? Object.values(uploaded).flat() : [uploaded];
+  // What has nothing to look at is none that was stored, either.
+  return files.length === 0
+    ? [undefined]
+    : files.map((file) => (isStored(file) ? file : undefined));
+}
+
+/** Where the fields are told one by one, each has a list, whatever it is called. */
+function isStored(given: unknown): given is StoredUpload {
+  if (typeof given !== 'object' || given === null) return false;
+  const { mimetype, size, stored } = given as Partial<Record<keyof StoredUpload, unknown>>;
+  return typeof mimetype === 'string' && typeof size === 'number' && typeof stored === 'object';
 }

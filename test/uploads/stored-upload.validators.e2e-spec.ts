@@ -115,9 +115,41 @@ onEachAdapter(() => {
       expect(await app.keys()).toHaveLength(3);
     });
 
+    test('whatever a field is called, its files are looked at', async () => {
+      const pipes = [pipe(new StoredSizeValidator({ maxSize: 3 }))];
+      const app = await recordedUploadApp(
+        StorageFileFieldsInterceptor([{ name: 'mimetype' }, { name: 'size' }]),
+        { pipes, several: true },
+      );
+      const [mimetype, size] = [
+        { ...text, name: 'mimetype' },
+        { ...text, name: 'size', content: 'abc' },
+      ];
+      expect((await app.post(mimetype, size)).status).toBe(400);
+      expect((await app.post({ ...mimetype, content: 'abc' }, size)).status).toBe(201);
+    });
+
     test('a bound or a type that is not well-formed is refused at the start', () => {
       expect(() => new StoredSizeValidator({ maxSize: 'much' })).toThrow(/maxSize/);
       expect(() => new StoredTypeValidator({ accept: ['image/jpg'] })).toThrow('image/jpeg');
     });
   });
+});
+
+test.each([
+  ['nothing', undefined],
+  ['a method', () => {}],
+  ['an object without anything', {}],
+  ['a file of multer', { fieldname: 'photo', mimetype: 'image/png', size: 1, buffer: 'x' }],
+  ['fields with such', { photo: [{ mimetype: 'image/png', size: 1 }] }],
+])('our validators refuse what was not stored: %s', (_what, given) => {
+  for (const validator of [
+    new StoredTypeValidator({ accept: ['image/*'] }),
+    new StoredSizeValidator({ maxSize: 100 }),
+  ]) {
+    expect(validator.isValid(given)).toBe(false);
+    expect(validator.buildErrorMessage(given)).toBe(
+      'What was given is no file that an upload interceptor has stored',
+    );
+  }
 });
