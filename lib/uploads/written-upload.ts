@@ -90,20 +90,36 @@ export async function stageByContent(
     const { size } = staged;
     const key = chosenKey(await keyOf({ ...checked.file, size, sha256: hash.digest('hex') }));
     const info = describe(storage, checked, storedFile({ key, size, ...attributes }));
-    return stagedUpload(info, 'adding', staged, async () => {
-      const { createOnlyCopy } = storage.capabilities;
-      try {
-        return await staged.commit(key, createOnlyCopy ? { ifNoneMatch: '*' } : {});
-      } catch (error) {
-        if (!(error instanceof StorageFileExistsError)) throw error;
-        // The key tells the content: the same file is there already.
-        await staged.discard();
-        return storage.info(key);
-      }
-    });
+    return stagedUpload(info, 'adding', staged, () => commitByContent(storage, key, staged));
   } catch (error) {
     await staged.discard();
     throw error;
+  }
+}
+
+/** How often a file whose key is in use is published, when the one that is there goes each time before it can be counted on. */
+const MOST_COMMITS = 3;
+
+/** Publishes the file, unless the same one is there: the key tells the content. @throws StorageFileExistsError */
+async function commitByContent(
+  storage: Storage,
+  key: string,
+  staged: StagedFile,
+): Promise<StoredFile> {
+  const { createOnlyCopy } = storage.capabilities;
+  for (let commits = 1; ; commits += 1) {
+    try {
+      return await staged.commit(key, createOnlyCopy ? { ifNoneMatch: '*' } : {});
+    } catch (error) {
+      if (!(error instanceof StorageFileExistsError)) throw error;
+      const there = await infoIfThere(storage, key);
+      if (there) {
+        await staged.discard();
+        return there;
+      }
+      // Deleted meanwhile.
+      if (commits === MOST_COMMITS) throw error;
+    }
   }
 }
 
@@ -112,14 +128,17 @@ const CLOCK_TOLERANCE = 2;
 
 /** Deletes the file, unless its key holds another one by now. No backend deletes on a condition, so it is looked at before. */
 async function removeVersion(storage: Storage, stored: StoredFile): Promise<void> {
-  let now: StoredFile;
+  const now = await infoIfThere(storage, stored.key);
+  if (now && isSameVersion(stored, now)) await storage.delete(stored.key);
+}
+
+async function infoIfThere(storage: Storage, key: string): Promise<StoredFile | undefined> {
   try {
-    now = await storage.info(stored.key);
+    return await storage.info(key);
   } catch (error) {
-    if (error instanceof StorageFileNotFoundError) return;
+    if (error instanceof StorageFileNotFoundError) return undefined;
     throw error;
   }
-  if (isSameVersion(stored, now)) await storage.delete(stored.key);
 }
 
 function isSameVersion(stored: StoredFile, now: StoredFile): boolean {

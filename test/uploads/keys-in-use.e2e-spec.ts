@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import {
   StorageConnectionError,
   type StorageDriver,
+  StorageFileExistsError,
   StorageFileInterceptor,
   StorageFilesInterceptor,
 } from '../../lib/index.js';
@@ -180,6 +181,27 @@ onEachAdapter(() => {
       expect(await keys()).toEqual([`${hash('same')}.txt`]);
       await postTo(fails, 'other');
       expect(await keys()).toEqual([`${hash('same')}.txt`]);
+    });
+
+    test.each([
+      ['once: the file is stored', 1, 201, [`${hash('same')}.txt`]],
+      ['each time: the upload may be tried again', Infinity, 409, []],
+    ])('whose file is deleted as it is found, %s', async (_what, deletions, status, left) => {
+      let found = 0;
+      const { postTo, keys } = await app(interceptor, (memory) => ({
+        async info(key, options) {
+          if ((found += 1) <= deletions) await memory.deleteMany([key], options);
+          return memory.info(key, options);
+        },
+        // There again, and then gone again.
+        async copy(from, to, options) {
+          if (found > 0 && found < deletions) throw new StorageFileExistsError('in use');
+          return memory.copy(from, to, options);
+        },
+      }));
+      await postTo(succeeds, 'same');
+      expect((await postTo(succeeds, 'same')).status).toBe(status);
+      expect(await keys()).toEqual(left);
     });
 
     test('may stand in a key of one’s own, by what the request tells', async () => {
