@@ -66,10 +66,29 @@ export function describeUploads(
     const isOnClass = uses(metatype!, interceptor);
     for (const name of new MetadataScanner().getAllMethodNames(prototype)) {
       const handler = handlerOf(prototype, name);
-      if (!WITH_BODY.has(Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod)) continue;
+      const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
+      if (method === undefined) continue;
+      // Of a handler that comes from a base class, what is said here holds for this class only. Those without a form, too:
+      // the first route that matches is taken, so they keep their order.
+      if (isOnClass && !Object.hasOwn(prototype, name)) overrideWithInherited(prototype, name);
+      if (!WITH_BODY.has(method)) continue;
       if (isOnClass || uses(handler, interceptor)) describe(prototype, name, files);
     }
   }
+}
+
+/** As `name(...args) { return super.name(...args); }` does in the class; the method has the metadata of the one that it calls. */
+function overrideWithInherited(prototype: object, name: string): void {
+  const base = Object.getPrototypeOf(prototype) as object;
+  const inherited = handlerOf(base, name);
+  const method = function (this: unknown, ...args: never[]): unknown {
+    return handlerOf(base, name).apply(this, args);
+  };
+  Object.defineProperty(method, 'name', { value: inherited.name, configurable: true });
+  Object.defineProperty(method, 'length', { value: inherited.length, configurable: true });
+  // Metadata are looked for along the chain of prototypes.
+  Object.setPrototypeOf(method, inherited);
+  Object.defineProperty(prototype, name, { value: method, writable: true, configurable: true });
 }
 
 function uses(target: object, interceptor: Type): boolean {

@@ -1,7 +1,9 @@
 import {
+  All,
   Body,
   Controller,
   Get,
+  HttpCode,
   ParseFilePipe,
   Post,
   Put,
@@ -20,6 +22,8 @@ import {
   StorageModule,
   type StoredUpload,
 } from '../../lib/index.js';
+import { closeApps, startApp } from '../nest/app-fixture.js';
+import { send } from '../nest/http-client.js';
 import { ApiUpload } from '../../lib/uploads/api-upload.decorator.js';
 
 const file = { type: 'string', format: 'binary' };
@@ -127,11 +131,53 @@ class DocumentsController {
   list(): void {}
 }
 
+class Resource {
+  readonly kind: string = 'none';
+
+  @Get('first')
+  first(): string {
+    return this.kind;
+  }
+
+  @Post()
+  @HttpCode(202)
+  add(@Body('title') title: string): object {
+    return { kind: this.kind, title };
+  }
+
+  @All(':other')
+  other(): string {
+    return 'other';
+  }
+}
+
+@Controller('avatars')
+@UseInterceptors(StorageFileInterceptor('avatar'))
+class AvatarsController extends Resource {
+  override readonly kind = 'avatar';
+}
+
+@Controller('letters')
+@UseInterceptors(StorageFilesInterceptor('letter'))
+class LettersController extends Resource {
+  override readonly kind = 'letter';
+}
+
+@Controller('notes')
+class NotesController extends Resource {}
+
+const controllers = [
+  PhotosController,
+  DocumentsController,
+  AvatarsController,
+  LettersController,
+  NotesController,
+];
+
+const imports = [StorageModule.forRoot({ storages: { photos: { driver: 'memory' } } })];
+
 async function paths(): Promise<any> {
-  const module = await Test.createTestingModule({
-    imports: [StorageModule.forRoot({ storages: { photos: { driver: 'memory' } } })],
-    controllers: [PhotosController, DocumentsController],
-  }).compile();
+  const module = await Test.createTestingModule({ imports, controllers }).compile();
   const app = module.createNestApplication();
   // As apps do: before the app is initialised.
   const document = SwaggerModule.createDocument(app, new DocumentBuilder().build());
@@ -218,6 +264,26 @@ describe('the description of the API', () => {
   test('handlers without a form are left alone', () => {
     expect(Object.keys(bodyOf('/no-form').content)).toEqual(['application/json']);
     expect(document.paths['/all'].get).not.toHaveProperty('requestBody');
+  });
+
+  test('a handler that several controllers inherit is described for each, and works as before', async () => {
+    const title = { type: 'string' };
+    expect(schemaOf('/avatars').properties).toEqual({ title, avatar: file });
+    expect(schemaOf('/letters').properties).toEqual({ title, letter: files });
+    expect(document.paths['/notes'].post.requestBody).toBeUndefined();
+    const { port } = await startApp({ imports, controllers });
+    const headers = { 'Content-Type': 'application/json' };
+    const body = JSON.stringify({ title: 'x' });
+    for (const [path, kind] of [
+      ['/avatars', 'avatar'],
+      ['/letters', 'letter'],
+      ['/notes', 'none'],
+    ] as const) {
+      const answer = await send(port, path, { method: 'POST', headers, body });
+      expect(answer).toMatchObject({ status: 202, json: { kind, title: 'x' } });
+      expect((await send(port, `${path}/first`)).text).toBe(kind);
+    }
+    await closeApps();
   });
 
   test('a second app with the same controllers is described alike', async () => {
