@@ -194,11 +194,19 @@ export class StagedUpload {
     const start = parts.length * partSize;
     const buffer = new PartBuffer(Math.max(0, Math.min(partSize, length - start)));
     if (tail === 0) return buffer;
-    const bytes = await this.staging.getBytes(this.#tailKey);
-    // What comes next would go to another place than the client means.
-    if (bytes.byteLength !== tail) throw uploadChanged();
-    buffer.fill(bytes);
+    buffer.fill(await this.#readTail());
     return buffer;
+  }
+
+  async #readTail(): Promise<Uint8Array> {
+    try {
+      const bytes = await this.staging.getBytes(this.#tailKey);
+      if (bytes.byteLength === this.progress.tail) return bytes;
+    } catch (error) {
+      if (!(error instanceof StorageFileNotFoundError)) throw error;
+    }
+    // What comes next would go to another place than the client means.
+    throw uploadChanged();
   }
 
   #endsWith({ size }: PartBuffer): boolean {

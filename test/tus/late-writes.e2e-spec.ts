@@ -138,6 +138,31 @@ describe('of two processes that share no locker', () => {
     expect((await second.append(path, 3, 'def')).status).toBe(204);
     expect(await onlyFile(second)).toBe('abcdef');
   });
+
+  test('the one publishes the file when the other goes on with it: the client is told to ask again', async () => {
+    let publish: (() => Promise<unknown>) | undefined;
+    const { driver } = await recordingDriver((memory) => ({
+      async get(...args) {
+        const [key] = args;
+        if (key.endsWith('.part-1') && publish) {
+          const once = publish;
+          publish = undefined;
+          await once();
+        }
+        return memory.get(...args);
+      },
+    }));
+    const [first, second] = await startBoth(driver);
+    const path = await first.create(6);
+    await first.append(path, 0, 'abc');
+    publish = () => first.append(path, 3, 'def');
+    expect(await second.append(path, 3, 'def')).toMatchObject({
+      status: 409,
+      json: { code: 'UPLOAD_OFFSET_CONFLICT' },
+    });
+    expect((await second.tus('HEAD', path)).headers['upload-offset']).toBe('6');
+    expect(await onlyFile(second)).toBe('abcdef');
+  });
 });
 
 test('a staged file of another length than the upload is not published, and the client sends it again', async () => {
