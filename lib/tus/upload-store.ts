@@ -1,4 +1,5 @@
 import type { DataStore, Upload } from '@tus/server';
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { Checksum } from '../core/checksum.js';
@@ -178,7 +179,8 @@ export class UploadStore extends EventEmitter implements DataStore {
   /** All bytes of the request, or none of them: they are aside until the last one has come. */
   async #appendVerified(upload: StagedUpload, stream: Readable, checksum: Checksum): Promise<void> {
     const { staging } = this.settings;
-    const aside = `${upload.name}.chunk`;
+    // Its own: two processes that share no locker may each have one.
+    const aside = `${upload.name}.chunk-${randomUUID()}`;
     await staging.put(aside, stream, { checksum });
     try {
       await upload.append(await staging.get(aside));

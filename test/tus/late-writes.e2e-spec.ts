@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { StorageDriver } from '../../lib/core/storage-driver.js';
 import { UploadLocker } from '../../lib/tus/upload-locker.js';
 import { closeApps, until } from '../nest/app-fixture.js';
@@ -139,28 +140,49 @@ describe('of two processes that share no locker', () => {
     expect(await onlyFile(second)).toBe('abcdef');
   });
 
-  test('the one publishes the file when the other goes on with it: the client is told to ask again', async () => {
-    let publish: (() => Promise<unknown>) | undefined;
+  /** `act` comes before the first download of a file with such a name. */
+  async function meddle(name: RegExp) {
+    let act: (() => Promise<unknown>) | undefined;
     const { driver } = await recordingDriver((memory) => ({
       async get(...args) {
         const [key] = args;
-        if (key.endsWith('.part-1') && publish) {
-          const once = publish;
-          publish = undefined;
-          await once();
+        if (name.test(key)) {
+          const once = act;
+          act = undefined;
+          await once?.();
         }
         return memory.get(...args);
       },
     }));
+    return { driver, before: (given: typeof act) => void (act = given) };
+  }
+
+  test('the one publishes the file when the other goes on with it: the client is told to ask again', async () => {
+    const { driver, before } = await meddle(/\.part-1$/);
     const [first, second] = await startBoth(driver);
     const path = await first.create(6);
     await first.append(path, 0, 'abc');
-    publish = () => first.append(path, 3, 'def');
+    before(() => first.append(path, 3, 'def'));
     expect(await second.append(path, 3, 'def')).toMatchObject({
       status: 409,
       json: { code: 'UPLOAD_OFFSET_CONFLICT' },
     });
     expect((await second.tus('HEAD', path)).headers['upload-offset']).toBe('6');
+    expect(await onlyFile(second)).toBe('abcdef');
+  });
+
+  test('each verifies its own bytes, and stores those', async () => {
+    const { driver, before } = await meddle(/\.chunk/);
+    const [first, second] = await startBoth(driver);
+    const path = await first.create(6);
+    const checksum = (text: string) => ({
+      'Upload-Checksum': `sha1 ${createHash('sha1').update(text).digest('base64')}`,
+    });
+    before(() => first.append(path, 0, 'xy', checksum('xy')));
+    expect((await second.append(path, 0, 'abc', checksum('abc'))).headers['upload-offset']).toBe(
+      '3',
+    );
+    expect((await first.append(path, 3, 'def', checksum('def'))).status).toBe(204);
     expect(await onlyFile(second)).toBe('abcdef');
   });
 });
