@@ -5,6 +5,7 @@ import { keptName } from '../core/kept-names.js';
 import { parseKey } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
 import type { UploadUrl } from '../core/storage-driver.js';
+import { contentTypeByBytes } from '../uploads/content-type-policy.js';
 import type { TypedFile } from '../uploads/stored-upload.js';
 import { ABANDONED_AFTER } from './completion-claim.js';
 import type { ParsedBehaviour, ParsedRules } from './direct-upload-options.js';
@@ -52,7 +53,8 @@ export class UploadBeginning {
     await storage.open();
     const rules = await this.rules.of(request);
     if (asked.size !== undefined) assertSize(rules, asked.size);
-    if (!isUnknownType(asked.contentType)) assertAccepted(asked.contentType, rules.accept);
+    const type = typeBefore(asked);
+    if (type !== undefined) assertAccepted(type, rules.accept);
     const { maxExpiresIn } = storage.capabilities.limits;
     const lifetime = Math.min(behaviour.expiresIn, maxExpiresIn);
     const expires = Date.now() + lifetime * 1000;
@@ -167,6 +169,12 @@ export class UploadBeginning {
       partCount: Math.max(1, Math.min(most, Math.ceil((size ?? maxSize) / least))),
     };
   }
+}
+
+/** The type as far as it is known before the file comes; that an empty file shows none, no bytes will change. */
+function typeBefore({ contentType, size }: ParsedUploadRequest): string | undefined {
+  if (size === 0) return contentTypeByBytes(new Uint8Array(), contentType);
+  return isUnknownType(contentType) ? undefined : contentType;
 }
 
 function limitsOf(
