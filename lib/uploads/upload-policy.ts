@@ -1,5 +1,6 @@
 import type { ExecutionContext, Type } from '@nestjs/common';
 import { ContextIdFactory, type ModuleRef } from '@nestjs/core';
+import { StorageConfigurationError } from '../core/errors.js';
 import type { UploadInterceptorOptions } from './upload-options.js';
 
 /**
@@ -29,11 +30,19 @@ export class RequestOptions<Request> {
 
   constructor(private readonly source: OptionsOf<Request> | Type<UploadPolicy<Request>>) {}
 
-  /** Makes the policy, where the app does not provide it. */
+  /**
+   * Makes the policy, where the app does not provide it.
+   *
+   * @throws StorageConfigurationError when it depends on the request, so that only the app can provide it
+   */
   async prepare(moduleRef: ModuleRef): Promise<void> {
     const { source } = this;
     if (!isPolicyClass(source) || isProvided(moduleRef, source)) return;
-    this.#policy = await moduleRef.create(source);
+    try {
+      this.#policy = await moduleRef.create(source);
+    } catch (cause) {
+      throw isRequestScoped(cause) ? unprovided(source, cause) : cause;
+    }
   }
 
   async optionsFor(
@@ -62,6 +71,18 @@ function isProvided(moduleRef: ModuleRef, token: Type): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether Nest says that it depends on a request. Its package exports no class of the error, and Nest gives it no name. */
+function isRequestScoped(error: unknown): boolean {
+  return error instanceof Error && error.constructor.name === 'RequestScopedCreateException';
+}
+
+function unprovided({ name }: Type, cause: unknown): StorageConfigurationError {
+  return new StorageConfigurationError(
+    `The policy ${name} depends on the request, so it cannot be made while the app starts; put it among the providers of a module, and it is made for each request`,
+    { cause },
+  );
 }
 
 /** The app's one instance, or that of the request when the provider depends on it. */

@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers';
 import type { UploadInterceptorOptions } from '../../lib/uploads/upload-options.js';
 import type { UploadPolicy } from '../../lib/uploads/upload-policy.js';
 import type { UploadScan } from '../../lib/uploads/upload-scan.js';
-import { closeApps } from '../nest/app-fixture.js';
+import { closeApps, failure } from '../nest/app-fixture.js';
 import { removeFolders } from '../routes/routes-fixture.js';
 import {
   type Backend,
@@ -238,6 +238,19 @@ test('an empty file, which shows no type, is refused before it is sent where typ
   const refused = [await begin('text/plain'), await begin()];
   expect(refused.map(({ json }) => json.code)).toEqual(Array(2).fill('UNSUPPORTED_MEDIA_TYPE'));
   expect((await app.call('POST', '/direct-uploads', asked)).status).toBe(201);
+});
+
+test('a policy of request scope that nothing provides ends the start with what to do', async () => {
+  @Injectable()
+  class LonePolicy implements UploadPolicy {
+    constructor(@Inject(REQUEST) private readonly request: DirectRequest) {}
+
+    optionsFor(): UploadInterceptorOptions {
+      return { metadata: { user: this.request.headers['x-user']! } };
+    }
+  }
+  const started = startDirect({ driver: 'memory' }, { policy: LonePolicy });
+  expect((await failure(started)).message).toMatch(/LonePolicy.*request.*providers/);
 });
 
 type Tail<List extends readonly unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
