@@ -1,4 +1,7 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { onConnectionClosed } from './connection-end.js';
+import type { HttpExchange } from './http-exchange.js';
 
 /**
  * Watches how a request ends: it fails when it is answered with a status of 400 or more, when the client goes away
@@ -10,18 +13,26 @@ export class RequestOutcome {
   #isSent = false;
   #isBrokenOff = false;
   #verdict: 'failed' | 'succeeded' | undefined;
+  readonly #response: ServerResponse;
+  #leaveConnection: () => void = () => {};
 
   constructor(
-    private readonly response: ServerResponse,
+    { request, response }: Pick<HttpExchange, 'request' | 'response'>,
     private readonly on: { readonly failure: () => void; readonly success: () => void },
   ) {
-    if (response.destroyed) {
+    const { socket } = request;
+    this.#response = response;
+    if (response.destroyed || socket.destroyed) {
       this.fail();
       return;
     }
     response.once('finish', () => this.#onFinish());
     response.once('close', () => this.#onClose());
-    this.#watchForBreakingOff();
+    // Behind the answer to another request, a response has no connection yet, and is not told when that closes.
+    if (response.socket === null) {
+      this.#leaveConnection = onConnectionClosed(socket, () => this.#onClose());
+    }
+    this.#watchForBreakingOff(socket);
   }
 
   get hasFailed(): boolean {
@@ -54,12 +65,13 @@ export class RequestOutcome {
 
   #onFinish(): void {
     this.#isSent = true;
+    this.#leaveConnection();
     this.#judge();
   }
 
   /** Of an answer that was sent. */
   #judge(): void {
-    if (this.response.statusCode >= 400) return this.#decide('failed');
+    if (this.#response.statusCode >= 400) return this.#decide('failed');
     // An answer that the running handler gave by itself says nothing about how the handler ends.
     if (this.#handler === 'running') return;
     this.#decide(this.#handler === 'succeeded' ? 'succeeded' : 'failed');
@@ -67,17 +79,19 @@ export class RequestOutcome {
 
   #onClose(): void {
     if (this.#isSent) return;
-    const { headersSent, statusCode } = this.response;
-    const isAnswered = headersSent && statusCode < 400 && !this.#isBrokenOff;
-    this.#decide(isAnswered && this.#handler === 'succeeded' ? 'succeeded' : 'failed');
+    const { headersSent, socket, statusCode } = this.#response;
+    // Of an answer that has waited behind another, nothing was sent.
+    const isOnItsWay = headersSent && socket !== null && !this.#isBrokenOff;
+    const isGood = statusCode < 400 && this.#handler === 'succeeded';
+    this.#decide(isOnItsWay && isGood ? 'succeeded' : 'failed');
   }
 
   /** The events of a response are the same, whichever side ends it early: here, both adapters destroy it. */
-  #watchForBreakingOff(): void {
-    const { response } = this;
+  #watchForBreakingOff(socket: Socket): void {
+    const response = this.#response;
     const destroy = response.destroy.bind(response);
     response.destroy = (error) => {
-      this.#isBrokenOff ||= response.socket?.destroyed === false;
+      this.#isBrokenOff ||= !socket.destroyed;
       return destroy(error);
     };
   }
@@ -85,6 +99,7 @@ export class RequestOutcome {
   #decide(verdict: 'failed' | 'succeeded'): void {
     if (this.#verdict) return;
     this.#verdict = verdict;
+    this.#leaveConnection();
     if (verdict === 'failed') this.on.failure();
     else this.on.success();
   }

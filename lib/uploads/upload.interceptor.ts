@@ -104,7 +104,7 @@ export function uploadInterceptor<Request>(
       if (!isForm(request)) return next.handle();
       const tracking = this.progress?.track(request);
       const transaction = new UploadTransaction();
-      const outcome = new RequestOutcome(response, {
+      const outcome = new RequestOutcome(exchange, {
         failure() {
           // Of a form that is still being received, the client has gone: that is nothing to be logged.
           void transaction.rollback(requestClosed());
