@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 
 /** What Nest's `@Body()`, `@UploadedFile()` and `@UploadedFiles()` look at, on every adapter. */
 export interface FrameworkRequest {
@@ -38,6 +39,12 @@ export function rawRequest(request: unknown): IncomingMessage {
 /** Node's response behind that of any framework. */
 export function rawResponse(response: object): ServerResponse {
   return rawOf<ServerResponse>(response, 'writeHead');
+}
+
+/** The stream of an exchange over HTTP/2, which has the looks of one over HTTP/1 and not all of its ways. */
+export function http2StreamOf(message: object): ServerHttp2Stream | undefined {
+  const { stream } = message as { stream?: ServerHttp2Stream };
+  return typeof stream?.respond === 'function' ? stream : undefined;
 }
 
 function rawOf<Raw>(object: object, method: string): Raw {

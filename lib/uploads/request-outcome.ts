@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { onConnectionClosed } from './connection-end.js';
-import type { HttpExchange } from './http-exchange.js';
+import { type HttpExchange, http2StreamOf } from './http-exchange.js';
 
 /**
  * Watches how a request ends: it fails when it is answered with a status of 400 or more, when the client goes away
@@ -20,19 +20,21 @@ export class RequestOutcome {
     { request, response }: Pick<HttpExchange, 'request' | 'response'>,
     private readonly on: { readonly failure: () => void; readonly success: () => void },
   ) {
-    const { socket } = request;
+    const stream = http2StreamOf(response);
+    const carrier = stream ?? request.socket;
     this.#response = response;
-    if (response.destroyed || socket.destroyed) {
+    if (response.destroyed || carrier.destroyed) {
       this.fail();
       return;
     }
-    response.once('finish', () => this.#onFinish());
+    // Over HTTP/2, a response finishes with its stream, however that comes to its end.
+    (stream ?? response).once('finish', () => this.#onFinish());
     response.once('close', () => this.#onClose());
     // Behind the answer to another request, a response has no connection yet, and is not told when that closes.
     if (response.socket === null) {
-      this.#leaveConnection = onConnectionClosed(socket, () => this.#onClose());
+      this.#leaveConnection = onConnectionClosed(request.socket, () => this.#onClose());
     }
-    this.#watchForBreakingOff(socket);
+    this.#watchForBreakingOff(carrier);
   }
 
   get hasFailed(): boolean {
@@ -64,6 +66,8 @@ export class RequestOutcome {
   }
 
   #onFinish(): void {
+    // A stream that is reset ends without the answer.
+    if (!this.#response.writableEnded) return;
     this.#isSent = true;
     this.#leaveConnection();
     this.#judge();
@@ -87,11 +91,11 @@ export class RequestOutcome {
   }
 
   /** The events of a response are the same, whichever side ends it early: here, both adapters destroy it. */
-  #watchForBreakingOff(socket: Socket): void {
+  #watchForBreakingOff(carrier: Duplex): void {
     const response = this.#response;
     const destroy = response.destroy.bind(response);
     response.destroy = (error) => {
-      this.#isBrokenOff ||= !socket.destroyed;
+      this.#isBrokenOff ||= !carrier.closed && !carrier.destroyed;
       return destroy(error);
     };
   }
