@@ -97,6 +97,7 @@ export function uploadInterceptor<Request>(
     }
 
     async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+      if (context.getType() !== 'http') return next.handle();
       const exchange = httpExchange(context);
       const { framework, request, response } = exchange;
       // Where a plugin of Fastify has methods of these names, they are not what `@UploadedFile()` is to get.

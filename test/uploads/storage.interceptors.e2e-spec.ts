@@ -6,6 +6,7 @@ import {
   UploadedFile,
   UseInterceptors,
 } from '@nestjs/common';
+import { APP_INTERCEPTOR, ExternalContextCreator } from '@nestjs/core';
 import {
   createStorage,
   datedKey,
@@ -126,6 +127,38 @@ onEachAdapter(() => {
         body: '{"title":"x"}',
       });
       expect(answer).toMatchObject({ status: 201, json: { body: { title: 'x' } } });
+    });
+
+    test('for the whole app, lets alone what comes by no HTTP', async () => {
+      @Controller()
+      class EventsController {
+        @Post()
+        handle(this: void): string {
+          return 'handled';
+        }
+      }
+      const { app } = await startApp({
+        imports: [StorageModule.forRoot({ storages: { uploads: { driver: 'memory' } } })],
+        controllers: [EventsController],
+        providers: [{ provide: APP_INTERCEPTOR, useClass: StorageFileInterceptor('photo') }],
+      });
+      const controller = app.get(EventsController);
+      const calledBy = (type: string) =>
+        app
+          .get(ExternalContextCreator)
+          .create(
+            controller,
+            controller.handle,
+            'handle',
+            undefined,
+            undefined,
+            undefined,
+            undefined,
+            undefined,
+            type,
+          );
+      expect(await calledBy('rpc')('text', undefined)).toBe('handled');
+      expect(await calledBy('graphql')(undefined, {}, undefined, {})).toBe('handled');
     });
 
     test.each([1, 4095, 4096, 4097, 65_536, 65_537, 1_048_577])(
