@@ -68,13 +68,24 @@ function parseAnnounced<Algorithm, Parsed>(
   throw unknownChecksum(field, names);
 }
 
+// RFC 9651 §3.1.2 and §3.2: a member of a dictionary, whose value is a byte sequence here, with the parameters that it may have.
+const PARAMETER = /; *[a-z*][a-z0-9_.*-]*(?:=(?:%?"(?:[^"\\]|\\["\\])*"|[^\s",;]+))?/;
+const MEMBER = new RegExp(
+  String.raw`\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/=]*):(?:${PARAMETER.source})*\s*(,|$)`,
+  'y',
+);
+
 function digestsOf(field: string): Map<string, string> {
   const members = new Map<string, string>();
-  for (const member of field.split(',')) {
-    const [, name, value] = /^\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/=]*):\s*$/.exec(member) ?? [];
+  let separator: string | undefined;
+  MEMBER.lastIndex = 0;
+  do {
+    const [, name, value, end] = MEMBER.exec(field) ?? [];
     if (name === undefined) throw new StorageInvalidArgumentError('The digest is not well-formed');
+    // RFC 9530 gives no parameter a meaning.
     members.set(name, value!);
-  }
+    separator = end;
+  } while (separator === ',');
   return members;
 }
 

@@ -150,6 +150,7 @@ onEachAdapter(() => {
       'sha-256=47DEQpj8HBSa',
       'sha-512=:AAAA:',
       'nonsense',
+      'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:;"q"',
       'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:, ,',
     ])('that is none is a 400: %s', async (text) => {
       const app = await recordedUploadApp(interceptor);
@@ -169,6 +170,20 @@ onEachAdapter(() => {
         status: 422,
         json: { code: 'INTEGRITY' },
       });
+    });
+
+    test('may have parameters, which say nothing of it', async () => {
+      const content = pngOf(3, 3);
+      const app = await recordedUploadApp(interceptor);
+      const post = (bytes: Buffer) =>
+        app.post(
+          field(
+            `md5=:AAAA:;a, sha-256=:${digest('sha256', bytes)}:;q=1; s="x, \\"y\\":";b=:AA==: , sha-1024=:AAAA:`,
+          ),
+          { ...photo, content },
+        );
+      expect((await post(content)).status).toBe(201);
+      expect((await post(Buffer.from('x'))).status).toBe(422);
     });
 
     test.each(['in memory', 'in a stream'])('may be a SHA-512: %s', async (where) => {
