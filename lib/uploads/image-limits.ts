@@ -37,7 +37,19 @@ export function parseImageLimits(limits: ImageLimits): ImageLimits {
     }
     if (limit !== undefined) assertCount(limit as number, `image.${name}`, 1);
   }
+  assertRoom('minWidth', limits.minWidth, 'maxWidth', limits.maxWidth);
+  assertRoom('minHeight', limits.minHeight, 'maxHeight', limits.maxHeight);
+  const { minWidth = 1, minHeight = 1 } = limits;
+  assertRoom('minWidth × minHeight', minWidth * minHeight, 'maxPixels', limits.maxPixels);
   return limits;
+}
+
+/** @throws StorageInvalidArgumentError when no image can be within both limits */
+function assertRoom(leastName: string, least = 1, mostName: string, most = Infinity): void {
+  if (least <= most) return;
+  throw new StorageInvalidArgumentError(
+    `image.${leastName} must be no more than image.${mostName}: ${least} pixels are more than ${most}`,
+  );
 }
 
 /**

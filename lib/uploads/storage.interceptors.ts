@@ -1,4 +1,6 @@
 import type { NestInterceptor, Type } from '@nestjs/common';
+import { shown } from '../core/arguments.js';
+import { StorageInvalidArgumentError } from '../core/errors.js';
 import { assertCount } from '../core/units.js';
 import type { StoredUpload } from './stored-upload.js';
 import { uploadInterceptor } from './upload.interceptor.js';
@@ -19,6 +21,7 @@ export function StorageFileInterceptor<Request = unknown>(
   fieldName: string,
   options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {
+  assertField(fieldName, 'StorageFileInterceptor');
   return uploadInterceptor(options, {
     name: `StorageFileInterceptor(${fieldName})`,
     fields: (parser) => parser.single(fieldName),
@@ -37,6 +40,7 @@ export function StorageFilesInterceptor<Request = unknown>(
   maxCount?: number,
   options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {
+  assertField(fieldName, 'StorageFilesInterceptor');
   const name = `StorageFilesInterceptor(${fieldName})`;
   assertRoom(maxCount, name);
   return uploadInterceptor(options, {
@@ -58,7 +62,11 @@ export function StorageFileFieldsInterceptor<Request = unknown>(
   uploadFields: readonly UploadField<Request>[],
   options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {
+  const names = new Set<string>();
   for (const { name, maxCount } of uploadFields) {
+    assertField(name, 'StorageFileFieldsInterceptor');
+    if (names.has(name)) throw fieldTwice(`StorageFileFieldsInterceptor(${name})`);
+    names.add(name);
     assertRoom(maxCount, `StorageFileFieldsInterceptor(${name})`);
   }
   return uploadInterceptor(options, {
@@ -86,6 +94,21 @@ export function StorageAnyFilesInterceptor<Request = unknown>(
     described: 'any',
     handOn: handOnList,
   });
+}
+
+/** @throws StorageInvalidArgumentError when no file could be of the field */
+function assertField(name: unknown, interceptor: string): void {
+  if (typeof name === 'string' && name !== '') return;
+  throw new StorageInvalidArgumentError(
+    `${interceptor}: the field must have a name, not ${shown(name)}`,
+  );
+}
+
+/** The options of one of them would not hold. */
+function fieldTwice(interceptor: string): StorageInvalidArgumentError {
+  return new StorageInvalidArgumentError(
+    `${interceptor}: the field is there twice; give it once, with all of its options`,
+  );
 }
 
 /** @throws StorageInvalidArgumentError when it is no number of files, or 0: every file would be refused */

@@ -142,6 +142,13 @@ export function parseUploadOptions<Request>(
       `There is no upload option "${unknown}"; there are ${known}`,
     );
   }
+  const { storage } = options;
+  // An empty name would pass for the default storage.
+  if (storage !== undefined && (typeof storage !== 'string' || storage === '')) {
+    throw new StorageInvalidArgumentError(
+      `storage must be the name of a storage, not ${shown(storage)}`,
+    );
+  }
   const { accept, metadata = {}, cacheControl, key = randomKey, overwrite = false } = options;
   const { minSize = 0, image, checksum = () => undefined, scan, scanTimeout = '1m' } = options;
   if (accept !== undefined) assertAccept(accept);

@@ -243,6 +243,12 @@ test.each([
   [{ minSize: 'much' }, /minSize/],
   [{ image: 5 }, /image/],
   [{ image: { maxPixel: 5 } }, /image\.maxPixel;/],
+  [
+    { image: { minWidth: 10, maxWidth: 5 } },
+    'image.minWidth must be no more than image.maxWidth: 10 pixels are more than 5',
+  ],
+  [{ image: { minWidth: 10, minHeight: 10, maxPixels: 99 } }, /image\.maxPixels: 100 pixels/],
+  [{ storage: '' }, 'storage must be the name of a storage, not an empty string'],
   [{ checksum: 'sha256' }, /checksum must be a function/],
   [{ scan: true }, /scan must be a function/],
   [{ scanTimeout: 0 }, /scanTimeout/],
@@ -265,4 +271,17 @@ test('room for no file is refused at the start', () => {
   expect(() => StorageFileFieldsInterceptor([{ name: 'photo', maxCount: 0 }])).toThrow(
     'StorageFileFieldsInterceptor(photo): maxCount must be a whole number, 1 or more, not 0',
   );
+});
+
+test.each([
+  [() => StorageFileInterceptor(''), 'StorageFileInterceptor: the field must have a name, not an'],
+  [() => StorageFilesInterceptor(undefined as never), 'StorageFilesInterceptor: the field must'],
+  [() => StorageFileFieldsInterceptor([{} as never]), 'StorageFileFieldsInterceptor: the field'],
+  [
+    () => StorageFileFieldsInterceptor([{ name: 'a', maxSize: 1 }, { name: 'b' }, { name: 'a' }]),
+    'StorageFileFieldsInterceptor(a): the field is there twice',
+  ],
+  [() => StorageFileFieldsInterceptor([{ name: 'a', storage: '' }]), 'storage must be the name'],
+])('a slip in the fields is refused at the start: %#', (make, message) => {
+  expect(make).toThrow(message);
 });
