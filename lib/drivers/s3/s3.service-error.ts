@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseXml, textOf } from './s3.xml.js';
+import { parseXml, rootName, textOf } from './s3.xml.js';
 
 /** What a service answered instead of what was asked for, in the shape of the SDK's own errors. */
 export class S3ServiceError extends Error {
@@ -34,7 +34,11 @@ export class S3ServiceError extends Error {
 
 /** Whether the document says that something failed, with whatever status it came. */
 export function isErrorDocument(body: string): boolean {
-  return /^(?:\uFEFF)?\s*(?:<\?xml[^>]*>\s*)?<Error[\s>]/.test(body);
+  try {
+    return rootName(body) === 'Error';
+  } catch {
+    return false;
+  }
 }
 
 function fieldsOf(body: string): (name: string) => string | undefined {

@@ -52,13 +52,18 @@ export function parseXml(xml: string): XmlElement {
       current = open.pop()!;
       continue;
     }
-    const end = xml.indexOf('>', start);
+    let end = xml.indexOf('>', start);
     if (end < 0) throw malformed('an element that does not end');
-    at = end + 1;
-    const isEmpty = xml.charCodeAt(end - 1) === SLASH;
-    const tag = xml.slice(start + 1, isEmpty ? end - 1 : end);
+    let tag = startTag(xml, start, end);
     let name = names.get(tag);
-    if (name === undefined) names.set(tag, (name = localName(tag)));
+    if (name === undefined) {
+      // Only here, for what ends within an attribute is no tag that is known.
+      end = endOfTag(xml, start);
+      tag = startTag(xml, start, end);
+      names.set(tag, (name = localName(tag)));
+    }
+    const isEmpty = xml.charCodeAt(end - 1) === SLASH;
+    at = end + 1;
     const element = openElement(name, tag);
     if (current.children === NO_CHILDREN) current.children = [element];
     else current.children.push(element);
@@ -83,6 +88,26 @@ function openElement(name: string, tag: string): OpenElement {
   return { name, tag, text: '', children: NO_CHILDREN };
 }
 
+/** What stands between the brackets, of an element without content without its slash. */
+function startTag(xml: string, start: number, end: number): string {
+  return xml.slice(start + 1, xml.charCodeAt(end - 1) === SLASH ? end - 1 : end);
+}
+
+const QUOTE_OR_END = /["'>]/g;
+
+/** Where the bracket is that ends the start tag: the value of an attribute may hold others. */
+function endOfTag(xml: string, start: number): number {
+  let at = start;
+  for (;;) {
+    QUOTE_OR_END.lastIndex = at;
+    const found = QUOTE_OR_END.exec(xml);
+    if (found?.[0] === '>') return found.index;
+    const closing = found ? xml.indexOf(found[0], found.index + 1) : -1;
+    if (closing < 0) throw malformed('an element that does not end');
+    at = closing + 1;
+  }
+}
+
 /** Where it goes on behind the end tag of the element, which begins at `start`. */
 function endOf(xml: string, start: number, { name, tag }: OpenElement): number {
   const after = start + 2 + tag.length;
@@ -95,6 +120,23 @@ function endOf(xml: string, start: number, { name, tag }: OpenElement): number {
   }
   return end + 1;
 }
+
+/** The name of the root, of whatever follows; `undefined` when it does not begin as a document does. */
+export function rootName(xml: string): string | undefined {
+  let at = 0;
+  for (;;) {
+    const start = xml.indexOf('<', at);
+    if (start < 0 || xml.slice(at, start).trim() !== '') return undefined;
+    const after = afterMarkup(xml, start, '<!--', '-->') ?? afterMarkup(xml, start, '<?', '?>');
+    if (after === undefined) {
+      NAME.lastIndex = start + 1;
+      return NAME.exec(xml)?.[1];
+    }
+    at = after;
+  }
+}
+
+const NAME = /(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)(?=[\s/>])/y;
 
 /** The first child of that name. */
 function childOf(element: XmlElement, name: string): XmlElement | undefined {
@@ -115,20 +157,22 @@ export function escapeXml(text: string): string {
 
 /** Comments, processing instructions and the declaration are skipped, and CDATA is text. Answers where it goes on. */
 function skipMarkup(xml: string, start: number, current: OpenElement): number {
-  const skip = (from: string, to: string): number | undefined => {
-    if (!xml.startsWith(from, start)) return undefined;
-    const end = xml.indexOf(to, start + from.length);
-    if (end < 0) throw malformed(`${from} without ${to}`);
-    return end + to.length;
-  };
-  const afterText = skip('<![CDATA[', ']]>');
+  const afterText = afterMarkup(xml, start, '<![CDATA[', ']]>');
   if (afterText !== undefined) {
     current.text += xml.slice(start + '<![CDATA['.length, afterText - ']]>'.length);
     return afterText;
   }
-  const after = skip('<!--', '-->') ?? skip('<?', '?>');
+  const after = afterMarkup(xml, start, '<!--', '-->') ?? afterMarkup(xml, start, '<?', '?>');
   if (after === undefined) throw malformed('a document type');
   return after;
+}
+
+/** Where it goes on behind markup of that kind; `undefined` when it is of another. */
+function afterMarkup(xml: string, start: number, from: string, to: string): number | undefined {
+  if (!xml.startsWith(from, start)) return undefined;
+  const end = xml.indexOf(to, start + from.length);
+  if (end < 0) throw malformed(`${from} without ${to}`);
+  return end + to.length;
 }
 
 /** Of a start tag or an end tag, without prefix and attributes. */

@@ -1,3 +1,4 @@
+import { isErrorDocument } from '../../../lib/drivers/s3/s3.service-error.js';
 import { escapeXml, parseXml, textOf } from '../../../lib/drivers/s3/s3.xml.js';
 
 test('reads elements, entities, references, CDATA and prefixes', () => {
@@ -10,6 +11,11 @@ test('reads elements, entities, references, CDATA and prefixes', () => {
   expect(textOf(root, 'Empty')).toBe('');
   expect(textOf(root, 'Raw')).toBe('<&>');
   expect(textOf(root, 'Missing')).toBeUndefined();
+});
+
+test('ends a tag where none of its attributes is open', () => {
+  const root = parseXml(`<a b='"&>' c="it's>"><Key foo="x>y">abc</Key><Key foo="x>/"/><Key/></a>`);
+  expect(root.children.map(({ text }) => text)).toEqual(['abc', '', '']);
 });
 
 test.each([
@@ -26,6 +32,8 @@ test.each([
   ['a reference beyond Unicode', '<a>&#x110000;</a>'],
   ['a comment without end', '<a/><!-- '],
   ['a tag without end', '<a'],
+  ['a tag that is known without end', '<ab><ab/><abX'],
+  ['an attribute without end', '<a b="></a>'],
   ['an element without a name', '< a></a>'],
   ['a web page', '<!doctype html><html><br></html>'],
 ])('refuses %s', (_, xml) => {
@@ -35,4 +43,27 @@ test.each([
 test('reads again what it escapes', () => {
   const text = `a&b<c>"d"'e'\r\n\u0085\u2028ü€😀`;
   expect(textOf(parseXml(`<a><b>${escapeXml(text)}</b></a>`), 'b')).toBe(text);
+});
+
+test('tells an error by its root, whatever precedes it', () => {
+  const error = '<Error><Code>SlowDown</Code></Error>';
+  for (const before of [
+    '',
+    '\uFEFF<?xml version="1.0"?>\n',
+    '<!-- > -->',
+    '<?a <b>?> <!----> ',
+    ' ',
+  ]) {
+    expect([before, isErrorDocument(before + error)]).toEqual([before, true]);
+  }
+  for (const body of [
+    '',
+    'x<Error/>',
+    '<a><Error/></a>',
+    '<Errors/>',
+    '<!-- <Error/>',
+    '<!-- --> ',
+  ]) {
+    expect([body, isErrorDocument(body)]).toEqual([body, false]);
+  }
 });
