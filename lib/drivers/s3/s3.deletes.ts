@@ -68,7 +68,6 @@ async function deleteBatch(
   const { Deleted, Errors = [] } = await sendWrite(bucket, call, signal);
   if (!Deleted && Errors.length === 0) throw unconfirmed('the deletion');
   const left = new Set(keys);
-  for (const { Key = '' } of Deleted ?? []) left.delete(Key);
   const failures: Failures = [];
   let stray: StorageError | undefined;
   for (const { Key = '', Code = 'InternalError', Message = '' } of Errors) {
@@ -78,6 +77,8 @@ async function deleteBatch(
     if (known) failures.push({ key: Key, error });
     else stray ??= error;
   }
+  // After the errors, which count when a key is among both.
+  for (const { Key = '' } of Deleted ?? []) left.delete(Key);
   // Of keys that the answer leaves out nobody knows that they are deleted. An error of no such key is likely theirs.
   const error = stray ?? unconfirmed('the deletion of the key');
   return [...failures, ...Array.from(left, (key) => ({ key, error }))];

@@ -5,6 +5,7 @@ import {
   type ServiceInputTypes,
   type ServiceOutputTypes,
 } from '@aws-sdk/client-s3';
+import { StorageError } from '../../core/errors.js';
 import { type ParsedRetryOptions, repeatCall } from '../../core/retry.js';
 import { retryAfterOf, toNumber, toRecord } from '../remote/answer-fields.js';
 import { waitForCredentials } from '../remote/credential-wait.js';
@@ -122,6 +123,7 @@ export class DirectEngine implements S3Engine {
     try {
       return operation.output(answer.headers, text);
     } catch (error) {
+      if (error instanceof StorageError) throw error;
       const { headers: told, statusCode } = answer;
       throw Object.assign(error as Error, { $response: { statusCode, headers: told } });
     }

@@ -11,6 +11,7 @@ import {
 import { startChecksum } from '../../core/checksum.js';
 import { encodeKey } from '../../core/key.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
+import { unconfirmed } from './s3.errors.js';
 import { escapeXml, parseXml, textOf, type XmlElement } from './s3.xml.js';
 
 /** A request before it is addressed and signed. */
@@ -213,7 +214,7 @@ const removeMany: DirectOperation = {
     );
   },
   output(_, body) {
-    const root = parseXml(body);
+    const root = documentOf(body, 'DeleteResult', 'the deletion');
     const rows = (name: string): Record<string, string>[] | undefined => {
       const found = root.children.filter((child) => child.name === name);
       return found.length > 0 ? found.map(textsOf) : undefined;
@@ -225,7 +226,7 @@ const removeMany: DirectOperation = {
 const list: DirectOperation = {
   request: (input) => describe('GET', input, { query: { 'list-type': '2' } }),
   output(_, body) {
-    const root = parseXml(body);
+    const root = documentOf(body, 'ListBucketResult', 'the listing');
     const contents: Record<string, unknown>[] = [];
     const prefixes: Record<string, string>[] = [];
     for (const child of root.children) {
@@ -237,12 +238,19 @@ const list: DirectOperation = {
       Name: textOf(root, 'Name'),
       EncodingType: textOf(root, 'EncodingType'),
       NextContinuationToken: textOf(root, 'NextContinuationToken'),
-      IsTruncated: truncated === undefined ? undefined : truncated === 'true',
+      IsTruncated: truncated === 'true' || (truncated === 'false' ? false : undefined),
       Contents: contents,
       CommonPrefixes: prefixes,
     };
   },
 };
+
+/** @throws StorageConnectionError when it is a document of another kind */
+function documentOf(body: string, name: string, what: string): XmlElement {
+  const root = parseXml(body);
+  if (root.name !== name) throw unconfirmed(what);
+  return root;
+}
 
 function listed({ children }: XmlElement): Record<string, unknown> {
   const file: Record<string, unknown> = {
@@ -255,7 +263,7 @@ function listed({ children }: XmlElement): Record<string, unknown> {
     if (name === 'Key') file['Key'] = text;
     else if (name === 'LastModified') file['LastModified'] = dateOrNothing(text);
     else if (name === 'ETag') file['ETag'] = text;
-    else if (name === 'Size') file['Size'] = Number(text);
+    else if (name === 'Size') file['Size'] = /^\d+$/.test(text) ? Number(text) : NaN;
   }
   return file;
 }

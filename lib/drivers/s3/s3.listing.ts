@@ -55,17 +55,25 @@ async function listPage(
   if (output.Name === undefined && output.IsTruncated === undefined) {
     throw unconfirmed('the listing');
   }
+  if (output.IsTruncated === undefined) throw listedOtherwise('did not say whether there is more');
   const decode = output.EncodingType === 'url' ? decodeListed : (text: string): string => text;
   return {
-    files: (output.Contents ?? []).map(({ Key = '', Size = 0, ETag, LastModified }) =>
-      storedFile({
+    files: (output.Contents ?? []).map(({ Key, Size = NaN, ETag, LastModified }) => {
+      if (!Key) throw listedOtherwise('listed a file without its key');
+      if (!(Number.isSafeInteger(Size) && Size >= 0)) {
+        throw listedOtherwise('listed a file without its size');
+      }
+      return storedFile({
         key: decode(Key),
         size: Size,
         etag: toEtag(ETag),
         lastModified: toLastModified(LastModified),
-      }),
-    ),
-    prefixes: (output.CommonPrefixes ?? []).map(({ Prefix = '' }) => decode(Prefix)),
+      });
+    }),
+    prefixes: (output.CommonPrefixes ?? []).map(({ Prefix }) => {
+      if (!Prefix) throw listedOtherwise('listed a common prefix without its text');
+      return decode(Prefix);
+    }),
     token: output.IsTruncated
       ? nextMarker(output.NextContinuationToken, token, 'the listing')
       : undefined,
@@ -82,15 +90,23 @@ export function nextMarker(
   what: string,
 ): string {
   if (next && next !== previous) return next;
-  throw new StorageConnectionError(
-    `The service announced more of ${what} but not where it begins; it does not list as S3 does`,
-    { retryable: false },
-  );
+  throw listedOtherwise(`announced more of ${what} but not where it begins`);
 }
 
-/** Of `encoding-type=url`. */
+/** Of `encoding-type=url`. @throws StorageConnectionError when it is not encoded so */
 export function decodeListed(text: string): string {
-  return /[%+]/.test(text) ? decodeURIComponent(text.replaceAll('+', ' ')) : text;
+  if (!/[%+]/.test(text)) return text;
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw listedOtherwise('listed a key that is not encoded as it said');
+  }
+}
+
+function listedOtherwise(what: string): StorageConnectionError {
+  return new StorageConnectionError(`The service ${what}; it does not list as S3 does`, {
+    retryable: false,
+  });
 }
 
 function tokenOf(cursor: string): string {

@@ -4,6 +4,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { parseRetryOptions } from '../../../lib/core/retry.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
+import type { S3StorageOptions } from '../../../lib/drivers/s3/s3.options.js';
 import { chunks, listAll, PART, putOptions, randomBytes, read, signal } from './open-s3.js';
 
 interface Answer {
@@ -17,7 +18,10 @@ interface OpenAnswers extends AsyncDisposable {
 }
 
 /** A driver to whose requests something answers that need not be S3. */
-async function openAnswers(answer: (request: IncomingMessage) => Answer): Promise<OpenAnswers> {
+async function openAnswers(
+  answer: (request: IncomingMessage) => Answer,
+  options: Pick<S3StorageOptions, 'engine'> = {},
+): Promise<OpenAnswers> {
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     request.resume().once('end', () => {
       const { status = 200, headers = {}, body = '' } = answer(request);
@@ -36,6 +40,7 @@ async function openAnswers(answer: (request: IncomingMessage) => Answer): Promis
       accessKeyId: 'key',
       secretAccessKey: 'secret',
       forcePathStyle: true,
+      ...options,
     },
     { storage: 'files', retry: parseRetryOptions({ maxRetries: 0 }), concurrency: 2 },
   );
@@ -189,6 +194,52 @@ describe('a listing', () => {
     });
   });
 
+  const answered = async (body: string, engine: 'direct' | 'sdk' = 'direct') => {
+    await using s3 = await openAnswers(() => ({ headers: XML, body }), { engine });
+    return await listAll(s3.driver);
+  };
+  const page = (rows: string, truncated = 'false', root = 'ListBucketResult') =>
+    `<${root}><Name>bucket</Name><IsTruncated>${truncated}</IsTruncated>${rows}</${root}>`;
+  const row = (key: string, size = '<Size>1</Size>') => `<Contents>${key}${size}</Contents>`;
+  const KEY = '<Key>a</Key>';
+  const otherwise = { code: 'CONNECTION_FAILED', retryable: false };
+
+  test.each([
+    ['that says with a capital that there is more', page(row(KEY), 'True')],
+    ['that says with a number that there is more', page(row(KEY), '1')],
+    [
+      'that does not say whether there is more',
+      '<ListBucketResult><Name>b</Name></ListBucketResult>',
+    ],
+    ['with a size in words', page(row(KEY, '<Size>many</Size>'))],
+    ['with a negative size', page(row(KEY, '<Size>-1</Size>'))],
+    ['with a size of another notation', page(row(KEY, '<Size>1e3</Size>'))],
+    ['with a size that no number holds', page(row(KEY, '<Size>9007199254740993</Size>'))],
+    ['with a size that is empty', page(row(KEY, '<Size/>'))],
+    ['with no size', page(row(KEY, ''))],
+    ['with a file without key', page(row(''))],
+    ['with a prefix that is none', page('<CommonPrefixes><x/></CommonPrefixes>')],
+    ['with a bad escape', page(`<EncodingType>url</EncodingType>${row('<Key>100%</Key>')}`)],
+    [
+      'with escapes that are not UTF-8',
+      page(`<EncodingType>url</EncodingType>${row('<Key>%ff</Key>')}`),
+    ],
+    ['of another kind', page(row(KEY), 'false', 'ListAllMyBucketsResult')],
+  ])('%s is refused', async (_, body) => {
+    await expect(answered(body)).rejects.toMatchObject(otherwise);
+  });
+
+  test('through the SDK is held to the same keys and sizes', async () => {
+    for (const rows of [row(''), row(KEY, ''), row(KEY, '<Size>many</Size>')]) {
+      await expect(answered(page(rows), 'sdk')).rejects.toMatchObject(otherwise);
+    }
+  });
+
+  test('is read with any prefix of its namespace', async () => {
+    const body = page(row(KEY)).replaceAll(/<(\/?)/g, '<$1s3:');
+    expect((await answered(body.replace('>', ' xmlns:s3="urn:x">'))).keys).toEqual(['a']);
+  });
+
   test('of parts that goes on without saying where is not whole', async () => {
     const body =
       '<ListPartsResult><UploadId>id</UploadId><IsTruncated>true</IsTruncated></ListPartsResult>';
@@ -219,6 +270,21 @@ describe('a deletion of several keys', () => {
     return Object.fromEntries(failed.map(({ key, error }) => [key, error.code]));
   };
   const deleted = (key: string) => `<Deleted><Key>${key}</Key></Deleted>`;
+
+  test('counts a key as failed that is told as deleted and as failed', async () => {
+    const error = '<Error><Key>a</Key><Code>AccessDenied</Code></Error>';
+    const all = deleted('a') + deleted('b') + deleted('c');
+    expect(await failures(all + error)).toEqual({ a: 'PERMISSION_DENIED' });
+  });
+
+  test('is not confirmed by a document of another kind', async () => {
+    const body = `<Foo>${deleted('a')}${deleted('b')}</Foo>`;
+    await using s3 = await openAnswers(() => ({ headers: XML, body }));
+    await expect(s3.driver.deleteMany(['a', 'b'], { signal })).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryable: false,
+    });
+  });
 
   test('counts those as failed that the answer leaves out', async () => {
     expect(await failures(deleted('a') + deleted('c'))).toEqual({ b: 'CONNECTION_FAILED' });
