@@ -1,4 +1,4 @@
-// Stores and reads many files at once where few can be open, and tells what came of it:
+// Stores, reads and lists many files at once where few can be open, and tells what came of it:
 // node few-descriptors.mjs <root> <count>
 import { readdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
@@ -25,6 +25,18 @@ async function failuresOf(call: (key: string) => Promise<unknown>): Promise<stri
     .map((result) => String(result.reason));
 }
 
+async function listAll(): Promise<void> {
+  let count = 0;
+  for await (const file of storage.list('bytes/')) if (file.size > 0) count++;
+  if (count !== keys.length) throw new Error(`${count} files are listed`);
+}
+
+/** Each folder is looked into, whether it holds a file. */
+async function listFolders(): Promise<void> {
+  const { prefixes } = await storage.listPage({ prefix: 'bytes/', delimiter: '/' });
+  if (prefixes.length !== 7) throw new Error(`${prefixes.length} folders are listed`);
+}
+
 const opened = async (): Promise<number> => (await readdir('/proc/self/fd')).length;
 const before = await opened();
 const failures = {
@@ -41,6 +53,14 @@ const failures = {
   // Each holds what it reads and what it writes at once.
   copies: await failuresOf((key) => storage.copy(key, `copies/${key}`)),
   deletions: await failuresOf((key) => storage.delete(`copies/${key}`)),
+  // Every fifth call lists, with writes and reads beside it.
+  listings: await failuresOf(async (key) => {
+    const number = Number(key.split('/')[1]);
+    if (number % 5 === 1) await storage.put(`beside/${key}`, key);
+    else if (number % 5 > 1) await storage.getBytes(key);
+    else if (number % 10 === 0) await listAll();
+    else await listFolders();
+  }),
 };
 const held = (await opened()) - before;
 await storage.close();

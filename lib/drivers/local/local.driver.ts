@@ -40,7 +40,7 @@ import { summedBody } from '../../core/summed-body.js';
 import { copyVersion } from './local.copies.js';
 import { deleteKeys } from './local.deletes.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
-import { listPages } from './local.list.js';
+import { FOLDERS_AT_ONCE, listPages } from './local.list.js';
 import { KeyLocks, LockFiles, Slots } from './local.locks.js';
 import { MetadataFolder, toRecord } from './local.metadata.js';
 import { moveVersion } from './local.moves.js';
@@ -91,6 +91,7 @@ export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = 
     lockFiles: new LockFiles(temporary),
     writes: new Slots(WRITES_AT_ONCE),
     reads: new Slots(READS_AT_ONCE),
+    folders: new Slots(FOLDERS_AT_ONCE),
   };
   return new LocalDriver(context, signer);
 };
@@ -143,7 +144,7 @@ class LocalDriver implements StorageDriver<undefined> {
 
   async *list(options: DriverListOptions): AsyncGenerator<ListPage, void> {
     try {
-      yield* listPages(this.context.root, options);
+      yield* listPages(this.context, options);
     } catch (error) {
       throw toStorageError(error);
     }

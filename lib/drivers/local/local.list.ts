@@ -6,22 +6,25 @@ import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile, type StoredFile } from '../../core/stored-file.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
 import { etagOf, lastModifiedOf } from './local.identity.js';
-import { nameOf, parentOf, type LocalRoot } from './local.paths.js';
+import { nameOf, parentOf } from './local.paths.js';
 import { hasCode, readEntries, realpath, stat } from './local.system-calls.js';
+import type { LocalContext } from './local.writes.js';
 
 const STATS_AT_ONCE = 64;
-const FOLDERS_AT_ONCE = 16;
+/** Of all listings of a driver together: each is held open while it is read by a second descriptor. */
+export const FOLDERS_AT_ONCE = 8;
 
 /**
  * Pages of the files below the root, in the order of the keys' UTF-8 bytes. Directories are read once, when the walk
  * comes to them; files are looked at only when they are on a page that is asked for.
  */
 export async function* listPages(
-  root: LocalRoot,
+  context: LocalContext,
   options: DriverListOptions,
 ): AsyncGenerator<ListPage, void> {
+  const { root } = context;
   const { signal, pageSize } = options;
-  const walk = new Walk(root, options, startOf(options));
+  const walk = new Walk(context, options, startOf(options));
   for (;;) {
     const files: StoredFile[] = [];
     const prefixes: string[] = [];
@@ -33,7 +36,7 @@ export async function* listPages(
       last = found.at(-1)!;
       prefixes.push(...found.filter((key) => key.endsWith('/')));
       const keys = found.filter((key) => !key.endsWith('/'));
-      for (const [key, version] of await statFiles(root, keys, signal)) {
+      for (const [key, version] of await statFiles(context, keys, signal)) {
         if (version.isFile()) files.push(listed(key, version));
       }
     }
@@ -62,7 +65,7 @@ class Walk {
   #started = false;
 
   constructor(
-    private readonly root: LocalRoot,
+    private readonly context: LocalContext,
     private readonly options: DriverListOptions,
     /** Everything up to this one is left out. */
     private readonly after: string,
@@ -96,7 +99,7 @@ class Walk {
 
   async #enter(folder: string): Promise<void> {
     throwIfAborted(this.options.signal);
-    const real = this.root.followsLinks ? await this.#realPath(folder) : '';
+    const real = this.context.root.followsLinks ? await this.#realPath(folder) : '';
     const entries = await this.#read(folder, [real, ...this.#levels.map((level) => level.real)]);
     this.#levels.push({ entries: sorted(entries), real, next: 0 });
   }
@@ -104,28 +107,35 @@ class Walk {
   /** The entries that can be listed, or below which there can be some. None when the folder is gone meanwhile. */
   async #read(path: string, above: readonly string[]): Promise<string[]> {
     const { prefix } = this.options;
-    const folder = await this.root.openFolder(path.slice(0, -1));
-    if (typeof folder === 'string') return [];
-    try {
-      const entries: string[] = [];
-      for (const dirent of await readEntries(folder.at('.'))) {
-        const kind = dirent.isSymbolicLink()
-          ? await this.#targetOf(path + dirent.name, above)
-          : dirent;
-        const isFolder = kind?.isDirectory() ?? false;
-        if (!isFolder && !kind?.isFile()) continue;
-        const key = isFolder ? `${path}${dirent.name}/` : path + dirent.name;
-        if (!(key.startsWith(prefix) || (isFolder && prefix.startsWith(key)))) continue;
-        if (this.#isBefore(key) || !isKeySegment(dirent.name, path)) continue;
-        entries.push(key);
-      }
-      return entries;
-    } catch (error) {
-      if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
-      throw error;
-    } finally {
-      await folder.close();
+    const entries: string[] = [];
+    for (const dirent of await this.#direntsIn(path)) {
+      const kind = dirent.isSymbolicLink()
+        ? await this.#targetOf(path + dirent.name, above)
+        : dirent;
+      const isFolder = kind?.isDirectory() ?? false;
+      if (!isFolder && !kind?.isFile()) continue;
+      const key = isFolder ? `${path}${dirent.name}/` : path + dirent.name;
+      if (!(key.startsWith(prefix) || (isFolder && prefix.startsWith(key)))) continue;
+      if (this.#isBefore(key) || !isKeySegment(dirent.name, path)) continue;
+      entries.push(key);
     }
+    return entries;
+  }
+
+  #direntsIn(path: string): Promise<Dirent[]> {
+    const { root, folders } = this.context;
+    return folders.use(async () => {
+      const folder = await root.openFolder(path.slice(0, -1));
+      if (typeof folder === 'string') return [];
+      try {
+        return await readEntries(folder.at('.'));
+      } catch (error) {
+        if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
+        throw error;
+      } finally {
+        await folder.close();
+      }
+    });
   }
 
   /** A folder whose keys all come before the start is never read. */
@@ -142,12 +152,12 @@ class Walk {
   async #holdsFiles(folder: string): Promise<boolean> {
     throwIfAborted(this.options.signal);
     const { signal } = this.options;
-    const walk = new Walk(this.root, { signal, pageSize: 1, prefix: folder }, this.after);
+    const walk = new Walk(this.context, { signal, pageSize: 1, prefix: folder }, this.after);
     return walk.hasMore();
   }
 
   async #realPath(folder: string): Promise<string> {
-    return realpath(this.root.pathOf(folder.slice(0, -1))).catch(() => '');
+    return realpath(this.context.root.pathOf(folder.slice(0, -1))).catch(() => '');
   }
 
   /** What a link stands for: nothing when links are not followed, it ends outside, or leads in a circle. */
@@ -155,10 +165,11 @@ class Walk {
     key: string,
     above: readonly string[],
   ): Promise<Pick<Dirent, 'isFile' | 'isDirectory'> | undefined> {
-    if (!this.root.followsLinks) return undefined;
+    const { root } = this.context;
+    if (!root.followsLinks) return undefined;
     try {
-      const real = await realpath(this.root.pathOf(key));
-      if (!this.root.isInside(real) || above.includes(real)) return undefined;
+      const real = await realpath(root.pathOf(key));
+      if (!root.isInside(real) || above.includes(real)) return undefined;
       return await stat(real);
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
@@ -196,7 +207,7 @@ function sorted(entries: string[]): string[] {
 
 /** In the order of the keys, those that are gone left out. Looked at in their folders, held open: not where a path leads by now. */
 async function statFiles(
-  root: LocalRoot,
+  { root, folders }: LocalContext,
   keys: readonly string[],
   signal: AbortSignal,
 ): Promise<[string, BigIntStats][]> {
@@ -209,21 +220,22 @@ async function statFiles(
   }
   const found = new Map<string, BigIntStats>();
   const queue = byFolder.entries();
-  const work = async (): Promise<void> => {
-    for (const [path, inFolder] of queue) {
-      const folder = await root.openFolder(path);
-      if (typeof folder === 'string') continue;
-      try {
-        const paths = inFolder.map((key) => folder.at(nameOf(key)));
-        const stats = await statAll(paths, root.followsLinks, signal);
-        for (const [index, key] of inFolder.entries()) {
-          const version = stats[index];
-          if (version) found.set(key, version);
-        }
-      } finally {
-        await folder.close();
+  const look = async (path: string, inFolder: readonly string[]): Promise<void> => {
+    const folder = await root.openFolder(path);
+    if (typeof folder === 'string') return;
+    try {
+      const paths = inFolder.map((key) => folder.at(nameOf(key)));
+      const stats = await statAll(paths, root.followsLinks, signal);
+      for (const [index, key] of inFolder.entries()) {
+        const version = stats[index];
+        if (version) found.set(key, version);
       }
+    } finally {
+      await folder.close();
     }
+  };
+  const work = async (): Promise<void> => {
+    for (const [path, inFolder] of queue) await folders.use(() => look(path, inFolder));
   };
   await Promise.all(Array.from({ length: Math.min(FOLDERS_AT_ONCE, byFolder.size) }, work));
   return keys.flatMap((key) => {

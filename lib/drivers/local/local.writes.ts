@@ -39,6 +39,8 @@ export interface LocalContext {
   readonly writes: Slots;
   /** For as long as a version is looked for, not as long as it is open. */
   readonly reads: Slots;
+  /** For as long as a listing reads one folder, or looks at the files in it. */
+  readonly folders: Slots;
 }
 
 /** A complete file that nobody sees yet. */

@@ -58,11 +58,11 @@ afterEach(cleanUp);
   });
 });
 
-it('stores, reads, copies and deletes 500 files at once where 64 can be open', async () => {
+it('stores, reads, copies, deletes and lists 500 files at once where 64 can be open', async () => {
   await using program = await Program.of('few-descriptors');
   const root = await temporaryFolder();
   expect(await program.run(withDescriptors(64), root, '500')).toEqual({
-    failures: { streams: [], bytes: [], reads: [], copies: [], deletions: [] },
+    failures: { streams: [], bytes: [], reads: [], copies: [], deletions: [], listings: [] },
     held: 0,
   });
 });
