@@ -272,8 +272,13 @@ class PathFolder implements Folder {
     return join(this.path, name);
   }
 
-  sync(): Promise<void> {
-    return syncFolder(this.path);
+  async sync(): Promise<void> {
+    try {
+      await syncFolder(this.path);
+    } catch (error) {
+      // Somebody has removed it when it became empty: there are no names in it that could be lost.
+      if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+    }
   }
 
   async close(): Promise<void> {}

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { readdir, rename, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
@@ -89,6 +89,22 @@ describe('moving in a local storage while another process writes', () => {
     beforeRename(() => metadata.remove('y', { ino, size, mtimeNs }));
     await driver.copy('x', 'y', { signal, move: true });
     expect((await driver.info('y', { signal })).metadata).toEqual({ a: 'b' });
+  });
+
+  it('moves the last file of a folder that others remove at once, where folders are not held open', async () => {
+    const platform = Object.getOwnPropertyDescriptor(process, 'platform')!;
+    Object.defineProperty(process, 'platform', { ...platform, value: 'darwin' });
+    const opened = await openDriver({ root, durability: 'full' }).finally(() => {
+      Object.defineProperty(process, 'platform', platform);
+    });
+    await put(opened.driver, 'emptied/x', 'x');
+    const mock = jest.spyOn(MetadataFolder.prototype, 'remove');
+    mock.mockImplementation(async () => {
+      mock.mockRestore();
+      await rmdir(join(root, 'emptied'));
+    });
+    await opened.driver.copy('emptied/x', 'y', { signal, move: true });
+    expect(await listAll(opened.driver)).toEqual(['y']);
   });
 
   it('loses no metadata for good, whoever moves and puts at once', async () => {
