@@ -26,9 +26,15 @@ const URL_OPTIONS: Readonly<Record<string, readonly string[]>> = {
 const SECRET =
   /secret|password|token|accesskey|accountkey|credential|connectionstring|signature|^sig$/i;
 
+// oxlint-disable-next-line no-control-regex
+const CONTROL_CHARACTER = /[\0-\x1f\x7f]/;
+
+/** Of buckets and containers, `$root` and `$web` of Azure included. */
+const PLACE_NAME = /^(?!\.+$)[\w.$-]+$/;
+
 /**
  * Reads `s3://bucket/key?region=…`, `gs://bucket/key`, `azure://container/key?account=…`, `file:///path`, `memory:key`, or
- * `name:key` of a configured storage.
+ * `name:key` of a configured storage. The path is taken as it is typed: percent-encoded, with `#`, blanks and `\` as parts of names.
  *
  * @param options.isFolder whether a path is that of a folder, there or not, and not that of a file
  * @throws UsageError that never repeats a secret
@@ -51,30 +57,29 @@ export function parseAddress(
         `take a URL (s3://, gs://, azure://, file:///, memory:) or name:key of --config`,
     );
   }
-  if (!URL.canParse(text)) {
-    throw new UsageError(`An address that begins with ${scheme} is no well-formed URL`);
-  }
-  // The parser makes file:///path of file:path, and the root of all files of nothing.
-  if (scheme === 'file:' && !/^file:\/\/\/./.test(text)) {
-    throw new UsageError('A file: URL has three slashes and a whole path: file:///path');
-  }
-  const url = new URL(text);
-  if (url.username || url.password) {
+  // Not by `new URL()`, which cuts #…, trims blanks, drops tabs and resolves dot segments: another file would be meant.
+  if (CONTROL_CHARACTER.test(text)) {
     throw new UsageError(
-      `A ${scheme} URL must not hold credentials: they come from the environment, or from a file by --config`,
+      `A ${scheme} URL has a control character, such as a tab or a line break: write it as %09 or %0A if it is meant`,
     );
   }
-  const query = parseQuery(scheme, url.searchParams, options);
-  return { name: scheme.slice(0, -1), ...locate(scheme, url, query, isFolder) };
+  const [, location, rawQuery] = /^([^?]*)(?:\?(.*))?$/s.exec(text.slice(scheme.length))!;
+  const query = rawQuery === undefined ? {} : parseQuery(scheme, rawQuery, options);
+  return { name: scheme.slice(0, -1), ...locate(scheme, location!, query, isFolder) };
 }
 
 function parseQuery(
   scheme: string,
-  parameters: URLSearchParams,
+  text: string,
   known: readonly string[],
 ): Readonly<Record<string, string>> {
+  if (!text.includes('=')) {
+    throw new UsageError(
+      `The first ? of a ${scheme} URL begins its options, as in ?name=value: write that of a path as %3F`,
+    );
+  }
   const query: Record<string, string> = {};
-  for (const [name, value] of parameters) {
+  for (const [name, value] of new URLSearchParams(text)) {
     if (known.includes(name)) {
       query[name] = value;
     } else if (SECRET.test(name)) {
@@ -84,7 +89,7 @@ function parseQuery(
     } else {
       throw new UsageError(
         `A ${scheme} URL has no option ${name}${nearest(name, known)}. ` +
-          (known.length ? `It has ${known.join(', ')}` : 'It has none'),
+          `${known.length ? `It has ${known.join(', ')}` : 'It has none'}; a ? of a path is written as %3F`,
       );
     }
   }
@@ -93,15 +98,31 @@ function parseQuery(
 
 function locate(
   scheme: string,
-  url: URL,
+  location: string,
   query: Readonly<Record<string, string>>,
   isFolder: boolean,
 ): Omit<Address, 'name'> {
-  if (scheme === 'file:') return locateFile(url, isFolder);
-  const path = decode(url.pathname.replace(/^\//, ''));
-  if (scheme === 'memory:') return { configuration: { driver: 'memory' }, path };
-  const place = decode(url.host);
-  if (!place) throw new UsageError(`A ${scheme} URL begins with ${scheme}//name-of-the-bucket`);
+  if (scheme === 'memory:') {
+    return { configuration: { driver: 'memory' }, path: keyOf(scheme, location) };
+  }
+  const [, authority, rawPath = ''] = /^\/\/([^/]*)(?:\/(.*))?$/s.exec(location) ?? [];
+  if (authority?.includes('@')) {
+    throw new UsageError(
+      `A ${scheme} URL must not hold credentials: they come from the environment, or from a file by --config`,
+    );
+  }
+  if (scheme === 'file:') {
+    if (authority !== '' || rawPath === '') {
+      throw new UsageError('A file: URL has three slashes and a whole path: file:///path');
+    }
+    assertNoDotSegments(scheme, decode(rawPath));
+    return locateFile(pathOf(`/${rawPath}`), isFolder);
+  }
+  const place = decode(authority ?? '');
+  if (!PLACE_NAME.test(place)) {
+    throw new UsageError(`A ${scheme} URL begins with ${scheme}//name-of-the-bucket`);
+  }
+  const path = keyOf(scheme, rawPath);
   if (scheme === 'gs:') return { configuration: { driver: 'gcs', bucket: place, ...query }, path };
   if (scheme === 'azure:') return { configuration: azure(place, query), path };
   const { forcePathStyle, ...rest } = query;
@@ -136,8 +157,7 @@ function azure(container: string, query: Readonly<Record<string, string>>): Stor
 }
 
 /** A folder is a storage; a file is the key of its name in the storage that its folder is. */
-function locateFile(url: URL, isFolder: boolean): Omit<Address, 'name'> {
-  const path = pathOf(url);
+function locateFile(path: string, isFolder: boolean): Omit<Address, 'name'> {
   const folder =
     isFolder ||
     path.endsWith(sep) ||
@@ -147,13 +167,32 @@ function locateFile(url: URL, isFolder: boolean): Omit<Address, 'name'> {
     : { configuration: { driver: 'local', root: dirname(path) }, path: basename(path) };
 }
 
-function pathOf(url: URL): string {
-  decode(url.pathname);
+/** The path of this machine, byte for byte. */
+function pathOf(text: string): string {
+  const segments = text.split('/').map(decode);
+  if (segments.some((segment) => segment.includes('\0'))) {
+    throw new UsageError('A file: URL is no path: no path has %00');
+  }
   try {
-    return fileURLToPath(url);
+    // Encoded as a whole, so that nothing of it means anything to the parser of URLs.
+    return fileURLToPath(`file://${segments.map(encodeURIComponent).join('/')}`);
   } catch (error) {
     throw new UsageError(`A file: URL is no path: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** @throws UsageError for `.` and `..`: they would be resolved by some, and be names to others */
+function assertNoDotSegments(scheme: string, path: string): void {
+  if (!path.split('/').some((segment) => segment === '.' || segment === '..')) return;
+  throw new UsageError(
+    `A ${scheme} URL has a segment . or .. in its path: write the path without it`,
+  );
+}
+
+function keyOf(scheme: string, text: string): string {
+  const key = decode(text);
+  assertNoDotSegments(scheme, key);
+  return key;
 }
 
 function decode(text: string): string {

@@ -131,7 +131,15 @@ describe('the command line', () => {
     [['rm', '-r', 'file://'], 'has three slashes and a whole path'],
     [['rm', '-r', 'file:///'], 'has three slashes and a whole path'],
     [['rm', '-r', 'file:////'], 'does not delete all files of a machine'],
-    [['rm', '-r', 'file:///tmp/..'], 'does not delete all files of a machine'],
+    [['rm', '-r', 'file:///?'], 'write that of a path as %3F'],
+    // Another file to the parser of URLs.
+    [['rm', '-r', 'file:///tmp/..'], 'a segment . or ..'],
+    [['rm', '-r', 's3://bucket/tmp/..'], 'a segment . or ..'],
+    [['rm', '-r', 's3://bucket/tmp/%2E%2e/'], 'a segment . or ..'],
+    [['rm', '-r', 's3://../tmp/'], 'begins with s3://name-of-the-bucket'],
+    [['rm', 's3://bucket#1/a'], 'begins with s3://name-of-the-bucket'],
+    [['rm', 'file:///tmp/what?'], 'write that of a path as %3F'],
+    [['rm', 'file:///tmp/a\tb'], 'a control character'],
     [['ls', 'file:src'], 'has three slashes and a whole path'],
     [['cat', 'file:///tmp/100%'], 'a % that is not followed by'],
     [['cat', 'file:///tmp/a%2Fb'], 'A file: URL is no path'],
@@ -146,9 +154,30 @@ describe('the command line', () => {
     expect(stderr).toContain(sentence);
   });
 
+  test('takes the path of a file: URL byte for byte', async () => {
+    const names = ['a', 'a#1', 'a ', ' a', 'a?', 'a\\b', 'b', 'a%'];
+    await mkdir(join(folder, 'files'));
+    await Promise.all(names.map((name) => writeFile(join(folder, 'files', name), name)));
+    for (const typed of ['a#1', 'a ', ' a', 'a%3F', 'a%25']) {
+      const { stdout } = await command(['cat', `file://${folder}/files/${typed}`]);
+      expect(stdout).toBe(decodeURIComponent(typed));
+    }
+    // No key, and above all not a/b.
+    expect(await command(['rm', `file://${folder}/files/a\\b`])).toMatchObject({ code: 2 });
+    await mkdir(join(folder, 'files', 'a#old'));
+    await writeFile(join(folder, 'files', 'a#old', 'x'), '');
+    expect(await command(['rm', '-r', `file://${folder}/files/a#old/`])).toMatchObject({ code: 0 });
+    expect((await readdir(join(folder, 'files', 'a#old'))).filter((name) => name === 'x')).toEqual(
+      [],
+    );
+    expect(await readdir(join(folder, 'files'))).toEqual(expect.arrayContaining(names));
+  });
+
   test.each([
     's3://AKIA:hush-hush@bucket/key',
     's3://bucket?secretAccessKey=hush-hush',
+    's3://AKIA:hush-hush/slash@bucket/key',
+    's3://bucket?secretAccessKey-hush-hush',
     'hush://hush-hush@x',
   ])('refuses a secret in an address without repeating it: %s', async (address) => {
     const { code, stderr } = await command(['ls', address]);

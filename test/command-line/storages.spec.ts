@@ -83,7 +83,10 @@ describe('an address', () => {
     await succeed('cp', 'azure://files/d/e', `azure://files/d/f?${account.toString()}`);
     await succeed('mv', `azure://files/d/f?${account.toString()}`, local('files/g'));
 
-    expect([...s3.server.objects('bucket').keys()]).toEqual(['a/ä b']);
+    await succeed('put', join(folder, 'from'), s3.at('a/b#1 '));
+    await succeed('rm', s3.at('a/b'));
+
+    expect([...s3.server.objects('bucket').keys()]).toEqual(['a/b#1 ', 'a/ä b']);
     expect([...gcs.objects('bucket').keys()]).toEqual([]);
     expect(await succeed('ls', '-r', 'azure://files/')).toBe('d/e\n');
     const stat = JSON.parse(await succeed('stat', '--json', local('files/g'))) as object;
