@@ -70,7 +70,7 @@ async function rootOf(configuration: StorageConfiguration): Promise<string | und
 }
 
 /** Without links, also of a folder that is not there yet. */
-async function realFolder(path: string): Promise<string> {
+export async function realFolder(path: string): Promise<string> {
   const real = await realpath(path).catch(() => undefined);
   if (real !== undefined || path === dirname(path)) return (real ?? path).replace(/[/\\]$/, '');
   return join(await realFolder(dirname(path)), basename(path));

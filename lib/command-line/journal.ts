@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, existsSync, openSync, rmSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { compare } from './merged-listing.js';
 import { UsageError } from './usage-error.js';
@@ -22,18 +22,22 @@ export class Journal {
     task: string,
   ) {
     this.#copied = copied;
-    const begun = existsSync(path);
+    const begun = sizeOf(path) > 0;
     this.#file = openSync(path, 'a', 0o600);
     // A line that a kill has cut short is ended, so that the next one can be read.
     appendFileSync(this.#file, begun ? '\n' : `${JSON.stringify({ task })}\n`);
   }
 
-  /** @throws UsageError when the file is the journal of another task */
+  /**
+   * An empty file is a new journal, as `mktemp` makes one.
+   *
+   * @throws UsageError when the file is the journal of another task, or no file
+   */
   static async open(path: string, task: string): Promise<Journal> {
     let startAfter: string | undefined;
     const copied = new Map<string, string | undefined>();
     const failed = new Set<string>();
-    if (existsSync(path)) {
+    if (sizeOf(path) > 0) {
       const file = await open(path);
       let first = true;
       for await (const line of file.readLines()) {
@@ -88,6 +92,16 @@ export class Journal {
   #write(entry: Entry): void {
     if (this.#file !== undefined) appendFileSync(this.#file, `${JSON.stringify(entry)}\n`);
   }
+}
+
+/** Bytes; 0 of one that is not there. */
+function sizeOf(path: string): number {
+  const there = statSync(path, { throwIfNoEntry: false });
+  // A pipe would be waited for, and a device be removed at the end.
+  if (there && !there.isFile()) {
+    throw new UsageError(`${path} is no file that a journal can be written to`);
+  }
+  return there?.size ?? 0;
 }
 
 interface Entry {

@@ -30,6 +30,8 @@ export interface SyncOptions extends ReadOptions {
   /** Reads what has no comparable checksum, instead of trusting the modification time. */
   readonly checksum: boolean;
   readonly journal?: Journal | undefined;
+  /** Keys that are left as they are on both sides: the run's own journal. */
+  readonly ignored?: ReadonlySet<string | undefined>;
 }
 
 export interface SyncEvent {
@@ -60,6 +62,7 @@ export async function sync(from: Storage, to: Storage, options: SyncOptions): Pr
   const progress = new DoneMark(journal);
   let failed = 0;
   await eachPair(allPairs(from, to, options), options, async (pair) => {
+    if (options.ignored?.has(pair.key)) return;
     const finish = progress.begin(pair.key);
     try {
       await syncPair(from, to, pair, options);

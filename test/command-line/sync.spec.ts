@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Journal } from '../../lib/command-line/journal.js';
+import { locationOf } from '../../lib/command-line/location.js';
 import { sync } from '../../lib/command-line/sync.js';
 import type { Storage } from '../../lib/core/storage.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
@@ -293,5 +294,58 @@ describe('sync', () => {
     const { code, stderr } = await command(argv);
     expect(code).toBe(2);
     expect(stderr).toContain('journal of another task');
+  });
+
+  test('refuses its journal where the addresses lead elsewhere, and names no secret in it', async () => {
+    const secret = {
+      driver: 's3',
+      bucket: 'b',
+      endpoint: 'https://u:hush-hush@s3.invalid/?hush-hush',
+    };
+    const path = await config({ one: disk('one'), two: disk('two'), secret });
+    await using one = createStorage('one', disk('one'));
+    await using two = createStorage('two', disk('two'));
+    await one.put('a', 'x');
+    // The target has a folder where the file is to be.
+    await two.put('a/b', 'x');
+    const journal = join(folder, 'journal');
+    // As mktemp makes one.
+    await writeFile(journal, '');
+    const argv = ['sync', 'one:', 'two:', '--config', path, '--journal', journal];
+    expect((await command(argv)).code).toBe(3);
+    expect(await readFile(journal, 'utf8')).toMatch(/^\{"task":/);
+    expect((await command(argv)).code).toBe(3);
+    await config({ one: disk('one'), two: disk('three') });
+    const { code, stderr } = await command(argv);
+    expect(stderr).toContain('journal of another task');
+    expect(code).toBe(2);
+    const storage = { driver: 's3', prefix: 'p/' } as Storage;
+    const location = await locationOf({ storage, configuration: secret as never, path: '' });
+    expect(JSON.stringify(location)).toContain('https://s3.invalid/');
+    expect(JSON.stringify(location)).not.toContain('hush-hush');
+  });
+
+  test('leaves its own journal where it is, in the source or the target, and takes no device for one', async () => {
+    const path = await config({ one: disk('one'), two: disk('two') });
+    await using one = createStorage('one', disk('one'));
+    await using two = createStorage('two', disk('two'));
+    await one.put('a/x', 'x');
+    await two.put('a/y', 'y');
+    const sync = (journal: string) => {
+      const argv = ['sync', 'one:a', 'two:a', '--config', path, '--delete', '--json'];
+      return command([...argv, '--journal', journal]);
+    };
+    const actions = async (journal: string) =>
+      (await sync(join(folder, journal))).stdout.trim().split('\n').sort();
+    const [copied, deleted] = [
+      '{"action":"copy","key":"x","size":1}',
+      '{"action":"delete","key":"y"}',
+    ];
+    expect(await actions('one/a/journal')).toEqual([copied, deleted]);
+    await two.delete('a/x');
+    await two.put('a/y', 'y');
+    expect(await actions('two/a/journal')).toEqual([copied, deleted]);
+    await symlink('/dev/null', join(folder, 'device'));
+    expect(await sync(join(folder, 'device'))).toMatchObject({ code: 2 });
   });
 });

@@ -1,6 +1,7 @@
 import type { Command } from '../command.js';
 import { Journal } from '../journal.js';
 import { isNested } from '../common-place.js';
+import { keyOfFile, locationOf } from '../location.js';
 import { concurrencyOf, SHARED_OPTIONS, textOf } from '../option-values.js';
 import { parseShare } from '../share.js';
 import { hasFiles, sync as synchronise } from '../sync.js';
@@ -47,13 +48,15 @@ export const sync: Command = {
     }
     const path = dryRun ? undefined : textOf(values, 'journal');
     const task = [
-      fromAddress,
-      toAddress,
+      await locationOf(source),
+      await locationOf(target),
       prefix,
       deletes,
       ...(worker === undefined ? [] : [worker]),
     ];
     const journal = path === undefined ? undefined : await Journal.open(path, JSON.stringify(task));
+    const own =
+      path === undefined ? [] : [await keyOfFile(path, source), await keyOfFile(path, target)];
     let complete = false;
     try {
       const counted = { ...scope, startAfter: journal?.startAfter };
@@ -70,6 +73,7 @@ export const sync: Command = {
             delete: deletes,
             checksum: values['checksum'] === true,
             journal,
+            ignored: new Set(own),
             report,
           }),
       );
