@@ -142,15 +142,9 @@ export function parseUploadOptions<Request>(
       `There is no upload option "${unknown}"; there are ${known}`,
     );
   }
-  const { storage } = options;
-  // An empty name would pass for the default storage.
-  if (storage !== undefined && (typeof storage !== 'string' || storage === '')) {
-    throw new StorageInvalidArgumentError(
-      `storage must be the name of a storage, not ${shown(storage)}`,
-    );
-  }
   const { accept, metadata = {}, cacheControl, key = randomKey, overwrite = false } = options;
   const { minSize = 0, image, checksum = () => undefined, scan, scanTimeout = '1m' } = options;
+  if (options.storage !== undefined) assertStorageName(options.storage);
   if (accept !== undefined) assertAccept(accept);
   if (typeof key !== 'function' && typeof key?.fromContent !== 'function') {
     throw new StorageInvalidArgumentError(
@@ -192,6 +186,14 @@ export function parseUploadOptions<Request>(
         : () => metadata,
     cacheControl,
   };
+}
+
+/** An empty one would pass for the default storage. */
+function assertStorageName(given: unknown): void {
+  if (typeof given === 'string' && given !== '') return;
+  throw new StorageInvalidArgumentError(
+    `storage must be the name of a storage, not ${shown(given)}`,
+  );
 }
 
 function assertFunction(given: unknown, name: string): void {
