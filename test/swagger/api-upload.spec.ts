@@ -186,6 +186,8 @@ async function paths(): Promise<any> {
 }
 
 describe('the description of the API', () => {
+  afterEach(closeApps);
+
   let document: any;
 
   beforeAll(async () => {
@@ -283,7 +285,6 @@ describe('the description of the API', () => {
       expect(answer).toMatchObject({ status: 202, json: { kind, title: 'x' } });
       expect((await send(port, `${path}/first`)).text).toBe(kind);
     }
-    await closeApps();
   });
 
   test('a second app with the same controllers is described alike', async () => {
