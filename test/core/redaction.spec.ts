@@ -15,6 +15,31 @@ describe('text of a service', () => {
     ['schemes', "'Bearer hidden' or 'SharedKey account:hidden' or Basic aGlkZGVu"],
     ['a private key', '-----BEGIN PRIVATE KEY-----\nhidden-hidden\n-----END PRIVATE KEY-----'],
     ['user info', 'https://hidden:hidden@example.com/'],
+    ['user info with a slash', 'https://user:hidden/hidden@example.com/'],
+    ['user info of an escaped URL', 'url=https%3A%2F%2Fuser%3Ahidden%252Fhidden%40example.com%2F'],
+    ['a secret in an escaped URL', `https://proxy/?of=${encodeURIComponent(`/b/${SECRET}/`)}`],
+    ['an escaped query', 'why?url=https%3A%2F%2Fa%2Fb%3Fse%3D1%26sig%3Dhidden%252Fhidden%26sp%3Dr'],
+    ['a query that is escaped twice', 'a%253FX-Amz-Signature%253Dhidden%2526sig%253Dhidden'],
+    ['an escaped header', 'x-amz-security-token%3Ahidden%0Ahost%3Aa'],
+    ['escaped headers', encodeURIComponent('{"authorization":"Bearer hidden hidden","host":"a"}')],
+    ['JSON in JSON', String.raw`{"a":"{\"password\":\"hidden \\\"hidden\",\"b\":1}"}`],
+    ['JSON in JSON in JSON', JSON.stringify(JSON.stringify({ 'x-api-key': 'hidden "hidden' }))],
+    [
+      'quotes of XML',
+      'password=&quot;hidden &amp; hidden&quot; &amp;quot;pwd&amp;quot;:&amp;quot;hidden',
+    ],
+    ['a quoted value', `password="hidden, hidden" and secret: 'hidden hidden'`],
+    ['a value with a comma', 'password=a,hidden'],
+    [
+      'elements',
+      '<SignatureProvided>hidden</SignatureProvided><Password a="b">hidden hidden</Password>',
+    ],
+    ['an escaped element', '&lt;SignatureProvided&gt;hidden hidden&lt;/SignatureProvided&gt;'],
+    ['keys', 'api_key=hidden, x-api-key: hidden; pwd=hidden&apikey=hidden passwd=hidden'],
+    ['cookies', 'Cookie: a=hidden; b="hidden"\r\nSet-Cookie: hidden=hidden; Secure'],
+    ['a list of headers', '["authorization","hidden hidden","cookie", "hidden"]'],
+    ['a header with quotes', 'Authorization: Digest username="a", response="hidden"'],
+    ['a token behind a colon', 'token: hidden\nhost: a'],
   ])('is shown without %s', (_what, text) => {
     const shown = redacted(text);
     expect(shown).toContain('…');
@@ -27,6 +52,17 @@ describe('text of a service', () => {
     'No such object: bucket/photos/2024/summer-holidays-in-the-mountains.jpg',
     'Invalid argument: RequestEntityTooLargeBlockCountExceedsLimit',
     'Upload 550e8400-e29b-41d4-a716-446655440000 of e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b is gone',
+    'Invalid token: expected a number',
+    'Unexpected token > in JSON',
+    'The signature: algorithm is not supported',
+    'Basic authentication is not enabled',
+    'Bearer token is required',
+    'no such object: a/very/long/Name-1.jpg',
+    'no such object: Uploads/2024/My-Holiday/IMG_2024.jpg',
+    'see https://docs.example.com/Storage/v2/Errors/AccessDenied',
+    'see https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html',
+    'no such object: Fotos%2F2024%2FSommer%20in%20den%20Bergen%2FIMG_1.jpg',
+    'http://127.0.0.1:9000/bucket/someone@example.com is not there',
     'someone@project.iam.gserviceaccount.com does not have storage.objects.create access',
   ])('keeps what tells nothing: %s', (text) => {
     expect(redacted(text)).toBe(text);
@@ -35,6 +71,30 @@ describe('text of a service', () => {
   it('is short, whatever comes, and not longer because of a secret that is cut through', () => {
     expect(redacted('long '.repeat(100_000))).toHaveLength(501);
     expect(redacted(`${'a '.repeat(485)}${TOKEN.repeat(20)}`)).not.toContain('IQoJ');
+  });
+
+  it('shows no secret that is cut through, although what precedes it becomes short', () => {
+    for (const secret of [SECRET, 'https://hidden:wJalr@example.com/']) {
+      for (const at of [962, 975, 985, 995]) {
+        const shown = redacted(`sig=${'x'.repeat(at - 5)} ${secret}${' more'.repeat(50)}`);
+        expect(shown).toMatch(/^sig=….*…$/);
+        expect(shown).not.toContain('wJalr');
+      }
+    }
+  });
+
+  it('comes to an end with what is long and hostile', () => {
+    for (const text of [
+      'token ',
+      'secret',
+      '-----BEGIN x-----',
+      '://a:',
+      String.raw`\"`,
+      '%25',
+      'aA1-',
+    ]) {
+      expect(redacted(text.repeat(200_000)).length).toBeLessThan(502);
+    }
   });
 });
 
