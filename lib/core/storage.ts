@@ -647,6 +647,7 @@ export class Storage<Name extends string = string> {
   /**
    * Lets the calls under way end (those that take longer than `timeout` milliseconds, 10,000 by default, are aborted)
    * and frees the client. `Infinity` waits as long as a timer can, 24 days. Later calls reject with `StorageClosedError`. Idempotent. Closing a view closes only the view.
+   * What was aborted is waited for: on a `local` disk that never answers, without end.
    */
   async close(options: { timeout?: number } = {}): Promise<void> {
     assertOptions(options);

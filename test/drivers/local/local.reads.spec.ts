@@ -4,7 +4,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { jest } from '@jest/globals';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { LocalRoot } from '../../../lib/drivers/local/local.paths.js';
+import { openStorage } from '../../../lib/drivers/open-storage.js';
 import { bytesOf, cleanUp, failure, openDriver, put, signal, text } from './local-fixture.js';
 
 const LARGE = 3 * 1024 * 1024 + 5;
@@ -126,6 +130,34 @@ describe('reading from a local storage', () => {
     const file = await driver.info('by/hand.html', { signal });
     expect(file).toMatchObject({ size: 3, contentType: 'text/html', metadata: {} });
     expect(await text(driver, 'by/hand.html')).toBe('<p>');
+  });
+
+  it('ends what was aborted, and closes, once a disk that was silent answers', async () => {
+    await put(driver, 'k');
+    const storage = await openStorage('silent', { driver: 'local', root });
+    let answer!: () => void;
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    const asked = new Promise<void>((resolve) => {
+      const mock = jest.spyOn(LocalRoot.prototype, 'openFile');
+      mock.mockImplementation(async function (this: LocalRoot, key) {
+        mock.mockRestore();
+        resolve();
+        await answered;
+        return this.openFile(key);
+      });
+    });
+    const events: string[] = [];
+    const abort = new AbortController();
+    const read = failure(storage.getBytes('k', { signal: abort.signal }));
+    const ended = read.then(({ code }) => events.push(code));
+    await asked;
+    const closed = storage.close({ timeout: 0 }).then(() => events.push('closed'));
+    abort.abort();
+    await setImmediate();
+    events.push('answered');
+    answer();
+    await Promise.all([ended, closed]);
+    expect(events).toEqual(['answered', 'ABORTED', 'closed']);
   });
 
   it('keeps no descriptor of reads that are left', async () => {
