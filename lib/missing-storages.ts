@@ -76,7 +76,7 @@ function missing(
   wanted: string,
   modules: ModulesContainer,
 ): StorageConfigurationError {
-  const known = knownNames(modules).map((each) => `"${each}"`);
+  const known = storageNames(modules).map((each) => `"${each}"`);
   const list = known.join(', ') || 'none: import StorageModule.forRoot() into the app';
   return new StorageConfigurationError(
     name === undefined
@@ -89,7 +89,8 @@ function modulesWithStorages(modules: ModulesContainer) {
   return [...modules.values()].filter(({ metatype }) => metatype !== MissingStoragesModule);
 }
 
-function knownNames(modules: ModulesContainer): string[] {
+/** The names of all storages of the app, parts of storages among them. */
+export function storageNames(modules: ModulesContainer): string[] {
   const names = new Set<string>();
   for (const { providers } of modulesWithStorages(modules)) {
     for (const token of providers.keys()) {

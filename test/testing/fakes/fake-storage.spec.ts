@@ -47,6 +47,15 @@ describe('a fake storage', () => {
     await app.close();
   });
 
+  test('is refused when the app has no storage of its name, whichever call gave it', async () => {
+    const builder = Test.createTestingModule({ imports: [AppModule] });
+    overrideStorages(builder, fakeStorage('reprots'));
+    overrideStorages(builder, fakeStorage('reports'));
+    await expect(builder.compile()).rejects.toThrow(
+      'There is no storage "reprots" that overrideStorages() could put a fake in the place of; the storages are "reports"',
+    );
+  });
+
   test('stands behind the tokens of StorageTestingModule', async () => {
     const app = await Test.createTestingModule({
       imports: [
