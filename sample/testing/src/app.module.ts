@@ -9,7 +9,12 @@ const root = resolve(process.env['STORAGE_ROOT'] || 'var/testing');
 
 @Module({
   imports: [
-    StorageModule.forRoot({ storages: { avatars: { driver: 'local', root } }, eager: true }),
+    StorageModule.forRoot({
+      storages: { avatars: { driver: 'local', root } },
+      eager: true,
+      // Serves the links. In production it needs `baseUrl` and `signingKeys`; elsewhere, links end with the process.
+      routes: {},
+    }),
   ],
   controllers: [AvatarsController],
   providers: [Avatars, { provide: APP_FILTER, useClass: StorageExceptionFilter }],
