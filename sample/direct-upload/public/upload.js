@@ -5,6 +5,8 @@ async function ask(method, path, body) {
   const answer = await fetch(path, {
     method,
     ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+  }).catch(() => {
+    throw new Error(navigator.onLine ? 'The server does not answer' : 'No connection');
   });
   if (answer.status === 204) return undefined;
   const told = await answer.json();
@@ -22,7 +24,8 @@ function send({ url, headers }, body, { signal, onProgress }) {
     request.upload.onprogress = ({ loaded }) => onProgress(loaded);
     request.onload = () =>
       request.status < 300 ? resolve() : reject(new Error(`Refused with ${request.status}`));
-    request.onerror = () => reject(new Error('The connection was lost'));
+    request.onerror = () =>
+      reject(new Error(navigator.onLine ? 'The connection was lost' : 'No connection'));
     request.onabort = () => reject(signal.reason);
     request.onloadend = () => signal.removeEventListener('abort', stop);
     signal.addEventListener('abort', stop);
@@ -126,13 +129,19 @@ function show(file) {
   return run();
 }
 
+/** In KB below 1 MB. */
+function formatSize(bytes) {
+  const kilobytes = bytes / 1024;
+  return kilobytes < 1024 ? `${kilobytes.toFixed(1)} KB` : `${(kilobytes / 1024).toFixed(1)} MB`;
+}
+
 async function list() {
   const rows = (await ask('GET', '/files')).map(({ key, size, metadata }) => {
     const row = document.createElement('li');
     const link = document.createElement('a');
     link.href = `/files/${encodeURIComponent(key)}`;
     link.textContent = metadata.filename ?? key;
-    row.append(link, ` – ${(size / 1024 ** 2).toFixed(1)} MB`);
+    row.append(link, ` – ${formatSize(size)}`);
     return row;
   });
   document.getElementById('files').replaceChildren(...rows);

@@ -1,3 +1,4 @@
+// Takes files of any type, as large as the default `maxSize`: 10 MiB.
 import 'reflect-metadata';
 import {
   Controller,
@@ -48,4 +49,4 @@ class AppModule {}
 
 export const app = await NestFactory.create(AppModule);
 await app.listen(process.env['PORT'] ?? 3000);
-console.log(`Try: curl -F file=@some.png ${await app.getUrl()}/files`);
+console.log(`Try: curl -F file=@a.png ${await app.getUrl()}/files`.replace('[::1]', 'localhost'));

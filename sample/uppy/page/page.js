@@ -56,6 +56,12 @@ uppy.on('upload-error', (file, error) => {
 
 uppy.on('file-removed', (file) => rows.get(file.id)?.remove());
 
+/** In KB below 1 MB. */
+function formatSize(bytes) {
+  const kilobytes = bytes / 1024;
+  return kilobytes < 1024 ? `${kilobytes.toFixed(1)} KB` : `${(kilobytes / 1024).toFixed(1)} MB`;
+}
+
 async function list() {
   const answer = await fetch('/files');
   const items = (await answer.json()).map(({ key, size, metadata }) => {
@@ -63,7 +69,7 @@ async function list() {
     const link = document.createElement('a');
     link.href = `/files/${encodeURIComponent(key)}`;
     link.textContent = metadata.filename ?? key;
-    item.append(link, ` – ${(size / 1024 ** 2).toFixed(1)} MB`);
+    item.append(link, ` – ${formatSize(size)}`);
     return item;
   });
   document.getElementById('files').replaceChildren(...items);

@@ -5,7 +5,7 @@ let shown;
 
 async function request(path, options) {
   const response = await fetch(path, options).catch(() => {
-    throw new Error('The server does not answer');
+    throw new Error(navigator.onLine ? 'The server does not answer' : 'No connection');
   });
   if (response.status === 204) return undefined;
   const answer = await response.json();
@@ -23,6 +23,12 @@ function pathOf(key) {
   return `videos/${encodeURIComponent(key)}`;
 }
 
+/** In KB below 1 MB. */
+function formatSize(bytes) {
+  const kilobytes = bytes / 1024;
+  return kilobytes < 1024 ? `${kilobytes.toFixed(1)} KB` : `${(kilobytes / 1024).toFixed(1)} MB`;
+}
+
 async function list() {
   const videos = await request('videos');
   $('videos').replaceChildren(...videos.map(row));
@@ -35,7 +41,7 @@ function row({ key, size, lastModified, metadata }) {
   const name = metadata.filename ?? key;
   const date = new Date(lastModified).toLocaleDateString(undefined, { dateStyle: 'medium' });
   open.firstElementChild.textContent = name;
-  open.lastElementChild.textContent = `${(size / 1024 ** 2).toFixed(1)} MB, ${date}`;
+  open.lastElementChild.textContent = `${formatSize(size)}, ${date}`;
   if (key === shown) open.ariaCurrent = 'true';
   open.onclick = () => play(key, name, open);
   remove.ariaLabel = `Delete ${name}`;
@@ -87,7 +93,8 @@ function send(file) {
       request.status === 201
         ? resolve()
         : reject(new Error(request.response?.message ?? `Refused with ${request.status}`));
-    request.onerror = () => reject(new Error('The connection to the server broke'));
+    request.onerror = () =>
+      reject(new Error(navigator.onLine ? 'The connection to the server broke' : 'No connection'));
     request.open('POST', 'videos');
     request.responseType = 'json';
     request.send(body);
