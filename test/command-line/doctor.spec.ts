@@ -142,6 +142,35 @@ describe('doctor', () => {
     expect(code).toBe(3);
   });
 
+  test('judges CORS by the first rule for the origin, which it takes as browsers send it', async () => {
+    const first = cors(
+      '<AllowedOrigin>https://a.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod><AllowedHeader>*</AllowedHeader>',
+    );
+    const both =
+      first.replace('</CORSConfiguration>', '') +
+      UPLOADS_FROM_APP.replace('<CORSConfiguration>', '');
+    await using bucket = await startBucket(
+      { provider: 'minio' },
+      { cors: both, lifecycle: ABORTED_AFTER_7_DAYS },
+    );
+    const doctor = async (origin: string) => (await bucket.doctor('--origin', origin)).stdout;
+    expect(await doctor('https://a.example.com')).toMatch(
+      /^finding {2}cors .*\n.*lacks ExposeHeaders ETag$/m,
+    );
+    expect(await doctor('HTTPS://B.example.com:443/')).toContain(
+      'pages of https://b.example.com may upload',
+    );
+    for (const origin of [
+      'b.example.com',
+      'https://b.example.com/page',
+      'https://u:p@b.example.com',
+    ]) {
+      const { code, stderr } = await bucket.doctor('--origin', origin);
+      expect([origin, code]).toEqual([origin, 2]);
+      expect(stderr).toContain('--origin must be scheme and host');
+    }
+  });
+
   test('reads CORS and lifecycle of a GCS bucket from its metadata, and skips what it may not read', async () => {
     await using server = await startGcsServer({ anonymous: true });
     await using proxy = await startFaultProxy({ target: server.endpoint });

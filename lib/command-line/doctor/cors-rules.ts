@@ -37,13 +37,24 @@ export function judgeCors(
     const detail = `${number} rules of CORS; --origin https://… tells whether its pages may upload`;
     return { check: 'cors', outcome: number ? 'ok' : 'skipped', detail };
   }
-  const lacking = rules
-    .map((rule) => lackOf(rule, origin, terms))
-    .sort((one, other) => one.length - other.length)[0];
-  if (lacking?.length === 0) {
+  const taking = rules.filter((rule) => lackOf(rule, origin, terms).length === 0);
+  // The request for a permission is answered by the first rule that has its headers, too; the upload by the first for origin and method.
+  const lacking = taking[0]
+    ? [...leastOf(taking.map((rule) => unsendable(rule, terms))), ...unreadable(taking[0], terms)]
+    : leastOf(
+        rules.map((rule) => [
+          ...lackOf(rule, origin, terms),
+          ...unsendable(rule, terms),
+          ...unreadable(rule, terms),
+        ]),
+      );
+  if (taking[0] && lacking.length === 0) {
     return { check: 'cors', outcome: 'ok', detail: `pages of ${origin} may upload` };
   }
-  const nearest = lacking ? `the nearest one lacks ${lacking.join(', ')}` : 'it has none';
+  const which = taking[0]
+    ? 'the first one for it, which is the one that counts,'
+    : 'the nearest one';
+  const nearest = rules.length ? `${which} lacks ${lacking.join(', ')}` : 'it has none';
   return {
     check: 'cors',
     outcome: 'finding',
@@ -52,18 +63,28 @@ export function judgeCors(
   };
 }
 
-/** What the rule lacks for uploads from the origin. */
-function lackOf(
-  { origins, methods, headers, exposed }: CorsRule,
-  origin: string,
-  terms: CorsTerms,
-): string[] {
+/** What the rule lacks to be for uploads from the origin. */
+function lackOf({ origins, methods }: CorsRule, origin: string, terms: CorsTerms): string[] {
   return [
-    !matchesAny(origin, origins) && `${terms.origins} ${origin}`,
-    !methods.some((method) => /^(PUT|\*)$/i.test(method)) && `${terms.methods} PUT`,
-    ...terms.sent.map((name) => !matchesAny(name, headers) && `${terms.headers} ${name}`),
-    ...terms.read.map((name) => !matchesAny(name, exposed) && `${terms.exposed} ${name}`),
-  ].filter((each) => each !== false);
+    ...(matchesAny(origin, origins) ? [] : [`${terms.origins} ${origin}`]),
+    ...(methods.some((method) => /^(PUT|\*)$/i.test(method)) ? [] : [`${terms.methods} PUT`]),
+  ];
+}
+
+/** What uploads have to send and may not. */
+function unsendable({ headers }: CorsRule, terms: CorsTerms): string[] {
+  const names = terms.sent.filter((name) => !matchesAny(name, headers));
+  return names.map((name) => `${terms.headers} ${name}`);
+}
+
+/** What pages have to read of the answer and may not. */
+function unreadable({ exposed }: CorsRule, terms: CorsTerms): string[] {
+  const names = terms.read.filter((name) => !matchesAny(name, exposed));
+  return names.map((name) => `${terms.exposed} ${name}`);
+}
+
+function leastOf(lists: readonly string[][]): string[] {
+  return [...lists].sort((one, other) => one.length - other.length)[0] ?? [];
 }
 
 /** One `*` in a pattern stands for any text. */
