@@ -8,10 +8,9 @@ import type { FakeStorage } from './fake-storage.js';
 /** What `Test.createTestingModule()` answers, as far as it is needed here. */
 export interface ProviderOverrides {
   overrideProvider(token: unknown): {
-    useValue(value: unknown): unknown;
-    useFactory(options: {
-      factory: (modules: ModulesContainer) => unknown;
-      inject: unknown[];
+    useFactory<Dependency>(options: {
+      factory: (dependency: Dependency) => unknown;
+      inject: (new () => Dependency)[];
     }): unknown;
   };
 }
@@ -20,8 +19,8 @@ export interface ProviderOverrides {
 const overridden = new WeakMap<ProviderOverrides, Set<string>>();
 
 /**
- * Puts each fake in the place of the app's storage of that name, before the testing module is compiled. The other storages stay as
- * they are.
+ * Puts each fake in the place of the app's storage of that name, before the testing module is compiled: `StorageRegistry` and health
+ * checks find it, and the app closes it. The other storages stay as they are.
  *
  * `compile()` rejects with a `StorageConfigurationError` when the app has no storage of the name: the code under test would write to
  * the one that it has.
@@ -36,7 +35,10 @@ export function overrideStorages<Builder extends ProviderOverrides>(
   overridden.set(builder, names);
   for (const fake of fakes) {
     names.add(fake.name);
-    builder.overrideProvider(getStorageToken(fake.name)).useValue(fake);
+    builder.overrideProvider(getStorageToken(fake.name)).useFactory({
+      factory: (registry) => registry.register(fake),
+      inject: [StorageRegistry],
+    });
   }
   // Nest says nothing of an override that overrides nothing. The registry is made once the modules are known, and before any storage.
   builder.overrideProvider(StorageRegistry).useFactory({

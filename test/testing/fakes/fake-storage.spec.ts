@@ -7,6 +7,7 @@ import {
   StorageConnectionError,
   StorageError,
   StorageModule,
+  StorageRegistry,
   StorageRateLimitedError,
   StorageTimeoutError,
 } from '../../../lib/index.js';
@@ -44,7 +45,9 @@ describe('a fake storage', () => {
     await reports.assertUploaded('today.txt', { content: 'All is well', metadata: { by: 'test' } });
     expect(app.get(getStorageToken())).toBe(reports);
     expect(reports.calls).toEqual([{ method: 'put', key: 'today.txt' }]);
+    expect(app.get(StorageRegistry).get('reports')).toBe(reports);
     await app.close();
+    await expect(reports.exists('today.txt')).rejects.toThrow('The storage is closed');
   });
 
   test('is refused when the app has no storage of its name, whichever call gave it', async () => {
