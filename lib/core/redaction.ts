@@ -26,6 +26,9 @@ const PLAIN = `(?:[^&\\s"',;<]|,(?![\\s"'\\\\]|[\\w.-]+[=:]))+`;
 /** What goes on in words tells no secret. */
 const SENTENCE = '[a-z]{1,15} +[a-z]';
 
+/** What schemes are named with: "Bearer token is required". */
+const SCHEME = '(?:token|authentication|authorization|credential|scheme)s?(?![^\\s.,;])';
+
 const pattern = (source: string): RegExp => new RegExp(source, 'gi');
 
 /** What is replaced by the mark; the first group stays. */
@@ -41,7 +44,7 @@ const SECRETS: readonly RegExp[] = [
   pattern(`(${HEADERS}${ASSIGNMENT}(?!${SPACE}*${QUOTE})${SPACE}*)[^\\r\\n<]+`),
   pattern(`(${SPOKEN}${ASSIGNMENT}(?!${SPACE}*${QUOTE})(?!(?<=:) +${SENTENCE})${SPACE}*)${PLAIN}`),
   pattern(`(${NAMES}${ASSIGNMENT}(?!${SPACE}*${QUOTE})${SPACE}*)${PLAIN}`),
-  pattern(`((?:Bearer|SharedKey(?:Lite)?)${SPACE}+(?!${SENTENCE}))${PLAIN}`),
+  pattern(`((?:Bearer|SharedKey(?:Lite)?)${SPACE}+(?!${SCHEME}))${PLAIN}`),
   new RegExp(`([Bb]asic${SPACE}+)(?=[\\w+/%-]*(?:[\\d%=]|[a-z][A-Z]))[\\w+/%-]{8,}=*`, 'g'),
   /(\bya29\.)[\w-]+/g,
   // A password may hold a slash, unless what precedes it is a port.

@@ -12,6 +12,7 @@ describe('text of a service', () => {
     ['a header', 'Authorization: AWS4-HMAC-SHA256 Credential=hidden/x, Signature=hidden; hidden'],
     ['an element', '<X-Amz-Security-Token>hidden</X-Amz-Security-Token>'],
     ['fields', '"secretAccessKey": "hidden", password=hidden; AccountKey=hidden'],
+    ['a scheme among words', 'Bearer hidden and SharedKey hidden and so on'],
     ['schemes', "'Bearer hidden' or 'SharedKey account:hidden' or Basic aGlkZGVu"],
     ['a private key', '-----BEGIN PRIVATE KEY-----\nhidden-hidden\n-----END PRIVATE KEY-----'],
     ['user info', 'https://hidden:hidden@example.com/'],
