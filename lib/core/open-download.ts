@@ -127,6 +127,8 @@ function handOver(body: DriverDownload['body'], operation: Operation): void {
   body._destroy = (error, callback) =>
     destroy(error, (after) => {
       const failed = after ?? error;
+      // Whoever has read enough is told of no failure, and there is none.
+      if (isLeaving(failed)) operation.end();
       const failure = failed ? operation.failure(failed) : null;
       // Not only at 'close': that event does not come when nobody listens to the error.
       operation.end();
@@ -138,6 +140,11 @@ function handOver(body: DriverDownload['body'], operation: Operation): void {
     operation.signal.removeEventListener('abort', onAbort);
     operation.end();
   });
+}
+
+/** As Node ends a stream whose `for await` is left, or whose web stream is cancelled. Calls that are aborted have other reasons. */
+function isLeaving(error: Error | null | undefined): boolean {
+  return error?.name === 'AbortError' && (error as NodeJS.ErrnoException).code === 'ABORT_ERR';
 }
 
 function counted(

@@ -1,5 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { inspect } from 'node:util';
 import {
   createStorage,
@@ -89,6 +93,39 @@ describe('what becomes of a call', () => {
     await until(() => ended('get') !== undefined);
     expect(ended('get')!.bytes).toBeLessThan(3 * 1024 ** 2);
     expect(ended('get')!.retries).toBe(2);
+  });
+
+  test('is no failure of a get whose body is left early, and is one of a body that breaks', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'left-early-'));
+    await using storage: Storage = createStorage('files', { driver: 'local', root });
+    await storage.put('a', Buffer.alloc(3 * 1024 ** 2));
+    const leave: ((body: Readable) => Promise<unknown>)[] = [
+      async (body) => {
+        for await (const _chunk of body) break;
+      },
+      async (body) => {
+        const chunks = body[Symbol.asyncIterator]();
+        await chunks.next();
+        await chunks.return!();
+      },
+      async (body) => {
+        const reader = Readable.toWeb(body).getReader();
+        await reader.read();
+        await reader.cancel();
+      },
+    ];
+    for (const each of leave) {
+      told.length = 0;
+      await each((await storage.get('a')).stream);
+      await until(() => ended('get') !== undefined);
+      expect(ended('get')).toMatchObject({ errorCode: undefined });
+    }
+    told.length = 0;
+    const { stream } = await storage.get('a');
+    stream.destroy(new Error('broken'));
+    await expect(finished(stream)).rejects.toThrow('broken');
+    expect(ended('get')).toMatchObject({ errorCode: 'UNKNOWN' });
+    await rm(root, { recursive: true });
   });
 
   test('counts of a resumed upload the bytes that it sends, not those that are there', async () => {
