@@ -1,4 +1,14 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -131,6 +141,23 @@ describe('get', () => {
     await succeed('get', local('files/a'), join(folder, 'target'));
     expect(await readFile(join(folder, 'target'), 'utf8')).toBe('hello');
     expect((await readdir(folder)).sort()).toEqual(['files', 'target', part]);
+  });
+});
+
+describe('get onto what is there', () => {
+  test('keeps the mode of a file and the link to it, and refuses what is no file', async () => {
+    await mkdir(join(folder, 'files'));
+    await writeFile(join(folder, 'files', 'a'), 'hello');
+    await writeFile(join(folder, 'private'), 'before', { mode: 0o600 });
+    await symlink('private', join(folder, 'link'));
+    await succeed('get', local('files/a'), join(folder, 'link'));
+    expect(await readFile(join(folder, 'private'), 'utf8')).toBe('hello');
+    expect((await stat(join(folder, 'private'))).mode & 0o777).toBe(0o600);
+    expect((await lstat(join(folder, 'link'))).isSymbolicLink()).toBe(true);
+    await symlink('/dev/null', join(folder, 'device'));
+    const { code, stderr } = await command(['get', local('files/a'), join(folder, 'device')]);
+    expect(stderr).toContain('is a device, a pipe or a socket: take cat');
+    expect(code).toBe(2);
   });
 });
 

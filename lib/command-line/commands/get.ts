@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { rename, rm, stat } from 'node:fs/promises';
+import { chmod, realpath, rename, rm, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from '../command.js';
 import { printStored } from '../file-lines.js';
@@ -22,6 +22,11 @@ export const get: Command = {
         `get writes one file, and ${target} is a folder: add the name of the file`,
       );
     }
+    if (there && !there.isFile()) {
+      throw new UsageError(
+        `get writes a file, and ${target} is a device, a pipe or a socket: take cat, and redirect its output`,
+      );
+    }
     const { storage, path } = open(address);
     const download = await storage.get(path, {
       signal,
@@ -29,10 +34,17 @@ export const get: Command = {
     });
     // By way of a file beside it, so that whoever reads the file never sees half of it; under a name that nobody else has: not
     // another run, and not one that was killed.
-    const part = `${target}.${randomUUID()}.part`;
+    // The file behind a link, so that the link stays.
+    const file = there ? await realpath(target) : target;
+    const part = `${file}.${randomUUID()}.part`;
     try {
-      await pipeline(download.stream, createWriteStream(part, { flags: 'wx' }), { signal });
-      await rename(part, target);
+      await pipeline(
+        download.stream,
+        createWriteStream(part, { flags: 'wx', mode: there ? 0o600 : 0o666 }),
+        { signal },
+      );
+      if (there) await chmod(part, there.mode & 0o777);
+      await rename(part, file);
     } finally {
       await rm(part, { force: true });
     }
