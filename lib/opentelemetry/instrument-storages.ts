@@ -34,7 +34,7 @@ const SCOPE = 'nestjs-storages';
  * `storage.operation.active`, `storage.io` (bytes of bodies) and `storage.retries`; their attributes are `storage.name`,
  * `storage.driver`, `storage.operation` and, for what failed, `error.type`: the code of the `StorageError`.
  *
- * @returns what ends it
+ * @returns what ends it, and the spans of the calls that are under way
  * @publicApi
  */
 export function instrumentStorages(options: StorageInstrumentationOptions = {}): () => void {
@@ -57,7 +57,7 @@ export function instrumentStorages(options: StorageInstrumentationOptions = {}):
     description: 'Requests to backends that were repeated',
     unit: '{request}',
   });
-  const spans = new WeakMap<object, Span>();
+  const spans = new Map<StorageCallEvent, Span>();
 
   const onStart = (message: unknown): void => {
     const event = message as StorageCallEvent;
@@ -80,6 +80,7 @@ export function instrumentStorages(options: StorageInstrumentationOptions = {}):
     const span = spans.get(event);
     // One that began before there was anybody to note it.
     if (!span) return;
+    spans.delete(event);
     const attributes = attributesOf(event);
     const { bytes, errorCode } = event;
     const failure = errorCode === undefined ? {} : { 'error.type': errorCode };
@@ -100,6 +101,12 @@ export function instrumentStorages(options: StorageInstrumentationOptions = {}):
   for (const [name, listener] of listeners) subscribe(name, listener);
   return () => {
     for (const [name, listener] of listeners) unsubscribe(name, listener);
+    // Nobody notes their end any more.
+    for (const [event, span] of spans) {
+      active.add(-1, attributesOf(event));
+      span.end();
+    }
+    spans.clear();
   };
 }
 

@@ -107,4 +107,18 @@ describe('the OpenTelemetry instrumentation', () => {
     await fakeStorage().put('a', 'hello');
     expect(spanExporter.getFinishedSpans()).toEqual([]);
   });
+
+  test('ends the spans of calls under way when it is ended', async () => {
+    stop = instrumentStorages({ tracerProvider, meterProvider });
+    const storage = fakeStorage();
+    await storage.stored.put('a', 'hello');
+    storage.failOn('get', { afterBytes: 2 });
+    const download = await storage.get('a');
+    spanExporter.reset();
+    stop();
+    expect(spanExporter.getFinishedSpans().map(({ name }) => name)).toEqual(['get fake']);
+    expect(await measured('storage.operation.active')).toMatchObject({ get: 0 });
+    await expect(download.bytes()).rejects.toThrow(StorageConnectionError);
+    expect(spanExporter.getFinishedSpans()).toHaveLength(1);
+  });
 });
