@@ -52,7 +52,13 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     }
     command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!command) {
-      throw new UsageError(`No command is called ${name}${nearest(name, Object.keys(COMMANDS))}`);
+      // An address whose command was forgotten may hold a secret.
+      const typed = /^[\w-]*:?/.exec(name)?.[0];
+      throw new UsageError(
+        typed === name
+          ? `No command is called ${name}${nearest(name, Object.keys(COMMANDS))}`
+          : `The command comes before the addresses, and none is called ${typed}…`,
+      );
     }
     const { values, positionals } = parse(command, rest);
     if (values['help']) {

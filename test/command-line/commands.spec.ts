@@ -180,9 +180,11 @@ describe('the command line', () => {
     's3://bucket?secretAccessKey-hush-hush',
     'hush://hush-hush@x',
   ])('refuses a secret in an address without repeating it: %s', async (address) => {
-    const { code, stderr } = await command(['ls', address]);
-    expect(code).toBe(2);
-    expect(stderr).not.toContain('hush-hush');
+    for (const argv of [['ls', address], [address]]) {
+      const { code, stderr } = await command(argv);
+      expect(code).toBe(2);
+      expect(stderr).not.toContain('hush-hush');
+    }
   });
 
   test('tells why its output cannot be written', async () => {
