@@ -15,6 +15,7 @@ export default {
   tsconfig: 'tsconfig.build.json',
   projectDocuments: ['docs/README.md', ...contents.map(({ page }) => page)],
   out: 'dist-docs',
+  customCss: 'docs/site/narrow.css',
   // The repository has no address that links to its lines could begin with.
   disableSources: true,
   excludePrivate: true,

@@ -42,8 +42,9 @@ function readPage(file) {
  */
 function resolves(page, link) {
   const [path, anchor = ''] = link.split('#').map(decodeURIComponent);
-  const file = path.endsWith('/') ? `${path}index.html` : path;
-  const target = file === '' ? page : join(dirname(page), file);
+  // A page from the disk has no server that would answer for a folder with the page in it.
+  if (path.endsWith('/')) return false;
+  const target = path === '' ? page : join(dirname(page), path);
   if (!isPage(target)) return files.includes(target);
   const found = pages.get(target);
   return found !== undefined && (anchor === '' || found.anchors.has(anchor));
