@@ -51,16 +51,20 @@ export function parseAddress(
   const options = scheme === undefined ? undefined : URL_OPTIONS[scheme];
   if (scheme === undefined || !options) {
     const known = [...Object.keys(storages).map((name) => `${name}:`), ...Object.keys(URL_OPTIONS)];
-    const typed = /^[^:@/?]{1,64}:/.exec(text)?.[0];
+    const typed = /^([^:@/?]{1,64}):/.exec(text)?.[1];
+    const names = Object.keys(storages).map((name) => `"${name}"`);
     throw new UsageError(
-      `${typed ? `No storage is called ${typed}${nearest(typed, known)}` : 'An address has no scheme'}: ` +
-        `take a URL (s3://, gs://, azure://, file:///, memory:) or name:key of --config`,
+      (typed === undefined
+        ? 'An address has no scheme'
+        : `No storage is called "${typed}"${nearest(`${typed}:`, known)}`) +
+        (names.length === 0 ? '' : `; --config has ${names.join(', ')}`) +
+        '. Take a URL (s3://, gs://, azure://, file:///, memory:) or name:key of --config',
     );
   }
   // Not by `new URL()`, which cuts #…, trims blanks, drops tabs and resolves dot segments: another file would be meant.
   if (CONTROL_CHARACTER.test(text)) {
     throw new UsageError(
-      `A ${scheme} URL has a control character, such as a tab or a line break: write it as %09 or %0A if it is meant`,
+      `${aUrl(scheme)} has a control character, such as a tab or a line break: write it as %09 or %0A if it is meant`,
     );
   }
   const [, location, rawQuery] = /^([^?]*)(?:\?(.*))?$/s.exec(text.slice(scheme.length))!;
@@ -84,11 +88,11 @@ function parseQuery(
       query[name] = value;
     } else if (SECRET.test(name)) {
       throw new UsageError(
-        `A ${scheme} URL must not hold ${name}: credentials come from the environment, or from a file by --config`,
+        `${aUrl(scheme)} must not hold ${name}: credentials come from the environment, or from a file by --config`,
       );
     } else {
       throw new UsageError(
-        `A ${scheme} URL has no option ${name}${nearest(name, known)}. ` +
+        `${aUrl(scheme)} has no option ${name}${nearest(name, known)}. ` +
           `${known.length ? `It has ${known.join(', ')}` : 'It has none'}; a ? of a path is written as %3F`,
       );
     }
@@ -108,7 +112,7 @@ function locate(
   const [, authority, rawPath = ''] = /^\/\/([^/]*)(?:\/(.*))?$/s.exec(location) ?? [];
   if (authority?.includes('@')) {
     throw new UsageError(
-      `A ${scheme} URL must not hold credentials: they come from the environment, or from a file by --config`,
+      `${aUrl(scheme)} must not hold credentials: they come from the environment, or from a file by --config`,
     );
   }
   if (scheme === 'file:') {
@@ -120,7 +124,7 @@ function locate(
   }
   const place = decode(authority ?? '');
   if (!PLACE_NAME.test(place)) {
-    throw new UsageError(`A ${scheme} URL begins with ${scheme}//name-of-the-bucket`);
+    throw new UsageError(`${aUrl(scheme)} begins with ${scheme}//name-of-the-bucket`);
   }
   const path = keyOf(scheme, rawPath);
   if (scheme === 'gs:') return { configuration: { driver: 'gcs', bucket: place, ...query }, path };
@@ -185,7 +189,7 @@ function pathOf(text: string): string {
 function assertNoDotSegments(scheme: string, path: string): void {
   if (!path.split('/').some((segment) => segment === '.' || segment === '..')) return;
   throw new UsageError(
-    `A ${scheme} URL has a segment . or .. in its path: write the path without it`,
+    `${aUrl(scheme)} has a segment . or .. in its path: write the path without it`,
   );
 }
 
@@ -193,6 +197,11 @@ function keyOf(scheme: string, text: string): string {
   const key = decode(text);
   assertNoDotSegments(scheme, key);
   return key;
+}
+
+/** With the article that the first letter has when it is read aloud. */
+function aUrl(scheme: string): string {
+  return `${/^(s3|azure):/.test(scheme) ? 'An' : 'A'} ${scheme} URL`;
 }
 
 function decode(text: string): string {

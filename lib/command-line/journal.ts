@@ -19,6 +19,8 @@ export class Journal {
     /** Keys up to that one that are to be tried again. */
     readonly failed: ReadonlySet<string>,
     copied: Map<string, string | undefined>,
+    /** How many files the runs before have copied. */
+    readonly copiedBefore: number,
     task: string,
   ) {
     this.#copied = copied;
@@ -37,6 +39,7 @@ export class Journal {
     let startAfter: string | undefined;
     const copied = new Map<string, string | undefined>();
     const failed = new Set<string>();
+    let copiedBefore = 0;
     if (sizeOf(path) > 0) {
       const file = await open(path);
       let first = true;
@@ -51,6 +54,7 @@ export class Journal {
         if (entry?.failed !== undefined) failed.add(entry.failed);
         if (entry?.copied !== undefined) {
           copied.set(entry.copied, entry.etag);
+          copiedBefore++;
           failed.delete(entry.copied);
         }
         if (entry?.done === undefined) continue;
@@ -62,7 +66,7 @@ export class Journal {
       // The listing comes to the others by itself.
       if (startAfter === undefined || compare(key, startAfter) > 0) failed.delete(key);
     }
-    return new Journal(path, startAfter, failed, copied, task);
+    return new Journal(path, startAfter, failed, copied, copiedBefore, task);
   }
 
   /** Whether this very version was copied before. */

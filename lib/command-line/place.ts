@@ -1,5 +1,6 @@
 import type { Storage } from '../core/storage.js';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
+import { UsageError } from './usage-error.js';
 
 /** Where an address leads, once it is opened. */
 export interface Place {
@@ -7,6 +8,18 @@ export interface Place {
   readonly configuration: StorageConfiguration;
   /** Key or prefix in it. */
   readonly path: string;
+}
+
+/**
+ * For a command that works with one file.
+ *
+ * @throws UsageError when the address names a folder or a whole storage
+ */
+export function assertFile({ path }: Place, address: string, command: string): void {
+  if (path !== '' && !path.endsWith('/')) return;
+  throw new UsageError(
+    `${command} takes one file, and ${address} names none: add the name of the file`,
+  );
 }
 
 /** What a storage is opened for: only a target is created; an imagined one is that of a dry run. */

@@ -2,17 +2,14 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import {
-  StorageError,
-  StorageInvalidArgumentError,
-  StorageInvalidKeyError,
-} from '../core/errors.js';
+import { StorageInvalidArgumentError, StorageInvalidKeyError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { createStorage } from '../drivers/open-storage.js';
 import { type Address, parseAddress } from './address.js';
 import type { Command, CommandOption, Invocation, OptionValues } from './command.js';
 import { COMMANDS } from './commands.js';
 import { readConfigFile } from './config-file.js';
+import { describeFailure } from './failure.js';
 import type { Purpose } from './place.js';
 import { type Output, ProgressLine } from './progress-line.js';
 import { nearest, UsageError } from './usage-error.js';
@@ -180,6 +177,5 @@ function isUsageError(error: unknown): boolean {
 
 function sentence(error: unknown): string {
   if (isBrokenPipe(error)) return 'Nobody reads the output any more: stopped before all was done';
-  if (error instanceof UsageError || error instanceof StorageError) return error.message;
-  return error instanceof Error ? error.message : String(error);
+  return describeFailure(error);
 }

@@ -115,14 +115,17 @@ describe('the command line', () => {
     expect(stderr).toMatch(/^nestjs-storages: .*not found.*\n$/i);
     const put = await command(['put', join(folder, 'none'), `${files}/two.txt`]);
     expect(put.code).toBe(1);
-    expect(put.stderr).toMatch(/^nestjs-storages: .*no such file.*\n$/i);
+    expect(put.stderr).toBe(
+      `nestjs-storages: There is no file ${join(folder, 'none')} on this machine\n`,
+    );
   });
 
   test.each([
     [['lss', 'memory:'], 'No command is called lss (did you mean ls?)'],
     [['ls', 'memory:', '--recursiv'], 'Unknown option --recursiv (did you mean --recursive?)'],
     [['ls', 's3://bucket?regoin=x'], 'no option regoin (did you mean region?)'],
-    [['ls', 'upload:x'], 'No storage is called upload:'],
+    [['ls', 's3://bucket?secret=x'], 'An s3: URL must not hold secret'],
+    [['ls', 'upload:x'], 'No storage is called "upload". Take a URL'],
     [['ls'], 'Usage: nestjs-storages ls'],
     [['cat', 'memory:x', '--range', 'all'], '--range must be'],
     [['sync', 'memory:', 'memory:', '--worker', '3/2'], '--worker must be'],
@@ -144,8 +147,12 @@ describe('the command line', () => {
     [['cat', 'file:///tmp/100%'], 'a % that is not followed by'],
     [['cat', 'file:///tmp/a%2Fb'], 'A file: URL is no path'],
     [['cat', 'memory:a//b'], 'Invalid key: '],
-    [['sweep', 'memory:', '--older-than', 'x'], 'olderThan must be'],
+    [['sweep', 'memory:', '--older-than', 'x'], '--older-than must be'],
     [['put', tmpdir(), 'memory:x'], 'is a folder: take sync'],
+    [['put', '-', 's3://bucket/'], 's3://bucket/ names none: add the name of the file'],
+    [['cp', 'memory:x', 'file:///nowhere/'], '/nowhere/ names none: add the name of the file'],
+    [['mv', 'memory:x', 'memory:a/'], 'memory:a/ names none: add the name of the file'],
+    [['sign', 'file:///nowhere/x'], '--config that has baseUrl and signingKeys'],
     [['get', 'memory:x', tmpdir()], 'is a folder: add the name of the file'],
     [['get', 'memory:x', '-'], 'take cat'],
   ])('refuses %j with exit code 2', async (argv, sentence) => {
@@ -171,6 +178,14 @@ describe('the command line', () => {
       [],
     );
     expect(await readdir(join(folder, 'files'))).toEqual(expect.arrayContaining(names));
+  });
+
+  test('tells the names of the configuration when an address has none of them', async () => {
+    const { code, stderr } = await command(['ls', 'uplods:x', ...config()]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(
+      'No storage is called "uplods" (did you mean uploads:?); --config has "uploads". Take a URL',
+    );
   });
 
   test.each([
@@ -211,7 +226,9 @@ describe('the command line', () => {
     ]) {
       const { code, stderr } = await command(argv);
       expect({ argv, code }).toEqual({ argv, code: 1 });
-      expect(stderr).toContain('does not exist');
+      expect(stderr).toBe(
+        `nestjs-storages: The folder ${join(folder, 'files', 'files')} does not exist\n`,
+      );
     }
     expect((await command(['ls', '-r', `${files}/`])).stdout).toBe('files-of-others\n');
     await command(['sync', `${files}`, pathToFileURL(join(folder, 'to')).href]);

@@ -291,7 +291,7 @@ describe('doctor', () => {
       'doctor',
       pathToFileURL(join(folder, 'none', '/')).href,
     ]);
-    expect(stdout).toMatch(/^finding {2}open .*\n$/);
+    expect(stdout).toMatch(/^finding {2}open .*The folder .* does not exist\n$/);
     expect(code).toBe(3);
     expect(await readdir(folder)).toEqual([]);
   });

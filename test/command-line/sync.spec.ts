@@ -95,7 +95,11 @@ describe('sync', () => {
     const before = await copiedUntilKilled(FILES / 2, ...argv);
     expect(before.size).toBeGreaterThanOrEqual(FILES / 2);
     s3.clearRequests();
-    expect(await command(argv)).toMatchObject({ code: 0 });
+    const resumed = await command(argv);
+    expect(resumed.code).toBe(0);
+    const [, copiedBefore] =
+      /^goes on where it was: (\d+) copied before$/m.exec(resumed.stderr) ?? [];
+    expect(Number(copiedBefore)).toBeGreaterThanOrEqual(before.size);
     const sent = s3.requests.filter(({ method }) => method === 'PUT').map(({ key }) => key);
     expect(sent.filter((key) => before.has(key))).toEqual([]);
     expect(sent).toHaveLength(new Set(sent).size);

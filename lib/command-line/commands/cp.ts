@@ -1,6 +1,7 @@
 import type { Command } from '../command.js';
 import { isInside } from '../common-place.js';
 import { printStored } from '../file-lines.js';
+import { assertFile } from '../place.js';
 import { transfer } from '../sync.js';
 
 export const cp: Command = {
@@ -11,6 +12,8 @@ export const cp: Command = {
     const { open, operands, signal } = invocation;
     const from = open(operands[0]!);
     const to = open(operands[1]!, 'target');
+    assertFile(from, operands[0]!, 'cp');
+    assertFile(to, operands[1]!, 'cp');
     const file = isInside(operands[0]!, from, operands[1]!, to)
       ? await from.storage.copy(from.path, to.path, { signal })
       : await transfer(from.storage, from.path, to.storage, to.path, { signal });

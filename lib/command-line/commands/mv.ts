@@ -1,6 +1,7 @@
 import type { Command } from '../command.js';
 import { isInside, isSamePlace } from '../common-place.js';
 import { printStored } from '../file-lines.js';
+import { assertFile } from '../place.js';
 import { transfer } from '../sync.js';
 import { UsageError } from '../usage-error.js';
 
@@ -12,6 +13,8 @@ export const mv: Command = {
     const { open, operands, signal } = invocation;
     const from = open(operands[0]!);
     const to = open(operands[1]!, 'target');
+    assertFile(from, operands[0]!, 'mv');
+    assertFile(to, operands[1]!, 'mv');
     if (isInside(operands[0]!, from, operands[1]!, to)) {
       const file = await from.storage.move(from.path, to.path, { signal });
       await printStored(invocation, file);

@@ -1,8 +1,9 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, type Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Command } from '../command.js';
 import { printStored } from '../file-lines.js';
 import { SHARED_OPTIONS, textOf } from '../option-values.js';
+import { assertFile } from '../place.js';
 import { describeProgress } from '../progress-line.js';
 import { UsageError } from '../usage-error.js';
 
@@ -18,13 +19,15 @@ export const put: Command = {
     const { open, operands, values, stdin, progress, signal } = invocation;
     const [source, address] = operands as [string, string];
     const contentType = textOf(values, 'content-type');
-    const found = source === '-' ? undefined : await stat(source);
+    const found = source === '-' ? undefined : await statOf(source);
     if (found?.isDirectory()) {
       throw new UsageError(`put stores one file, and ${source} is a folder: take sync`);
     }
     // Only for the display: a file may grow while it is read.
     const total = found?.size || undefined;
-    const { storage, path } = open(address, 'target');
+    const place = open(address, 'target');
+    assertFile(place, address, 'put');
+    const { storage, path } = place;
     const body = source === '-' ? stdin : createReadStream(source);
     const file = await storage.put(path, body, {
       signal,
@@ -36,3 +39,12 @@ export const put: Command = {
     return true;
   },
 };
+
+async function statOf(source: string): Promise<Stats> {
+  try {
+    return await stat(source);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new Error(`There is no file ${source} on this machine`, { cause: error });
+  }
+}

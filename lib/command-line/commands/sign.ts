@@ -1,5 +1,7 @@
+import type { StorageConfiguration } from '../../drivers/driver-options.js';
 import type { Command } from '../command.js';
 import { SHARED_OPTIONS, textOf } from '../option-values.js';
+import { UsageError } from '../usage-error.js';
 
 export const sign: Command = {
   promise: 'Prints a URL that reads a file until it expires, or with --put one that stores it.',
@@ -12,7 +14,12 @@ export const sign: Command = {
     'content-type': SHARED_OPTIONS['content-type'],
   },
   async run({ open, operands, values, print, signal }) {
-    const { storage, path } = open(operands[0]!);
+    const { storage, configuration, path } = open(operands[0]!);
+    if (lacksSigner(configuration)) {
+      throw new UsageError(
+        `sign: no server answers for ${operands[0]!}: take a storage of --config that has baseUrl and signingKeys, those of the app that serves it`,
+      );
+    }
     const contentType = textOf(values, 'content-type');
     const expiresIn = textOf(values, 'expires');
     const options = {
@@ -31,3 +38,8 @@ export const sign: Command = {
     return true;
   },
 };
+
+function lacksSigner(configuration: StorageConfiguration): boolean {
+  if (configuration.driver !== 'local' && configuration.driver !== 'memory') return false;
+  return configuration.baseUrl === undefined || configuration.signingKeys === undefined;
+}

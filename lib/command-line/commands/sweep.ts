@@ -1,3 +1,4 @@
+import { parseMilliseconds } from '../../core/units.js';
 import type { Command } from '../command.js';
 import { printFailures } from '../file-lines.js';
 import { SHARED_OPTIONS, textOf } from '../option-values.js';
@@ -12,7 +13,11 @@ export const sweep: Command = {
   },
   async run(invocation) {
     const { openFolder, operands, values, print, signal } = invocation;
-    const olderThan = textOf(values, 'older-than') ?? '1d';
+    const olderThan = parseMilliseconds(
+      textOf(values, 'older-than') ?? '1d',
+      '--older-than',
+      Infinity,
+    );
     const { storage } = openFolder(operands[0]!);
     const dryRun = values['dry-run'] === true;
     const swept = await storage.sweep({ olderThan, dryRun, signal });

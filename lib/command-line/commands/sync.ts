@@ -57,6 +57,9 @@ export const sync: Command = {
     const journal = path === undefined ? undefined : await Journal.open(path, JSON.stringify(task));
     const own =
       path === undefined ? [] : [await keyOfFile(path, source), await keyOfFile(path, target)];
+    if (journal?.copiedBefore) {
+      invocation.stderr.write(`goes on where it was: ${journal.copiedBefore} copied before\n`);
+    }
     let complete = false;
     try {
       const counted = { ...scope, startAfter: journal?.startAfter };

@@ -4,6 +4,7 @@ import type { ContainerClient } from '@azure/storage-blob';
 import type { Storage as GcsClient } from '@google-cloud/storage';
 import { StorageError, StorageFileExistsError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
+import { describeFailure } from '../failure.js';
 import type { Observation } from './observation.js';
 
 export interface Examined {
@@ -227,7 +228,7 @@ class Examination {
     await this.#tell({
       check,
       outcome: 'finding',
-      detail: `${error instanceof Error ? error.message : String(error)}${left}`,
+      detail: `${describeFailure(error)}${left}`,
       ...(denied && { advice: `Grant ${right ?? 'read and write access'} to who runs this` }),
     });
   }
