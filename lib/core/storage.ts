@@ -90,7 +90,8 @@ type ClientOf<Name extends string> = Name extends keyof DriverClients
 /**
  * Files in one place, under keys, with the same behaviour on every backend.
  *
- * Every method rejects with a `StorageError`; a rejected write has changed nothing.
+ * Every method rejects with a `StorageError`; a rejected write has changed nothing, except where the answer of the service was
+ * lost: with `CONNECTION_FAILED` or `TIMEOUT` the file is the old or the whole new one, and never in between.
  *
  * @typeParam Name the driver's name, which gives `client` its type
  * @publicApi
