@@ -17,8 +17,10 @@ export interface Place {
  */
 export function assertFile({ path }: Place, address: string, command: string): void {
   if (path !== '' && !path.endsWith('/')) return;
+  // Without the options, of which an endpoint may hold a password.
+  const named = address.split('?', 1)[0]!;
   throw new UsageError(
-    `${command} takes one file, and ${address} names none: add the name of the file`,
+    `${command} takes one file, and ${named} names none: add the name of the file`,
   );
 }
 

@@ -149,7 +149,10 @@ describe('the command line', () => {
     [['cat', 'memory:a//b'], 'Invalid key: '],
     [['sweep', 'memory:', '--older-than', 'x'], '--older-than must be'],
     [['put', tmpdir(), 'memory:x'], 'is a folder: take sync'],
-    [['put', '-', 's3://bucket/'], 's3://bucket/ names none: add the name of the file'],
+    [
+      ['put', '-', 's3://bucket/?endpoint=https://a:hush@x'],
+      'put takes one file, and s3://bucket/ names none: add the name of the file',
+    ],
     [['cp', 'memory:x', 'file:///nowhere/'], '/nowhere/ names none: add the name of the file'],
     [['mv', 'memory:x', 'memory:a/'], 'memory:a/ names none: add the name of the file'],
     [['sign', 'file:///nowhere/x'], '--config that has baseUrl and signingKeys'],
