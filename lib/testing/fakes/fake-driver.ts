@@ -67,7 +67,8 @@ export class FakeDriver implements StorageDriver<undefined> {
     const download = await this.memory.get(key, options);
     if (!broken) return download;
     const body = breaking(download.body as Uint8Array, broken);
-    return { ...download, body: Readable.from(body, { objectMode: false }) };
+    // Ahead of its reader by nothing: a stream that breaks throws away what was not read yet.
+    return { ...download, body: Readable.from(body, { objectMode: false, highWaterMark: 1 }) };
   }
 
   async info(key: string, options: DriverOptions): Promise<StoredFile> {
