@@ -150,8 +150,14 @@ function sourceOf({ key, source }: Pair): Pick<SyncEvent, 'key' | 'size'> {
 }
 
 /** Whether there is any file, of whatever share. */
-export async function hasFiles(storage: Storage, { prefix, signal }: Scope): Promise<boolean> {
-  for await (const _file of storage.list(prefix, { limit: 1, signal })) return true;
+export async function hasFiles(
+  storage: Storage,
+  { prefix, signal }: Scope,
+  ignored: ReadonlySet<string | undefined>,
+): Promise<boolean> {
+  for await (const { key } of storage.list(prefix, { limit: ignored.size + 1, signal })) {
+    if (!ignored.has(key)) return true;
+  }
   return false;
 }
 

@@ -97,9 +97,7 @@ function isRandom(token: string): boolean {
 
 /** A key as an error may show it: of a signed URL that was taken for one, without the query. */
 export function redactedKey(key: string): string {
-  const query = key.indexOf('?');
-  const isSigned = query !== -1 && (key.includes('://') || SIGNED.test(key));
-  return isSigned ? `${key.slice(0, query + 1)}${MARK}` : key;
+  return SIGNED.test(key) ? `${key.slice(0, key.indexOf('?') + 1)}${MARK}` : key;
 }
 
 const SIGNED = /[?&](?:X-Amz-|X-Goog-|AWSAccessKeyId=|GoogleAccessId=|Signature=|sig=)/i;

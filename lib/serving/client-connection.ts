@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { onConnectionClosed } from '../core/connection-end.js';
 import { StorageAbortedError } from '../core/errors.js';
 import { HeldBytes } from '../core/held-bytes.js';
 
@@ -19,7 +19,7 @@ export class ClientConnection {
       forget();
       this.#leave();
     };
-    const forget = onceClosed(socket, leave);
+    const forget = onConnectionClosed(socket, leave);
     // Also when the answer is complete, where nothing is left to free.
     response.once('close', leave);
     // Nest and Fastify have as many themselves as Node takes without a warning, but for one that is left to the app.
@@ -58,24 +58,4 @@ export class ClientConnection {
     this.#body?.destroy();
     this.#left.abort(new StorageAbortedError('The client went away'));
   }
-}
-
-const listenersBySocket = new WeakMap<Socket, Set<() => void>>();
-
-/**
- * Calls the listener when the connection closes. A response that waits for others on its connection (pipelining) is
- * not told of it, and any number may wait: so they share one listener.
- */
-function onceClosed(socket: Socket, listener: () => void): () => void {
-  const listeners = listenersBySocket.get(socket) ?? listenTo(socket);
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
-}
-
-// Apart from the first listener, which what is held by the connection would hold as long as that is open.
-function listenTo(socket: Socket): Set<() => void> {
-  const listeners = new Set<() => void>();
-  listenersBySocket.set(socket, listeners);
-  socket.once('close', () => listeners.forEach((each) => each()));
-  return listeners;
 }

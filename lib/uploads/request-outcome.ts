@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { onConnectionClosed } from './connection-end.js';
+import { onConnectionClosed } from '../core/connection-end.js';
 import { type HttpExchange, http2StreamOf } from './http-exchange.js';
 
 /**

@@ -335,9 +335,9 @@ describe('sync', () => {
     await using two = createStorage('two', disk('two'));
     await one.put('a/x', 'x');
     await two.put('a/y', 'y');
-    const sync = (journal: string) => {
+    const sync = (journal: string, ...options: string[]) => {
       const argv = ['sync', 'one:a', 'two:a', '--config', path, '--delete', '--json'];
-      return command([...argv, '--journal', journal]);
+      return command([...argv, '--journal', journal, ...options]);
     };
     const actions = async (journal: string) =>
       (await sync(join(folder, journal))).stdout.trim().split('\n').sort();
@@ -349,6 +349,13 @@ describe('sync', () => {
     await two.delete('a/x');
     await two.put('a/y', 'y');
     expect(await actions('two/a/journal')).toEqual([copied, deleted]);
+    await writeFile(join(folder, 'one/a/journal'), '');
+    expect((await sync(join(folder, 'one/a/journal'), '--dry-run')).stdout).not.toContain(
+      'journal',
+    );
+    await one.delete('a/x');
+    await two.put('a/y', 'y');
+    expect(await sync(join(folder, 'one/a/journal'))).toMatchObject({ code: 2 });
     await symlink('/dev/null', join(folder, 'device'));
     expect(await sync(join(folder, 'device'))).toMatchObject({ code: 2 });
   });

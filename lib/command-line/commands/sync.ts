@@ -41,12 +41,21 @@ export const sync: Command = {
         'sync: one of the addresses leads to the other or into it, which would never end',
       );
     }
-    if (deletes && !(await hasFiles(from, scope)) && (await hasFiles(to, scope))) {
+    const journalPath = textOf(values, 'journal');
+    const ignored = new Set(
+      journalPath === undefined
+        ? []
+        : [await keyOfFile(journalPath, source), await keyOfFile(journalPath, target)],
+    );
+    if (
+      deletes &&
+      !(await hasFiles(from, scope, ignored)) &&
+      (await hasFiles(to, scope, ignored))
+    ) {
       throw new UsageError(
         'sync --delete: there is no file at the first address, so all at the second one would be deleted; rm --recursive does that',
       );
     }
-    const path = dryRun ? undefined : textOf(values, 'journal');
     const task = [
       await locationOf(source),
       await locationOf(target),
@@ -54,9 +63,10 @@ export const sync: Command = {
       deletes,
       ...(worker === undefined ? [] : [worker]),
     ];
-    const journal = path === undefined ? undefined : await Journal.open(path, JSON.stringify(task));
-    const own =
-      path === undefined ? [] : [await keyOfFile(path, source), await keyOfFile(path, target)];
+    const writesJournal = journalPath !== undefined && !dryRun;
+    const journal = writesJournal
+      ? await Journal.open(journalPath, JSON.stringify(task))
+      : undefined;
     if (journal?.copiedBefore) {
       invocation.stderr.write(`goes on where it was: ${journal.copiedBefore} copied before\n`);
     }
@@ -76,7 +86,7 @@ export const sync: Command = {
             delete: deletes,
             checksum: values['checksum'] === true,
             journal,
-            ignored: new Set(own),
+            ignored,
             report,
           }),
       );

@@ -36,7 +36,8 @@ export function overrideStorages<Builder extends ProviderOverrides>(
   for (const fake of fakes) {
     names.add(fake.name);
     builder.overrideProvider(getStorageToken(fake.name)).useFactory({
-      factory: (registry) => registry.register(fake),
+      // Each module that asks for a part of a storage by the name has a provider of its own.
+      factory: (registry) => (registry.has(fake.name) ? fake : registry.register(fake)),
       inject: [StorageRegistry],
     });
   }

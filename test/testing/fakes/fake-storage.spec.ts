@@ -50,6 +50,21 @@ describe('a fake storage', () => {
     await expect(reports.exists('today.txt')).rejects.toThrow('The storage is closed');
   });
 
+  test('takes the place of a part of a storage in each module that asks for it', async () => {
+    const feature = { avatars: { storage: 'reports', prefix: 'avatars/' } };
+    const builder = Test.createTestingModule({
+      imports: [
+        AppModule,
+        StorageModule.forFeature(feature),
+        StorageModule.forFeature({ ...feature }),
+      ],
+    });
+    const avatars = fakeStorage('avatars');
+    const app = await overrideStorages(builder, avatars).compile();
+    expect(app.get(getStorageToken('avatars'))).toBe(avatars);
+    await app.close();
+  });
+
   test('is refused when the app has no storage of its name, whichever call gave it', async () => {
     const builder = Test.createTestingModule({ imports: [AppModule] });
     overrideStorages(builder, fakeStorage('reprots'));

@@ -15,6 +15,7 @@ export function onConnectionClosed(socket: Socket, act: () => void): () => void 
   return () => void acts.delete(act);
 }
 
+// Apart from the first of them, which what is held by the connection would hold as long as that is open.
 function listenTo(socket: Socket): Set<() => void> {
   const acts = new Set<() => void>();
   listening.set(socket, acts);
