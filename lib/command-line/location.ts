@@ -7,8 +7,8 @@ const NAMES = ['bucket', 'container', 'provider', 'region', 'accountId', 'accoun
 const URLS = ['endpoint', 'apiEndpoint', 'accountUrl'] as const;
 
 /**
- * Where an address leads, without secrets: two that are spelled alike may differ in it, by `--config`, the environment or the working
- * folder.
+ * Where an address leads, without secrets: two that are spelled alike may differ in it, by `--config` or the working folder. What an
+ * SDK takes from the environment by itself is not seen.
  */
 export async function locationOf({ storage, configuration }: Place): Promise<object> {
   const { driver } = storage;
