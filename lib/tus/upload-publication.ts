@@ -44,7 +44,7 @@ export class UploadPublication {
   /**
    * Checks the file, puts it under its key and tells the app. What another process has begun of it, and did not come to
    * the end of, is gone on with. A file that is refused is removed, and the upload with it; so is one for which nobody can
-   * come again.
+   * come again. A file that such a process may have had accepted stays.
    *
    * @throws HttpException when it is refused
    */
@@ -179,12 +179,14 @@ export class UploadPublication {
         request,
       });
     } catch (error) {
-      const isRefused = isFinal(error, publisher);
-      // Before the file goes: a client that asks in between is not to be told that it is the app's. But of a file that it was told
-      // of before, by a process that has ended, the app may have accepted it then.
-      if (isRefused || !record.isTold) await upload.note({ isTold: false }).catch(() => {});
-      // When the app does not want the file, there is none.
-      if (isRefused) await this.storage.delete(file.key);
+      // Of a file that the app was told of before, by a process that has ended, it may have accepted it then: that is what it may
+      // refuse now, as one that it has already.
+      if (!record.isTold) {
+        // Before the file goes: a client that asks in between is not to be told that it is the app's.
+        await upload.note({ isTold: false }).catch(() => {});
+        // When the app does not want the file, there is none.
+        if (isFinal(error, publisher)) await this.storage.delete(file.key);
+      }
       throw error;
     }
   }

@@ -658,31 +658,40 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       expect([await published(storage), await staged(storage)]).toEqual([[], []]);
     });
 
-    test('keeps a file that it may have accepted from a process that ended then, though it fails now', async () => {
-      const { driver } = await recordingDriver();
-      const events = new EventEmitter();
-      const configuration = { driver: shared(driver) };
-      const { create, append } = await start({
-        configuration,
-        // It does not come to its end before that of the test.
-        options: { onUploaded: () => (events.emit('told'), once(events, 'end')) },
-      });
-      const { tus, storage } = await start({
-        configuration,
-        options: {
-          onUploaded() {
-            throw new Error('The database is away');
+    test.each([
+      ['fails', new Error('The database is away'), 500],
+      // As it may answer to what it has already.
+      ['refuses it', new HttpException('There is one', 409), 409],
+    ])(
+      'keeps a file that it may have accepted from a process that ended then, though it %s now',
+      async (_what, error, status) => {
+        const { driver } = await recordingDriver();
+        const events = new EventEmitter();
+        const configuration = { driver: shared(driver) };
+        const { create, append } = await start({
+          configuration,
+          // It does not come to its end before that of the test.
+          options: { onUploaded: () => (events.emit('told'), once(events, 'end')) },
+        });
+        const { tus, storage } = await start({
+          configuration,
+          options: {
+            onUploaded() {
+              throw error;
+            },
           },
-        },
-      });
-      const path = await create(5);
-      const [answer] = [append(path, 0, 'hello'), await once(events, 'told')];
-      expect((await tus('HEAD', path)).status).toBe(500);
-      expect((await tus('DELETE', path)).status).toBe(204);
-      expect(await published(storage)).toHaveLength(1);
-      events.emit('end');
-      await answer;
-    });
+        });
+        const path = await create(5);
+        const [answer] = [append(path, 0, 'hello'), await once(events, 'told')];
+        expect((await tus('HEAD', path)).status).toBe(status);
+        // One that is refused is gone with its upload.
+        expect((await tus('DELETE', path)).status).toBe(status === 500 ? 204 : 404);
+        expect(await published(storage)).toHaveLength(1);
+        expect(await staged(storage)).toEqual([]);
+        events.emit('end');
+        await answer;
+      },
+    );
 
     test('is told once, though that cannot be written down', async () => {
       let puts = 0;
