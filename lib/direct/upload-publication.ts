@@ -53,9 +53,10 @@ export class UploadPublication {
     const published = await this.#published(claims, claim);
     if (outcome?.state === 'completed') return published ?? outcome.file;
     const file = published ?? outcome?.file ?? (await this.#promote(claims, claim, scanner));
-    // Whoever published it before may not have come to the end of this. But what is not there any more, the app has taken.
-    const isTold = published ? !claim.isInherited : outcome !== undefined;
-    if (!isTold) await this.#handOver(file, claims, claim, request);
+    if (!isTaken(outcome, published)) {
+      const isRepeated = claim.isInherited || published !== undefined;
+      await this.#handOver(file, claims, claim, request, isRepeated);
+    }
     // All is done, whatever becomes of this. It is swept with the staging area, and the id that is noted with it.
     await claim.note({ state: 'completed', file }).catch(() => {});
     return file;
@@ -157,6 +158,7 @@ export class UploadPublication {
     { name, owner, filename }: UploadClaims,
     claim: CompletionClaim,
     request: unknown,
+    isRepeated: boolean,
   ): Promise<void> {
     const { storage } = this;
     const { onUploaded } = this.behaviour;
@@ -174,7 +176,7 @@ export class UploadPublication {
     } catch (error) {
       // A call that is repeated tells of a file that the app may have taken before. And another request may have taken
       // over meanwhile, told the app, and been told that all is well: then the file is not to be taken away, either.
-      if (!claim.isInherited && (await claim.isHeld())) {
+      if (!isRepeated && (await claim.isHeld())) {
         // Before the file goes: whoever asks in between is not to be told that it is the app's.
         await claim.note(undefined);
         await storage.delete(file.key);
@@ -202,6 +204,15 @@ export class UploadPublication {
       throw error;
     }
   }
+}
+
+/** Whether the app has the file, so that it need not be told of it. */
+function isTaken(outcome: UploadOutcome | undefined, published: StoredFile | undefined): boolean {
+  if (outcome?.state === 'completed') return true;
+  // Whoever published it may not have come to the end of this, or not have learned that it is published.
+  if (published) return false;
+  // The app was being told of it, and it is not there any more.
+  return outcome?.state === 'told';
 }
 
 /** @throws UploadException 409 when the file is the app's */

@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
-import { Injectable, Module, UseGuards } from '@nestjs/common';
+import { ForbiddenException, Injectable, Module, UseGuards } from '@nestjs/common';
+import { StorageTimeoutError } from '../../lib/core/errors.js';
 import type { DirectUploadsOptions } from '../../lib/interfaces/direct-uploads-options.interface.js';
 import { DirectUploadsModule } from '../../lib/direct/direct-uploads.module.js';
 import { StorageModule } from '../../lib/storage.module.js';
@@ -137,6 +138,48 @@ describe('an outage of the backend', () => {
       clock.mockRestore();
     }
     expect([told, await app.keys()]).toEqual([[key], [key]]);
+  });
+});
+
+describe('a publication that lands after it was given up', () => {
+  afterEach(() => jest.restoreAllMocks());
+
+  async function landed(
+    onUploaded: NonNullable<DirectUploadsOptions['onUploaded']>,
+  ): Promise<{ app: DirectApp; key: string; complete: string }> {
+    const app = await startDirect({ driver: 'memory' }, { onUploaded });
+    const { json } = await app.call('POST', '/direct-uploads', { filename: 'a', size: PNG.length });
+    await put(json, PNG);
+    let land = (): Promise<unknown> => Promise.resolve();
+    const staged = app.storage.staged.bind(app.storage);
+    jest.spyOn(app.storage, 'staged').mockImplementationOnce(async (name) => {
+      const file = await staged(name);
+      const commit = file.commit.bind(file);
+      return Object.assign(file, {
+        commit: (...given: Parameters<typeof commit>) => {
+          land = () => commit(...given);
+          return Promise.reject(new StorageTimeoutError());
+        },
+      });
+    });
+    const complete = `/direct-uploads/${json.id}/complete`;
+    expect((await app.call('POST', complete)).status).toBeGreaterThanOrEqual(500);
+    await land();
+    return { app, key: json.key, complete };
+  }
+
+  test('is told to the app by the next request, once', async () => {
+    const told: string[] = [];
+    const { app, key, complete } = await landed((file) => void told.push(file.key));
+    const statuses = [];
+    for (let i = 0; i < 2; i++) statuses.push((await app.call('POST', complete)).status);
+    expect([statuses, told, await app.staged()]).toEqual([[200, 200], [key], []]);
+  });
+
+  test('stays when the app refuses it, which may have taken it from another request', async () => {
+    const { app, key, complete } = await landed(() => Promise.reject(new ForbiddenException()));
+    expect((await app.call('POST', complete)).status).toBe(403);
+    expect(await app.keys()).toEqual([key]);
   });
 });
 
