@@ -121,10 +121,14 @@ export class CompletionClaim {
     await this.#write(outcome);
   }
 
-  /** Lets others have it; one that another has by now is left to him. */
+  /** Lets others have it, in an outage when it is old; one that another has by now is left to him. Never rejects. */
   async release(): Promise<void> {
     await this[Symbol.asyncDispose]();
-    if (await this.isHeld()) await this.staging.delete(this.key);
+    try {
+      if (await this.isHeld()) await this.staging.delete(this.key);
+    } catch {
+      // It is released because something failed, and that is what the client is to be told.
+    }
   }
 
   /** Nothing is written any more by itself. */
@@ -165,7 +169,9 @@ export class CompletionClaim {
         // It may have been written by an earlier try whose answer was lost.
         const held = await heldClaim(staging, key);
         if (held?.holder !== holder || held.file.etag === undefined) return false;
-        this.etag = (await staging.put(key, note, { ifMatch: held.file.etag })).etag;
+        const again = await replaceClaim(staging, key, note, held.file.etag);
+        if (!again) return false;
+        this.etag = again.etag;
       }
     }
     this.written = begun;
@@ -191,7 +197,32 @@ async function create(
     return await staging.put(key, noteOf(holder, undefined), { ifNoneMatch: '*' });
   } catch (error) {
     if (error instanceof StorageFileExistsError) return undefined;
+    await giveBack(staging, key, holder);
     throw error;
+  }
+}
+
+/** The claim as it is then; `undefined` when another has it. */
+async function replaceClaim(
+  staging: Storage,
+  key: string,
+  note: string,
+  ifMatch: string,
+): Promise<StoredFile | undefined> {
+  try {
+    return await staging.put(key, note, { ifMatch });
+  } catch (error) {
+    if (isOvertaken(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Removes what a request has stored that was told of a failure, so that nobody waits for its age. */
+async function giveBack(staging: Storage, key: string, holder: string): Promise<void> {
+  try {
+    if ((await heldClaim(staging, key))?.holder === holder) await staging.delete(key);
+  } catch {
+    // The failure of the request is what matters.
   }
 }
 

@@ -103,10 +103,8 @@ export class UploadPublication {
     } catch (error) {
       // Whether it is published is not known: the claim stays, so that this is looked into when it is given up.
       if (error instanceof UnknownOutcome) throw error.cause;
-      await this.#releasing(claim, async () => {
-        // What is refused is removed; what could not be decided about stays where it is, and is found there.
-        if (isRefusal(error) && (await claim.isHeld())) await this.#remove(claims);
-      });
+      // What is refused is removed; what could not be decided about stays where it is, and is found there.
+      if (isRefusal(error)) await this.#removeRefused(claims, claim);
       await claim.release();
       // Without create-only writes, another request may have decided about it meanwhile.
       throw error instanceof StorageFileNotFoundError ? uploadBusy() : error;
@@ -176,13 +174,30 @@ export class UploadPublication {
     } catch (error) {
       // A call that is repeated tells of a file that the app may have taken before. And another request may have taken
       // over meanwhile, told the app, and been told that all is well: then the file is not to be taken away, either.
-      if (!isRepeated && (await claim.isHeld())) {
-        // Before the file goes: whoever asks in between is not to be told that it is the app's.
-        await claim.note(undefined);
-        await storage.delete(file.key);
-        await claim.release();
-      }
+      if (!isRepeated) await this.#takeBack(file, claim);
       throw error;
+    }
+  }
+
+  /** In an outage the file stays, and the app is told of it again: what it said is what the client is to be told. */
+  async #takeBack({ key }: StoredFile, claim: CompletionClaim): Promise<void> {
+    try {
+      if (!(await claim.isHeld())) return;
+      // Before the file goes: whoever asks in between is not to be told that it is the app's.
+      await claim.note(undefined);
+      await this.storage.delete(key);
+      await claim.release();
+    } catch {
+      // The claim stays, so that this is gone on with when it is given up.
+    }
+  }
+
+  /** In an outage it stays, and is refused again: why it is refused is what the client is to be told. */
+  async #removeRefused(claims: UploadClaims, claim: CompletionClaim): Promise<void> {
+    try {
+      if (await claim.isHeld()) await this.#remove(claims);
+    } catch {
+      // A sweep finds what stays.
     }
   }
 

@@ -1,6 +1,13 @@
 import { jest } from '@jest/globals';
 import { ForbiddenException, Injectable, Module, UseGuards } from '@nestjs/common';
-import { StorageTimeoutError } from '../../lib/core/errors.js';
+import {
+  StorageConfigurationError,
+  StoragePreconditionFailedError,
+  StorageTimeoutError,
+} from '../../lib/core/errors.js';
+import { Storage } from '../../lib/core/storage.js';
+import { CompletionClaim } from '../../lib/direct/completion-claim.js';
+import { openStorage } from '../../lib/drivers/open-storage.js';
 import type { DirectUploadsOptions } from '../../lib/interfaces/direct-uploads-options.interface.js';
 import { DirectUploadsModule } from '../../lib/direct/direct-uploads.module.js';
 import { StorageModule } from '../../lib/storage.module.js';
@@ -180,6 +187,46 @@ describe('a publication that lands after it was given up', () => {
     const { app, key, complete } = await landed(() => Promise.reject(new ForbiddenException()));
     expect((await app.call('POST', complete)).status).toBe(403);
     expect(await app.keys()).toEqual([key]);
+  });
+});
+
+describe('a claim to an upload', () => {
+  afterEach(() => jest.restoreAllMocks());
+
+  test('that was stored though its answer was lost is given back', async () => {
+    await using storage = await openStorage('files', { driver: 'memory' });
+    const put = storage.put.bind(storage);
+    jest.spyOn(storage, 'put').mockImplementationOnce(async (...given) => {
+      await put(...given);
+      throw new StorageTimeoutError();
+    });
+    await expect(CompletionClaim.take(storage, 'a')).rejects.toThrow(StorageTimeoutError);
+    await using claim = await CompletionClaim.take(storage, 'a');
+    expect(claim.isInherited).toBe(false);
+  });
+
+  test('that another takes while it is looked at is left to him', async () => {
+    await using storage = await openStorage('files', { driver: 'memory' });
+    await using claim = await CompletionClaim.take(storage, 'a');
+    const overtaken = new StoragePreconditionFailedError();
+    jest.spyOn(storage, 'put').mockRejectedValueOnce(overtaken).mockRejectedValueOnce(overtaken);
+    await expect(claim.note({ state: 'cancelled' })).resolves.toBeUndefined();
+  });
+
+  test.each([
+    ['what could not be verified', 503, { scan: () => Promise.reject(new Error('no scanner')) }],
+    ['what is refused', 415, { accept: ['image/jpeg'] }],
+    ['what the app refuses', 403, { onUploaded: () => Promise.reject(new ForbiddenException()) }],
+  ])('that cannot be released hides no answer to %s', async (_, status, options) => {
+    const app = await startDirect({ driver: 'memory' }, options);
+    const { json } = await app.call('POST', '/direct-uploads', { filename: 'a', size: PNG.length });
+    await put(json, PNG);
+    jest.spyOn(Storage.prototype, 'delete').mockRejectedValue(new StorageConfigurationError('x'));
+    jest
+      .spyOn(Storage.prototype, 'deleteMany')
+      .mockRejectedValue(new StorageConfigurationError('x'));
+    const answer = await app.call('POST', `/direct-uploads/${json.id}/complete`);
+    expect(answer.status).toBe(status);
   });
 });
 
