@@ -117,6 +117,12 @@ export class StagedUpload {
     this.current = record;
   }
 
+  /** Goes by it from here on. When it cannot be written down, other requests do not know. */
+  async remember(known: Partial<Pick<UploadRecord, 'isTold' | 'isDone'>>): Promise<void> {
+    this.current = { ...this.current, ...known };
+    await writeRecord(this.staging, this.name, this.current).catch(() => {});
+  }
+
   /**
    * Stores the bytes after those that are there. Of a source that fails, what came before is kept.
    *

@@ -57,7 +57,7 @@ export class UploadPublication {
       const file = await this.#publishFile(upload, staged, publisher);
       if (file) await this.#handOver(file, upload, publisher);
     } catch (error) {
-      if (isFinal(error, publisher)) await upload.remove();
+      if (isFinal(error, publisher)) await this.withdraw(upload);
       throw error;
     }
     // It is done all the same; at worst, the app is told again.
@@ -164,8 +164,11 @@ export class UploadPublication {
     });
   }
 
-  async #handOver(file: StoredFile, upload: StagedUpload, publisher: Publisher): Promise<void> {
-    const { owner, request } = publisher;
+  async #handOver(
+    file: StoredFile,
+    upload: StagedUpload,
+    { owner, request }: Publisher,
+  ): Promise<void> {
     const { record } = upload;
     const { filename } = announcedFile(record);
     // Written down before: afterwards, the app may have the file and this process may have ended.
@@ -179,14 +182,9 @@ export class UploadPublication {
         request,
       });
     } catch (error) {
-      // Of a file that the app was told of before, by a process that has ended, it may have accepted it then: that is what it may
-      // refuse now, as one that it has already.
-      if (!record.isTold) {
-        // Before the file goes: a client that asks in between is not to be told that it is the app's.
-        await upload.note({ isTold: false }).catch(() => {});
-        // When the app does not want the file, there is none.
-        if (isFinal(error, publisher)) await this.storage.delete(file.key);
-      }
+      // Before the file goes: a client that asks in between is not to be told that it is the app's. But of a file that it was told
+      // of before, by a process that has ended, the app may have accepted it then: that is what it may refuse now.
+      if (!record.isTold) await upload.remember({ isTold: false });
       throw error;
     }
   }

@@ -800,6 +800,32 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       expect([await published(storage), await staged(storage)]).toEqual([[], kept]);
     });
 
+    test.each([
+      'it cannot be written down that the app is told',
+      'the answer of the backend was lost',
+    ])('has no file that it was not told of and nobody can come again for: %s', async (what) => {
+      let told = 0;
+      const { driver } = await recordingDriver((memory) => ({
+        async put(key, body, ...rest) {
+          const isTold = Buffer.from(body as Uint8Array).includes('"isTold":true');
+          if (isTold && what.startsWith('it')) throw new Error('Away');
+          return memory.put(key, body, ...rest);
+        },
+        async copy(...args) {
+          const copied = await memory.copy(...args);
+          if (what.startsWith('the')) throw new Error('Away');
+          return copied;
+        },
+      }));
+      const { tus, storage } = await start({
+        configuration: { driver },
+        options: { key: () => 'a', onUploaded: () => void told++ },
+      });
+      const headers = { ...CHUNK, 'Upload-Length': '5' };
+      expect((await tus('POST', '/files', headers, 'hello')).status).toBe(500);
+      expect([told, await published(storage), await staged(storage)]).toEqual([0, [], []]);
+    });
+
     test('is to blame for a key that is no text, and the client for one that its name for the file makes wrong', async () => {
       let key: UploadKey = () => 5 as never;
       const { create, append, storage } = await start({
