@@ -81,13 +81,13 @@ describe('the command line', () => {
     const put = await on('put', join(folder, 'from'), `${files}/one`);
     expect(put.stdout).toBe('5\tone\n');
     // Twice, where the machine is slow.
-    const all = /^(\|100 % {2}[\d.]+ K?B\/s {2}0:00 left {2}one)+\|$/;
+    const all = /^(\|100 % {2}[\d.]+ [KM]?B\/s {2}0:00 left {2}one)+\|$/;
     expect(put.lines).toMatch(all);
     expect((await on('get', `${files}/one`, join(folder, 'to'))).lines).toMatch(all);
     const sync = await on('sync', `${files}/`, pathToFileURL(join(folder, 'copies', '/')).href);
     expect(sync.stdout).toBe('copy one\n');
     expect(sync.lines).toMatch(
-      /^\|(100 % {2})?1 copy {2}5 B {2}[\d.]+ K?B\/s {2}(0:00 left {2})?one\|1 copy; 5 bytes copied\n$/,
+      /^(\|(100 % {2})?1 copy {2}5 B {2}[\d.]+ [KM]?B\/s {2}(0:00 left {2})?one)+\|1 copy; 5 bytes copied\n$/,
     );
   });
 
