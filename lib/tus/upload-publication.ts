@@ -60,8 +60,8 @@ export class UploadPublication {
       if (isFinal(error, publisher)) await this.withdraw(upload);
       throw error;
     }
-    // It is done all the same; at worst, the app is told again.
-    await upload.note({ isDone: true }).catch(() => {});
+    // It is done all the same: at worst, a later request tells the app again.
+    await upload.remember({ isDone: true });
   }
 
   /**

@@ -702,13 +702,18 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
           return memory.put(...args);
         },
       }));
-      const { create, append, storage } = await start({
+      const { tus, create, append, storage } = await start({
         configuration: { driver },
         options: { onUploaded: ({ key }) => void keys.push(key) },
       });
       expect((await append(await create(5), 0, 'hello')).status).toBe(204);
-      expect(puts).toBe(5);
-      expect(await published(storage)).toEqual(keys);
+      expect([puts, keys.length]).toEqual([5, 1]);
+      // What is created with its bytes is looked at once more, for its answer.
+      puts = 0;
+      const headers = { ...CHUNK, 'Upload-Length': '5' };
+      expect((await tus('POST', '/files', headers, 'hello')).status).toBe(201);
+      expect([puts, keys.length]).toEqual([5, 2]);
+      expect((await published(storage)).sort()).toEqual(keys.sort());
     });
 
     test('can take the file from its key at once: the upload is finished until it expires', async () => {
