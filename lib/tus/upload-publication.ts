@@ -1,4 +1,4 @@
-import { HttpException, HttpStatus } from '@nestjs/common';
+import { HttpException, HttpStatus, Logger } from '@nestjs/common';
 import { safeFileName } from '../core/content-disposition.js';
 import {
   StorageFileExistsError,
@@ -24,6 +24,8 @@ const FIELD = 'file';
 
 /** Metadata of a file that says which upload it comes from, where others may have put one under its key. */
 const UPLOAD_MARK = 'tus-upload';
+
+const logger = new Logger('TusUploads');
 
 /** Whose request it is that finds all bytes there. */
 interface Publisher {
@@ -57,7 +59,7 @@ export class UploadPublication {
       const file = await this.#publishFile(upload, staged, publisher);
       if (file) await this.#handOver(file, upload, publisher);
     } catch (error) {
-      if (isFinal(error, publisher)) await this.withdraw(upload);
+      if (isFinal(error, publisher)) await this.#giveUp(upload, publisher);
       throw error;
     }
     // It is done all the same: at worst, a later request tells the app again.
@@ -66,15 +68,35 @@ export class UploadPublication {
 
   /**
    * Removes the upload. A file that was published before, and that the app has not accepted, goes with it; one that the app may
-   * have accepted stays.
+   * have accepted stays. When that file cannot be removed the upload stays, too, for it says where the file is.
    */
   async withdraw(upload: StagedUpload): Promise<void> {
-    const { file, isTold } = upload.record;
-    // First: the upload says where it is.
-    if (file && !isTold && (await this.#published(upload.name, file))) {
-      await this.storage.delete(file.key);
-    }
+    await this.#removePublished(upload);
     await upload.remove();
+  }
+
+  /** The same after a failure, which says more to the client than that something is left. */
+  async #giveUp(upload: StagedUpload, { isRepeatable }: Publisher): Promise<void> {
+    try {
+      await this.#removePublished(upload);
+    } catch (error) {
+      // Told of this one, the client comes again, and the file is removed then.
+      if (isRepeatable) throw error;
+      logger.error(error);
+      return;
+    }
+    try {
+      await upload.remove();
+    } catch (error) {
+      // The next sweep finds what stays.
+      logger.warn(error);
+    }
+  }
+
+  /** Removes the file that was published, unless the app may have accepted it. */
+  async #removePublished({ name, record }: StagedUpload): Promise<void> {
+    const { file, isTold } = record;
+    if (file && !isTold && (await this.#published(name, file))) await this.storage.delete(file.key);
   }
 
   /** `undefined` when the app was told of the file and has taken it from its key. */

@@ -138,8 +138,9 @@ export class UploadStore extends EventEmitter implements DataStore {
 
   /** For a creation that failed: nobody was told where the upload is. */
   async removeCreated(): Promise<void> {
-    // What fails is left to the next sweep.
-    if (this.#created) await this.#upload!.remove().catch(() => {});
+    if (!this.#created) return;
+    // The failure of the creation is what the client is told. What stays of the upload is left to the next sweep.
+    await this.settings.publication.withdraw(this.#upload!).catch(() => {});
   }
 
   /** What is over is found by the sweep of the storage. */

@@ -758,7 +758,7 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
           return memory.deleteMany(keys, ...rest);
         },
       }));
-      const { tus, create, append, storage } = await start({
+      const { tus, create, append, storage, log } = await start({
         configuration: { driver },
         options: {
           async onUploaded({ key }) {
@@ -773,7 +773,9 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       expect(await tus('HEAD', failed)).toMatchObject({ status: 404 });
       error = new HttpException('Full', 402);
       const refused = await create(5);
-      expect((await append(refused, 0, 'hello')).status).toBe(500);
+      // That something of it is left is nothing to the client.
+      expect((await append(refused, 0, 'hello')).status).toBe(402);
+      expect(log.text).toContain('Killed');
       isAway = false;
       expect((await tus('HEAD', refused)).status).toBe(404);
       expect([await published(storage), await staged(storage)]).toEqual([[], []]);
@@ -830,6 +832,38 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       expect((await tus('POST', '/files', headers, 'hello')).status).toBe(500);
       expect([told, await published(storage), await staged(storage)]).toEqual([0, [], []]);
     });
+
+    test.each([
+      ['once', 1, [], 0],
+      // The record tells where the file is.
+      ['for good', 2, ['a'], 1],
+    ])(
+      'has no file that it refused and nobody can come again for, and whose removal failed %s, without a record of it',
+      async (_what, failures, keys, records) => {
+        let left = failures;
+        const { driver } = await recordingDriver((memory) => ({
+          async deleteMany(deleted, ...rest) {
+            if (deleted.includes('a') && left-- > 0) throw new Error('Away');
+            return memory.deleteMany(deleted, ...rest);
+          },
+        }));
+        const { tus, storage } = await start({
+          configuration: { driver },
+          options: {
+            key: () => 'a',
+            onUploaded() {
+              throw new HttpException('Full', 402);
+            },
+          },
+        });
+        const headers = { ...CHUNK, 'Upload-Length': '5' };
+        expect((await tus('POST', '/files', headers, 'hello')).status).toBe(402);
+        expect(await published(storage)).toEqual(keys);
+        expect((await staged(storage)).filter((key) => key.endsWith('.json'))).toHaveLength(
+          records,
+        );
+      },
+    );
 
     test('is to blame for a key that is no text, and the client for one that its name for the file makes wrong', async () => {
       let key: UploadKey = () => 5 as never;
