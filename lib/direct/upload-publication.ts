@@ -45,15 +45,17 @@ export class UploadPublication {
    * @param signal ends the examination of the file, which is kept then
    */
   async publish(claims: UploadClaims, request: unknown, signal: AbortSignal): Promise<StoredFile> {
-    // Before anything is decided: what the app's policy throws says nothing of the file.
-    const scanner = await this.rules.scannerOf(claims, request, signal);
     await using claim = await CompletionClaim.take(this.#staging, claims.name);
     const { outcome } = claim;
     if (outcome?.state === 'cancelled') throw uploadNotFound();
     const published = await this.#published(claims, claim);
+    // As it was answered before: no policy is asked of it any more.
     if (outcome?.state === 'completed') return published ?? outcome.file;
-    const file = published ?? outcome?.file ?? (await this.#promote(claims, claim, scanner));
-    if (!isTaken(outcome, published)) {
+    const file =
+      published ?? outcome?.file ?? (await this.#promote(claims, claim, request, signal));
+    // Who published it may not have come to the end of this. One that is not there any more, the app has taken when it was told of it.
+    const isTaken = outcome?.state === 'told' && !published;
+    if (!isTaken) {
       const isRepeated = claim.isInherited || published !== undefined;
       await this.#handOver(file, claims, claim, request, isRepeated);
     }
@@ -86,20 +88,16 @@ export class UploadPublication {
     });
   }
 
+  /** Publishes the file that was sent. A failure lets others have the claim, and removes what is refused. */
   async #promote(
     claims: UploadClaims,
     claim: CompletionClaim,
-    scanner: Scanner | undefined,
+    request: unknown,
+    signal: AbortSignal,
   ): Promise<StoredFile> {
+    const scanner = await this.#scannerOf(claims, claim, request, signal);
     try {
-      const [staged, ...others] = await this.#outOfReach(claims);
-      const file = await this.#staging.info(staged);
-      const verified = await verifyUpload(this.#staging, file, claims, scanner);
-      await claim.assertHeld();
-      const published = await this.#commit(staged, verified, claims);
-      // The file is published, whatever becomes of this: the next sweep finds what stays.
-      if (others.length > 0) await this.#staging.deleteMany(others).catch(() => {});
-      return published;
+      return await this.#publishSent(claims, claim, scanner);
     } catch (error) {
       // Whether it is published is not known: the claim stays, so that this is looked into when it is given up.
       if (error instanceof UnknownOutcome) throw error.cause;
@@ -109,6 +107,36 @@ export class UploadPublication {
       // Without create-only writes, another request may have decided about it meanwhile.
       throw error instanceof StorageFileNotFoundError ? uploadBusy() : error;
     }
+  }
+
+  /** What the app's policy throws says nothing of the file, which stays, and can be completed later. */
+  async #scannerOf(
+    claims: UploadClaims,
+    claim: CompletionClaim,
+    request: unknown,
+    signal: AbortSignal,
+  ): Promise<Scanner | undefined> {
+    try {
+      return await this.rules.scannerOf(claims, request, signal);
+    } catch (error) {
+      await claim.release();
+      throw error;
+    }
+  }
+
+  async #publishSent(
+    claims: UploadClaims,
+    claim: CompletionClaim,
+    scanner: Scanner | undefined,
+  ): Promise<StoredFile> {
+    const [staged, ...others] = await this.#outOfReach(claims);
+    const file = await this.#staging.info(staged);
+    const verified = await verifyUpload(this.#staging, file, claims, scanner);
+    await claim.assertHeld();
+    const published = await this.#commit(staged, verified, claims);
+    // The file is published, whatever becomes of this: the next sweep finds what stays.
+    if (others.length > 0) await this.#staging.deleteMany(others).catch(() => {});
+    return published;
   }
 
   /**
@@ -219,15 +247,6 @@ export class UploadPublication {
       throw error;
     }
   }
-}
-
-/** Whether the app has the file, so that it need not be told of it. */
-function isTaken(outcome: UploadOutcome | undefined, published: StoredFile | undefined): boolean {
-  if (outcome?.state === 'completed') return true;
-  // Whoever published it may not have come to the end of this, or not have learned that it is published.
-  if (published) return false;
-  // The app was being told of it, and it is not there any more.
-  return outcome?.state === 'told';
 }
 
 /** @throws UploadException 409 when the file is the app's */
