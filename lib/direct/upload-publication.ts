@@ -2,7 +2,9 @@ import { HttpException, HttpStatus } from '@nestjs/common';
 import { StorageFileExistsError, StorageFileNotFoundError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
-import { CompletionClaim, infoOf, type UploadOutcome } from './completion-claim.js';
+import type { UploadOutcome } from './claim-note.js';
+import { CompletionClaim } from './completion-claim.js';
+import { infoOf } from './file-info.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import {
   alreadyCompleted,

@@ -2,6 +2,7 @@ import { jest } from '@jest/globals';
 import { ForbiddenException, Injectable, Module, UseGuards } from '@nestjs/common';
 import {
   StorageConfigurationError,
+  StorageFileExistsError,
   StoragePreconditionFailedError,
   StorageTimeoutError,
 } from '../../lib/core/errors.js';
@@ -13,6 +14,7 @@ import { DirectUploadsModule } from '../../lib/direct/direct-uploads.module.js';
 import { StorageModule } from '../../lib/storage.module.js';
 import { closeApps, failure, startApp } from '../nest/app-fixture.js';
 import { send } from '../nest/http-client.js';
+import { recordingDriver } from '../nest/recording-driver.js';
 import { signingKeys } from '../routes/routes-fixture.js';
 import { type Backend, BACKENDS, type DirectApp, PNG, put, startDirect } from './direct-fixture.js';
 
@@ -193,13 +195,33 @@ describe('a publication that lands after it was given up', () => {
 describe('a claim to an upload', () => {
   afterEach(() => jest.restoreAllMocks());
 
-  test('that was stored though its answer was lost is given back', async () => {
+  test.each([
+    ['create-only writes', true, new StorageTimeoutError()],
+    ['create-only writes, by the second of two tries,', true, new StorageFileExistsError()],
+    ['others', false, new StorageTimeoutError()],
+  ])(
+    'that was stored by %s though its answer was lost is known by who stored it',
+    async (_, createOnly, lost) => {
+      const { driver } = await recordingDriver(({ capabilities }) => ({
+        capabilities: { ...capabilities, createOnly, compareAndSet: createOnly },
+      }));
+      await using storage = await openStorage('files', { driver });
+      const write = storage.put.bind(storage);
+      jest.spyOn(storage, 'put').mockImplementationOnce(async (...given) => {
+        await write(...given);
+        throw lost;
+      });
+      await using claim = await CompletionClaim.take(storage, 'a');
+      expect([claim.isInherited, await claim.isHeld()]).toEqual([false, true]);
+      await expect(CompletionClaim.take(storage, 'a')).rejects.toMatchObject({ status: 409 });
+      await claim.note({ state: 'cancelled' });
+      expect(await CompletionClaim.outcomeOf(storage, 'a')).toEqual({ state: 'cancelled' });
+    },
+  );
+
+  test("that was not stored is nobody's", async () => {
     await using storage = await openStorage('files', { driver: 'memory' });
-    const put = storage.put.bind(storage);
-    jest.spyOn(storage, 'put').mockImplementationOnce(async (...given) => {
-      await put(...given);
-      throw new StorageTimeoutError();
-    });
+    jest.spyOn(storage, 'put').mockRejectedValueOnce(new StorageTimeoutError());
     await expect(CompletionClaim.take(storage, 'a')).rejects.toThrow(StorageTimeoutError);
     await using claim = await CompletionClaim.take(storage, 'a');
     expect(claim.isInherited).toBe(false);
