@@ -10,7 +10,7 @@ import {
 import { uploadBusy } from './direct.exceptions.js';
 
 /** Milliseconds after which a claim that nobody renews is taken for that of a process that has ended. */
-export const ABANDONED_AFTER = 10 * 60_000;
+const ABANDONED_AFTER = 10 * 60_000;
 
 /** Milliseconds between two renewals of a claim, so that it stays young however long its work takes. */
 const RENEWED_EVERY = ABANDONED_AFTER / 5;

@@ -7,9 +7,9 @@ import type { Storage } from '../core/storage.js';
 import type { UploadUrl } from '../core/storage-driver.js';
 import { contentTypeByBytes } from '../uploads/content-type-policy.js';
 import type { TypedFile } from '../uploads/stored-upload.js';
-import { ABANDONED_AFTER } from './completion-claim.js';
 import type { ParsedBehaviour, ParsedRules } from './direct-upload-options.js';
 import {
+  LONGEST_COMPLETION,
   type MultipartClaims,
   publishedAttributes,
   TIME_TO_COMPLETE,
@@ -59,7 +59,7 @@ export class UploadBeginning {
     const lifetime = Math.min(behaviour.expiresIn, maxExpiresIn);
     const expires = Date.now() + lifetime * 1000;
     const claims: UploadClaims = {
-      name: keptName(expires + TIME_TO_COMPLETE + ABANDONED_AFTER),
+      name: keptName(expires + TIME_TO_COMPLETE + rules.scanTimeout + LONGEST_COMPLETION),
       owner,
       ...(await this.#naming(asked, rules, request)),
       ...limitsOf(rules),

@@ -44,6 +44,12 @@ export interface MultipartClaims {
 /** Milliseconds for which an id outlives the URLs, so that a file which came in time can be completed. */
 export const TIME_TO_COMPLETE = 60 * 60_000;
 
+/**
+ * Milliseconds that a completion may take, beside its scan, which began before the id was over: no sweep takes the upload
+ * from it.
+ */
+export const LONGEST_COMPLETION = 60 * 60_000;
+
 /** Metadata of a published file that says which upload it comes from. */
 export const UPLOAD_MARK = 'direct-upload';
 

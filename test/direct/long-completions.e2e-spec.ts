@@ -7,6 +7,7 @@ import {
   BACKENDS,
   type DirectApp,
   type DirectRequest,
+  keysOf,
   PNG,
   put,
   startDirect,
@@ -136,6 +137,25 @@ test('however long the app takes, no other request decides about the upload mean
   expect((await first).status).toBe(200);
   expect((await app.call('POST', `${path}/complete`)).status).toBe(200);
   expect([told.length, jest.getTimerCount()]).toEqual([1, 0]);
+});
+
+test('a sweep leaves an upload alone whose completion began in time, and takes most of an hour', async () => {
+  const { app, path } = await sent({
+    scanTimeout: '20m',
+    async scan(stream) {
+      for await (const _ of stream);
+      await jest.advanceTimersByTimeAsync(75 * MINUTE);
+      await app.storage.sweep({ olderThan: 1 });
+    },
+  });
+  // The last moment of the hour that is left for a file that came at the last moment.
+  const { json } = await app.call('GET', path);
+  jest.setSystemTime(Date.parse(json.expiresAt) + 60 * MINUTE - 1000);
+  expect((await app.call('POST', `${path}/complete`)).status).toBe(200);
+  expect(await app.keys()).toHaveLength(1);
+  pass(10);
+  await app.storage.sweep({ olderThan: 1 });
+  expect(await keysOf(app.storage.staging())).toEqual([]);
 });
 
 test('a renewal whose answer is lost leaves the right to decide where it is', async () => {
