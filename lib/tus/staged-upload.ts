@@ -133,20 +133,11 @@ export class StagedUpload {
     // There is no part to be filled.
     if (this.isComplete) return this.offset;
     const buffer = await this.#openBuffer();
-    let failed = true;
     try {
-      for await (const chunk of source) {
-        let rest = buffer.fill(chunk);
-        while (buffer.isFull && !this.#endsWith(buffer)) {
-          await this.#sendPart(buffer);
-          rest = buffer.fill(rest);
-        }
-        // More than the length that was announced is for the caller to refuse.
-        if (rest.byteLength > 0) break;
-      }
-      failed = false;
-    } finally {
-      if (failed) await this.#saveTail(buffer).catch(() => {});
+      await this.#sendFullParts(source, buffer);
+    } catch (error) {
+      await this.#saveTail(buffer).catch(() => {});
+      throw error;
     }
     if (this.#endsWith(buffer)) await this.#sendLast(buffer);
     else await this.#saveTail(buffer);
@@ -155,19 +146,11 @@ export class StagedUpload {
 
   /** Brings all bytes together in one staged file. @throws UploadException 409 as `append` does */
   async assemble(): Promise<void> {
-    const { multipart } = this.record;
     if (this.progress.isWhole) return;
-    const tail = this.#tailKey;
+    const { multipart } = this.record;
     const buffer = await this.#openBuffer();
-    if (!multipart) {
-      await this.#putWhole(buffer);
-      return;
-    }
-    if (buffer.size > 0) await this.#sendPart(buffer);
-    await this.#join(multipart);
-    this.progress = WHOLE;
-    // It says nothing any more.
-    await this.staging.delete(tail).catch(() => {});
+    if (multipart) await this.#joinParts(multipart, buffer);
+    else await this.#putWhole(buffer);
   }
 
   /** Removes the upload and all that the backend has of it. What fails is left to the next sweep. */
@@ -178,15 +161,21 @@ export class StagedUpload {
     await this.staging.deletePrefix(this.name);
   }
 
-  async #join(multipart: MultipartUpload): Promise<void> {
+  /** @param tail of the last part, which is not sent yet */
+  async #joinParts(multipart: MultipartUpload, tail: PartBuffer): Promise<void> {
+    const key = this.#tailKey;
+    if (tail.size > 0) await this.#sendPart(tail);
     const { parts } = this.progress;
     if (parts.length > 0) {
       await this.staging.completeMultipartUpload(multipart, parts);
-      return;
+    } else {
+      // Its length was told last, and is none: no backend makes a file of no parts.
+      await this.staging.put(this.name, new Uint8Array());
+      await this.staging.abortMultipartUpload(multipart);
     }
-    // Its length was told last, and is none: no backend makes a file of no parts.
-    await this.staging.put(this.name, new Uint8Array());
-    await this.staging.abortMultipartUpload(multipart);
+    this.progress = WHOLE;
+    // It says nothing any more.
+    await this.staging.delete(key).catch(() => {});
   }
 
   get #tailKey(): string {
@@ -215,6 +204,20 @@ export class StagedUpload {
     throw uploadChanged();
   }
 
+  /** Sends each part that is full. The last one of the file stays in the buffer, as what does not fill a part. */
+  async #sendFullParts(source: AsyncIterable<Uint8Array>, buffer: PartBuffer): Promise<void> {
+    for await (const chunk of source) {
+      let rest = buffer.fill(chunk);
+      while (buffer.isFull && !this.#endsWith(buffer)) {
+        await this.#sendPart(buffer);
+        rest = buffer.fill(rest);
+      }
+      // More than the length that was announced is for the caller to refuse.
+      if (rest.byteLength > 0) break;
+    }
+  }
+
+  /** Whether the file has no bytes after those of the buffer. */
   #endsWith({ size }: PartBuffer): boolean {
     const { partSize, length } = this.record;
     return this.progress.parts.length * partSize + size === length;

@@ -105,15 +105,8 @@ export class UploadPublication {
     staged: StagedFile | undefined,
     { request }: Publisher,
   ): Promise<StoredFile | undefined> {
-    const begun = upload.record.file;
-    const file = begun ?? (await this.#decide(upload, request));
-    // Written down first: who goes on with it must not choose another key.
-    if (!begun) await upload.note({ file });
-    if (!staged) {
-      const stored = await this.#published(upload.name, file);
-      if (stored || upload.record.isTold) return stored;
-      throw uploadNotFound();
-    }
+    const file = upload.record.file ?? (await this.#decide(upload, request));
+    if (!staged) return this.#publishedBefore(upload, file);
     try {
       return await this.#commit(staged, upload, file);
     } catch (error) {
@@ -123,6 +116,16 @@ export class UploadPublication {
       await staged.discard();
       return stored;
     }
+  }
+
+  /** @throws UploadException 404 when the file is gone, and the app has not taken it */
+  async #publishedBefore(
+    { name, record }: StagedUpload,
+    file: PublishedAs,
+  ): Promise<StoredFile | undefined> {
+    const stored = await this.#published(name, file);
+    if (stored || record.isTold) return stored;
+    throw uploadNotFound();
   }
 
   /** What is under the key, unless that is somebody else's. */
@@ -137,19 +140,23 @@ export class UploadPublication {
     }
   }
 
-  async #decide({ name, record }: StagedUpload, request: unknown): Promise<PublishedAs> {
+  /** Where to publish it, which is written down first: who goes on with it must not choose another key. */
+  async #decide(upload: StagedUpload, request: unknown): Promise<PublishedAs> {
     const { accept, key } = this.behaviour;
-    const { filename, mimetype } = announcedFile(record);
+    const { filename, mimetype } = announcedFile(upload.record);
+    const contentType = contentTypeByBytes(await this.#firstBytes(upload), mimetype);
+    if (accept && !isAccepted(contentType, accept)) throw notAccepted(contentType, accept, FIELD);
+    const typed = { fieldname: FIELD, originalname: filename, mimetype, contentType };
+    const file = { key: keyOf(await key(typed, request)), contentType };
+    await upload.note({ file });
+    return file;
+  }
+
+  async #firstBytes({ name, record }: StagedUpload): Promise<Uint8Array> {
     const end = Math.min(SNIFF_LENGTH, record.length!) - 1;
     // An empty file has no ranges.
-    const head =
-      end < 0
-        ? new Uint8Array()
-        : await this.storage.staging().getBytes(name, { range: { start: 0, end } });
-    const contentType = contentTypeByBytes(head, mimetype);
-    if (accept && !isAccepted(contentType, accept)) throw notAccepted(contentType, accept, FIELD);
-    const file = { fieldname: FIELD, originalname: filename, mimetype, contentType };
-    return { key: keyOf(await key(file, request)), contentType };
+    if (end < 0) return new Uint8Array();
+    return this.storage.staging().getBytes(name, { range: { start: 0, end } });
   }
 
   /** `undefined` when it was published already. @throws UploadException 409 for one that has not the length of the upload */

@@ -98,19 +98,11 @@ export class UploadStore extends EventEmitter implements DataStore {
 
   async getUpload(id: string): Promise<Upload> {
     const upload = await this.#find(id);
-    const { length, metadata, createdAt, concat } = upload.record;
-    if (this.request.method === 'PATCH' && Array.isArray(concat)) throw finalUploadIsWhole();
+    const isJoined = Array.isArray(upload.record.concat);
+    if (this.request.method === 'PATCH' && isJoined) throw finalUploadIsWhole();
     // A process that was killed, or a handler that failed, may have left it so.
     await this.#publishComplete(upload);
-    // The server takes a length only for an upload that has none, but the answer to a request that told it may have been lost.
-    const isToldAgain = this.request.method === 'PATCH' && this.request.length === String(length);
-    return new this.settings.tus.Upload({
-      id,
-      offset: upload.offset,
-      creation_date: createdAt,
-      ...(length !== undefined && !isToldAgain && { size: length }),
-      ...(metadata && { metadata }),
-    });
+    return this.#described(id, upload);
   }
 
   async declareUploadLength(id: string, length: number): Promise<void> {
@@ -158,6 +150,20 @@ export class UploadStore extends EventEmitter implements DataStore {
     this.#upload ??= await StagedUpload.find(this.settings.staging, id);
     if (!this.#upload) throw uploadNotFound();
     return this.#upload;
+  }
+
+  /** As `@tus/server` is to see it. */
+  #described(id: string, { offset, record }: StagedUpload): Upload {
+    const { length, metadata, createdAt } = record;
+    // The server takes a length only for an upload that has none, but the answer to a request that told it may have been lost.
+    const isToldAgain = this.request.method === 'PATCH' && this.request.length === String(length);
+    return new this.settings.tus.Upload({
+      id,
+      offset,
+      creation_date: createdAt,
+      ...(length !== undefined && !isToldAgain && { size: length }),
+      ...(metadata && { metadata }),
+    });
   }
 
   async #write(stream: Readable, id: string): Promise<number> {
