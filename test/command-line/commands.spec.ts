@@ -65,6 +65,22 @@ describe('the command line', () => {
     expect((await on('ls', '-r', 'uploads:')).stdout).toBe('three.txt\n');
   });
 
+  test('leaves a folder as it is that is only read', async () => {
+    await mkdir(join(folder, 'files'));
+    await writeFile(join(folder, 'files', 'one.txt'), 'hello');
+    for (const argv of [
+      ['ls', '-r', `${files}/`],
+      ['stat', `${files}/one.txt`],
+      ['cat', `${files}/one.txt`],
+      ['verify', `${files}/`],
+      ['sync', `${files}/`, pathToFileURL(join(folder, 'copy')).href],
+    ]) {
+      await command(argv);
+      expect(await readdir(join(folder, 'files'))).toEqual(['one.txt']);
+    }
+    expect(await readdir(join(folder, 'copy'))).toContain('one.txt');
+  });
+
   test('writes a file to this machine, by a file: URL', async () => {
     await store('one.txt', 'hello');
     const target = join(folder, 'target');

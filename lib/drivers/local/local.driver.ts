@@ -52,7 +52,7 @@ import {
 } from './local.options.js';
 import { LocalRoot } from './local.paths.js';
 import { readFile, readInfo } from './local.reads.js';
-import { isOwnFolder, notPlain } from './local.reserved.js';
+import { isOwnFolder } from './local.reserved.js';
 import { hasCode, realpath } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
 import { publish, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
@@ -280,19 +280,8 @@ async function openTemporaryFiles(
   { root: path, directoryPermissions }: ParsedLocalOptions,
 ): Promise<TemporaryFiles> {
   try {
-    const temporary = await TemporaryFiles.open(root, metadata, directoryPermissions);
-    // Files are published from here by renaming: it has to be this very file system, and no link.
-    const [top, inner] = await Promise.all([stat(root.path), stat(temporary.folder)]);
-    try {
-      if (top.dev !== inner.dev) throw notPlain();
-      for (const path of [temporary.folder, metadata.path, join(root.reserved, 'uploads')]) {
-        await isOwnFolder(path);
-      }
-    } catch (error) {
-      await temporary.close();
-      throw error;
-    }
-    return temporary;
+    for (const own of [metadata.path, join(root.reserved, 'uploads')]) await isOwnFolder(own);
+    return await TemporaryFiles.open(root, metadata, directoryPermissions);
   } catch (error) {
     throw rootError(error, path);
   }
@@ -305,7 +294,7 @@ function notFolder(root: string, cause?: unknown): StorageConfigurationError {
 function rootError(error: unknown, root: string): Error {
   if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {
     return new StoragePermissionError(
-      `The process may not read and write root ${JSON.stringify(root)}; give its user access, or name another folder`,
+      `The process may not read root ${JSON.stringify(root)}; give its user access, or name another folder`,
       { cause: error },
     );
   }

@@ -1,8 +1,9 @@
 import { dirname, join } from 'node:path';
+import { StoragePermissionError } from '../../core/errors.js';
 import { hashOf, type MetadataFolder } from './local.metadata.js';
 import { isGone, ownerName } from './local.owners.js';
 import type { LocalRoot } from './local.paths.js';
-import { makeOwnFolder } from './local.reserved.js';
+import { isOwnFolder, makeOwnFolder, notPlain } from './local.reserved.js';
 import {
   hasCode,
   lstat,
@@ -11,12 +12,13 @@ import {
   readText,
   removeTree,
   rename,
+  stat,
   unlinkIfThere,
 } from './local.system-calls.js';
 
 /**
- * The unpublished files of one driver, in a folder of its own: `tmp/<owner>/`. What owners that are gone have left is
- * swept away; of those that live nothing is touched.
+ * The unpublished files of one driver, in a folder of its own: `tmp/<owner>/`, which the first write creates. What owners
+ * that are gone have left is swept away; of those that live nothing is touched.
  */
 export class TemporaryFiles {
   #count = 0;
@@ -30,7 +32,7 @@ export class TemporaryFiles {
     private readonly directoryPermissions: number,
   ) {}
 
-  /** Fails when the process may not write to the reserved folder. */
+  /** Creates nothing: whoever only reads needs no right to write. @throws StorageConfigurationError for a link or a mount */
   static async open(
     root: LocalRoot,
     metadata: MetadataFolder,
@@ -44,7 +46,9 @@ export class TemporaryFiles {
       metadata,
       directoryPermissions,
     );
-    await files.createFolder();
+    // Nothing may be there yet; what is there must be plain.
+    for (const path of [dirname(files.path), files.path, files.locks]) await isOwnFolder(path);
+    await files.#assertSameFileSystem().catch(unlessMissing);
     return files;
   }
 
@@ -67,14 +71,29 @@ export class TemporaryFiles {
     }
     // Below a mount point that has lost its file system, it must not be created anew.
     await this.root.assertThere();
-    await this.createFolder();
+    await this.#createFolder();
     return start();
   }
 
-  async createFolder(): Promise<void> {
-    for (const path of [dirname(this.path), this.path, this.locks, this.folder]) {
-      await makeOwnFolder(path, this.directoryPermissions);
+  async #createFolder(): Promise<void> {
+    try {
+      for (const path of [dirname(this.path), this.path, this.locks, this.folder]) {
+        await makeOwnFolder(path, this.directoryPermissions);
+      }
+      await this.#assertSameFileSystem();
+    } catch (cause) {
+      if (!hasCode(cause, 'EACCES', 'EPERM', 'EROFS')) throw cause;
+      throw new StoragePermissionError(
+        'The process may only read the root folder; give its user the right to write there, too',
+        { cause },
+      );
     }
+  }
+
+  /** Files are published from here by renaming. */
+  async #assertSameFileSystem(): Promise<void> {
+    const [root, inner] = await Promise.all([stat(this.root.path), stat(this.path)]);
+    if (root.dev !== inner.dev) throw notPlain();
   }
 
   /**
@@ -90,7 +109,7 @@ export class TemporaryFiles {
       try {
         if (!(await lstat(folder)).isDirectory() || !(await isGone(name, folder))) continue;
         const taken = join(this.folder, name);
-        await rename(folder, taken);
+        await this.use(() => rename(folder, taken));
         await this.#remove(taken, name);
       } catch {
         // Gone already, taken over by another process, or not ours to remove.
@@ -128,4 +147,8 @@ export class TemporaryFiles {
       if (stats.nlink === 1n) await this.metadata.withdraw(hash, stats);
     }
   }
+}
+
+function unlessMissing(error: unknown): void {
+  if (!hasCode(error, 'ENOENT')) throw error;
 }

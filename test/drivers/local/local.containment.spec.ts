@@ -160,7 +160,7 @@ describe('the fence around a local root', () => {
       await writeFile(join(outside, 'upload.json'), record);
       await writeFile(join(outside, 'part-1'), 'secret');
       const uploads = join(root, RESERVED, 'uploads');
-      await mkdir(uploads);
+      await mkdir(uploads, { recursive: true });
       const upload = { key: 'k', uploadId: id };
       await symlink(outside, join(uploads, id));
       for (const call of [

@@ -7,10 +7,12 @@ import {
   asNobody,
   cleanUp,
   failure,
+  listAll,
   openDriver,
   put,
   signal,
   temporaryFolder,
+  text,
 } from './local-fixture.js';
 
 const signingKeys = [{ id: 'k1', secret: 'x'.repeat(32) }];
@@ -60,13 +62,41 @@ describe('opening a local storage', () => {
     }
   });
 
-  it('refuses a root that it may not write to', async () => {
+  it('creates nothing until the first write', async () => {
     const root = await temporaryFolder();
+    await writeFile(join(root, 'a.txt'), 'abc');
+    const { driver } = await openDriver({ root });
+    expect(await text(driver, 'a.txt')).toBe('abc');
+    expect(await listAll(driver)).toEqual(['a.txt']);
+    await driver.deleteMany(['missing'], { signal });
+    expect(await readdir(root)).toEqual(['a.txt']);
+    await put(driver, 'b.txt');
+    expect((await readdir(root)).sort()).toEqual([RESERVED, 'a.txt', 'b.txt']);
+  });
+
+  it('reads from a root that it may not write to, and says what a write needs', async () => {
+    const root = await temporaryFolder();
+    await writeFile(join(root, 'a.txt'), 'abc');
     await chmod(root, 0o555);
+    await asNobody(async () => {
+      const { driver } = await openDriver({ root });
+      expect(await text(driver, 'a.txt')).toBe('abc');
+      expect(await listAll(driver)).toEqual(['a.txt']);
+      const error = await failure(put(driver, 'b.txt'));
+      expect(error.code).toBe('PERMISSION_DENIED');
+      expect(error.message).toContain('give its user the right to write');
+      await driver.close();
+    });
+    expect(await readdir(root)).toEqual(['a.txt']);
+    await chmod(root, 0o755);
+  });
+
+  it('refuses a root that it may not read', async () => {
+    const root = await temporaryFolder();
+    await chmod(root, 0o700);
     const error = await asNobody(() => failure(openDriver({ root })));
     expect(error.code).toBe('PERMISSION_DENIED');
     expect(error.message).toContain('give its user access');
-    await chmod(root, 0o755);
   });
 
   it('refuses a reserved folder that is a link', async () => {
@@ -141,6 +171,7 @@ describe('opening a local storage', () => {
 
   it('removes its temporary folder when it is closed, and can be closed twice', async () => {
     const { driver, root } = await openDriver();
+    await put(driver, 'a.txt');
     expect(await readdir(join(root, RESERVED, 'tmp'))).toHaveLength(1);
     await driver.close();
     await driver.close();

@@ -29,7 +29,9 @@ describe('what processes that are gone have left', () => {
   /** The name of an owner like this process, but for the fields that are given. */
   async function owner(changes: Record<string, string | number>): Promise<string> {
     const { driver } = await openDriver({ root });
+    await put(driver, 'first');
     const [name] = await readdir(tmp);
+    await driver.deleteMany(['first'], { signal });
     const [host, boot, namespace, pid, started, nonce] = name!.split(',');
     await driver.close();
     expect(decodeURIComponent(host!)).toBe(hostname());
