@@ -127,11 +127,11 @@ export class StagedFile implements AsyncDisposable {
    *
    * @throws StorageInvalidArgumentError while it is being committed
    */
-  async discard(): Promise<void> {
+  async discard(options: SignalOption = {}): Promise<void> {
     const { staging, staged } = this;
     if (this.#state === 'committed' || this.#state === 'discarded') return;
     await this.#once('being discarded', 'discarded', () =>
-      staging.runKey('discard', staged.key, {}, (operation, fullKey) =>
+      staging.runKey('discard', staged.key, options, (operation, fullKey) =>
         deleteOne(staging, fullKey, operation),
       ),
     );

@@ -59,7 +59,10 @@ export class StorageHealthIndicator {
     const timeout = parseMilliseconds(options.timeout ?? 3000, 'timeout');
     const { driver } = storage;
     try {
-      await within(timeout, (signal) => probe(storage, options, signal));
+      await within(timeout, async (signal) => {
+        await probeReading(storage, options.file, signal);
+        if (options.write) await this.#probeWriting(storage, signal, timeout);
+      });
       return { [key]: { status: 'up', driver } } as StorageHealth<Key>;
     } catch (thrown) {
       const error =
@@ -71,18 +74,28 @@ export class StorageHealthIndicator {
       return { [key]: { status: 'down', driver, code: error.code, message } } as StorageHealth<Key>;
     }
   }
+
+  async #probeWriting(storage: Storage, signal: AbortSignal, timeout: number): Promise<void> {
+    const staged = await storage.stage(PROBE, { signal });
+    try {
+      // A time of its own: what was stored at the last moment is removed, too.
+      await staged.discard({ signal: AbortSignal.timeout(timeout) });
+    } catch (error) {
+      this.#logger.warn(
+        `The health check left ${staged.size} bytes in the staging area of "${storage.name}": sweepStaged() removes them`,
+      );
+      throw error;
+    }
+  }
 }
 
-async function probe(
+async function probeReading(
   storage: Storage,
-  { write = false, file }: StorageHealthOptions,
+  file: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   if (file === undefined) await storage.listPage({ limit: 1, signal });
   else await storage.info(file, { signal });
-  if (!write) return;
-  const staged = await storage.stage(PROBE, { signal });
-  await staged.discard();
 }
 
 /** A call that is given up may take a while to end, and whoever asks for health does not wait so long. */

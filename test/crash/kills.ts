@@ -83,13 +83,16 @@ class Audit {
   async startAfter(pid: number): Promise<void> {
     const path = join(this.root, '.nestjs-storages/tmp');
     const isOwn = (name: string): boolean => name.split(',')[3] === String(pid);
-    for (const name of (await readdir(path)).filter(isOwn)) {
+    // Nobody has come to write yet when there is none.
+    const names = await readdir(path).catch(() => []);
+    for (const name of names.filter(isOwn)) {
       // Another start may be at it already.
       const files = await readdir(join(path, name)).catch(() => []);
       this.left += files.filter((file) => file !== 'owner').length;
     }
     await (await this.#open()).close();
-    if ((await readdir(path)).some(isOwn)) this.problems.push(`a folder of process ${pid} is left`);
+    const still = await readdir(path).catch(() => []);
+    if (still.some(isOwn)) this.problems.push(`a folder of process ${pid} is left`);
   }
 
   /** What was said to be stored is, or a later one that nobody came to say. */

@@ -95,6 +95,16 @@ describe('StorageHealthIndicator, in a health check of Terminus', () => {
     expect(error).toMatchObject({ archive: { status: 'down', code: 'TIMEOUT' } });
   });
 
+  test('does not wait for the bytes of a write probe to be removed, and tells that they are left', async () => {
+    uploads.delayOn('deleteMany', Infinity);
+    const health = started.app.get(StorageHealthIndicator);
+    const { uploads: result } = await health.check('uploads', { write: true, timeout: 20 });
+    expect(result).toMatchObject({ status: 'down', code: 'TIMEOUT' });
+    // Until no call is under way.
+    await started.app.close();
+    expect(started.log.text).toContain('left 28 bytes in the staging area of "uploads"');
+  });
+
   test('names the storages that there are when one is not', async () => {
     expect((await ask('health/nowhere'))[0]).toBe(500);
     expect(started.log.text).toContain('the storages are "uploads", "old"');
