@@ -1,7 +1,11 @@
 import { StorageConfigurationError } from './core/errors.js';
 
-/** @throws StorageConfigurationError naming what is no option of the module */
-export function assertOptions(where: string, options: object, known: Record<string, true>): void {
+/** @throws StorageConfigurationError naming what is no option, and those that there are */
+export function assertOptions(
+  where: string,
+  options: object,
+  known: Readonly<Record<string, unknown>>,
+): void {
   if (typeof options !== 'object' || options === null) {
     throw new StorageConfigurationError(`${where} needs an object with its options`);
   }

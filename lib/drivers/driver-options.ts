@@ -49,7 +49,8 @@ export type StorageConfigurationOf<Driver extends string> = Driver extends Drive
 
 type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
-const COMMON_OPTIONS: OptionNames<StorageOptions> = {
+/** Those that every storage takes. */
+export const STORAGE_OPTIONS: OptionNames<StorageOptions> = {
   prefix: true,
   publicUrl: true,
   expiresIn: true,
@@ -129,7 +130,7 @@ export function assertConfiguration(storage: string, configuration: StorageConfi
     );
   }
   const { driver, ...options } = configuration;
-  let known: Record<string, true> = COMMON_OPTIONS;
+  let known: Record<string, true> = STORAGE_OPTIONS;
   if (typeof driver === 'string') {
     if (!Object.hasOwn(DRIVER_OPTIONS, driver)) {
       const names = Object.keys(DRIVER_OPTIONS).join(', ');

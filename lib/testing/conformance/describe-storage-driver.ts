@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { StorageUnsupportedError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
+import { assertOptions } from '../../module-options.js';
 import type { Behaviour, BehaviourContext, BehaviourOutcome } from './behaviour.js';
 import { rejection } from './expectations.js';
 import { GroupResults } from './group-results.js';
@@ -42,6 +43,14 @@ export interface DescribeStorageOptions {
   timeout?: number;
 }
 
+const OPTIONS: Readonly<Record<keyof DescribeStorageOptions, true>> = {
+  runner: true,
+  prefixBytes: true,
+  servesUrls: true,
+  isView: true,
+  timeout: true,
+};
+
 const MAX_KEY_BYTES = 1024;
 
 /**
@@ -52,6 +61,7 @@ const MAX_KEY_BYTES = 1024;
  * `{ storage, run, group, kept, refused, broken, milliseconds }`.
  *
  * @param open a fresh and empty storage each time
+ * @throws StorageConfigurationError naming an option that there is not
  * @publicApi
  */
 export function describeStorageDriver(
@@ -59,6 +69,7 @@ export function describeStorageDriver(
   open: () => Promise<OpenedStorage>,
   options: DescribeStorageOptions = {},
 ): void {
+  assertOptions('describeStorageDriver()', options, OPTIONS);
   const {
     runner = globalRunner(),
     prefixBytes = 0,

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   StorageAbortedError,
+  StorageConfigurationError,
   StorageConnectionError,
   type StorageError,
 } from '../../core/errors.js';
 import type { StorageDriver } from '../../core/storage-driver.js';
 import { MAX_TIMER } from '../../core/units.js';
+import { assertOptions } from '../../module-options.js';
 
 /**
  * What a storage asks of its driver. Several methods of a storage come down to one of these: `exists` to `info`, `delete` and
@@ -34,6 +36,32 @@ export interface FakeFault {
   error?: () => StorageError;
 }
 
+const METHODS: Readonly<Record<FakeMethod, true>> = {
+  put: true,
+  get: true,
+  info: true,
+  list: true,
+  deleteMany: true,
+  copy: true,
+  url: true,
+  uploadUrl: true,
+  startMultipartUpload: true,
+  uploadPart: true,
+  uploadPartUrl: true,
+  listParts: true,
+  completeMultipartUpload: true,
+  abortMultipartUpload: true,
+  listMultipartUploads: true,
+};
+
+const FAULT_OPTIONS: Readonly<Record<keyof FakeFault, true>> = {
+  after: true,
+  times: true,
+  key: true,
+  afterBytes: true,
+  error: true,
+};
+
 interface PendingFault {
   readonly method: FakeMethod;
   readonly key: string | undefined;
@@ -58,6 +86,8 @@ export class FakeScript {
   readonly #latencies = new Map<FakeMethod, number>();
 
   fail(method: FakeMethod, fault: FakeFault): void {
+    assertMethod('failOn()', method);
+    assertOptions('failOn()', fault, FAULT_OPTIONS);
     const { after = 0, times = 1, key, afterBytes } = fault;
     const error =
       fault.error ?? (() => new StorageConnectionError('The fake storage was told to fail'));
@@ -65,6 +95,7 @@ export class FakeScript {
   }
 
   delay(method: FakeMethod, milliseconds: number): void {
+    assertMethod('delayOn()', method);
     this.#latencies.set(method, Math.min(milliseconds, MAX_TIMER));
   }
 
@@ -103,6 +134,13 @@ export class FakeScript {
     }
     return undefined;
   }
+}
+
+function assertMethod(where: string, method: string): void {
+  if (Object.hasOwn(METHODS, method)) return;
+  throw new StorageConfigurationError(
+    `${where}: a storage asks its driver for no "${method}"; there are ${Object.keys(METHODS).sort().join(', ')}`,
+  );
 }
 
 async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -5,8 +5,9 @@ import { parseRetryOptions } from '../../core/retry.js';
 import { UrlSigner } from '../../core/signed-url.js';
 import { Storage } from '../../core/storage.js';
 import type { StorageOptions } from '../../core/storage-options.js';
-import type { S3Provider } from '../../drivers/driver-options.js';
+import { type S3Provider, STORAGE_OPTIONS } from '../../drivers/driver-options.js';
 import { describeS3Service, openDriver } from '../../drivers/open-storage.js';
+import { assertOptions } from '../../module-options.js';
 import { FakeDriver, type FakeRules } from './fake-driver.js';
 import { type FakeCall, type FakeFault, type FakeMethod, FakeScript } from './fake-script.js';
 import { checkExists, checkFile, type ExpectedFile, type FileCheck } from './file-checks.js';
@@ -26,6 +27,14 @@ export interface FakeStorageOptions extends StorageOptions {
   now?: Date | (() => Date);
 }
 
+const OPTIONS: Readonly<Record<keyof FakeStorageOptions, true>> = {
+  ...STORAGE_OPTIONS,
+  behavesLike: true,
+  capabilities: true,
+  limits: true,
+  now: true,
+};
+
 /**
  * A storage in memory for tests: it takes the place of any other one, notes what it is asked for, fails when it is told to, and
  * says whether files are there.
@@ -33,12 +42,19 @@ export interface FakeStorageOptions extends StorageOptions {
  * @publicApi
  */
 export class FakeStorage extends Storage {
-  /** The same files, to look at: what is done here is not noted, and does not fail as it was told to. */
+  /**
+   * The same files, to look at: what is done here is not noted, and does not fail as it was told to. It stays open when the fake
+   * is closed, as do the assertions: tests look at what an app has stored when the app is closed, too.
+   */
   readonly stored: Storage;
   readonly #script: FakeScript;
 
-  /** @throws StorageInvalidArgumentError naming an option that is not well-formed */
+  /**
+   * @throws StorageConfigurationError naming an option that there is not
+   * @throws StorageInvalidArgumentError naming an option that is not well-formed
+   */
   constructor(name: string, options: FakeStorageOptions = {}) {
+    assertOptions('fakeStorage()', options, OPTIONS);
     const { behavesLike, capabilities, limits, now, ...storageOptions } = options;
     const script = new FakeScript();
     const driverName = behavesLike === undefined ? 'fake' : `fake of ${behavesLike}`;
@@ -63,7 +79,11 @@ export class FakeStorage extends Storage {
     return this.#script.calls;
   }
 
-  /** Makes calls fail, in the order in which it was told. */
+  /**
+   * Makes calls fail, in the order in which it was told.
+   *
+   * @throws StorageConfigurationError for a method that no driver has, and for an option that there is not
+   */
   failOn(method: FakeMethod, fault: FakeFault = {}): this {
     this.#script.fail(method, fault);
     return this;
@@ -106,11 +126,6 @@ export class FakeStorage extends Storage {
     assertHolds(await this.checkUploaded(key, expected));
   }
 
-  override async close(options: { timeout?: number } = {}): Promise<void> {
-    await super.close(options);
-    await this.stored.close();
-  }
-
   /** @internal for the matchers */
   async checkUploaded(key: string, expected: ExpectedFile): Promise<FileCheck> {
     const fullKey = `${this.prefix}${key}`;
@@ -139,6 +154,8 @@ async function rulesOf(
 ): Promise<FakeRules> {
   const like = behavesLike && (await describeS3Service(behavesLike));
   const base = like?.capabilities ?? memory;
+  assertOptions('fakeStorage(): capabilities', capabilities ?? {}, { ...base });
+  assertOptions('fakeStorage(): limits', limits ?? {}, { ...base.limits });
   return {
     // A fault is to be seen: whoever wants it to be tried again says so by `retry`.
     capabilities: {

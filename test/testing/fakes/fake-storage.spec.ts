@@ -18,6 +18,7 @@ import {
   storageMatchers,
   StorageTestingModule,
 } from '../../../lib/testing/fakes/index.js';
+import { describeStorageDriver } from '../../../lib/testing/conformance/index.js';
 
 expect.extend(storageMatchers);
 
@@ -63,6 +64,55 @@ describe('a fake storage', () => {
     const app = await overrideStorages(builder, avatars).compile();
     expect(app.get(getStorageToken('avatars'))).toBe(avatars);
     await app.close();
+  });
+
+  test('can be asserted when the app is closed', async () => {
+    const reports = fakeStorage('reports');
+    const builder = Test.createTestingModule({ imports: [AppModule] });
+    const app = await overrideStorages(builder, reports).compile();
+    await app.get(Reports).save('today', 'All is well');
+    await app.close();
+    expect(reports.calls).toEqual([{ method: 'put', key: 'today.txt' }]);
+    await reports.assertUploaded('today.txt', { content: 'All is well' });
+    await reports.assertMissing('tomorrow.txt');
+    await expect(reports).toHaveFile('today.txt');
+  });
+
+  test.each<[string, () => unknown, string]>([
+    [
+      'an option',
+      () => fakeStorage('a', { behaveLike: 'r2' } as object),
+      'fakeStorage(): unknown option "behaveLike"; known are behavesLike, capabilities,',
+    ],
+    [
+      'a fault',
+      () => fakeStorage().failOn('put', { time: 2 } as object),
+      'failOn(): unknown option "time"; known are after, afterBytes, error, key, times',
+    ],
+    [
+      'a method',
+      () => fakeStorage().failOn('delete' as 'put'),
+      'failOn(): a storage asks its driver for no "delete"; there are abortMultipartUpload,',
+    ],
+    [
+      'a method that is slow',
+      () => fakeStorage().delayOn('exists' as 'put', 1),
+      'delayOn(): a storage asks its driver for no "exists"',
+    ],
+    [
+      'an option of the kit',
+      () => describeStorageDriver('a', () => Promise.reject(), { servesUrl: true } as object),
+      'describeStorageDriver(): unknown option "servesUrl"; known are isView, prefixBytes,',
+    ],
+  ])('refuses %s that there is not, and names those that there are', (_what, call, message) => {
+    expect(call).toThrow(message);
+  });
+
+  test('refuses a capability that there is not', async () => {
+    const storage = fakeStorage('a', { capabilities: { multiparts: false } as object });
+    await expect(storage.open()).rejects.toThrow(
+      'fakeStorage(): capabilities: unknown option "multiparts"',
+    );
   });
 
   test('is refused when the app has no storage of its name, whichever call gave it', async () => {
