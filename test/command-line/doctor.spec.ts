@@ -85,8 +85,8 @@ describe('doctor', () => {
       'clock ok',
       'get ok',
       'create-only ok',
-      'delete ok',
       'multipart ok',
+      'delete ok',
       'cors ok',
       'lifecycle ok',
     ]);
@@ -124,6 +124,11 @@ describe('doctor', () => {
         advice: expect.stringContaining('AbortIncompleteMultipartUpload'),
       }),
     ]);
+    // Of all that it could not delete.
+    const left = [...bucket.server.objects('bucket').keys()];
+    expect(left).toHaveLength(2);
+    const { detail } = findings.find(({ check }) => check === 'delete')!;
+    for (const key of left) expect(detail).toContain(key.slice('a/'.length));
     expect(code).toBe(3);
   });
 

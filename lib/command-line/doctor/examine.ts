@@ -45,7 +45,7 @@ const RIGHTS: Readonly<Record<string, Readonly<Record<Right, string>>>> = {
 const CLOCK_TOLERANCE = 60_000;
 
 /**
- * Tries everything that an app does with a storage, under a random key that it deletes again, and tells what of it does not work and
+ * Tries everything that an app does with a storage, under random keys that it deletes again, and tells what of it does not work and
  * what to change. Returns the number of findings.
  */
 export async function examine(examined: Examined): Promise<number> {
@@ -58,6 +58,8 @@ class Examination {
   findings = 0;
   readonly #storage: Storage;
   readonly #options: { signal: AbortSignal };
+  /** Keys that are to be deleted again. */
+  readonly #stored = new Set<string>();
   readonly #key = `doctor-${randomUUID()}`;
   readonly #bytes = Buffer.from('Written by nestjs-storages doctor. It may be deleted.\n');
 
@@ -80,8 +82,9 @@ class Examination {
       await storage.put(key, this.#bytes, this.#options);
     });
     const after = Date.now();
-    if (put === true) {
-      try {
+    if (put === true) this.#stored.add(key);
+    try {
+      if (put === true) {
         await this.#attempt('get', async () => {
           const download = await storage.get(key, this.#options);
           const read = await download.bytes();
@@ -89,12 +92,12 @@ class Examination {
           await this.#clock(download.file.lastModified, before, after);
         });
         await this.#createOnly();
-      } finally {
-        // When the examination was interrupted, too: the probe is nobody's file.
-        await this.#attempt('delete', () => storage.delete(key));
       }
+      await this.#multipart();
+    } finally {
+      // When the examination was interrupted, too: the probes are nobody's files.
+      if (this.#stored.size > 0) await this.#attempt('delete', () => this.#deleteStored());
     }
-    await this.#multipart();
     await this.#rules();
   }
 
@@ -155,13 +158,22 @@ class Examination {
         const part = await storage.uploadPart(upload, 1, this.#bytes, options);
         await storage.completeMultipartUpload(upload, [part], options);
         complete = true;
+        this.#stored.add(key);
       } finally {
         // Its failure must not hide that of the upload, which has the same reason more often than not.
         if (!complete) await storage.abortMultipartUpload(upload, {}).catch(() => {});
       }
     });
-    // Whether files can be deleted has been told.
-    if (complete) await storage.delete(key).catch(() => {});
+  }
+
+  /** Tries each, also when another one failed. */
+  async #deleteStored(): Promise<void> {
+    const deletions = [...this.#stored].map(async (key) => {
+      await this.#storage.delete(key);
+      this.#stored.delete(key);
+    });
+    const failed = (await Promise.allSettled(deletions)).find((each) => each.status === 'rejected');
+    if (failed) throw failed.reason;
   }
 
   /** What a bucket does by itself. The clients are loaded with what asks them, because other storages do without the SDKs. */
@@ -224,7 +236,7 @@ class Examination {
       RIGHTS[this.#storage.driver]?.[
         check === 'list' || check === 'get' || check === 'delete' ? check : 'put'
       ];
-    const left = check === 'delete' ? `; ${this.#key} stays` : '';
+    const left = check === 'delete' ? `; left behind: ${[...this.#stored].join(', ')}` : '';
     await this.#tell({
       check,
       outcome: 'finding',
