@@ -6,14 +6,10 @@ import type { StorageConfiguration } from '../drivers/driver-options.js';
 import type { Place } from './place.js';
 
 /** Whether two addresses differ in nothing but the key: the storage can do by itself what leads from one to the other. */
-export function isInside(one: string, from: Place, other: string, to: Place): boolean {
-  return withoutKey(one, from.path) === withoutKey(other, to.path);
-}
-
-function withoutKey(address: string, path: string): string {
-  const [location, query = ''] = address.split('?', 2) as [string, string?];
-  const key = [path, encodeURI(path)].find((each) => location.endsWith(each)) ?? '';
-  return `${location.slice(0, location.length - key.length)}?${query}`;
+export function isInside(from: Place, to: Place): boolean {
+  return (
+    from.storage.name === to.storage.name && isDeepStrictEqual(from.configuration, to.configuration)
+  );
 }
 
 /**

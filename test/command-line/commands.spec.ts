@@ -164,6 +164,10 @@ describe('the command line', () => {
     [['cat', 'file:///tmp/a%2Fb'], 'A file: URL is no path'],
     [['cat', 'memory:a//b'], 'Invalid key: '],
     [['sweep', 'memory:', '--older-than', 'x'], '--older-than must be'],
+    [
+      ['get', 'memory:x', '/nowhere/x'],
+      'get writes to a folder that is there, and /nowhere is not: create it first',
+    ],
     [['put', tmpdir(), 'memory:x'], 'is a folder: take sync'],
     [
       ['put', '-', 's3://bucket/?endpoint=https://a:hush@x'],

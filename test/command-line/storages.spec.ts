@@ -223,6 +223,29 @@ describe('sign', () => {
   });
 });
 
+describe('sign --expires', () => {
+  test.each(['bogus', '60', '8d'])('says what it takes instead of %s', async (lifetime) => {
+    await using s3 = await startS3();
+    const { code, stderr } = await command(['sign', s3.at('a'), '--expires', lifetime]);
+    expect(stderr).toContain('--expires must be a time from 1s to 7d with its unit, such as 90s,');
+    expect(code).toBe(2);
+  });
+});
+
+describe('cp and mv inside a storage', () => {
+  test('leave the bytes on the server, however the keys are written', async () => {
+    await using s3 = await startS3();
+    await writeFile(join(folder, 'from'), 'hello');
+    await succeed('put', join(folder, 'from'), s3.at('100%25%3F'));
+    await succeed('cp', s3.at('100%25%3F'), s3.at('%41 %c3%a4#'));
+    await succeed('mv', s3.at('A%20ä%23'), s3.at('%2B+'));
+    expect([...s3.server.objects('bucket').keys()].sort()).toEqual(['++', '100%?']);
+    const operations = s3.server.requests.map(({ operation }) => operation);
+    expect(operations).toContain('CopyObject');
+    expect(operations).not.toContain('GetObject');
+  });
+});
+
 describe('verify of one storage', () => {
   test('tells which files are not what they were stored as', async () => {
     await using s3 = await startS3();

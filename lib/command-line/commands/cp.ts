@@ -14,7 +14,7 @@ export const cp: Command = {
     const to = open(operands[1]!, 'target');
     assertFile(from, operands[0]!, 'cp');
     assertFile(to, operands[1]!, 'cp');
-    const file = isInside(operands[0]!, from, operands[1]!, to)
+    const file = isInside(from, to)
       ? await from.storage.copy(from.path, to.path, { signal })
       : await transfer(from.storage, from.path, to.storage, to.path, { signal });
     await printStored(invocation, file);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import { chmod, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from '../command.js';
 import { printStored } from '../file-lines.js';
@@ -25,6 +26,11 @@ export const get: Command = {
     if (there && !there.isFile()) {
       throw new UsageError(
         `get writes a file, and ${target} is a device, a pipe or a socket: take cat, and redirect its output`,
+      );
+    }
+    if (!existsSync(dirname(target))) {
+      throw new UsageError(
+        `get writes to a folder that is there, and ${dirname(target)} is not: create it first`,
       );
     }
     const { storage, path } = open(address);

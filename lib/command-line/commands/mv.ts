@@ -15,7 +15,7 @@ export const mv: Command = {
     const to = open(operands[1]!, 'target');
     assertFile(from, operands[0]!, 'mv');
     assertFile(to, operands[1]!, 'mv');
-    if (isInside(operands[0]!, from, operands[1]!, to)) {
+    if (isInside(from, to)) {
       const file = await from.storage.move(from.path, to.path, { signal });
       await printStored(invocation, file);
       return true;

@@ -1,5 +1,8 @@
+import ms from 'ms';
+import type { Storage } from '../../core/storage.js';
+import { parseExpiresIn } from '../../core/units.js';
 import type { StorageConfiguration } from '../../drivers/driver-options.js';
-import type { Command } from '../command.js';
+import type { Command, OptionValues } from '../command.js';
 import { SHARED_OPTIONS, textOf } from '../option-values.js';
 import { UsageError } from '../usage-error.js';
 
@@ -21,7 +24,7 @@ export const sign: Command = {
       );
     }
     const contentType = textOf(values, 'content-type');
-    const expiresIn = textOf(values, 'expires');
+    const expiresIn = await lifetimeOf(values, storage);
     const options = {
       signal,
       ...(expiresIn !== undefined && { expiresIn }),
@@ -38,6 +41,22 @@ export const sign: Command = {
     return true;
   },
 };
+
+/** Seconds. @throws UsageError */
+async function lifetimeOf(values: OptionValues, storage: Storage): Promise<number | undefined> {
+  const text = textOf(values, 'expires');
+  if (text === undefined) return undefined;
+  await storage.open();
+  const { maxExpiresIn } = storage.capabilities.limits;
+  try {
+    return parseExpiresIn(text, maxExpiresIn);
+  } catch (cause) {
+    throw new UsageError(
+      `--expires must be a time from 1s to ${ms(maxExpiresIn * 1000)} with its unit, such as 90s, 15m, 2h or 7d, not ${JSON.stringify(text)}`,
+      { cause },
+    );
+  }
+}
 
 function lacksSigner(configuration: StorageConfiguration): boolean {
   if (configuration.driver !== 'local' && configuration.driver !== 'memory') return false;
