@@ -5,6 +5,7 @@ import type { AzureStorageOptions } from './azure/azure.options.js';
 import type { GcsStorageOptions } from './gcs/gcs.options.js';
 import type { LocalStorageOptions } from './local/local.options.js';
 import type { MemoryStorageOptions } from './memory/memory.options.js';
+import { type OptionNames, STORAGE_OPTIONS } from './option-names.js';
 import type { S3StorageOptions } from './s3/s3.options.js';
 
 export type { AzureStorageOptions, AzureTokenCredential } from './azure/azure.options.js';
@@ -46,21 +47,6 @@ interface DriverChoice<Driver> {
 export type StorageConfigurationOf<Driver extends string> = Driver extends DriverName
   ? Extract<StorageConfiguration, { driver: Driver }>
   : StorageConfiguration;
-
-type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
-
-/** Those that every storage takes. */
-export const STORAGE_OPTIONS: OptionNames<StorageOptions> = {
-  prefix: true,
-  publicUrl: true,
-  expiresIn: true,
-  retry: true,
-  timeout: true,
-  totalTimeout: true,
-  concurrency: true,
-  uploadMemory: true,
-  maxObjectSize: true,
-};
 
 const DRIVER_OPTIONS: { readonly [Name in DriverName]: OptionNames<DriverOptionsByName[Name]> } = {
   memory: { maxSize: true, checksum: true, baseUrl: true, signingKeys: true },

@@ -5,8 +5,9 @@ import { parseRetryOptions } from '../../core/retry.js';
 import { UrlSigner } from '../../core/signed-url.js';
 import { Storage } from '../../core/storage.js';
 import type { StorageOptions } from '../../core/storage-options.js';
-import { type S3Provider, STORAGE_OPTIONS } from '../../drivers/driver-options.js';
+import type { S3Provider } from '../../drivers/driver-options.js';
 import { describeS3Service, openDriver } from '../../drivers/open-storage.js';
+import { type OptionNames, STORAGE_OPTIONS } from '../../drivers/option-names.js';
 import { assertOptions } from '../../module-options.js';
 import { FakeDriver, type FakeRules } from './fake-driver.js';
 import { type FakeCall, type FakeFault, type FakeMethod, FakeScript } from './fake-script.js';
@@ -27,7 +28,7 @@ export interface FakeStorageOptions extends StorageOptions {
   now?: Date | (() => Date);
 }
 
-const OPTIONS: Readonly<Record<keyof FakeStorageOptions, true>> = {
+const OPTIONS: OptionNames<FakeStorageOptions> = {
   ...STORAGE_OPTIONS,
   behavesLike: true,
   capabilities: true,
