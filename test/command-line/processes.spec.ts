@@ -57,4 +57,21 @@ describe('the program', () => {
     expect(await stderr).toBe('');
     expect((await readdir(target)).filter((name) => !name.startsWith('.'))).toEqual([]);
   });
+
+  test.each([
+    ['under way', 'SIGINT', 130, 8],
+    ['over', 'SIGTERM', 143, 0.5],
+  ] as const)(
+    'whose output nobody reads, with a run that is %s, ends on %s with %d',
+    async (_state, signal, code, size) => {
+      await writeFile(join(folder, 'large'), Buffer.alloc(size * 1024 ** 2));
+      const { child } = start('cat', pathToFileURL(join(folder, 'large')).href);
+      // The first chunk is more than the pipe and its reader hold. All of half a MiB is printed with it.
+      await once(child.stdout, 'readable');
+      const exited = once(child, 'exit');
+      child.kill(signal);
+      expect(await exited).toEqual([code, null]);
+      child.stdout.destroy();
+    },
+  );
 });
