@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { ServerResponse } from 'node:http';
+import { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { StorageError } from '../core/errors.js';
 import { toHttpException } from '../storage.exceptions.js';
@@ -12,7 +12,7 @@ export function cutOnFailure(body: Readable, response: ServerResponse): void {
     // Whoever went away broke it themselves.
     if (response.destroyed) return;
     logger.error(error);
-    response.destroy();
+    cut(response);
   });
 }
 
@@ -21,7 +21,7 @@ export function answerUnsent(error: Error, response: ServerResponse): void {
   if (response.destroyed) return;
   logger.error(error);
   if (response.headersSent) {
-    response.destroy();
+    cut(response);
     return;
   }
   const exception = toHttpException(
@@ -30,4 +30,11 @@ export function answerUnsent(error: Error, response: ServerResponse): void {
   response.removeHeader('Content-Length');
   response.writeHead(exception.getStatus(), { 'Content-Type': 'application/json' });
   response.end(JSON.stringify(exception.getResponse()));
+}
+
+function cut(response: ServerResponse): void {
+  // Over HTTP/2, a stream that is reset without an error has ended well (RFC 9113 §7): what has come would be the whole.
+  // Over HTTP/1, Node would take an error for one of the client, which an app may answer.
+  const isHttp2 = !(response instanceof ServerResponse);
+  response.destroy(isHttp2 ? new Error('The body of the answer failed') : undefined);
 }

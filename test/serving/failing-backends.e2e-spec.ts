@@ -1,3 +1,6 @@
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { once } from 'node:events';
+import { connect, constants } from 'node:http2';
 import { Readable } from 'node:stream';
 import {
   StorageConnectionError,
@@ -8,9 +11,28 @@ import { closeApps, failure, until } from '../nest/app-fixture.js';
 import { openSocket, send } from '../nest/http-client.js';
 import { ADAPTERS } from './adapters.js';
 import { SAFE_HEADERS } from './safe-headers.js';
-import { servingOn } from './serving-fixture.js';
+import { serve, servingOn } from './serving-fixture.js';
 
 afterEach(closeApps);
+
+function failingBody(
+  chunks: Buffer[],
+  error: Error,
+): (memory: StorageDriver) => Partial<StorageDriver> {
+  return (memory) => ({
+    get: async (key, options) => {
+      const { file } = await memory.get(key, options);
+      let index = 0;
+      const body = new Readable({
+        read() {
+          if (index < chunks.length) this.push(chunks[index++]);
+          else setImmediate(() => this.destroy(error));
+        },
+      });
+      return { file, body };
+    },
+  });
+}
 
 describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
   const serve = servingOn(adapter);
@@ -30,25 +52,6 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       expect(answer.headers).toMatchObject(SAFE_HEADERS);
       expect(log.text).toContain('the disk is on fire');
     });
-
-    function failingBody(
-      chunks: Buffer[],
-      error: Error,
-    ): (memory: StorageDriver) => Partial<StorageDriver> {
-      return (memory) => ({
-        get: async (key, options) => {
-          const { file } = await memory.get(key, options);
-          let index = 0;
-          const body = new Readable({
-            read() {
-              if (index < chunks.length) this.push(chunks[index++]);
-              else setImmediate(() => this.destroy(error));
-            },
-          });
-          return { file, body };
-        },
-      });
-    }
 
     test('before the first byte is a proper status, without the headers of the file', async () => {
       const { port, put, log } = await serve(
@@ -145,4 +148,37 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       expect(received).toBeLessThan(1_000_000);
     });
   });
+});
+
+test('a backend that fails in mid-stream resets the stream of HTTP/2 with an error, with a length or without', async () => {
+  const { port, put, log } = await serve(
+    failingBody([Buffer.alloc(100_000)], new Error('reset by backend')),
+    undefined,
+    {
+      adapter: new FastifyAdapter({ http2: true } as never),
+      configure: (app) => {
+        const instance = app.getHttpAdapter().getInstance();
+        // As plugins do that change the bytes.
+        instance.addHook('onSend', async (request: any, reply: any, payload: unknown) => {
+          if ('x-unmeasured' in request.headers) reply.removeHeader('content-length');
+          return payload;
+        });
+      },
+    },
+  );
+  await put('a.png', Buffer.alloc(1_000_000));
+  const session = connect(`http://127.0.0.1:${port}`);
+  try {
+    for (const headers of [{}, { 'x-unmeasured': '1' }]) {
+      const stream = session.request({ ':path': '/files/a.png', ...headers });
+      const closed = once(stream.resume(), 'close').catch(() => {});
+      const [answered] = await once(stream, 'response');
+      expect('content-length' in answered).toBe(!('x-unmeasured' in headers));
+      await closed;
+      expect(stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR);
+    }
+  } finally {
+    session.destroy();
+  }
+  expect(log.text).toContain('reset by backend');
 });
