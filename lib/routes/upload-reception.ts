@@ -1,7 +1,8 @@
+import type { IncomingMessage } from 'node:http';
 import type { MultipartPart } from '../core/multipart.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { StorageRegistry } from '../storage.registry.js';
-import type { HttpExchange } from '../uploads/http-exchange.js';
+import { type HttpExchange, http2StreamOf } from '../uploads/http-exchange.js';
 import { discardLeftover } from '../uploads/leftover-body.js';
 import { requestClosed, shuttingDown } from '../uploads/upload.exceptions.js';
 import { UploadTransaction } from '../uploads/upload-transaction.js';
@@ -20,10 +21,7 @@ export class UploadReception {
   async put(exchange: HttpExchange): Promise<StoredFile | MultipartPart> {
     const { request, response } = exchange;
     const interruption = new AbortController();
-    const closed = (): void => {
-      if (!request.complete) interruption.abort(requestClosed());
-    };
-    request.once('close', closed);
+    const forget = onGivenUp(request, () => interruption.abort(requestClosed()));
     try {
       const upload = this.routes.allowedBy(request.method, request.url);
       const stored = storePut(exchange, upload, interruption.signal);
@@ -35,7 +33,7 @@ export class UploadReception {
     } catch (error) {
       throw interruption.signal.aborted ? interruption.signal.reason : toRouteException(error);
     } finally {
-      request.off('close', closed);
+      forget();
       discardLeftover(request, response);
     }
   }
@@ -57,4 +55,24 @@ export class UploadReception {
       discardLeftover(exchange.request, exchange.response);
     }
   }
+}
+
+/**
+ * Has something done when the client gives its request up, at once if it has already, unless what this returns is called
+ * before. Over HTTP/1 that is when it leaves before its last byte; over HTTP/2 also when it resets the stream after that,
+ * since clients end the body of a stream before they reset it.
+ */
+function onGivenUp(request: IncomingMessage, act: () => void): () => void {
+  const stream = http2StreamOf(request);
+  if (stream) {
+    if (stream.aborted) act();
+    stream.once('aborted', act);
+    return () => void stream.off('aborted', act);
+  }
+  const onClose = (): void => {
+    if (!request.complete) act();
+  };
+  if (request.destroyed) onClose();
+  request.once('close', onClose);
+  return () => void request.off('close', onClose);
 }

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { http2StreamOf } from './http-exchange.js';
 import { ReceiveRate } from './receive-rate.js';
 import { formTooLarge, tooSlow } from './upload.exceptions.js';
 import type { FormLimits } from './upload-plan.js';
@@ -63,9 +64,17 @@ export class FormBody extends Readable {
     }
   };
 
-  readonly #onEnd = (): void => void this.push(null);
+  readonly #onEnd = (): void => {
+    // Over HTTP/2, what a client resets without an error ends as if all of it had come.
+    if (http2StreamOf(this.#request)?.aborted) this.#giveUp();
+    else this.push(null);
+  };
 
   readonly #onGone = (): void => {
-    if (!this.#request.readableEnded) this.destroy(new Error('Request aborted'));
+    if (!this.#request.readableEnded) this.#giveUp();
   };
+
+  #giveUp(): void {
+    this.destroy(new Error('Request aborted'));
+  }
 }

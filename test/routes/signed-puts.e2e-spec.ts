@@ -1,7 +1,12 @@
+import { jest } from '@jest/globals';
+import type { ExecutionContext } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { join } from 'node:path';
 import type { UploadUrlOptions } from '../../lib/core/storage-methods.js';
 import { closeApps, until } from '../nest/app-fixture.js';
@@ -291,4 +296,60 @@ describe.each(CASES)('a signed PUT of %s on %s', (driver, adapter) => {
       '0\r\n\r\n',
     );
   }
+});
+
+describe('a signed PUT that its client gives up', () => {
+  afterEach(async () => {
+    await closeApps();
+    await removeFolders();
+  });
+
+  test.each([
+    ['closes its stream', (stream: ClientHttp2Stream) => stream.close(constants.NGHTTP2_CANCEL)],
+    ['drops its stream', (stream: ClientHttp2Stream) => stream.destroy()],
+    ['drops its session', ({ session }: ClientHttp2Stream) => session!.destroy()],
+  ])('leaves nothing over HTTP/2 when it %s, and is no failure of ours', async (_how, leave) => {
+    const { storage, port, log } = await startRoutes({
+      adapter: new FastifyAdapter({ http2: true } as never),
+      configuration: await configurationOf('local'),
+    });
+    await storage.put(KEY, 'before');
+    const put = jest.spyOn(storage, 'put');
+    const path = targetOf((await storage.uploadUrl(KEY)).url);
+    const session = connect(`http://127.0.0.1:${port}`);
+    try {
+      // Its length is not announced.
+      const stream = session.request({ ':method': 'PUT', ':path': path });
+      await new Promise<void>((resolve) => stream.write(BYTES, () => resolve()));
+      await until(() => put.mock.results.length === 1);
+      leave(stream);
+      await expect(put.mock.results[0]!.value).rejects.toMatchObject({ code: 'ABORTED' });
+    } finally {
+      session.destroy();
+    }
+    expect((await storage.getBytes(KEY)).toString()).toBe('before');
+    expect(log.text).toBe('');
+  });
+
+  test('before a guard lets it in, is not waited for', async () => {
+    let isIn = false;
+    const guard = {
+      async canActivate(context: ExecutionContext) {
+        isIn = true;
+        await until(() => context.switchToHttp().getRequest<IncomingMessage>().destroyed);
+        return true;
+      },
+    };
+    const { storage, port } = await startRoutes({
+      metadata: { providers: [{ provide: APP_GUARD, useValue: guard }] },
+    });
+    const put = jest.spyOn(storage, 'put');
+    const path = targetOf((await storage.uploadUrl(KEY)).url);
+    const socket = await openSocket(port);
+    socket.write(`PUT ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nhalf`);
+    await until(() => isIn);
+    socket.destroy();
+    await until(() => put.mock.results.length === 1);
+    await expect(put.mock.results[0]!.value).rejects.toMatchObject({ code: 'ABORTED' });
+  });
 });
