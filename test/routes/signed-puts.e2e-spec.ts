@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import type { ExecutionContext } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -9,6 +8,8 @@ import type { IncomingMessage } from 'node:http';
 import { type ClientHttp2Stream, connect, constants } from 'node:http2';
 import { join } from 'node:path';
 import type { UploadUrlOptions } from '../../lib/core/storage-methods.js';
+import type { Storage } from '../../lib/core/storage.js';
+import type { StoredFile } from '../../lib/core/stored-file.js';
 import { closeApps, until } from '../nest/app-fixture.js';
 import { type Answer, openSocket, send, sendRaw } from '../nest/http-client.js';
 import { pathMutations, queryMutations, signatureMutations } from './mutations.js';
@@ -314,16 +315,16 @@ describe('a signed PUT that its client gives up', () => {
       configuration: await configurationOf('local'),
     });
     await storage.put(KEY, 'before');
-    const put = jest.spyOn(storage, 'put');
+    const puts = putsOf(storage);
     const path = targetOf((await storage.uploadUrl(KEY)).url);
     const session = connect(`http://127.0.0.1:${port}`);
     try {
       // Its length is not announced.
       const stream = session.request({ ':method': 'PUT', ':path': path });
       await new Promise<void>((resolve) => stream.write(BYTES, () => resolve()));
-      await until(() => put.mock.results.length === 1);
+      await until(() => puts.length === 1);
       leave(stream);
-      await expect(put.mock.results[0]!.value).rejects.toMatchObject({ code: 'ABORTED' });
+      await expect(puts[0]).rejects.toMatchObject({ code: 'ABORTED' });
     } finally {
       session.destroy();
     }
@@ -343,13 +344,25 @@ describe('a signed PUT that its client gives up', () => {
     const { storage, port } = await startRoutes({
       metadata: { providers: [{ provide: APP_GUARD, useValue: guard }] },
     });
-    const put = jest.spyOn(storage, 'put');
+    const puts = putsOf(storage);
     const path = targetOf((await storage.uploadUrl(KEY)).url);
     const socket = await openSocket(port);
     socket.write(`PUT ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nhalf`);
     await until(() => isIn);
     socket.destroy();
-    await until(() => put.mock.results.length === 1);
-    await expect(put.mock.results[0]!.value).rejects.toMatchObject({ code: 'ABORTED' });
+    await until(() => puts.length === 1);
+    await expect(puts[0]).rejects.toMatchObject({ code: 'ABORTED' });
   });
 });
+
+/** What becomes of every `put` from now on. */
+function putsOf(storage: Storage): Promise<StoredFile>[] {
+  const puts: Promise<StoredFile>[] = [];
+  const put = storage.put.bind(storage);
+  storage.put = (...given) => {
+    const stored = put(...given);
+    puts.push(stored);
+    return stored;
+  };
+  return puts;
+}
