@@ -47,7 +47,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 
 /**
  * The dimensions of an image of the given type; `undefined` when its first `IMAGE_HEADER_LENGTH` bytes do not tell
- * them. Never throws and decodes nothing. Of a GIF it is the canvas, of a JPEG the picture before its Exif orientation.
+ * them. Never throws and decodes nothing. Of a GIF it is the canvas for all of its pictures, of a JPEG the picture before its Exif orientation.
  */
 export function imageDimensions(
   contentType: string,
@@ -94,11 +94,44 @@ function readPng(header: Header): ImageDimensions | undefined {
   return { width: header.bigEndian(16, 4), height: header.bigEndian(20, 4) };
 }
 
-function readGif(header: Header): ImageDimensions {
-  return { width: header.littleEndian(6, 2), height: header.littleEndian(8, 2) };
+/** GIF89a: the canvas, which decoders make larger where the first picture does not fit. */
+function readGif(header: Header, steps: StepCount): ImageDimensions | undefined {
+  const picture = firstPictureOfGif(header, steps);
+  if (picture === undefined) return undefined;
+  const extent = (canvas: number, offset: number, length: number): number =>
+    Math.max(
+      header.littleEndian(canvas, 2),
+      header.littleEndian(offset, 2) + header.littleEndian(length, 2),
+    );
+  return {
+    width: extent(6, picture + 1, picture + 5),
+    height: extent(8, picture + 3, picture + 7),
+  };
 }
 
-/** ITU T.81 Annex B: marker segments up to the frame header, whose kinds are C0 to CF but for three. */
+/** Where its descriptor starts: behind the colours, and behind extensions, which are blocks up to an empty one. */
+function firstPictureOfGif(header: Header, steps: StepCount): number | undefined {
+  const flags = header.byte(10);
+  const colours = flags & 0x80 ? 2 << (flags & 7) : 0;
+  let at = 13 + colours * 3;
+  while (header.byte(at) === 0x21) {
+    at += 2;
+    for (; header.byte(at) > 0 && steps.take(); at += 1 + header.byte(at));
+    if (header.byte(at) !== 0) return undefined;
+    at += 1;
+  }
+  return header.byte(at) === 0x2c ? at : undefined;
+}
+
+/** Segments that may stand before the frame: tables, APP0 to APP15, and comments. */
+function isBeforeFrame(marker: number): boolean {
+  return [0xc4, 0xcc, 0xdb, 0xdc, 0xdd, 0xfe].includes(marker) || (marker & 0xf0) === 0xe0;
+}
+
+/**
+ * ITU T.81 Annex B: marker segments up to the frame header, whose kinds are C0 to CF but for three. Nothing is told of a
+ * file with anything else in between, FF 00 for example, since decoders differ on where they go on behind that.
+ */
 function readJpeg(header: Header, steps: StepCount): ImageDimensions | undefined {
   let at = 2;
   while (header.byte(at) === 0xff && steps.take()) {
@@ -111,8 +144,7 @@ function readJpeg(header: Header, steps: StepCount): ImageDimensions | undefined
     // A fill byte may stand before any marker.
     if (marker === 0xff) at += 1;
     else if (hasNoLength) at += 2;
-    // The scan, or the end: a frame would have come before.
-    else if (marker === 0xda || marker === 0xd9) return undefined;
+    else if (!isBeforeFrame(marker)) return undefined;
     else at += 2 + Math.max(2, header.bigEndian(at + 2, 2));
   }
   return undefined;
@@ -144,13 +176,16 @@ interface Box {
   readonly end: number;
 }
 
-/** ISO/IEC 23008-12: the spatial extents among the item properties, of which the largest counts: others are of tiles. */
+/**
+ * ISO/IEC 23008-12: the spatial extents among the item properties, of which the largest counts: others are of tiles. Of a
+ * second box where there is one of its kind, decoders differ on which they take: then nothing is told.
+ */
 function readHeif(header: Header, steps: StepCount): ImageDimensions | undefined {
   let found: ImageDimensions | undefined;
-  const meta = findBox(header, steps, 'meta', { start: 0, end: header.length });
+  const meta = onlyBox(header, steps, 'meta', { start: 0, end: header.length });
   // `meta` begins with a version and flags.
-  const properties = meta && findBox(header, steps, 'iprp', { ...meta, start: meta.start + 4 });
-  const container = properties && findBox(header, steps, 'ipco', properties);
+  const properties = meta && onlyBox(header, steps, 'iprp', { ...meta, start: meta.start + 4 });
+  const container = properties && onlyBox(header, steps, 'ipco', properties);
   if (!container || container.end > header.length) return undefined;
   for (const { type, start } of boxes(header, steps, container)) {
     if (type !== 'ispe') continue;
@@ -162,14 +197,14 @@ function readHeif(header: Header, steps: StepCount): ImageDimensions | undefined
   return steps.isSpent ? undefined : found;
 }
 
-function findBox(
+function onlyBox(
   header: Header,
   steps: StepCount,
   type: string,
   within: Pick<Box, 'start' | 'end'>,
 ): Box | undefined {
-  for (const box of boxes(header, steps, within)) if (box.type === type) return box;
-  return undefined;
+  const found = [...boxes(header, steps, within)].filter((box) => box.type === type);
+  return found.length === 1 ? found[0] : undefined;
 }
 
 /** ISO/IEC 14496-12 §4.2: a size, a type, and for size 1 another size of eight bytes. */

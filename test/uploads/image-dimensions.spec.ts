@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { sniffContentType } from '../../lib/uploads/content-sniffing.js';
 import {
   IMAGE_HEADER_LENGTH,
@@ -35,6 +36,21 @@ const images: [what: string, image: Buffer, width: number, height: number][] = [
   ['a PNG of a browser', PNG, 37, 21],
   ['a PNG of two thousand million pixels in a row', pngOf(0x7fffffff, 1), 0x7fffffff, 1],
   ['a GIF', gifOf(640, 480), 640, 480],
+  [
+    'a GIF with extensions',
+    gifOf(640, 480, {
+      before: [latin1('!\xF9\x04\0\0\0\0\0'), latin1('!\xFE\x03abc\x02,;\0')],
+    }),
+    640,
+    480,
+  ],
+  ['a GIF whose picture leaves room', gifOf(640, 480, { picture: [5, 5, 10, 10] }), 640, 480],
+  [
+    'a GIF whose picture is larger than its canvas',
+    gifOf(10, 10, { picture: [1, 2, 4000, 3000] }),
+    4001,
+    3002,
+  ],
   ['a JPEG', jpegOf(800, 600), 800, 600],
   ['a progressive JPEG', jpegOf(800, 600, { frame: 0xc2 }), 800, 600],
   ['an arithmetic JPEG', jpegOf(800, 600, { frame: 0xc9 }), 800, 600],
@@ -66,6 +82,23 @@ test.each(images)('%s tells its dimensions', (...[, image, width, height]) => {
   expect(dimensionsOf(image)).toEqual({ width, height });
 });
 
+test.each<[string, (image: sharp.Sharp) => sharp.Sharp]>([
+  ['PNG', (image) => image.png()],
+  ['JPEG', (image) => image.jpeg()],
+  [
+    'progressive JPEG',
+    (image) => image.jpeg({ progressive: true }).withExif({ IFD0: { Copyright: 'x' } }),
+  ],
+  ['GIF', (image) => image.gif()],
+  ['lossy WebP', (image) => image.webp()],
+  ['lossless WebP', (image) => image.webp({ lossless: true })],
+  ['AVIF', (image) => image.avif({ effort: 0 })],
+])('a %s of another encoder tells its dimensions', async (_what, encode) => {
+  const background = { r: 20, g: 80, b: 160 };
+  const image = sharp({ create: { width: 123, height: 45, channels: 3, background } });
+  expect(dimensionsOf(await encode(image).toBuffer())).toEqual({ width: 123, height: 45 });
+});
+
 const whole = avifOf([extent(10, 10), extent(9000, 9000)]);
 const cutAvif = whole.subarray(0, whole.lastIndexOf('ispe') + 4);
 
@@ -76,9 +109,16 @@ test.each([
     latin1('\x89PNG\r\n\x1A\n\0\0\0\rIDAT\0\0\0\x01\0\0\0\x01'),
   ],
   ['a PNG that is cut', pngOf(10, 10).subarray(0, 22)],
+  ['a GIF without a picture', gifOf(10, 10).subarray(0, 19)],
+  ['a GIF that is cut in an extension', gifOf(10, 10, { before: [latin1('!\xFE\xFF')] })],
+  ['a GIF with junk before its picture', gifOf(10, 10, { before: [latin1('\0')] })],
   ['a JPEG that is cut in its frame', jpegOf(800, 600).subarray(0, 27)],
   ['a JPEG without frame', Buffer.concat([latin1('\xFF\xD8'), segment(0xda, Buffer.alloc(10))])],
   ['a JPEG that ends at once', latin1('\xFF\xD8\xFF\xD9')],
+  // Where libjpeg passes over two bytes, others take a segment with a length, behind which there may be another frame.
+  ['a JPEG with an escaped FF between segments', jpegOf(8, 6, { before: [segment(0x00, exif)] })],
+  ['a JPEG with a reserved marker', jpegOf(8, 6, { before: [segment(0xf0, Buffer.alloc(4))] })],
+  ['a JPEG that starts again', jpegOf(8, 6, { before: [segment(0xd8, Buffer.alloc(4))] })],
   ['a JPEG with junk between segments', jpegOf(8, 6, { before: [latin1('\0\0\0')] })],
   [
     'a JPEG with metadata beyond the bound',
@@ -101,6 +141,10 @@ test.each([
     Buffer.concat([latin1('RIFF\x10\0\0\0WEBPICCP'), Buffer.alloc(30)]),
   ],
   ['a lossy WebP without its start code', latin1(`RIFF\x10\0\0\0WEBPVP8 ${'\0'.repeat(20)}`)],
+  [
+    'an AVIF with a second list of properties',
+    Buffer.concat([avifOf([extent(10, 10)]), avifOf([extent(4000, 3000)])]),
+  ],
   ['an AVIF without extents', avifOf([box('pixi', Buffer.alloc(8))])],
   ['an AVIF whose properties are cut', cutAvif],
   [

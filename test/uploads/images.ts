@@ -22,8 +22,24 @@ export function pngOf(width: number, height: number): Buffer {
   ]);
 }
 
-export function gifOf(width: number, height: number): Buffer {
-  return Buffer.concat([latin1('GIF89a'), littleEndian(width, 2), littleEndian(height, 2)]);
+/** @param before blocks before the picture @param picture its place on the canvas */
+export function gifOf(
+  width: number,
+  height: number,
+  { before = [], picture = [0, 0, width, height] }: { before?: Buffer[]; picture?: number[] } = {},
+): Buffer {
+  return Buffer.concat([
+    latin1('GIF89a'),
+    littleEndian(width, 2),
+    littleEndian(height, 2),
+    // Two colours follow.
+    latin1('\x80\0\0'),
+    Buffer.alloc(6),
+    ...before,
+    latin1(','),
+    ...picture.map((value) => littleEndian(value, 2)),
+    latin1('\0\x02\0;'),
+  ]);
 }
 
 /** A segment of a JPEG. */
