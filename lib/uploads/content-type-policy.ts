@@ -15,7 +15,7 @@ export function contentTypeByBytes(head: Uint8Array, declared: string): string {
   if (found !== undefined && found !== 'text/plain' && !isContainer(found)) return found;
   const type = declared.split(';')[0]!.trim().toLowerCase();
   const isMediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type);
-  const plausible = isMediaType && !runsScript(type) && agrees(type, found);
+  const plausible = isMediaType && !runsScript(type) && agrees(type, found, head.length === 0);
   return plausible ? type : (found ?? 'application/octet-stream');
 }
 
@@ -81,11 +81,12 @@ const TEXT_FORMATS =
   /^text\/|^application\/(?:json|yaml|x-yaml|toml|sql|csv|ndjson|x-ndjson|jsonl|graphql|geo\+json|ld\+json)$|\+(?:json|yaml)$/;
 
 // A declared type that has a signature must have shown it: a "PNG" of text is text.
-function agrees(declared: string, found: string | undefined): boolean {
+function agrees(declared: string, found: string | undefined, isEmpty: boolean): boolean {
   if (hasSignature(declared)) return false;
-  // A text format has to be text, and text one of those.
+  // A text format has to be text, and text one of those. An empty text shows nothing.
   const isTextFormat = TEXT_FORMATS.test(declared);
-  if (isTextFormat || found === 'text/plain') return isTextFormat && found === 'text/plain';
+  const isText = found === 'text/plain' || isEmpty;
+  if (isTextFormat || found === 'text/plain') return isTextFormat && isText;
   const container = Object.keys(INSIDE).find((type) => INSIDE[type]!.test(declared));
   if (container !== undefined) return container === found;
   // Other formats may use the containers as well; what shows nothing may be any application's.

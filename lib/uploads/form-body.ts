@@ -65,6 +65,8 @@ export class FormBody extends Readable {
   };
 
   readonly #onEnd = (): void => {
+    // What the parser has yet to take is no matter of the client any more.
+    this.#rate?.stop();
     // Over HTTP/2, what a client resets without an error ends as if all of it had come.
     if (http2StreamOf(this.#request)?.aborted) this.#giveUp();
     else this.push(null);

@@ -14,6 +14,7 @@ export class RequestOutcome {
   #isBrokenOff = false;
   #verdict: 'failed' | 'succeeded' | undefined;
   readonly #response: ServerResponse;
+  readonly #carrier: Duplex;
   #leaveConnection: () => void = () => {};
 
   constructor(
@@ -23,6 +24,7 @@ export class RequestOutcome {
     const stream = http2StreamOf(response);
     const carrier = stream ?? request.socket;
     this.#response = response;
+    this.#carrier = carrier;
     if (response.destroyed || carrier.destroyed) {
       this.fail();
       return;
@@ -34,7 +36,7 @@ export class RequestOutcome {
     if (response.socket === null) {
       this.#leaveConnection = onConnectionClosed(request.socket, () => this.#onClose());
     }
-    this.#watchForBreakingOff(carrier);
+    this.#watchForBreakingOff();
   }
 
   get hasFailed(): boolean {
@@ -85,14 +87,16 @@ export class RequestOutcome {
     if (this.#isSent) return;
     const { headersSent, socket, statusCode } = this.#response;
     // Of an answer that has waited behind another, nothing was sent.
-    const isOnItsWay = headersSent && socket !== null && !this.#isBrokenOff;
+    const isBrokenOff = this.#isBrokenOff || isDestroyedHere(this.#carrier);
+    const isOnItsWay = headersSent && socket !== null && !isBrokenOff;
     const isGood = statusCode < 400 && this.#handler === 'succeeded';
     this.#decide(isOnItsWay && isGood ? 'succeeded' : 'failed');
   }
 
   /** The events of a response are the same, whichever side ends it early: here, both adapters destroy it. */
-  #watchForBreakingOff(carrier: Duplex): void {
+  #watchForBreakingOff(): void {
     const response = this.#response;
+    const carrier = this.#carrier;
     const destroy = response.destroy.bind(response);
     response.destroy = (error) => {
       this.#isBrokenOff ||= !carrier.closed && !carrier.destroyed;
@@ -107,4 +111,9 @@ export class RequestOutcome {
     if (verdict === 'failed') this.on.failure();
     else this.on.success();
   }
+}
+
+/** Of a connection that has closed: one that the client ends has an end, or the error of a reset. */
+function isDestroyedHere(carrier: Duplex): boolean {
+  return !carrier.readableEnded && !carrier.errored;
 }

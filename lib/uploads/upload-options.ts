@@ -81,7 +81,10 @@ export interface UploadInterceptorOptions<Request = unknown> extends UploadOptio
   minRate?: ByteSize;
   /** Milliseconds, or text such as `'30s'`. Default 30 seconds. */
   minRateWindow?: number | string;
-  /** Longest time for the whole form: milliseconds, or text such as `'10m'`. Default: none. */
+  /**
+   * Longest time until the whole form is stored, and as long once more for the publication of what is put under its key only before
+   * the answer: milliseconds, or text such as `'10m'`. Default: none.
+   */
   timeout?: number | string;
 }
 

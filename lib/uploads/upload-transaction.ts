@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { setMaxListeners } from 'node:events';
 import { StorageAbortedError } from '../core/errors.js';
 import type { StorageWork } from '../storage.registry.js';
-import { shuttingDown } from './upload.exceptions.js';
+import { shuttingDown, tookTooLong } from './upload.exceptions.js';
 import type { StoredUpload } from './stored-upload.js';
 import type { UploadedFileInfo, WrittenUpload } from './written-upload.js';
 
@@ -26,9 +26,13 @@ export class UploadTransaction implements StorageWork {
   readonly #uploads: (StoredUpload | undefined)[] = [];
   #isReceiving = true;
   #isKept = false;
+  /** Ends a publication that an answer waits for. */
+  readonly #publication = new AbortController();
+  #isAwaited = false;
   #commit: Promise<void> | undefined;
   #isReplacing = false;
   #rollback: Promise<void> | undefined;
+  #rollbackSoon: Promise<void> | undefined;
 
   #settle: () => void = () => {};
 
@@ -78,9 +82,13 @@ export class UploadTransaction implements StorageWork {
     this.#isReceiving = false;
   }
 
-  /** Ends a form that is still being received; a handler that has its uploads is not disturbed. */
+  /**
+   * Ends a form that is still being received, and a publication that an answer waits for; a handler that has its uploads is
+   * not disturbed, nor what was answered already.
+   */
   interrupt(): void {
     if (this.#isReceiving) void this.rollback(shuttingDown());
+    else if (this.#isAwaited) this.#publication.abort(shuttingDown());
   }
 
   /** Nothing more happens: what was published stays. */
@@ -113,6 +121,31 @@ export class UploadTransaction implements StorageWork {
   }
 
   /**
+   * The same for who is to answer, and waits for no backend that hangs.
+   *
+   * @param timeout milliseconds
+   * @throws HttpException when it takes longer, or longer than a shutdown waits
+   */
+  async commitWithin(timeout: number | undefined): Promise<void> {
+    const { signal } = this.#publication;
+    const ended = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
+    const timer =
+      timeout !== undefined &&
+      setTimeout(() => this.#publication.abort(tookTooLong(timeout)), timeout);
+    this.#isAwaited = true;
+    try {
+      await Promise.race([this.commit(), ended]);
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    } finally {
+      this.#isAwaited = false;
+      clearTimeout(timer || undefined);
+    }
+  }
+
+  /**
    * Removes everything, once, however often it is called; resolves when nothing is in flight any more. What cannot be
    * removed is logged.
    *
@@ -123,11 +156,8 @@ export class UploadTransaction implements StorageWork {
   }
 
   /** The same for who is to answer: does not wait for long. The removal goes on, and holds the storages open. */
-  async rollbackSoon(reason?: Error): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const longest = new Promise<void>((resolve) => (timer = setTimeout(resolve, LONGEST_WAIT)));
-    await Promise.race([this.rollback(reason), longest]);
-    clearTimeout(timer);
+  rollbackSoon(reason?: Error): Promise<void> {
+    return (this.#rollbackSoon ??= settledWithin(LONGEST_WAIT, this.rollback(reason)));
   }
 
   async #write(
@@ -151,7 +181,7 @@ export class UploadTransaction implements StorageWork {
         if (written.publication !== publication) continue;
         if (this.#rollback && !this.#isReplacing) return;
         this.#isReplacing = publication === 'replacing';
-        await written.publish();
+        await written.publish({ signal: this.#publication.signal });
       }
     }
   }
@@ -208,4 +238,12 @@ export class UploadTransaction implements StorageWork {
     }
     this.#kept.add(written);
   }
+}
+
+/** Resolves when the work is over, however it ends, or the milliseconds are. */
+async function settledWithin(milliseconds: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const longest = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  await Promise.race([work, longest]);
+  clearTimeout(timer);
 }

@@ -120,9 +120,11 @@ export function uploadInterceptor<Request>(
         await transaction.rollbackSoon();
       });
       this.registry?.holdOpen(transaction);
+      let timeout: number | undefined;
       try {
         const planning = transaction.unlessEnded(this.#planFor(context));
         const { limits, fields: plans, others } = await planning;
+        timeout = limits.timeout;
         await receiveForm(exchange, transaction, {
           limits,
           fields,
@@ -148,7 +150,7 @@ export function uploadInterceptor<Request>(
         discardLeftover(request, response);
       }
       if (keepsUploads(context)) transaction.keepAll();
-      const publishing = (): Promise<void> => publish(transaction, outcome, tracking);
+      const publishing = (): Promise<void> => publish(transaction, outcome, tracking, timeout);
       const answer = handled(next, transaction, outcome);
       if (redirects(context)) return concat(answer, defer(publishing).pipe(ignoreElements()));
       if (transaction.isStaged) {
@@ -270,9 +272,10 @@ async function publish(
   transaction: UploadTransaction,
   outcome: RequestOutcome,
   tracking: UploadTracking | undefined,
+  timeout: number | undefined,
 ): Promise<void> {
   try {
-    await transaction.commit();
+    await transaction.commitWithin(timeout);
   } catch (error) {
     tracking?.failed(error);
     outcome.fail();

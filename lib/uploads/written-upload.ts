@@ -6,6 +6,7 @@ import {
   StorageUnsupportedError,
 } from '../core/errors.js';
 import type { StagedFile } from '../core/staging.js';
+import type { SignalOption } from '../core/storage-methods.js';
 import type { Storage } from '../core/storage.js';
 import { type StoredFile, storedFile } from '../core/stored-file.js';
 import { chosenKey } from './key-strategies.js';
@@ -19,8 +20,8 @@ export interface WrittenUpload {
   readonly info: UploadedFileInfo;
   /** What is left to do: nothing, or to put the file under its key, where what the key holds stays or gives way. */
   readonly publication: 'done' | 'adding' | 'replacing';
-  /** Puts the file under its key, if it is not there yet. */
-  publish(): Promise<void>;
+  /** Puts the file under its key, once, if it is not there yet. */
+  publish(options?: SignalOption): Promise<void>;
   /**
    * Takes the file out of the storage again, if it is there only by this upload: what somebody else has put under its key
    * stays, and so does what was published in the place of another file, or under a key that tells its content, since others
@@ -74,7 +75,7 @@ export async function stageUnderKey(
   const { attributes, body, signal } = checked;
   const staged = await storage.stage(body, { ...attributes, signal });
   const info = describe(storage, checked, storedFile({ key, size: staged.size, ...attributes }));
-  return stagedUpload(info, 'replacing', staged, () => staged.commit(key));
+  return stagedUpload(info, 'replacing', staged, (options) => staged.commit(key, options));
 }
 
 /** Stages the file, since only its last byte tells its key. */
@@ -90,7 +91,9 @@ export async function stageByContent(
     const { size } = staged;
     const key = chosenKey(await keyOf({ ...checked.file, size, sha256: hash.digest('hex') }));
     const info = describe(storage, checked, storedFile({ key, size, ...attributes }));
-    return stagedUpload(info, 'adding', staged, () => commitByContent(storage, key, staged));
+    return stagedUpload(info, 'adding', staged, (options) =>
+      commitByContent(storage, key, staged, options),
+    );
   } catch (error) {
     await staged.discard();
     throw error;
@@ -105,11 +108,15 @@ async function commitByContent(
   storage: Storage,
   key: string,
   staged: StagedFile,
+  options: SignalOption,
 ): Promise<StoredFile> {
   const { createOnlyCopy } = storage.capabilities;
   for (let commits = 1; ; commits += 1) {
     try {
-      return await staged.commit(key, createOnlyCopy ? { ifNoneMatch: '*' } : {});
+      return await staged.commit(key, {
+        ...options,
+        ...(createOnlyCopy && { ifNoneMatch: '*' }),
+      });
     } catch (error) {
       if (!(error instanceof StorageFileExistsError)) throw error;
       const there = await infoIfThere(storage, key);
@@ -154,16 +161,16 @@ function stagedUpload(
   info: UploadedFileInfo,
   publication: 'adding' | 'replacing',
   staged: StagedFile,
-  commit: () => Promise<StoredFile>,
+  commit: (options: SignalOption) => Promise<StoredFile>,
 ): WrittenUpload {
   let published: Promise<void> | undefined;
-  const publish = async (): Promise<void> => {
-    info.stored = await commit();
+  const publish = async (options: SignalOption): Promise<void> => {
+    info.stored = await commit(options);
   };
   return {
     info,
     publication,
-    publish: () => (published ??= publish()),
+    publish: (options = {}) => (published ??= publish(options)),
     async remove() {
       await published?.catch(() => {});
       await staged.discard();

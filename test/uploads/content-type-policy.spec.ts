@@ -27,6 +27,12 @@ test.each([
   [text, 'image/png', 'text/plain'],
   [text, 'application/pdf', 'text/plain'],
   [text, 'application/octet-stream', 'text/plain'],
+  // An empty text is one.
+  [Buffer.alloc(0), 'text/csv', 'text/csv'],
+  [Buffer.alloc(0), 'application/json', 'application/json'],
+  [Buffer.alloc(0), 'text/html', 'application/octet-stream'],
+  [Buffer.alloc(0), 'image/png', 'application/octet-stream'],
+  [Buffer.alloc(0), '', 'application/octet-stream'],
   // What shows nothing.
   [junk, 'application/x-own-format', 'application/x-own-format'],
   [junk, 'application/octet-stream', 'application/octet-stream'],

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { sniffContentType } from '../../lib/uploads/content-sniffing.js';
 import {
   IMAGE_HEADER_LENGTH,
@@ -82,7 +82,7 @@ test.each(images)('%s tells its dimensions', (...[, image, width, height]) => {
   expect(dimensionsOf(image)).toEqual({ width, height });
 });
 
-test.each<[string, (image: sharp.Sharp) => sharp.Sharp]>([
+test.each<[string, (image: Sharp) => Sharp]>([
   ['PNG', (image) => image.png()],
   ['JPEG', (image) => image.jpeg()],
   [

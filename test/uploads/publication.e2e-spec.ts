@@ -320,6 +320,77 @@ onEachAdapter(() => {
     await until(async () => (await keys()).length === 0);
   });
 
+  test.each(['destroy', 'resetAndDestroy'] as const)(
+    'so does the connection that is ended by %s()',
+    async (end) => {
+      const { driver, keys } = await recordingDriver();
+      @Controller()
+      class BreakingController {
+        @Post()
+        @UseInterceptors(StorageFileInterceptor('file'))
+        add(@Res() response: any): void {
+          response.hijack?.();
+          const raw = response.raw ?? response;
+          raw.writeHead(200);
+          raw.write('x');
+          setImmediate(() => raw.socket[end]());
+        }
+      }
+      const { port } = await startApp({
+        imports: [StorageModule.forRoot({ storages: { uploads: { driver } } })],
+        controllers: [BreakingController],
+      });
+      const body = form(text('new'));
+      await expect(
+        send(port, '/', { method: 'POST', headers: formHeaders, body }),
+      ).rejects.toThrow();
+      await until(async () => (await keys()).length === 0);
+    },
+  );
+
+  describe('a publication that hangs', () => {
+    /** Publishes nothing until it is released, not even at an abort. */
+    async function hanging(options: { timeout?: number }, settings?: { shutdownTimeout: number }) {
+      let begun = false;
+      let release: () => void = () => {};
+      const released = new Promise<void>((resolve) => (release = resolve));
+      const recorded = await recordedUploadApp(
+        StorageFileInterceptor('file', { ...overwriting, ...options }),
+        {},
+        (memory) => ({
+          async copy(from, to, copyOptions) {
+            begun = true;
+            await released;
+            copyOptions?.signal?.throwIfAborted();
+            return memory.copy(from, to, copyOptions);
+          },
+        }),
+        settings,
+      );
+      return { ...recorded, release: () => release(), hasBegun: () => begun };
+    }
+
+    test('is answered at the timeout, and leaves nothing when it ends', async () => {
+      const { post, keys, release, app: nest } = await hanging({ timeout: 300 });
+      const answer = await post(text('new'));
+      expect(answer).toMatchObject({ status: 408, json: { code: 'UPLOAD_TIMEOUT' } });
+      release();
+      await nest.close();
+      expect(await keys()).toEqual([]);
+    });
+
+    test('is answered when the shutdown has waited', async () => {
+      const recorded = await hanging({}, { shutdownTimeout: 50 });
+      const answer = recorded.post(text('new'));
+      await until(recorded.hasBegun);
+      const closing = recorded.app.close();
+      expect(await answer).toMatchObject({ status: 503, json: { code: 'CLOSED' } });
+      recorded.release();
+      await closing;
+      expect(await recorded.keys()).toEqual([]);
+    });
+  });
+
   test('keep() tells that it comes too late when the client has gone', async () => {
     let running = false;
     let goOn: () => void = () => {};
