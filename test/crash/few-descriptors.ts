@@ -1,6 +1,7 @@
 // Stores, reads and lists many files at once where few can be open, and tells what came of it:
 // node few-descriptors.mjs <root> <count>
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { openStorage } from '../../lib/drivers/open-storage.js';
@@ -8,6 +9,13 @@ import { openStorage } from '../../lib/drivers/open-storage.js';
 const root = process.argv[2]!;
 const keys = Array.from({ length: Number(process.argv[3]) }, (_, index) => `${index % 7}/${index}`);
 const storage = await openStorage('files', { driver: 'local', root, durability: 'rename' });
+const few = keys.slice(0, 100);
+const other = await openStorage('others', {
+  driver: 'local',
+  root: join(root, 'other'),
+  createRoot: true,
+  durability: 'rename',
+});
 
 /** A source that gives its bytes over several turns, as a client does. */
 async function* slowly(key: string): AsyncGenerator<Uint8Array> {
@@ -18,8 +26,11 @@ async function* slowly(key: string): AsyncGenerator<Uint8Array> {
 }
 
 /** Everything at once, and every failure with how often it occurred. */
-async function failuresOf(call: (key: string) => Promise<unknown>): Promise<string[]> {
-  const results = await Promise.allSettled(keys.map(call));
+async function failuresOf(
+  call: (key: string) => Promise<unknown>,
+  of: readonly string[] = keys,
+): Promise<string[]> {
+  const results = await Promise.allSettled(of.map(call));
   return results
     .filter((result) => result.status === 'rejected')
     .map((result) => String(result.reason));
@@ -43,6 +54,7 @@ const failures = {
   streams: await failuresOf((key) =>
     storage.put(key, Readable.from(slowly(key)), { metadata: { key } }),
   ),
+  others: await failuresOf((key) => other.put(key, key, { metadata: { key } }), few),
   bytes: await failuresOf((key) => storage.put(`bytes/${key}`, key, { metadata: { key } })),
   reads: await failuresOf(async (key) => {
     const download = await storage.get(key);
@@ -52,6 +64,13 @@ const failures = {
   }),
   // Each holds what it reads and what it writes at once.
   copies: await failuresOf((key) => storage.copy(key, `copies/${key}`)),
+  // Each holds two folders while its metadata is written, and a process may have several storages.
+  moves: (
+    await Promise.all([
+      failuresOf((key) => storage.move(`copies/${key}`, `moved/${key}`), few),
+      failuresOf((key) => other.move(key, `moved/${key}`), few),
+    ])
+  ).flat(),
   deletions: await failuresOf((key) => storage.delete(`copies/${key}`)),
   // Every fifth call lists, with writes and reads beside it.
   listings: await failuresOf(async (key) => {
@@ -63,5 +82,5 @@ const failures = {
   }),
 };
 const held = (await opened()) - before;
-await storage.close();
+await Promise.all([storage.close(), other.close()]);
 console.log(JSON.stringify({ failures, held }));

@@ -58,11 +58,20 @@ afterEach(cleanUp);
   });
 });
 
-it('stores, reads, copies, deletes and lists 500 files at once where 64 can be open', async () => {
+it('stores, reads, copies, moves, deletes and lists 500 files at once where 64 can be open', async () => {
   await using program = await Program.of('few-descriptors');
   const root = await temporaryFolder();
   expect(await program.run(withDescriptors(64), root, '500')).toEqual({
-    failures: { streams: [], bytes: [], reads: [], copies: [], deletions: [], listings: [] },
+    failures: {
+      streams: [],
+      others: [],
+      bytes: [],
+      reads: [],
+      copies: [],
+      moves: [],
+      deletions: [],
+      listings: [],
+    },
     held: 0,
   });
 });
