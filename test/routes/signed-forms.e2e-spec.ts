@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { UploadUrl } from '../../lib/core/storage-driver.js';
 import type { UploadUrlOptions } from '../../lib/core/storage-methods.js';
 import { closeApps, until } from '../nest/app-fixture.js';
@@ -18,6 +16,7 @@ import {
   startRoutes,
   targetOf,
 } from './routes-fixture.js';
+import { filesBelow } from './files-below.js';
 
 const KEY = 'ordner/größe & co.png';
 const BYTES = Buffer.alloc(3000, 'abc');
@@ -58,9 +57,8 @@ describe.each(CASES)('a signed form of %s on %s', (driver, adapter) => {
     const keys: string[] = [];
     for await (const { key } of app.storage.list()) keys.push(key);
     if (root === undefined) return keys;
-    const reserved = join(root, '.nestjs-storages');
-    const left = await readdir(reserved, { recursive: true, withFileTypes: true });
-    const files = left.filter((entry) => entry.isFile() && !entry.parentPath.includes('/meta'));
+    const left = await filesBelow(root, '.nestjs-storages');
+    const files = left.filter((entry) => !entry.parentPath.includes('/meta'));
     return [...keys, ...files.map(({ name }) => `left/${name}`)];
   }
 

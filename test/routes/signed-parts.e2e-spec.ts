@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { MultipartUpload } from '../../lib/core/multipart.js';
 import type { PartUrlOptions } from '../../lib/core/storage-methods.js';
 import { closeApps, until } from '../nest/app-fixture.js';
 import { type Answer, openSocket, send, sendRaw } from '../nest/http-client.js';
+import { filesBelow } from './files-below.js';
 import { pathMutations, queryMutations, signatureMutations } from './mutations.js';
 import {
   ADAPTERS,
@@ -54,9 +53,8 @@ describe.each(CASES)('the signed PUT of a part of %s on %s', (driver, adapter) =
   async function stored(): Promise<unknown[]> {
     const parts = await app.storage.listParts(upload);
     if (root === undefined) return parts;
-    const temporary = join(root, '.nestjs-storages/tmp');
-    const left = await readdir(temporary, { recursive: true, withFileTypes: true });
-    return [...parts, ...left.filter((entry) => entry.isFile()).map(({ name }) => `tmp/${name}`)];
+    const left = await filesBelow(root, '.nestjs-storages/tmp');
+    return [...parts, ...left.map(({ name }) => `tmp/${name}`)];
   }
 
   test('stores the part, answers with its etag, and completes to the file', async () => {

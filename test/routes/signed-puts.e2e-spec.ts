@@ -3,15 +3,14 @@ import { APP_GUARD } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { type ClientHttp2Stream, connect, constants } from 'node:http2';
-import { join } from 'node:path';
 import type { UploadUrlOptions } from '../../lib/core/storage-methods.js';
 import type { Storage } from '../../lib/core/storage.js';
 import type { StoredFile } from '../../lib/core/stored-file.js';
 import { closeApps, until } from '../nest/app-fixture.js';
 import { type Answer, openSocket, send, sendRaw } from '../nest/http-client.js';
+import { filesBelow } from './files-below.js';
 import { pathMutations, queryMutations, signatureMutations } from './mutations.js';
 import {
   allGone,
@@ -63,9 +62,8 @@ describe.each(CASES)('a signed PUT of %s on %s', (driver, adapter) => {
     const keys: string[] = [];
     for await (const { key } of app.storage.list()) keys.push(key);
     if (root === undefined) return keys;
-    const temporary = join(root, '.nestjs-storages/tmp');
-    const left = await readdir(temporary, { recursive: true, withFileTypes: true });
-    return [...keys, ...left.filter((entry) => entry.isFile()).map(({ name }) => `tmp/${name}`)];
+    const left = await filesBelow(root, '.nestjs-storages/tmp');
+    return [...keys, ...left.map(({ name }) => `tmp/${name}`)];
   }
 
   test('stores the body and answers with its etag, and nothing else', async () => {
@@ -278,8 +276,7 @@ describe.each(CASES)('a signed PUT of %s on %s', (driver, adapter) => {
     socket.destroy();
     await closed;
     if (root !== undefined) {
-      const left = await readdir(root, { recursive: true, withFileTypes: true });
-      expect(left.filter((entry) => entry.isFile()).map(({ name }) => name)).toEqual([]);
+      expect(await filesBelow(root, '')).toEqual([]);
     }
   });
 
