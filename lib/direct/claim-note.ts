@@ -13,12 +13,14 @@ import { infoOf } from './file-info.js';
 export type UploadOutcome =
   /** `told`: the app is being told of the file, which may be under another key, or be no more, when it returns. */
   | { readonly state: 'told' | 'completed'; readonly file: StoredFile }
+  /** `refused`: the app has refused the file, which is to be removed. */
+  | { readonly state: 'refused' }
   | { readonly state: 'cancelled' };
 
 /** What the small file of a claim says. */
 export interface ClaimNote {
-  /** Another text for each who takes the claim. */
-  readonly holder: string;
+  /** Another text for each who takes the claim; absent when nobody has it. */
+  readonly holder?: string | undefined;
   /** As far as the upload has come; absent while nothing is decided. */
   readonly outcome?: UploadOutcome | undefined;
 }
@@ -83,7 +85,7 @@ function isUnmet(error: unknown): boolean {
 
 /** JSON knows no dates. */
 function withDates(outcome: UploadOutcome): UploadOutcome {
-  if (outcome.state === 'cancelled') return outcome;
+  if (!('file' in outcome)) return outcome;
   const { lastModified, ...file } = outcome.file;
   const date = lastModified && new Date(lastModified);
   return { ...outcome, file: storedFile({ ...file, lastModified: date }) };

@@ -1,6 +1,7 @@
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import {
+  type ClaimNote,
   newHolder,
   readNote,
   type StoredNote,
@@ -17,19 +18,24 @@ const RENEWED_EVERY = ABANDONED_AFTER / 5;
 
 /**
  * The right to decide what becomes of an upload: one request at a time has it, in whichever process. It is a small file beside
- * the staged one, written anew while it is held. When the upload is over it says so, until a sweep removes it: so what is sent after
- * that, with a URL that still lives, becomes nothing. Where a backend has no create-only writes, two that come at the very same time
- * may both get it.
+ * the staged one, written anew while it is held, that says how far the upload has come:
+ *
+ * | outcome     | written                              | who completes the upload then                                       |
+ * | ----------- | ------------------------------------ | ------------------------------------------------------------------- |
+ * | none        | when the claim is taken              | publishes the file if it is not, and tells the app: the first time  |
+ * | `told`      | before the app is told, or it is not | tells it again; the file stays, as the app may have taken it before |
+ * | `refused`   | before what the app refuses goes     | removes the file, and goes on as with none                          |
+ * | `completed` | when the app has taken the file      | is answered the file                                                |
+ * | `cancelled` | when what was sent is removed        | is answered 404                                                     |
+ *
+ * The last two stay until a sweep removes them: so what is sent after that, with a URL that still lives, becomes nothing. Where a
+ * backend has no create-only writes, two that come at the very same time may both get the claim.
  */
 export class CompletionClaim {
-  /** Whoever had it before did not come to an end. */
-  readonly isInherited: boolean;
-  /** As far as that one came. An upload that is over has no claim to be held. */
-  readonly outcome: UploadOutcome | undefined;
   readonly #compareAndSet: boolean;
   #etag: string | undefined;
   /** What each renewal repeats. */
-  #noted: UploadOutcome | undefined;
+  #outcome: UploadOutcome | undefined;
   #renewals: NodeJS.Timeout | undefined;
   /** Of the writes, one after the other, as each names the etag of the one before. */
   #lastWrite: Promise<unknown> = Promise.resolve();
@@ -43,12 +49,16 @@ export class CompletionClaim {
     private written: number,
     before: StoredNote | undefined,
   ) {
-    this.isInherited = before !== undefined;
-    this.outcome = this.#noted = before?.outcome;
+    this.#outcome = before?.outcome;
     this.#etag = etag;
     this.#compareAndSet = staging.capabilities.compareAndSet && etag !== undefined;
-    if (isOver(this.outcome)) return;
+    if (isOver(this.#outcome)) return;
     this.#renewals = setInterval(() => void this.#renew(), RENEWED_EVERY).unref();
+  }
+
+  /** As far as the upload has come. One that is over has no claim to be held. */
+  get outcome(): UploadOutcome | undefined {
+    return this.#outcome;
   }
 
   /** It is renewed until it is disposed of. @throws UploadException 409 while another has it */
@@ -69,7 +79,7 @@ export class CompletionClaim {
     // Released meanwhile; the next try gets it.
     if (!before && createOnly) throw uploadBusy();
     if (before && isOver(before.outcome)) return taken(before.file, before);
-    if (before && !isAbandoned(before)) throw uploadBusy();
+    if (before?.holder !== undefined && !isAbandoned(before)) throw uploadBusy();
     const etag = before?.file.etag;
     const condition = compareAndSet && etag !== undefined ? { ifMatch: etag } : {};
     const file = await storeNote(staging, key, { holder, outcome: before?.outcome }, condition);
@@ -86,7 +96,7 @@ export class CompletionClaim {
   async isHeld(): Promise<boolean> {
     if (this.#isYoung) return true;
     // Nobody need have come; where that cannot be told, somebody may.
-    return this.#compareAndSet && this.#write(this.#noted);
+    return this.#compareAndSet && this.#write(this.#held);
   }
 
   /** @throws UploadException 409 when it was held so long that another has it by now */
@@ -94,17 +104,25 @@ export class CompletionClaim {
     if (!(await this.isHeld())) throw uploadBusy();
   }
 
-  /** Writes down what has become of the upload; one that another has by now is left to him. */
-  async note(outcome: UploadOutcome | undefined): Promise<void> {
-    this.#noted = outcome;
-    await this.#write(outcome);
+  /** Writes down what has become of the upload. Whether it did: a claim that another has by now is left to him. */
+  async note(outcome: UploadOutcome | undefined): Promise<boolean> {
+    this.#outcome = outcome;
+    return this.#write(this.#held);
   }
 
-  /** Lets others have it, in an outage when it is old; one that another has by now is left to him. Never rejects. */
-  async release(): Promise<void> {
+  /**
+   * Lets others have it at once, in an outage when it is old; one that another has by now is left to him. Never rejects.
+   *
+   * @param outcome for the next one to go on from
+   */
+  async release(outcome?: UploadOutcome): Promise<void> {
     await this[Symbol.asyncDispose]();
+    if (isOver(outcome)) return;
+    this.#outcome = outcome;
     try {
-      if (await this.isHeld()) await this.staging.delete(this.key);
+      if (!(await this.isHeld())) return;
+      if (outcome) await this.#write({ outcome });
+      else await this.staging.delete(this.key);
     } catch {
       // It is released because something failed, and that is what the client is to be told.
     }
@@ -121,23 +139,27 @@ export class CompletionClaim {
     return Date.now() - this.written <= ABANDONED_AFTER / 2;
   }
 
+  get #held(): ClaimNote {
+    return { holder: this.holder, outcome: this.#outcome };
+  }
+
   async #renew(): Promise<void> {
     // Where it fails, the next one or the outcome finds out who has it.
-    await this.#write(this.#noted).catch(() => {});
+    await this.#write(this.#held).catch(() => {});
   }
 
   /** After the writes before it. Whether it was written, which it is not when another has the claim. */
-  #write(outcome: UploadOutcome | undefined): Promise<boolean> {
-    const written = this.#lastWrite.then(() => this.#replace(outcome));
+  #write(note: ClaimNote): Promise<boolean> {
+    const written = this.#lastWrite.then(() => this.#replace(note));
     this.#lastWrite = written.catch(() => {});
     return written;
   }
 
-  async #replace(outcome: UploadOutcome | undefined): Promise<boolean> {
+  async #replace(note: ClaimNote): Promise<boolean> {
     const begun = Date.now();
     const file = this.#compareAndSet
-      ? await this.#replaceOwn(outcome)
-      : await this.#replaceYoung(outcome);
+      ? await this.#replaceOwn(note)
+      : await this.#replaceYoung(note);
     if (!file) return false;
     this.#etag = file.etag;
     this.written = begun;
@@ -145,9 +167,8 @@ export class CompletionClaim {
   }
 
   /** The backend tells whether it is still the one that was written before. */
-  async #replaceOwn(outcome: UploadOutcome | undefined): Promise<StoredFile | undefined> {
+  async #replaceOwn(note: ClaimNote): Promise<StoredFile | undefined> {
     const { staging, key, holder } = this;
-    const note = { holder, outcome };
     const file = await storeNote(staging, key, note, { ifMatch: this.#etag! });
     if (file) return file;
     // One that was written before, and seemed not to be, has another etag.
@@ -156,10 +177,12 @@ export class CompletionClaim {
     return storeNote(staging, key, note, { ifMatch: stored.file.etag });
   }
 
-  /** The backend cannot tell: only while it is young is it surely nobody else's. */
-  async #replaceYoung(outcome: UploadOutcome | undefined): Promise<StoredFile | undefined> {
+  /** The backend cannot tell: only while it is young is it surely nobody else's who did not come at the very same time. */
+  async #replaceYoung(note: ClaimNote): Promise<StoredFile | undefined> {
     const { staging, key, holder } = this;
-    return this.#isYoung ? storeNote(staging, key, { holder, outcome }, {}) : undefined;
+    if (!this.#isYoung) return undefined;
+    const stored = await readNote(staging, key);
+    return stored && stored.holder !== holder ? undefined : storeNote(staging, key, note, {});
   }
 }
 

@@ -1,7 +1,12 @@
-import { HttpException, HttpStatus } from '@nestjs/common';
-import { StorageFileExistsError, StorageFileNotFoundError } from '../core/errors.js';
+import { HttpException, HttpStatus, Logger } from '@nestjs/common';
+import {
+  StorageFileExistsError,
+  StorageFileNotFoundError,
+  StorageInvalidKeyError,
+} from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
+import { toHttpException } from '../storage.exceptions.js';
 import type { UploadOutcome } from './claim-note.js';
 import { CompletionClaim } from './completion-claim.js';
 import { infoOf } from './file-info.js';
@@ -19,6 +24,8 @@ import { takenOut, takeOut } from './taken-out.js';
 import { idKey, publishedAttributes, UPLOAD_MARK, type UploadClaims } from './upload-claims.js';
 import type { UploadRules } from './upload-rules.js';
 import { type Scanner, type VerifiedFile, verifyUpload } from './upload-verification.js';
+
+const logger = new Logger('DirectUploads');
 
 /** Whether the file is what became of the upload. */
 export function isPublished(
@@ -48,19 +55,17 @@ export class UploadPublication {
    */
   async publish(claims: UploadClaims, request: unknown, signal: AbortSignal): Promise<StoredFile> {
     await using claim = await CompletionClaim.take(this.#staging, claims.name);
+    if (claim.outcome?.state === 'refused') await this.#endRefusal(claims, claim);
     const { outcome } = claim;
     if (outcome?.state === 'cancelled') throw uploadNotFound();
+    const noted = outcome && 'file' in outcome ? outcome.file : undefined;
     const published = await this.#published(claims, claim);
     // As it was answered before: no policy is asked of it any more.
     if (outcome?.state === 'completed') return published ?? outcome.file;
-    const file =
-      published ?? outcome?.file ?? (await this.#promote(claims, claim, request, signal));
+    const file = published ?? noted ?? (await this.#promote(claims, claim, request, signal));
     // Who published it may not have come to the end of this. One that is not there any more, the app has taken when it was told of it.
     const isTaken = outcome?.state === 'told' && !published;
-    if (!isTaken) {
-      const isRepeated = claim.isInherited || published !== undefined;
-      await this.#handOver(file, claims, claim, request, isRepeated);
-    }
+    if (!isTaken) await this.#handOver(file, claims, claim, request);
     // All is done, whatever becomes of this. It is swept with the staging area, and the id that is noted with it.
     await claim.note({ state: 'completed', file }).catch(() => {});
     return file;
@@ -69,18 +74,24 @@ export class UploadPublication {
   /** Removes what was sent, and lets nothing become of what is sent after it. @throws UploadException 409 when it is published */
   async withdraw(claims: UploadClaims): Promise<void> {
     // Without the claim, which would be younger then: whoever is to tell the app of the file waits for its age.
-    if (isPublished(await infoOf(this.storage, claims.key), claims)) throw alreadyCompleted();
-    assertNotTold(await CompletionClaim.outcomeOf(this.#staging, claims.name));
+    await this.#assertNotTheApps(
+      claims,
+      await CompletionClaim.outcomeOf(this.#staging, claims.name),
+    );
     await using claim = await CompletionClaim.take(this.#staging, claims.name);
-    assertNotTold(claim.outcome);
-    if (await this.#published(claims, claim)) {
-      if (!claim.isInherited) await claim.release();
-      throw alreadyCompleted();
-    }
     await this.#releasing(claim, async () => {
+      await this.#assertNotTheApps(claims, claim.outcome);
+      if (claim.outcome?.state === 'refused') await this.#unpublish(claims);
       await this.#remove(claims);
       await claim.note({ state: 'cancelled' });
     });
+  }
+
+  /** @throws UploadException 409 when the file is published, and the app has not refused it */
+  async #assertNotTheApps(claims: UploadClaims, outcome: UploadOutcome | undefined): Promise<void> {
+    if (outcome?.state === 'refused') return;
+    if (outcome?.state === 'told' || outcome?.state === 'completed') throw alreadyCompleted();
+    if (isPublished(await infoOf(this.storage, claims.key), claims)) throw alreadyCompleted();
   }
 
   async #published(claims: UploadClaims, claim: CompletionClaim): Promise<StoredFile | undefined> {
@@ -172,6 +183,8 @@ export class UploadPublication {
         ...(createOnlyCopy && { ifNoneMatch: '*' }),
       });
     } catch (error) {
+      // Which key a backend takes may depend on what is stored there: it is the client's as much as the app's.
+      if (error instanceof StorageInvalidKeyError) throw toHttpException(error);
       const there = await infoOf(this.storage, key).catch(() => {
         throw new UnknownOutcome(error);
       });
@@ -183,16 +196,16 @@ export class UploadPublication {
   /** When the app does not want the file, there is none, unless it may have wanted it before. */
   async #handOver(
     file: StoredFile,
-    { name, owner, filename }: UploadClaims,
+    claims: UploadClaims,
     claim: CompletionClaim,
     request: unknown,
-    isRepeated: boolean,
   ): Promise<void> {
     const { storage } = this;
     const { onUploaded } = this.behaviour;
     if (!onUploaded) return;
-    // Written down before: afterwards, the app may have the file and this process may have ended. At worst, the app is told again.
-    await claim.note({ state: 'told', file }).catch(() => {});
+    const isRepeated = claim.outcome?.state === 'told';
+    if (!isRepeated) await this.#noteTold(file, claim);
+    const { name, owner, filename } = claims;
     try {
       await onUploaded(file, {
         uploadId: name,
@@ -202,24 +215,55 @@ export class UploadPublication {
         ...(request !== undefined && { request }),
       });
     } catch (error) {
-      // A call that is repeated tells of a file that the app may have taken before. And another request may have taken
-      // over meanwhile, told the app, and been told that all is well: then the file is not to be taken away, either.
-      if (!isRepeated) await this.#takeBack(file, claim);
+      // A call that is repeated tells of a file that the app may have taken before.
+      if (!isRepeated) await this.#takeBack(claims, claim);
       throw error;
     }
   }
 
-  /** In an outage the file stays, and the app is told of it again: what it said is what the client is to be told. */
-  async #takeBack({ key }: StoredFile, claim: CompletionClaim): Promise<void> {
+  /** Before the app is told: afterwards, it may have the file and this process may have ended. */
+  async #noteTold(file: StoredFile, claim: CompletionClaim): Promise<void> {
+    let isNoted: boolean;
     try {
-      if (!(await claim.isHeld())) return;
-      // Before the file goes: whoever asks in between is not to be told that it is the app's.
-      await claim.note(undefined);
-      await this.storage.delete(key);
+      isNoted = await claim.note({ state: 'told', file });
+    } catch (error) {
+      // It may be written all the same, but the next request will be the first one that tells the app.
       await claim.release();
-    } catch {
-      // The claim stays, so that this is gone on with when it is given up.
+      throw error;
     }
+    if (!isNoted) throw uploadBusy();
+  }
+
+  /**
+   * Removes the file that the app has refused. In an outage it stays until the upload is completed again or cancelled: what
+   * the app said is what the client is to be told.
+   */
+  async #takeBack(claims: UploadClaims, claim: CompletionClaim): Promise<void> {
+    try {
+      // Before the file goes: a process that ends in between is not to leave it to the app. Another request may have taken over meanwhile,
+      // told the app, and been told that all is well: then it is not to be taken away, either.
+      if (!(await claim.note({ state: 'refused' }))) return;
+      await this.#unpublish(claims);
+      await this.#remove(claims);
+      await claim.release();
+    } catch (error) {
+      logger.error(error);
+      await claim.release({ state: 'refused' });
+    }
+  }
+
+  /** The same, where a request before did not come to the end of it. @throws StorageError when it stays once more */
+  async #endRefusal(claims: UploadClaims, claim: CompletionClaim): Promise<void> {
+    await this.#releasing(claim, async () => {
+      await this.#unpublish(claims);
+      await this.#remove(claims);
+      if (!(await claim.note(undefined))) throw uploadBusy();
+    });
+  }
+
+  async #unpublish(claims: UploadClaims): Promise<void> {
+    const { key } = claims;
+    if (isPublished(await infoOf(this.storage, key), claims)) await this.storage.delete(key);
   }
 
   /** In an outage it stays, and is refused again: why it is refused is what the client is to be told. */
@@ -240,20 +284,16 @@ export class UploadPublication {
     if (failed[0]) throw failed[0].error;
   }
 
-  /** Lets others try when this fails. */
+  /** Lets others try, and go on from where the upload was, when this fails. */
   async #releasing<Result>(claim: CompletionClaim, act: () => Promise<Result>): Promise<Result> {
+    const { outcome } = claim;
     try {
       return await act();
     } catch (error) {
-      if (!claim.isInherited) await claim.release();
+      await claim.release(outcome);
       throw error;
     }
   }
-}
-
-/** @throws UploadException 409 when the file is the app's */
-function assertNotTold(outcome: UploadOutcome | undefined): void {
-  if (outcome && outcome.state !== 'cancelled') throw alreadyCompleted();
 }
 
 /** Whether it is about the file, rather than about the state of the app or of the backend. */

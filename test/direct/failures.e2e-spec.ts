@@ -66,7 +66,7 @@ describe('an outage of the backend', () => {
     const { key, complete, name } = await sent();
     const staging = app.storage.staging();
     // As a process leaves it that is killed after it has published the file.
-    await staging.put(`${name}.claim`, '{}');
+    await staging.put(`${name}.claim`, '{"holder":"a"}');
     const staged = await app.storage.staged(name);
     await staged.commit(key, { metadata: { 'direct-upload': name } });
     expect((await app.call('POST', complete)).json.code).toBe('UPLOAD_BUSY');
@@ -88,7 +88,9 @@ describe('an outage of the backend', () => {
 
   test('a call that is repeated after a killed process takes no file away, whatever the app says', async () => {
     const { key, complete, name } = await sent();
-    await app.storage.staging().put(`${name}.claim`, '{}');
+    const outcome = { state: 'told', file: await app.storage.staging().info(name) };
+    const note = { holder: 'a', outcome };
+    await app.storage.staging().put(`${name}.claim`, JSON.stringify(note));
     await (await app.storage.staged(name)).commit(key, { metadata: { 'direct-upload': name } });
     const late = await startDirect(backend.configuration, {
       onUploaded: () => Promise.reject(new Error('the row is there already')),
@@ -107,7 +109,7 @@ describe('an outage of the backend', () => {
     const { complete, name } = await sent();
     const id = complete.split('/')[2]!;
     const outcome = { state: 'told', file: await app.storage.staging().info(name) };
-    await app.storage.staging().put(`${name}.claim`, JSON.stringify({ outcome }));
+    await app.storage.staging().put(`${name}.claim`, JSON.stringify({ holder: 'a', outcome }));
     await app.storage.staging().delete(name);
     // Whether the app has taken it is not known before it is completed once more.
     expect((await app.uploads.status(id, 'ada')).state).toBe('uploaded');
@@ -150,6 +152,95 @@ describe('an outage of the backend', () => {
   });
 });
 
+describe('a file that the app refuses when it is told of it for the first time', () => {
+  let backend: Backend;
+  let app: DirectApp;
+  let path: string;
+  let calls: number;
+
+  beforeEach(async () => {
+    backend = await BACKENDS['s3']!();
+    calls = 0;
+    app = await startDirect(
+      { ...backend.configuration, retry: { maxRetries: 0 } } as Backend['configuration'],
+      {
+        onUploaded() {
+          if (calls++ === 0) throw new ForbiddenException();
+        },
+      },
+    );
+    const { json } = await app.call('POST', '/direct-uploads', { filename: 'a', size: PNG.length });
+    await put(json, PNG);
+    path = `/direct-uploads/${json.id}`;
+  });
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await backend[Symbol.asyncDispose]();
+  });
+
+  const complete = () => app.call('POST', `${path}/complete`);
+  const left = async () => [await app.keys(), await app.staged()];
+
+  test.each([
+    ['is completed again', async () => (await complete()).json.code, 'NOT_UPLOADED'],
+    ['is cancelled', async () => (await app.call('DELETE', path)).status, 204],
+  ])(
+    'is removed when the upload %s, where an outage kept it from being so at once',
+    async (_, comeAgain, answer) => {
+      const outage = jest.spyOn(app.storage, 'delete').mockRejectedValue(new StorageTimeoutError());
+      expect((await complete()).status).toBe(403);
+      expect(await app.keys()).toHaveLength(1);
+      // What ends in another outage is gone on with once more.
+      expect((await complete()).status).toBeGreaterThanOrEqual(500);
+      outage.mockRestore();
+      expect(await comeAgain()).toBe(answer);
+      expect([calls, ...(await left())]).toEqual([1, [], []]);
+    },
+  );
+
+  test('is removed though a process before had ended while it examined the file', async () => {
+    const [name] = await app.staged();
+    await app.storage.staging().put(`${name}.claim`, '{"holder":"a"}');
+    const eleventhMinute = Date.now() + 11 * 60_000;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
+    try {
+      await expect(app.uploads.complete(path.split('/')[2]!, 'ada')).rejects.toThrow('Forbidden');
+    } finally {
+      clock.mockRestore();
+    }
+    expect(await left()).toEqual([[], []]);
+  });
+
+  test('is not published by another completion when a copy of it had stayed behind', async () => {
+    backend.s3!.fail({
+      operation: 'DeleteObject',
+      with: { status: 503, code: 'ServiceUnavailable' },
+    });
+    expect((await complete()).status).toBe(403);
+    expect(await left()).toEqual([[], []]);
+    expect((await complete()).json.code).toBe('NOT_UPLOADED');
+  });
+
+  test('is removed though the note that it was told had failed before, when nobody was', async () => {
+    // The claim, and what it says of the file.
+    backend.s3!.fail({ operation: 'PutObject', after: 1, with: 'reset' });
+    expect((await complete()).status).toBeGreaterThanOrEqual(500);
+    expect([calls, (await app.keys()).length]).toEqual([0, 1]);
+    expect((await complete()).status).toBe(403);
+    expect([calls, ...(await left())]).toEqual([1, [], []]);
+  });
+});
+
+test('a key that clashes with a file on a file system is refused, and nothing is left', async () => {
+  await using backend = await BACKENDS['local']!();
+  const app = await startDirect(backend.configuration, { key: () => 'folder/a' });
+  await app.storage.put('folder', 'a file');
+  const { json } = await app.call('POST', '/direct-uploads', { filename: 'a', size: PNG.length });
+  await put(json, PNG);
+  const answer = await app.call('POST', `/direct-uploads/${json.id}/complete`);
+  expect([answer.status, answer.json.code, await app.staged()]).toEqual([400, 'INVALID_KEY', []]);
+});
+
 describe('a publication that lands after it was given up', () => {
   afterEach(() => jest.restoreAllMocks());
 
@@ -185,10 +276,10 @@ describe('a publication that lands after it was given up', () => {
     expect([statuses, told, await app.staged()]).toEqual([[200, 200], [key], []]);
   });
 
-  test('stays when the app refuses it, which may have taken it from another request', async () => {
-    const { app, key, complete } = await landed(() => Promise.reject(new ForbiddenException()));
+  test('is removed when the app refuses it, which was not told of it before', async () => {
+    const { app, complete } = await landed(() => Promise.reject(new ForbiddenException()));
     expect((await app.call('POST', complete)).status).toBe(403);
-    expect(await app.keys()).toEqual([key]);
+    expect([await app.keys(), await app.staged()]).toEqual([[], []]);
   });
 });
 
@@ -212,7 +303,7 @@ describe('a claim to an upload', () => {
         throw lost;
       });
       await using claim = await CompletionClaim.take(storage, 'a');
-      expect([claim.isInherited, await claim.isHeld()]).toEqual([false, true]);
+      expect(await claim.isHeld()).toBe(true);
       await expect(CompletionClaim.take(storage, 'a')).rejects.toMatchObject({ status: 409 });
       await claim.note({ state: 'cancelled' });
       expect(await CompletionClaim.outcomeOf(storage, 'a')).toEqual({ state: 'cancelled' });
@@ -224,7 +315,7 @@ describe('a claim to an upload', () => {
     jest.spyOn(storage, 'put').mockRejectedValueOnce(new StorageTimeoutError());
     await expect(CompletionClaim.take(storage, 'a')).rejects.toThrow(StorageTimeoutError);
     await using claim = await CompletionClaim.take(storage, 'a');
-    expect(claim.isInherited).toBe(false);
+    expect(await claim.isHeld()).toBe(true);
   });
 
   test('that another takes while it is looked at is left to him', async () => {
@@ -232,7 +323,7 @@ describe('a claim to an upload', () => {
     await using claim = await CompletionClaim.take(storage, 'a');
     const overtaken = new StoragePreconditionFailedError();
     jest.spyOn(storage, 'put').mockRejectedValueOnce(overtaken).mockRejectedValueOnce(overtaken);
-    await expect(claim.note({ state: 'cancelled' })).resolves.toBeUndefined();
+    await expect(claim.note({ state: 'cancelled' })).resolves.toBe(false);
   });
 
   test.each([
