@@ -163,7 +163,7 @@ export class DirectUploads {
 
   /** The same for one part, whose number is as a client spelt it. @internal */
   async partUrl(id: string, owner: string, part: unknown): Promise<PartUrl> {
-    const number = /^\d{1,5}$/.test(String(part)) ? Number(part) : Number.NaN;
+    const number = typeof part === 'string' && /^\d{1,5}$/.test(part) ? Number(part) : part;
     const [url] = await this.#partUrls.sign(this.claimsOf(id, owner), [number]);
     return url!;
   }

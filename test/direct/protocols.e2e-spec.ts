@@ -223,7 +223,9 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
       for (const method of ['PUT', 'GET', 'POST', 'DELETE']) {
         expect((await of(method, { partNumber: 1 }, 'eve')).code).toBe('UPLOAD_NOT_FOUND');
       }
-      expect((await of('PUT', { partNumber: 2 })).code).toBe('INVALID_PART_NUMBER');
+      for (const partNumber of [2, [1], { toString: null }]) {
+        expect((await of('PUT', { partNumber })).code).toBe('INVALID_PART_NUMBER');
+      }
       expect((await put(await of('PUT', { partNumber: 1 }), PNG)).ok).toBe(true);
       const listed = await request('GET', await of('GET'), 'text/plain');
       expect(listed.headers.get('content-type')).toMatch(/^application\/xml/);
