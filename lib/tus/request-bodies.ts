@@ -26,10 +26,11 @@ export const CHUNK_TYPE = 'application/offset+octet-stream';
 /**
  * The body of a request that brings bytes; `undefined` for every other.
  *
+ * @param method that the request stands for
  * @throws StorageConfigurationError when somebody has read it already
  */
-export function chunkBodyOf(request: IncomingMessage): FormBody | undefined {
-  const { method, headers } = request;
+export function chunkBodyOf(method: string, request: IncomingMessage): FormBody | undefined {
+  const { headers } = request;
   const mayHaveOne = method === 'POST' || method === 'PATCH';
   if (!mayHaveOne || headers['content-type'] !== CHUNK_TYPE) return undefined;
   if (request.readableEnded && headers['content-length'] !== '0') throw alreadyRead();

@@ -2,7 +2,7 @@ import { StorageFileNotFoundError } from '../core/errors.js';
 import type { MultipartPart, MultipartUpload } from '../core/multipart.js';
 import type { Storage } from '../core/storage.js';
 import { PartBuffer } from './part-buffer.js';
-import { uploadChanged } from './tus.exceptions.js';
+import { isOverflow, uploadChanged } from './tus.exceptions.js';
 import {
   deleteRecord,
   type PublishedAs,
@@ -124,7 +124,8 @@ export class StagedUpload {
   }
 
   /**
-   * Stores the bytes after those that are there. Of a source that fails, what came before is kept.
+   * Stores the bytes after those that are there. Of a source that fails, what came before is kept; of one that has more bytes than
+   * the upload, only full parts that are not its last one, so that it is not taken for complete.
    *
    * @returns bytes that the backend has then
    * @throws UploadException 409 when another process has written to it since it was found
@@ -136,7 +137,7 @@ export class StagedUpload {
     try {
       await this.#sendFullParts(source, buffer);
     } catch (error) {
-      await this.#saveTail(buffer).catch(() => {});
+      if (!isOverflow(error)) await this.#saveTail(buffer).catch(() => {});
       throw error;
     }
     if (this.#endsWith(buffer)) await this.#sendLast(buffer);

@@ -89,7 +89,7 @@ export class TusUploads {
     const { request: incoming, response } = request.exchange;
     let body: FormBody | undefined;
     try {
-      body = chunkBodyOf(incoming);
+      body = chunkBodyOf(request.method, incoming);
       const answer = this.#answer(request, body);
       this.registry.holdOpen({
         settled: answer,

@@ -101,6 +101,12 @@ export function keyInUse(cause: unknown): UploadException {
   );
 }
 
+/** Whether it is how `@tus/server` ends a body that is longer than the upload. */
+export function isOverflow(error: unknown): boolean {
+  const { status_code: status } = (error ?? {}) as { status_code?: number };
+  return status === Number(HttpStatus.PAYLOAD_TOO_LARGE);
+}
+
 /** What the client is told of a failure: one of ours, or one that `@tus/server` has as a status and a text. */
 export function toTusException(error: unknown): unknown {
   if (error instanceof HttpException) return error;

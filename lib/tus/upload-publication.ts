@@ -36,7 +36,17 @@ interface Publisher {
   readonly isRepeatable: boolean;
 }
 
-/** What becomes of an upload all of whose bytes are there. */
+/**
+ * What becomes of an upload all of whose bytes are there. Its record says how far that has come:
+ *
+ * | record           | written                                | the next request                                    | a refusal, or DELETE, then |
+ * | ---------------- | -------------------------------------- | --------------------------------------------------- | -------------------------- |
+ * | no `file`        | when the upload is created             | decides about its key, publishes it, tells the app  | removes the upload         |
+ * | `file`           | before the file is published           | publishes it if it is not, and tells the app        | removes the file, too      |
+ * | `isTold`         | before the app is told, or it is not   | tells it again; the app may have taken the file     | leaves the file            |
+ * | `isTold: false`  | when the app has refused it, or failed | as with `file`                                      | as with `file`             |
+ * | `isDone`         | when the app has taken the file        | does nothing                                        | leaves the file            |
+ */
 export class UploadPublication {
   constructor(
     private readonly storage: Storage,
@@ -110,6 +120,8 @@ export class UploadPublication {
     try {
       return await this.#commit(staged, upload, file);
     } catch (error) {
+      // Which key a file system takes depends on what is stored there.
+      if (error instanceof StorageInvalidKeyError) throw toHttpException(error);
       if (!(error instanceof StorageFileExistsError)) throw error;
       const stored = await this.#published(upload.name, file);
       if (!stored) throw keyInUse(error);
@@ -201,7 +213,7 @@ export class UploadPublication {
     const { record } = upload;
     const { filename } = announcedFile(record);
     // Written down before: afterwards, the app may have the file and this process may have ended.
-    if (!record.isTold) await upload.note({ isTold: true });
+    if (!record.isTold) await noteTold(upload);
     try {
       await this.behaviour.onUploaded(file, {
         storage: this.storage,
@@ -216,6 +228,16 @@ export class UploadPublication {
       if (!record.isTold) await upload.remember({ isTold: false });
       throw error;
     }
+  }
+}
+
+async function noteTold(upload: StagedUpload): Promise<void> {
+  try {
+    await upload.note({ isTold: true });
+  } catch (error) {
+    // It may be written all the same, but the app was not told.
+    await upload.remember({ isTold: false });
+    throw error;
   }
 }
 

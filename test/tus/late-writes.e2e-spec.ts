@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { StorageConnectionError } from '../../lib/core/errors.js';
 import type { StorageDriver } from '../../lib/core/storage-driver.js';
 import { UploadLocker } from '../../lib/tus/upload-locker.js';
 import { closeApps, until } from '../nest/app-fixture.js';
@@ -185,6 +186,27 @@ describe('of two processes that share no locker', () => {
     expect((await first.append(path, 3, 'def', checksum('def'))).status).toBe(204);
     expect(await onlyFile(second)).toBe('abcdef');
   });
+});
+
+test('a note that the app is told whose answer is lost leaves a file that DELETE removes', async () => {
+  let isLost = false;
+  const { driver } = await recordingDriver((memory) => ({
+    async put(key, body, ...rest) {
+      const stored = await memory.put(key, body, ...rest);
+      if (isLost || !Buffer.from(body as Uint8Array).includes('"isTold":true')) return stored;
+      isLost = true;
+      throw new StorageConnectionError();
+    },
+  }));
+  const told: string[] = [];
+  const app = await startTus({
+    configuration: { driver, retry: { maxRetries: 0 } },
+    options: { onUploaded: ({ key }) => void told.push(key) },
+  });
+  const path = await app.create(5);
+  expect((await app.append(path, 0, 'hello')).status).toBe(502);
+  expect((await app.tus('DELETE', path)).status).toBe(204);
+  expect([told, await published(app.storage)]).toEqual([[], []]);
 });
 
 test('a staged file of another length than the upload is not published, and the client sends it again', async () => {

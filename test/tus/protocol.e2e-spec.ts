@@ -18,8 +18,9 @@ import type { StorageModuleOptions } from '../../lib/interfaces/storage-module-o
 import type { UploadKey } from '../../lib/uploads/key-strategies.js';
 import { UploadIds } from '../../lib/tus/upload-ids.js';
 import { closeApps, until } from '../nest/app-fixture.js';
-import { openSocket } from '../nest/http-client.js';
+import { openSocket, sendRaw } from '../nest/http-client.js';
 import { recordingDriver } from '../nest/recording-driver.js';
+import { configurationOf, removeFolders } from '../routes/routes-fixture.js';
 import { png } from '../uploads/forms.js';
 import {
   ADAPTERS,
@@ -38,6 +39,7 @@ const LONG_TYPE = `application/${'x'.repeat(300)}`;
 
 describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
   afterEach(closeApps);
+  afterAll(removeFolders);
 
   const start = (setup: TusSetup = {}) => startTus({ adapter: adapter(), ...setup });
 
@@ -144,6 +146,20 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       const chunked = await append(path, 0, 'abcd', { 'Transfer-Encoding': 'chunked' });
       expect(chunked.status).toBe(413);
       expect((await tus('HEAD', path)).headers['upload-offset']).toBe('0');
+    });
+
+    test('more bytes than were announced, after all that were, and publishes nothing', async () => {
+      const { tus, create, port, storage } = await start();
+      const path = await create(3);
+      const answer = await sendRaw(
+        port,
+        `PATCH ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n` +
+          `Content-Type: ${CHUNK['Content-Type']}\r\nTransfer-Encoding: chunked\r\n\r\n` +
+          '3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n',
+      );
+      expect(answer).toMatch(/^HTTP\/1.1 413 /);
+      expect((await tus('HEAD', path)).headers['upload-offset']).toBe('0');
+      expect(await published(storage)).toEqual([]);
     });
 
     test('bytes for another place than the end, and stores none of them', async () => {
@@ -394,6 +410,8 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
     const headers = { ...CHUNK, ...meant('PATCH'), 'Upload-Offset': '0' };
     expect((await tus('POST', path, headers, 'he')).status).toBe(204);
     expect((await tus('POST', path, meant('HEAD'))).headers['upload-offset']).toBe('2');
+    const state = await tus('POST', path, { ...CHUNK, ...meant('HEAD') }, 'llo');
+    expect([state.status, state.headers['upload-offset']]).toEqual([200, '2']);
     expect((await tus('POST', path)).status).toBe(404);
     expect((await append(path, 2, 'llo')).status).toBe(204);
     expect((await tus('POST', path, meant('DELETE'))).status).toBe(204);
@@ -881,6 +899,18 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
         status: 400,
         json: { code: 'INVALID_KEY' },
       });
+      expect(await staged(storage)).toEqual([]);
+    });
+
+    test('gets no file under a key that clashes with another one, and nothing is left', async () => {
+      const configuration = await configurationOf('local');
+      const options = { key: () => 'folder/a' };
+      const { tus, create, append, storage } = await start({ configuration, options });
+      await storage.put('folder', 'a file');
+      const path = await create(5);
+      const answer = await append(path, 0, 'hello');
+      expect(answer).toMatchObject({ status: 400, json: { code: 'INVALID_KEY' } });
+      expect((await tus('HEAD', path)).status).toBe(404);
       expect(await staged(storage)).toEqual([]);
     });
 
