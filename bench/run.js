@@ -5,6 +5,8 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawSuite } from './harness/chart.js';
+import { printGrowth } from './harness/growth.js';
+import { drawGrowth } from './harness/line-chart.js';
 import { measureSuite } from './harness/measure.js';
 import { printSuite } from './harness/report.js';
 import { installPeers, linkLibrary } from './install-peers.js';
@@ -36,6 +38,8 @@ if (unknown.length > 0) {
 }
 const { guard } = values;
 const quick = values.quick || guard;
+// Of the AWS SDK, in each of hundreds of processes.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
 if (!guard) installPeers();
 linkLibrary();
 
@@ -51,9 +55,10 @@ for (const name of positionals.length > 0 ? positionals : suites.keys()) {
   const result = await measureSuite(name, suites.get(name), { quick, guard });
   if (result.rows.length === 0) continue;
   measured.push(result);
-  passed = printSuite(result) && passed;
+  const [print, draw] = suite.curves ? [printGrowth, drawGrowth] : [printSuite, drawSuite];
+  passed = print(result) && passed;
   // A quick run is too short to show.
-  if (!quick) drawSuite(result, new URL('../docs/images/performance/', import.meta.url));
+  if (!quick) draw(result, new URL('../docs/images/performance/', import.meta.url));
 }
 if (values.json !== undefined) {
   writeFileSync(

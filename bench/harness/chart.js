@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { text, writeDrawing } from './drawing.js';
 
 const WIDTH = 760;
 const NAMES = 300;
@@ -30,24 +30,13 @@ export function drawSuite({ name, title, rows }, folder) {
     });
     return [heading, ...bars];
   });
-  const height = y + 16;
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    new URL(`${name}.svg`, folder),
-    [
-      `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">`,
-      `<title>${escaped(title)}</title>`,
-      `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
-      text(10, 24, `${title}: milliseconds of the processor, shorter is better`, 'font-size="14"'),
-      ...shapes,
-      '</svg>',
-      '',
-    ].join('\n'),
-  );
-}
-
-function text(x, y, content, attributes) {
-  return `<text x="${x.toFixed(1)}" y="${y}" ${attributes}>${escaped(content)}</text>`;
+  const heading = `${title}: milliseconds of the processor, shorter is better`;
+  writeDrawing(new URL(`${name}.svg`, folder), {
+    title,
+    width: WIDTH,
+    height: y + 16,
+    shapes: [text(10, 24, heading, 'font-size="14"'), ...shapes],
+  });
 }
 
 function colourOf(name) {
@@ -57,8 +46,4 @@ function colourOf(name) {
 
 function shown(ms) {
   return `${ms >= 100 ? ms.toFixed(0) : ms.toPrecision(3)} ms`;
-}
-
-function escaped(content) {
-  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

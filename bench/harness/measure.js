@@ -14,7 +14,8 @@ const QUICK_ROUNDS = 3;
  * Measures the rows of a suite. Each case of a row runs in a process of its own, in rounds: so what else the machine does
  * strikes all cases alike, and only ratios within a row say anything.
  *
- * @param {URL} url of the suite's module, which exports `title`, `rows(quick)` and perhaps `files(row, folder, quick)`
+ * @param {URL} url of the suite's module, which exports `title` and `rows(quick)`; a row may have `files(folder)`, which are
+ *   there before its cases, or before each of them when that `usesUpFiles`
  */
 export async function measureSuite(name, url, { quick, guard }) {
   const suite = await import(url);
@@ -30,15 +31,14 @@ export async function measureSuite(name, url, { quick, guard }) {
     for (const row of chosen) {
       const files = join(folder, 'files');
       await mkdir(files);
-      // In a process of its own, too: what it leaves behind in memory is nobody's.
-      if (row.files) await prepareFiles(url, row, files, quick);
-      rows.push(await measureRow(url, row, { folder, files, quick, rounds }));
+      if (row.files && !row.usesUpFiles) await prepareFiles(url, row, files, quick);
+      rows.push(await measureRow(url, row, { folder, files, quick, rounds: row.rounds ?? rounds }));
       await rm(files, { recursive: true });
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-  return { name, title: suite.title, rounds, rows };
+  return { name, title: suite.title, rounds, rows, ...(suite.curves && { curves: suite.curves }) };
 }
 
 /** A row that is to fail when ours takes more than so many times what bare Node does. */
@@ -56,6 +56,11 @@ async function measureRow(url, row, { folder, files, quick, rounds }) {
     for (const name of order) {
       const own = join(folder, 'own');
       await mkdir(own);
+      if (row.usesUpFiles) {
+        await rm(files, { recursive: true });
+        await mkdir(files);
+        await prepareFiles(url, row, files, quick);
+      }
       measured.get(name).push(await measureCase(url, row, name, { folder: own, files, quick }));
       await rm(own, { recursive: true });
     }
@@ -83,6 +88,7 @@ async function measureCase(url, row, name, places) {
   return usage;
 }
 
+/** In a process of its own, too: what it leaves behind in memory is nobody's. */
 async function prepareFiles(url, row, files, quick) {
   const subject = start(SUBJECT, { suite: url.href, row: row.name, files, quick });
   await subject.answer();
@@ -110,10 +116,12 @@ function start(script, options) {
 }
 
 function summary(samples) {
-  const median = (field) => {
-    const sorted = samples.map((sample) => sample[field]).sort((a, b) => a - b);
-    return sorted[Math.floor((sorted.length - 1) / 2)];
-  };
+  const medianOf = (values) => values.sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+  const median = (field) => medianOf(samples.map((sample) => sample[field]));
+  const figures = Object.keys(samples[0].figures ?? {}).map((name) => [
+    name,
+    medianOf(samples.map((sample) => sample.figures[name])),
+  ]);
   const times = samples.map(({ ms }) => ms);
   return {
     ms: median('ms'),
@@ -122,5 +130,6 @@ function summary(samples) {
     cpu: median('cpu'),
     peak: median('peak'),
     ...(samples[0].note !== undefined && { note: samples[0].note }),
+    ...(figures.length > 0 && { figures: Object.fromEntries(figures) }),
   };
 }

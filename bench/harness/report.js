@@ -14,7 +14,7 @@ export function printSuite({ rows }) {
     const verdict = judge(row);
     passed &&= verdict.passed;
     console.log(`\n**${row.name}**: ${verdict.text}\n`);
-    printTable(row);
+    printCases(row);
   }
   return passed;
 }
@@ -56,8 +56,8 @@ function judge(row) {
   return { passed, text: texts.join('; ') };
 }
 
-function printTable({ cases, limit }) {
-  const lines = [
+function printCases({ cases, limit }) {
+  printTable([
     ['', 'time, ms', 'from', 'to', 'processor, ms', 'peak, MiB'],
     ...cases.map(({ name, ms, least, most, cpu, peak, note }) => [
       [name === 'limit' ? `limit: ${limit}` : name, ...(note === undefined ? [] : [note])].join(
@@ -66,7 +66,11 @@ function printTable({ cases, limit }) {
       ...[ms, least, most, cpu].map(number),
       peak.toFixed(0),
     ]),
-  ];
+  ]);
+}
+
+/** As Markdown, the first column to the left and all others to the right. */
+export function printTable(lines) {
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   const printed = lines.map(
     (line) =>
@@ -77,6 +81,6 @@ function printTable({ cases, limit }) {
 }
 
 /** With three digits. */
-function number(value) {
+export function number(value) {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }

@@ -10,7 +10,7 @@ if (name === undefined) {
   await tryCase(await found.prepare(name, { folder, files }));
 }
 
-/** Something to run; or a server with its URL, which is at work until its client has had enough. */
+/** Something to run, which tells in words or in figures of its own what came of it; or a server with its URL, which is at work until its client has had enough. */
 async function tryCase({ run, url, close, note }) {
   let started;
   let before;
@@ -28,7 +28,8 @@ async function tryCase({ run, url, close, note }) {
     globalThis.gc?.();
     start();
     const result = await run?.();
-    process.send({ ...usage(), note: note ?? result });
+    const figures = typeof result === 'object' ? result : undefined;
+    process.send({ ...usage(), ...(figures ? { figures } : { note: note ?? result }) });
   });
   process.once('disconnect', () => void close?.());
   process.send({ url });

@@ -1,0 +1,96 @@
+import { number, printTable } from './report.js';
+
+/** By how much more than in proportion the processor's time may grow before the run fails. */
+const STEEPEST = 1.5;
+/** By how many MiB the peak of memory may grow where work grows by eight times or more. */
+const HIGHEST = 64;
+/** A place where throughput is this share of the best, or more, is where it has stopped growing. */
+const NEARLY = 0.9;
+
+/**
+ * What the rows of one operation came to, for each of its cases in order.
+ *
+ * @returns for each curve its operations, and for each of them its lines of points
+ */
+export function curvesOf({ rows, curves }) {
+  return Object.entries(curves).map(([curve, described]) => {
+    const own = rows.filter((row) => row.curve === curve);
+    const operations = [...new Set(own.map(({ operation }) => operation))].map((name) => {
+      const points = own
+        .filter(({ operation }) => operation === name)
+        .flatMap(({ at, cases }) =>
+          cases.map(({ name: line, ...rest }) => ({ line, at, ...rest })),
+        );
+      const lines = [...new Set(points.map(({ line }) => line))].map((line) => ({
+        name: line,
+        points: points.filter((point) => point.line === line),
+      }));
+      return { name, lines };
+    });
+    return { name: curve, ...described, operations };
+  });
+}
+
+/**
+ * Prints as Markdown how each operation grows.
+ *
+ * @returns whether time grows no more than in proportion, and memory does not, where that is wanted
+ */
+export function printGrowth(result) {
+  let passed = true;
+  for (const { axis, isFlat, operations } of curvesOf(result)) {
+    for (const { name, lines } of operations) {
+      const verdicts = lines.map((line) => (isFlat ? judge(line) : limitOf(line)));
+      passed &&= verdicts.every((verdict) => verdict.passed);
+      console.log(`\n**${name}**: ${verdicts.map(({ text }) => text).join('; ')}\n`);
+      printTable(isFlat ? costs(axis, lines) : latencies(axis, lines));
+    }
+  }
+  return passed;
+}
+
+function judge({ name, points }) {
+  const last = points.at(-1);
+  const before = points.findLast(({ at }) => at * 8 <= last.at);
+  const steep = last.cpu / before.cpu / (last.at / before.at);
+  const more = last.peak - before.peak;
+  const passed = steep <= STEEPEST && more <= HIGHEST;
+  return {
+    passed,
+    text: `${name}: ${last.at / before.at} times as much takes ${(last.cpu / before.cpu).toFixed(1)} times the processor and ${more.toFixed(0)} MiB more${passed ? '' : ' (MISSED)'}`,
+  };
+}
+
+/** Where more at once no longer means more in all. */
+function limitOf({ name, points }) {
+  const best = Math.max(...points.map(({ figures }) => figures.perSecond));
+  const { at, figures } = points.find(({ figures }) => figures.perSecond >= NEARLY * best);
+  return {
+    passed: true,
+    text: `${name}: ${number(figures.perSecond)} a second from ${at} at once on`,
+  };
+}
+
+function costs(axis, lines) {
+  return table(axis, lines, ['processor, ms', 'peak, MiB'], ({ cpu, peak }) => [
+    number(cpu),
+    peak.toFixed(0),
+  ]);
+}
+
+function latencies(axis, lines) {
+  const columns = ['a second', 'p50, ms', 'p95, ms', 'p99, ms'];
+  return table(axis, lines, columns, ({ figures: { perSecond, p50, p95, p99 } }) =>
+    [perSecond, p50, p95, p99].map(number),
+  );
+}
+
+function table(axis, lines, columns, cellsOf) {
+  return [
+    [axis, ...lines.flatMap(({ name }) => columns.map((column) => `${name}: ${column}`))],
+    ...lines[0].points.map(({ at }, index) => [
+      String(at),
+      ...lines.flatMap(({ points }) => cellsOf(points[index])),
+    ]),
+  ];
+}
