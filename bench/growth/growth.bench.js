@@ -3,7 +3,7 @@
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { each } from '../http/requests.js';
-import { startProcess } from '../processes.js';
+import { storageOn, withSink } from '../s3/sink.js';
 
 const MEBIBYTE = 1024 ** 2;
 const SMALL = Buffer.alloc(4096, 1);
@@ -219,25 +219,15 @@ async function opened(name, root, { prefix, ...server } = {}) {
     const storage = await openStorage('bench', { driver: 'local', root, durability: 'rename' });
     return { storage, close: () => storage.close() };
   }
-  const sink = await startProcess('../s3/sink-server.js', server, import.meta.url);
-  const storage = await openStorage('bench', {
-    driver: 's3',
-    provider: 'aws',
-    bucket: 'bench',
-    endpoint: `http://127.0.0.1:${sink.ready.port}`,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    accessKeyId: 'bench',
-    secretAccessKey: 'bench',
-    ...(prefix !== undefined && { prefix }),
-  });
-  // The SDK is loaded before anything is measured.
-  await storage.open();
-  const close = async () => {
-    await storage.close();
-    await sink.stop();
-  };
-  return { storage, close };
+  return withSink(async (sink) => {
+    const storage = await openStorage('bench', {
+      ...storageOn(sink),
+      ...(prefix !== undefined && { prefix }),
+    });
+    // The SDK is loaded before anything is measured.
+    await storage.open();
+    return { storage, close: () => storage.close() };
+  }, server);
 }
 
 /** As a socket hands them on. */

@@ -29,6 +29,10 @@ export async function measureSuite(name, url, { quick, guard }) {
   const rows = [];
   try {
     for (const row of chosen) {
+      if (row.leftOut !== undefined) {
+        console.log(`\n**${row.name}**: left out, ${row.leftOut}`);
+        continue;
+      }
       const files = join(folder, 'files');
       await mkdir(files);
       if (row.files && !row.usesUpFiles) await prepareFiles(url, row, files, quick);
@@ -73,11 +77,13 @@ async function measureRow(url, row, { folder, files, quick, rounds }) {
 async function measureCase(url, row, name, places) {
   const subject = start(SUBJECT, { suite: url.href, row: row.name, name, ...places });
   const ready = await subject.answer();
+  // What the client sends to warm up is none of what is measured.
+  const client =
+    row.load && start(CLIENT, { suite: url.href, row: row.name, quick: places.quick, ...ready });
+  await client?.answer();
   subject.send('start');
   let usage = await subject.answer();
-  if (row.load) {
-    const client = start(CLIENT, { suite: url.href, row: row.name, quick: places.quick, ...ready });
-    await client.answer();
+  if (client) {
     client.send('start');
     const { ms } = await client.answer();
     subject.send('stop');

@@ -10,18 +10,24 @@ if (name === undefined) {
   await tryCase(await found.prepare(name, { folder, files }));
 }
 
-/** Something to run, which tells in words or in figures of its own what came of it; or a server with its URL, which is at work until its client has had enough. */
-async function tryCase({ run, url, close, note }) {
+/**
+ * Something to run, which tells in words or in figures of its own what came of it; or a server with its URL, which is at work until
+ * its client has had enough. What it has started beside itself may have taken of the processor, too.
+ */
+async function tryCase({ run, url, close, note, cpu: cpuBeside = () => 0 }) {
   let started;
   let before;
+  let besideBefore;
   const start = () => {
     before = process.cpuUsage();
+    besideBefore = cpuBeside();
     started = performance.now();
   };
   const usage = () => {
     const { user, system } = process.cpuUsage(before);
     const peak = process.resourceUsage().maxRSS / 1024;
-    return { ms: performance.now() - started, cpu: (user + system) / 1000, peak };
+    const cpu = (user + system) / 1000 + cpuBeside() - besideBefore;
+    return { ms: performance.now() - started, cpu, peak };
   };
   process.on('message', async (message) => {
     if (message === 'stop') return void process.send(usage());

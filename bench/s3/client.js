@@ -3,32 +3,15 @@ import { buffer } from 'node:stream/consumers';
 import { chunks, SMALL } from '../bodies.js';
 import { measure, ours } from '../row-client.js';
 import { signedByHand } from './signed-by-hand.js';
+import { sdkClientOn, storageOn } from './sink.js';
 
-const withEngine =
-  (engine) =>
-  ({ port }) =>
-    ours({
-      driver: 's3',
-      provider: 'aws',
-      bucket: 'bench',
-      endpoint: `http://127.0.0.1:${port}`,
-      region: 'us-east-1',
-      forcePathStyle: true,
-      accessKeyId: 'bench',
-      secretAccessKey: 'bench',
-      engine,
-    });
+const withEngine = (engine) => (sink) => ours({ ...storageOn(sink), engine });
 
 /** What an app writes that has the SDK and nothing else. */
-async function plain({ port }) {
+async function plain(sink) {
   const sdk = await import('@aws-sdk/client-s3');
   const { Upload } = await import('@aws-sdk/lib-storage');
-  const s3 = new sdk.S3Client({
-    endpoint: `http://127.0.0.1:${port}`,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    credentials: { accessKeyId: 'bench', secretAccessKey: 'bench' },
-  });
+  const s3 = await sdkClientOn(sink);
   const Bucket = 'bench';
   return {
     put: (Key) => s3.send(new sdk.PutObjectCommand({ Bucket, Key, Body: SMALL })),

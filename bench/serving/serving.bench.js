@@ -1,11 +1,13 @@
-// Files from the local disk over HTTP, each adapter against what serves static files on it.
+// Files over HTTP: from the local disk, each adapter against what serves static files on it; from S3; and by nginx in front.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { appendFile, open, readFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { controller, get, param, startApp, storageModule } from '../http/nest-app.js';
 import { each, keptConnections, read } from '../http/requests.js';
+import { sdkClientOn, storageOn, withSink } from '../s3/sink.js';
+import { findNginx, startNginx } from './nginx.js';
 
 const MEBIBYTE = 1024 ** 2;
 const SMALL = 4096;
@@ -13,11 +15,15 @@ const FILES = 100;
 const AT_ONCE = 64;
 const PEERS = { Express: 'express.static', Fastify: '@fastify/static' };
 
-export const title = 'serving local files over HTTP';
+export const title = 'serving files over HTTP';
 
 /** @param {boolean} quick whether less is to be done, for ratios that are less sure */
 export function rows(quick) {
-  return Object.keys(PEERS).flatMap((adapter) => rowsOn(adapter, quick));
+  return [
+    ...Object.keys(PEERS).flatMap((adapter) => rowsOn(adapter, quick)),
+    ...rowsOfS3(quick),
+    rowOfNginx(quick),
+  ];
 }
 
 function rowsOn(adapter, quick) {
@@ -68,6 +74,63 @@ function rowsOn(adapter, quick) {
   ];
 }
 
+function rowsOfS3(quick) {
+  const size = quick ? 256 : 1024;
+  const requests = quick ? 5000 : 20_000;
+  const shared = {
+    limit: 'bare http, the body of S3 piped on',
+    cases: ['limit', 'ours', 'the SDK, as a StreamableFile'],
+    wanted: { limit: 1.15, best: 1 },
+    bounds: { limit: 8 },
+    prepare: (name) => withSink((sink) => FROM_S3[name](sink), { mebibytes: size }),
+  };
+  return [
+    {
+      ...shared,
+      name: `${size} MiB from S3, Express`,
+      load: (url) => ({
+        warmUp: () => each(20, 4, () => read(`${url}/small.bin`)),
+        run: async () => check(await read(`${url}/large`), 200, size * MEBIBYTE),
+      }),
+    },
+    {
+      ...shared,
+      name: `${requests} files of 4 KiB from S3, Express`,
+      load(url) {
+        const agent = keptConnections(AT_ONCE);
+        const ask = async () => check(await read(`${url}/small.bin`, { agent }), 200, SMALL);
+        return { warmUp: () => each(2000, AT_ONCE, ask), run: () => each(requests, AT_ONCE, ask) };
+      },
+    },
+  ];
+}
+
+/** The processor's time of nginx counts, and that of the app behind it. */
+function rowOfNginx(quick) {
+  const size = quick ? 256 : 1024;
+  const count = 4096 / size;
+  return {
+    name: `${count} × ${size} MiB by nginx, told by X-Accel-Redirect`,
+    limit: 'nginx alone',
+    cases: ['limit', 'ours'],
+    wanted: { limit: 1.05 },
+    ...(!findNginx() && { leftOut: 'nginx is not there (Debian: apt-get install nginx-light)' }),
+    files: (folder) => writeFiles(folder, size),
+    prepare: (name, { files }) => (name === 'limit' ? nginxAlone(files) : accelerated(files)),
+    load(url) {
+      const agent = keptConnections(1);
+      const ask = async () =>
+        check(await read(`${url}/large.bin`, { agent }), 200, size * MEBIBYTE);
+      return {
+        warmUp: () => each(200, 1, () => read(`${url}/small-0.bin`, { agent })),
+        run: () => each(count, 1, ask),
+      };
+    },
+  };
+}
+
+const FROM_S3 = { limit: proxy, ours: oursOnS3, 'the SDK, as a StreamableFile': sdkStreamed };
+
 const SERVERS = {
   limit: bare,
   ours,
@@ -82,17 +145,25 @@ const SERVERS = {
   },
 };
 
-async function ours(root, adapter) {
+function ours(root, adapter) {
+  return startOurs({ driver: 'local', root, durability: 'rename' }, adapter);
+}
+
+function oursOnS3(sink) {
+  return startOurs(storageOn(sink), 'Express');
+}
+
+async function startOurs(options, adapter, serving) {
   const { ServedFile, getStorageToken } = await import('nestjs-storages');
   let storage;
   const files = controller({
     decorators: [get(':key')],
     parameter: param('key'),
-    handle: (key) => new ServedFile(storage, key),
+    handle: (key) => new ServedFile(storage, key, serving),
   });
   return startApp({
     adapter,
-    imports: [await storageModule({ driver: 'local', root, durability: 'rename' })],
+    imports: [await storageModule(options)],
     controllers: [files],
     configure: (app) => (storage = app.get(getStorageToken('files'))),
   });
@@ -100,7 +171,7 @@ async function ours(root, adapter) {
 
 /** No check, no header but the length: small files by one read, large ones by buffers of 256 KiB. */
 async function bare(root) {
-  const server = createServer(async ({ url, headers }, response) => {
+  return listening(async ({ url, headers }, response) => {
     const path = join(root, url.slice('/files/'.length));
     if (!url.endsWith('large.bin')) {
       const bytes = await readFile(path);
@@ -123,6 +194,52 @@ async function bare(root) {
     response.end();
     await file.close();
   });
+}
+
+async function nginxAlone(root) {
+  const nginx = await startNginx(`location /files/ { alias ${root}/; }`);
+  return { ...nginx, url: `${nginx.url}/files` };
+}
+
+async function accelerated(root) {
+  const accel = { header: 'X-Accel-Redirect', location: '/protected/' };
+  const options = { driver: 'local', root };
+  const app = await startOurs(options, 'Express', { mode: 'accel', accel });
+  const nginx = await startNginx(
+    `location /files/ { proxy_pass ${app.url}/; } location /protected/ { internal; alias ${root}/; }`,
+  );
+  const close = () => Promise.all([nginx.close(), app.close()]);
+  return { url: `${nginx.url}/files`, cpu: () => nginx.cpu(), close };
+}
+
+/** Whatever the answer of S3 says of its body is said again, and nothing is checked. */
+async function proxy({ port }) {
+  const agent = keptConnections(AT_ONCE);
+  return listening(async ({ url }, response) => {
+    const asked = request({ port, agent, path: url.replace('/files/', '/bench/') });
+    const [answer] = await once(asked.end(), 'response');
+    const headers = { 'content-length': answer.headers['content-length'] };
+    answer.pipe(response.writeHead(answer.statusCode, headers));
+  });
+}
+
+async function sdkStreamed(sink) {
+  const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+  const { StreamableFile } = await import('@nestjs/common');
+  const s3 = await sdkClientOn(sink);
+  const files = controller({
+    decorators: [get(':key')],
+    parameter: param('key'),
+    async handle(Key) {
+      const { Body, ContentLength } = await s3.send(new GetObjectCommand({ Bucket: 'bench', Key }));
+      return new StreamableFile(Body, { length: ContentLength });
+    },
+  });
+  return startApp({ controllers: [files] });
+}
+
+async function listening(answer) {
+  const server = createServer(answer);
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return {
     url: `http://127.0.0.1:${server.address().port}/files`,

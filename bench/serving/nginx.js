@@ -1,0 +1,97 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const PATHS = ['nginx', '/usr/sbin/nginx', '/usr/local/sbin/nginx'];
+/** Of the processor's time in `/proc`. */
+const TICK_MS = 10;
+// It says how it waits for events once it listens.
+const LISTENS = 'event method';
+
+/** The program; nothing where there is none, or no `/proc` that tells what it takes. */
+export function findNginx() {
+  if (process.platform !== 'linux') return undefined;
+  return PATHS.find((path) => spawnSync(path, ['-v']).status === 0);
+}
+
+/**
+ * One process of nginx.
+ *
+ * @param locations what its server says of its locations
+ * @returns its URL, what it has taken of the processor in ms, and how to end it
+ */
+export async function startNginx(locations) {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-nginx-'));
+  for (let attempt = 1; ; attempt++) {
+    const nginx = await tryNginx(folder, locations);
+    if (nginx) return nginx;
+    // Somebody else took the port between the look and the start.
+    if (attempt === 5) throw new Error('nginx did not start');
+  }
+}
+
+async function tryNginx(folder, locations) {
+  const port = await freePort();
+  writeFileSync(join(folder, 'nginx.conf'), configuration(folder, port, locations));
+  const child = spawn(
+    findNginx(),
+    ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const ended = once(child, 'exit');
+  let said = '';
+  for await (const text of child.stderr.setEncoding('utf8')) {
+    said += text;
+    if (said.includes(LISTENS)) break;
+  }
+  if (!said.includes(LISTENS)) return undefined;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    cpu() {
+      const [user, system] = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ')
+        .slice(11, 13);
+      return (Number(user) + Number(system)) * TICK_MS;
+    },
+    async close() {
+      child.kill('SIGQUIT');
+      await ended;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function configuration(folder, port, locations) {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${join(folder, name)};`)
+    .join(' ');
+  return `
+    daemon off;
+    master_process off;
+    error_log stderr notice;
+    pid ${join(folder, 'nginx.pid')};
+    events {}
+    http {
+      access_log off;
+      sendfile on;
+      keepalive_requests 1000000;
+      ${temporary}
+      server {
+        listen 127.0.0.1:${port};
+        ${locations}
+      }
+    }`;
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
