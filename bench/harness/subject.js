@@ -1,4 +1,6 @@
 // One case of one row, in a process of its own: gets ready, waits for the start, and tells what it took.
+import { readFileSync } from 'node:fs';
+
 const { suite, row, name, folder, files, quick } = JSON.parse(process.argv[2]);
 const bench = await import(suite);
 const found = bench.rows(quick).find((each) => each.name === row);
@@ -25,7 +27,7 @@ async function tryCase({ run, url, close, note, cpu: cpuBeside = () => 0 }) {
   };
   const usage = () => {
     const { user, system } = process.cpuUsage(before);
-    const peak = process.resourceUsage().maxRSS / 1024;
+    const peak = peakMemory();
     const cpu = (user + system) / 1000 + cpuBeside() - besideBefore;
     return { ms: performance.now() - started, cpu, peak };
   };
@@ -39,4 +41,10 @@ async function tryCase({ run, url, close, note, cpu: cpuBeside = () => 0 }) {
   });
   process.once('disconnect', () => void close?.());
   process.send({ url });
+}
+
+/** In MiB. Where the system tells it, of this program alone: the usual figure begins with that of the process that has started it. */
+function peakMemory() {
+  if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024;
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
 }

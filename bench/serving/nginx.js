@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 
 const PATHS = ['nginx', '/usr/sbin/nginx', '/usr/local/sbin/nginx'];
 /** Of the processor's time in `/proc`. */
@@ -42,12 +43,13 @@ async function tryNginx(folder, locations) {
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   const ended = once(child, 'exit');
-  let said = '';
-  for await (const text of child.stderr.setEncoding('utf8')) {
-    said += text;
-    if (said.includes(LISTENS)) break;
-  }
-  if (!said.includes(LISTENS)) return undefined;
+  // Read to the end: what it goes on to say there must not break it.
+  const said = createInterface(child.stderr);
+  const listens = new Promise((resolve) => {
+    said.on('line', (line) => line.includes(LISTENS) && resolve(true));
+    said.once('close', () => resolve(false));
+  });
+  if (!(await listens)) return undefined;
   return {
     url: `http://127.0.0.1:${port}`,
     cpu() {
