@@ -29,12 +29,12 @@ async function plain(server) {
   };
 }
 
-await measure({
-  ours: (server) =>
-    ours({
-      driver: 'azure',
-      container: 'bench',
-      connectionString: connectionStringOf(server),
-    }),
-  plain,
-});
+const engine = (name) => (server) =>
+  ours({
+    driver: 'azure',
+    container: 'bench',
+    connectionString: connectionStringOf(server),
+    engine: name,
+  });
+
+await measure({ direct: engine('direct'), sdk: engine('sdk'), plain });

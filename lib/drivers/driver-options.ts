@@ -98,6 +98,7 @@ const DRIVER_OPTIONS: { readonly [Name in DriverName]: OptionNames<DriverOptions
     credential: true,
     maxSockets: true,
     client: true,
+    engine: true,
   },
 };
 

@@ -1,4 +1,3 @@
-import type { BlockBlobClient } from '@azure/storage-blob';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
 import { attributesOf } from '../remote/file-attributes.js';
@@ -20,7 +19,6 @@ import { toEtag } from './azure.metadata.js';
  * blob would delete what others have committed.
  */
 export class BlockUpload {
-  readonly #blob: BlockBlobClient;
   readonly #blocks: PartSender<string>;
 
   constructor(
@@ -31,7 +29,6 @@ export class BlockUpload {
     /** Ends the reading of the body, too. */
     private readonly stop = new AbortController(),
   ) {
-    this.#blob = container.client.getBlockBlobClient(key);
     const blockId = newBlockIds();
     this.#blocks = new PartSender({
       partSize,
@@ -43,7 +40,7 @@ export class BlockUpload {
       stop,
       send: async (number, bytes, signal) => {
         const id = blockId(number);
-        await stageBlock(container, this.#blob, id, bytes, signal);
+        await stageBlock(container, key, id, bytes, signal);
         return id;
       },
     });
@@ -60,7 +57,7 @@ export class BlockUpload {
     const { container, key, options } = this;
     try {
       const ids = await this.#blocks.run(body, beginning);
-      const written = await commitBlocks(container, this.#blob, ids, options);
+      const written = await commitBlocks(container, key, ids, options);
       return storedFile({
         ...attributesOf(options),
         key,

@@ -1,5 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
-import type { BlockBlobClient } from '@azure/storage-blob';
+import { hash, randomBytes } from 'node:crypto';
 import type { Checksum } from '../../core/checksum.js';
 import type { WriteConditions } from '../../core/conditions.js';
 import type { FileAttributes } from '../../core/stored-file.js';
@@ -25,7 +24,7 @@ export function newBlockIds(): (partNumber: number) => string {
  */
 export async function stageBlock(
   container: AzureContainer,
-  blob: BlockBlobClient,
+  key: string,
   id: string,
   bytes: Uint8Array,
   signal: AbortSignal,
@@ -33,10 +32,7 @@ export async function stageBlock(
 ): Promise<void> {
   const md5 = contentMd5(container, bytes);
   await by(container, signal, (abortSignal) =>
-    blob.stageBlock(id, bytes, bytes.byteLength, {
-      abortSignal,
-      ...(md5 && { transactionalContentMD5: md5 }),
-    }),
+    container.engine.putBlock(key, id, bytes, md5, abortSignal),
   );
 }
 
@@ -52,22 +48,17 @@ export interface CommitOptions extends FileAttributes, WriteConditions {
  */
 export function commitBlocks(
   container: AzureContainer,
-  blob: BlockBlobClient,
+  key: string,
   ids: readonly string[],
   options: CommitOptions,
 ): Promise<WrittenBlob> {
   const { signal, checksum, tier } = options;
   const conditions = conditionsOf(options);
-  const metadata = encodeMetadata(options.metadata);
+  const headers = toHeaders(options, checksum);
+  const write = { headers, metadata: encodeMetadata(options.metadata), conditions, tier };
   const request = (abortSignal: AbortSignal): Promise<WrittenBlob> =>
-    blob.commitBlockList([...ids], {
-      abortSignal,
-      blobHTTPHeaders: toHeaders(options, checksum),
-      metadata,
-      conditions: { ...conditions },
-      ...(tier !== undefined && { tier }),
-    });
-  return commit(container, blob, request, { ...conditions, signal, evidence: { blocks: ids } });
+    container.engine.putBlockList(key, ids, write, abortSignal);
+  return commit(container, key, request, { ...conditions, signal, evidence: { blocks: ids } });
 }
 
 export function conditionsOf({ ifNoneMatch, ifMatch }: WriteConditions): WriteConditions {
@@ -88,5 +79,5 @@ export function contentMd5(
 ): Uint8Array | undefined {
   if (announced?.algorithm === 'md5') return Buffer.from(announced.value, 'base64');
   if (!client.url.startsWith('http:')) return undefined;
-  return createHash('md5').update(bytes).digest();
+  return hash('md5', bytes, 'buffer');
 }

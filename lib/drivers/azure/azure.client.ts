@@ -9,8 +9,11 @@ import { type BufferPool, poolOf } from '../remote/buffer-pool.js';
 import { assertEndpoint } from '../remote/endpoint-check.js';
 import { openAgents } from '../remote/connecting-agents.js';
 import { waitForCredentials } from '../remote/credential-wait.js';
+import { DirectEngine } from './azure.direct-engine.js';
+import type { AzureEngine } from './azure.engine.js';
 import { accountUrlOf, assertOptions } from './azure.option-checks.js';
 import type { AzureStorageOptions, AzureTokenCredential } from './azure.options.js';
+import { SdkEngine } from './azure.sdk-engine.js';
 import { openTransport } from './azure.transport.js';
 
 const IDLE_TIMEOUT = 30_000;
@@ -18,6 +21,8 @@ const IDLE_TIMEOUT = 30_000;
 /** The container, and what every part of the driver needs to talk to it. */
 export interface AzureContainer {
   readonly client: ContainerClient;
+  /** What makes the requests that are asked for often. */
+  readonly engine: AzureEngine;
   readonly settings: DriverSettings;
   /** Memory of bodies that are read from streams. */
   readonly pool: BufferPool;
@@ -40,8 +45,9 @@ export async function openContainer(
   const pool = poolOf(settings.uploadMemory);
   if (options.client) {
     const { client } = options;
+    const engine = new SdkEngine(client);
     const given = { maxRetries: 0, ownsConnections: false, close() {} };
-    return { client, settings, pool, signsWith: keyOf(client), ...given };
+    return { client, engine, settings, pool, signsWith: keyOf(client), ...given };
   }
   const idleTimeout = settings.timeout ?? IDLE_TIMEOUT;
   const agents = openAgents(options.maxSockets, settings.concurrency, idleTimeout);
@@ -56,8 +62,12 @@ export async function openContainer(
       retryOptions: { maxTries: 1 },
       userAgentOptions: { userAgentPrefix: 'nestjs-storages' },
     });
+    const engine =
+      options.engine === 'sdk' || isProxied()
+        ? new SdkEngine(client)
+        : new DirectEngine(client, { agents, idleTimeout });
     const own = { maxRetries: settings.retry.maxRetries, ownsConnections: true, close };
-    return { client, settings, pool, signsWith: keyOf(client), ...own };
+    return { client, engine, settings, pool, signsWith: keyOf(client), ...own };
   } catch (error) {
     close();
     throw error;
@@ -112,6 +122,13 @@ function limited(credential: AzureTokenCredential, idleTimeout: number): AzureTo
         credential.getToken(scopes, tokenOptions),
       ),
   };
+}
+
+/** Whether the environment names a proxy. It is the SDK that knows how to use it, and for which hosts it is not meant. */
+function isProxied(): boolean {
+  return ['HTTPS_PROXY', 'ALL_PROXY', 'HTTP_PROXY'].some(
+    (name) => process.env[name] || process.env[name.toLowerCase()],
+  );
 }
 
 /** Told by what they can do: a client of one's own may come from another copy of the SDK. */

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { BlobGetPropertiesResponse, BlockBlobClient } from '@azure/storage-blob';
 import type { WriteConditions } from '../../core/conditions.js';
 import {
   StorageConnectionError,
@@ -13,6 +12,7 @@ import type { AzureContainer } from './azure.client.js';
 import { conditionError, toStorageError, unreadableAnswer } from './azure.errors.js';
 import {
   type BlobDescription,
+  type BlobProperties,
   fileOf,
   toChecksum,
   toEtag,
@@ -63,7 +63,7 @@ export interface CommitOptions extends WriteConditions {
  */
 export async function commit(
   container: AzureContainer,
-  blob: BlockBlobClient,
+  key: string,
   request: (abortSignal: AbortSignal) => Promise<WrittenBlob>,
   options: CommitOptions,
 ): Promise<WrittenBlob> {
@@ -79,7 +79,7 @@ export async function commit(
     const refused = isRefused(error);
     const verdict = (hasSource ? undefined : conditionError(error, options)) ?? error;
     if (!mayHaveHappened(error)) throw verdict;
-    const found = await findWritten(container, blob, { evidence, ifMatch, start });
+    const found = await findWritten(container, key, { evidence, ifMatch, start });
     if (typeof found === 'object') return found;
     const conditional = ifNoneMatch !== undefined || ifMatch !== undefined;
     const uncertain = found === 'unknown' || (found === 'absent' && refused && !hasSource);
@@ -101,15 +101,15 @@ interface Sought {
  */
 async function findWritten(
   container: AzureContainer,
-  blob: BlockBlobClient,
+  key: string,
   { evidence, ifMatch, start }: Sought,
 ): Promise<WrittenBlob | 'absent' | 'unchanged' | 'unknown'> {
   const signal = AbortSignal.timeout(CHECK_TIMEOUT);
   try {
     const stored = await send(container, signal, (abortSignal) =>
-      blob.getProperties({ abortSignal }),
+      container.engine.getProperties(key, abortSignal),
     );
-    if (await isWritten(container, blob, stored, evidence, signal)) return stored;
+    if (await isWritten(container, key, stored, evidence, signal)) return stored;
     if (ifMatch !== undefined && toEtag(stored.etag) === ifMatch) return 'unchanged';
     // Both times are the service's, so it does not matter whose clock is wrong. Last-Modified has whole seconds.
     const age = (stored.date?.getTime() ?? Number.NaN) - (stored.lastModified?.getTime() ?? 0);
@@ -122,13 +122,14 @@ async function findWritten(
 
 async function isWritten(
   container: AzureContainer,
-  blob: BlockBlobClient,
-  stored: BlobGetPropertiesResponse,
+  key: string,
+  stored: BlobProperties,
   evidence: Evidence,
   signal: AbortSignal,
 ): Promise<boolean> {
   if ('blocks' in evidence) {
     // Of the version whose properties were read, or of a later one, which then has other blocks.
+    const blob = container.client.getBlockBlobClient(key);
     const { committedBlocks = [] } = await send(container, signal, (abortSignal) =>
       blob.getBlockList('committed', { abortSignal }),
     );

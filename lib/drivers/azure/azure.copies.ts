@@ -1,9 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import type {
-  BlobGetPropertiesResponse,
-  BlockBlobClient,
-  HttpAuthorization,
-} from '@azure/storage-blob';
+import type { BlockBlobClient, HttpAuthorization } from '@azure/storage-blob';
 import type { WriteConditions } from '../../core/conditions.js';
 import { StorageConnectionError, StoragePreconditionFailedError } from '../../core/errors.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
@@ -14,7 +10,14 @@ import type { AzureContainer } from './azure.client.js';
 import { commit, newToken, type WrittenBlob } from './azure.commits.js';
 import { readProperties } from './azure.downloads.js';
 import { isSourceChange } from './azure.errors.js';
-import { encodeMetadata, fileOf, toEtag, withToken } from './azure.metadata.js';
+import { TOKEN_SCOPE } from './azure.authorization.js';
+import {
+  type BlobProperties,
+  encodeMetadata,
+  fileOf,
+  toEtag,
+  withToken,
+} from './azure.metadata.js';
 import { send } from './azure.requests.js';
 import { signedUrl } from './azure.signed-urls.js';
 import { assertConditions, putBytes, withBlocks } from './azure.uploads.js';
@@ -24,7 +27,6 @@ const PART_SIZE = 64 * 1024 ** 2;
 const MAX_ATTEMPTS = 3;
 const MAX_ROUNDS = 5;
 const SOURCE_LIFE = 3600;
-const SCOPE = 'https://storage.azure.com/.default';
 
 /**
  * Copies one version of the source, the one whose size and attributes were read first. A source that changes meanwhile
@@ -55,7 +57,7 @@ export async function copy(
 /** One version of a blob. */
 export interface BlobVersion {
   readonly key: string;
-  readonly properties: BlobGetPropertiesResponse;
+  readonly properties: BlobProperties;
 }
 
 type CopyOptions = FileAttributes & WriteConditions & { readonly signal: AbortSignal };
@@ -119,7 +121,7 @@ async function copyWhole(
   };
   try {
     // A 412 can also mean that the source has changed.
-    return await commit(container, blob, request, {
+    return await commit(container, to, request, {
       ...conditions,
       signal,
       evidence: { token },
@@ -164,7 +166,7 @@ class BlockCopy {
     const { etag } = await readProperties(container, source.key, options.signal);
     if (etag !== source.properties.etag) throw outdated();
     const ids = Array.from({ length: this.#blockCount }, (_, index) => this.#blockId(index + 1));
-    return commitBlocks(container, this.#blob, ids, {
+    return commitBlocks(container, file.key, ids, {
       ...attributesOf(file),
       ...conditionsOf(options),
       signal: options.signal,
@@ -206,7 +208,7 @@ class BlockCopy {
 }
 
 /** A tier that was set, not the account's default, goes along; archived files cannot be read anyway. */
-function tierOf({ accessTier, accessTierInferred }: BlobGetPropertiesResponse): string | undefined {
+function tierOf({ accessTier, accessTierInferred }: BlobProperties): string | undefined {
   const set = accessTier !== undefined && !accessTierInferred && accessTier !== 'Archive';
   return set ? accessTier : undefined;
 }
@@ -225,7 +227,7 @@ async function readableSource(
   }
   const { credential } = client;
   if (!('getToken' in credential)) return { url };
-  const token = await credential.getToken(SCOPE, { abortSignal: signal });
+  const token = await credential.getToken(TOKEN_SCOPE, { abortSignal: signal });
   return token ? { url, authorization: { scheme: 'Bearer', value: token.token } } : { url };
 }
 

@@ -8,8 +8,6 @@ import { codeOf, toStorageError } from './azure.errors.js';
 import { sendWrite } from './azure.requests.js';
 
 export const DELETE_BATCH = 256;
-// Without it a blob that has snapshots stays, and the call fails.
-const WITH_SNAPSHOTS = { deleteSnapshots: 'include' } as const;
 
 /** Codes of a service, or of rights, that know single deletions but no batches. */
 const BATCH_REFUSALS =
@@ -56,10 +54,9 @@ export async function deleteOne(
   key: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const blob = container.client.getBlobClient(key);
   try {
     await sendWrite(container, signal, (abortSignal) =>
-      blob.delete({ abortSignal, ...WITH_SNAPSHOTS }),
+      container.engine.deleteBlob(key, abortSignal),
     );
   } catch (error) {
     if (!(error instanceof StorageFileNotFoundError)) throw error;
@@ -75,7 +72,10 @@ async function deleteBatch(
   const { subResponses } = await sendWrite(container, signal, async (abortSignal) => {
     const batches = client.getBlobBatchClient();
     const batch = batches.createBatch();
-    for (const key of keys) await batch.deleteBlob(client.getBlobClient(key), WITH_SNAPSHOTS);
+    for (const key of keys) {
+      // Without it a blob that has snapshots stays.
+      await batch.deleteBlob(client.getBlobClient(key), { deleteSnapshots: 'include' });
+    }
     return batches.submitBatch(batch, { abortSignal });
   });
   return keys.flatMap((key, index) => {

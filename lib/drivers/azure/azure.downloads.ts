@@ -1,9 +1,4 @@
-import { Readable } from 'node:stream';
-import type {
-  BlobDownloadResponseParsed,
-  BlobGetPropertiesResponse,
-  BlobRequestConditions,
-} from '@azure/storage-blob';
+import type { Readable } from 'node:stream';
 import { checkReadConditions, type ReadConditions } from '../../core/conditions.js';
 import {
   StorageConnectionError,
@@ -15,8 +10,9 @@ import { type ByteRange, type RangeOption, resolveRange } from '../../core/range
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { AzureContainer } from './azure.client.js';
+import type { DownloadedBlob } from './azure.engine.js';
 import { unreadableAnswer } from './azure.errors.js';
-import { fileOf, toEtag } from './azure.metadata.js';
+import { type BlobProperties, fileOf, toEtag } from './azure.metadata.js';
 import { send } from './azure.requests.js';
 import { ResumedBody } from './azure.resumed-body.js';
 
@@ -42,10 +38,9 @@ export function readProperties(
   container: AzureContainer,
   key: string,
   signal: AbortSignal,
-): Promise<BlobGetPropertiesResponse> {
-  const blob = container.client.getBlobClient(key);
+): Promise<BlobProperties> {
   return send(container, signal, async (abortSignal) => {
-    const properties = await blob.getProperties({ abortSignal });
+    const properties = await container.engine.getProperties(key, abortSignal);
     if (properties.etag === undefined) throw unreadableAnswer();
     return properties;
   });
@@ -129,11 +124,9 @@ async function download(
   key: string,
   { range, conditions, signal }: DownloadOptions,
 ): Promise<DriverDownload> {
-  const answer = await request(container, key, range, conditions, signal);
-  const body = answer.readableStreamBody as Readable;
+  const { description: answer, body } = await request(container, key, range, conditions, signal);
   try {
-    const etag = toEtag(answer.etag);
-    if (etag === undefined) throw unreadableAnswer();
+    const etag = toEtag(answer.etag)!;
     const delivered = deliveredRange(answer);
     if (range) assertAsked(range, delivered);
     // Of a range, the other field has an MD5 of its own.
@@ -142,14 +135,13 @@ async function download(
     const resume = async (start: number, resumeSignal: AbortSignal): Promise<Readable> => {
       const rest = { start, end: delivered.end };
       const resumed = await requestRest(container, key, rest, etag, resumeSignal);
-      const resumedBody = resumed.readableStreamBody as Readable;
       try {
-        assertAsked(rest, deliveredRange(resumed));
+        assertAsked(rest, deliveredRange(resumed.description));
       } catch (error) {
-        resumedBody.on('error', () => {}).destroy();
+        resumed.body.on('error', () => {}).destroy();
         throw error;
       }
-      return resumedBody;
+      return resumed.body;
     };
     return {
       file,
@@ -173,16 +165,14 @@ function request(
   range: DownloadOptions['range'],
   conditions: ReadConditions,
   signal: AbortSignal,
-): Promise<BlobDownloadResponseParsed> {
-  const blob = container.client.getBlobClient(key);
-  const count = range?.end === undefined ? undefined : range.end - range.start + 1;
-  return send(container, signal, (abortSignal) =>
-    blob.download(range?.start ?? 0, count, {
-      abortSignal,
-      conditions: { ...conditions } as BlobRequestConditions,
-      maxRetryRequests: 0,
-    }),
-  );
+): Promise<DownloadedBlob> {
+  return send(container, signal, async (abortSignal) => {
+    const answer = await container.engine.getBlob(key, range, conditions, abortSignal);
+    const { etag, contentLength } = answer.description;
+    if (toEtag(etag) !== undefined && contentLength !== undefined) return answer;
+    answer.body.on('error', () => {}).destroy();
+    throw unreadableAnswer('The answer has no etag or no length');
+  });
 }
 
 /** The rest of a body that broke off, of the same version. */
@@ -192,7 +182,7 @@ async function requestRest(
   range: { readonly start: number; readonly end: number },
   etag: string,
   signal: AbortSignal,
-): Promise<BlobDownloadResponseParsed> {
+): Promise<DownloadedBlob> {
   try {
     return await request(container, key, range, { ifMatch: etag }, signal);
   } catch (error) {
@@ -221,7 +211,7 @@ function assertAsked(
 }
 
 /** What of the file the answer delivers; `end` lies before `start` when the file is empty. */
-function deliveredRange(answer: BlobDownloadResponseParsed): ByteRange {
+function deliveredRange(answer: DownloadedBlob['description']): ByteRange {
   const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.contentRange ?? '') ?? [];
   if (size !== undefined) return { start: Number(start), end: Number(end), size: Number(size) };
   const length = answer.contentLength ?? 0;

@@ -1,10 +1,10 @@
-import type { BlobItem, ContainerListBlobsOptions } from '@azure/storage-blob';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { compareKeys } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import type { AzureContainer } from './azure.client.js';
+import type { Segment } from './azure.engine.js';
 import { codeOf } from './azure.errors.js';
 import { listedFile } from './azure.metadata.js';
 import { KeyOrder } from './azure.key-order.js';
@@ -28,7 +28,7 @@ export async function* list(
   const place = options.cursor === undefined ? {} : placeOf(options.cursor);
   const items = new KeyOrder<Item>(prefix.length);
   let { after } = place;
-  let next: Segment['next'] = place;
+  let next: Place | undefined = place;
   do {
     const page: Item[] = [];
     for (;;) {
@@ -38,7 +38,7 @@ export async function* list(
       const segment = await listSegment(container, options, next.token);
       const last = [segment.blobs.at(-1)?.name ?? [], segment.prefixes.at(-1) ?? []].flat();
       items.add(await itemsOf(container, segment, options, next.token, after), last);
-      next = segment.next;
+      next = segment.next === undefined ? undefined : { token: segment.next };
     }
     const rest = items.first ?? next;
     yield {
@@ -95,13 +95,6 @@ async function isPrefixListed(
   return false;
 }
 
-interface Segment {
-  readonly blobs: readonly BlobItem[];
-  readonly prefixes: readonly string[];
-  /** Where the next one begins; absent after the last. */
-  readonly next: Place | undefined;
-}
-
 /** What one request lists. */
 export async function listSegment(
   container: AzureContainer,
@@ -112,38 +105,21 @@ export async function listSegment(
     if (text === undefined || text.isWellFormed()) continue;
     throw new StorageInvalidArgumentError(`${name} must be Unicode text without lone surrogates`);
   }
-  const settings = {
-    maxPageSize: Math.min(pageSize, MAX_RESULTS),
-    ...(token !== undefined && { continuationToken: token }),
+  const listing = {
+    prefix,
+    delimiter: isLong(delimiter) ? undefined : delimiter,
+    maxResults: Math.min(pageSize, MAX_RESULTS),
+    marker: token,
   };
   try {
-    return await send(container, signal, async (abortSignal) => {
-      const options: ContainerListBlobsOptions = { abortSignal, prefix, includeMetadata: true };
-      const pages =
-        delimiter === undefined || isLong(delimiter)
-          ? container.client.listBlobsFlat(options).byPage(settings)
-          : container.client.listBlobsByHierarchy(delimiter, options).byPage(settings);
-      const { value } = (await pages.next()) as IteratorResult<SegmentAnswer, undefined>;
-      return {
-        blobs: value?.segment.blobItems ?? [],
-        prefixes: (value?.segment.blobPrefixes ?? []).map(({ name }) => name),
-        next: value?.continuationToken ? { token: value.continuationToken } : undefined,
-      };
-    });
+    return await send(container, signal, (abortSignal) =>
+      container.engine.listBlobs(listing, abortSignal),
+    );
   } catch (error) {
     const code = codeOf(error);
     const refused = code === 'OutOfRangeInput' || code === 'InvalidQueryParameterValue';
     throw cursor !== undefined && refused ? notACursor() : error;
   }
-}
-
-/** What a listing answers with a delimiter, and without, where there are no prefixes. */
-interface SegmentAnswer {
-  readonly segment: {
-    readonly blobItems: readonly BlobItem[];
-    readonly blobPrefixes?: readonly { readonly name: string }[];
-  };
-  readonly continuationToken?: string;
 }
 
 /** Where a listing goes on. */

@@ -1,4 +1,4 @@
-import type { BlobHTTPHeaders, BlobItem } from '@azure/storage-blob';
+import type { BlobHTTPHeaders } from '@azure/storage-blob';
 import type { Checksum } from '../../core/checksum.js';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
@@ -89,6 +89,28 @@ export interface BlobDescription {
   readonly versionId?: string | undefined;
 }
 
+/** What the answers to a download and of a blob's properties tell besides. */
+export interface BlobProperties extends BlobDescription {
+  readonly contentLength?: number | undefined;
+  /** By the clock of the service. */
+  readonly date?: Date | undefined;
+  readonly copyStatus?: string | undefined;
+  readonly accessTier?: string | undefined;
+  /** Whether the tier is the default of the account. */
+  readonly accessTierInferred?: boolean | undefined;
+}
+
+/** A row of a listing. */
+export interface ListedBlob {
+  readonly name: string;
+  readonly metadata?: Record<string, string> | undefined;
+  readonly versionId?: string | undefined;
+  readonly properties: Omit<BlobDescription, 'metadata' | 'versionId'> & {
+    readonly contentLength?: number | undefined;
+    readonly createdOn?: Date | undefined;
+  };
+}
+
 /** The file that a download or its properties tell about. */
 export function fileOf(
   key: string,
@@ -112,7 +134,7 @@ export function fileOf(
   });
 }
 
-export function listedFile({ name, metadata, properties, versionId }: BlobItem): StoredFile {
+export function listedFile({ name, metadata, properties, versionId }: ListedBlob): StoredFile {
   return fileOf(name, properties.contentLength ?? 0, { ...properties, metadata, versionId });
 }
 

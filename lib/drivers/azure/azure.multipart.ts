@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { BlobGetPropertiesResponse, BlockBlobClient } from '@azure/storage-blob';
 import type { WriteConditions } from '../../core/conditions.js';
 import { StorageFileNotFoundError, StorageInvalidArgumentError } from '../../core/errors.js';
 import { RESERVED_FOLDER } from '../../core/key.js';
@@ -15,13 +14,13 @@ import type { StoredFile } from '../../core/stored-file.js';
 import { attributesOf } from '../remote/file-attributes.js';
 import { commitBlocks, stageBlock } from './azure.blocks.js';
 import type { AzureContainer } from './azure.client.js';
-import { copyVersion } from './azure.copies.js';
+import { type BlobVersion, copyVersion } from './azure.copies.js';
 import { deleteOne } from './azure.deletes.js';
 import { readProperties } from './azure.downloads.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import { areBlocksGone, isSourceChange, unreadableAnswer } from './azure.errors.js';
 import { listSegment } from './azure.listing.js';
-import { decodeMetadata, fileOf } from './azure.metadata.js';
+import { type BlobProperties, decodeMetadata, fileOf } from './azure.metadata.js';
 import { send, sendWrite } from './azure.requests.js';
 import { assertConditions, putBytes } from './azure.uploads.js';
 
@@ -66,7 +65,7 @@ export async function uploadPart(
   body: Uint8Array,
   { signal }: DriverOptions,
 ): Promise<MultipartPart> {
-  const { blob } = await openUpload(container, upload, signal);
+  await openUpload(container, upload, signal);
   const empty = body.byteLength === 0;
   const name = [
     String(partNumber).padStart(5, '0'),
@@ -75,7 +74,8 @@ export async function uploadPart(
     empty ? '1' : '0',
   ].join('.');
   const id = Buffer.from(name).toString('base64');
-  await stageBlock(container, blob, id, empty ? new Uint8Array(1) : body, signal, sendWrite);
+  const bytes = empty ? new Uint8Array(1) : body;
+  await stageBlock(container, blobName(upload.uploadId), id, bytes, signal, sendWrite);
   return { partNumber, etag: etagOf(name), size: body.byteLength };
 }
 
@@ -84,9 +84,9 @@ export async function listParts(
   upload: DriverUpload,
   { signal }: DriverOptions,
 ): Promise<MultipartPart[]> {
-  const { blob } = await openUpload(container, upload, signal);
+  await openUpload(container, upload, signal);
   const latest = new Map<number, PartBlock>();
-  for (const part of await readBlocks(container, blob, signal)) {
+  for (const part of await readBlocks(container, upload, signal)) {
     const other = latest.get(part.partNumber);
     if (!other || part.name > other.name) latest.set(part.partNumber, part);
   }
@@ -107,8 +107,8 @@ export async function completeMultipartUpload(
 ): Promise<StoredFile> {
   const { signal } = options;
   for (let attempt = 1; ; attempt++) {
-    const { blob, properties } = await openUpload(container, upload, signal);
-    const named = namedParts(await readBlocks(container, blob, signal), parts);
+    const properties = await openUpload(container, upload, signal);
+    const named = namedParts(await readBlocks(container, upload, signal), parts);
     // Before the parts are joined, which drops the others: an upload that is refused stays as it was.
     await assertConditions(container, upload.key, options);
     const { [KEY]: _, ...metadata } = decodeMetadata(properties.metadata);
@@ -167,30 +167,26 @@ export async function* listUploads(
       const key = Buffer.from(decodeMetadata(metadata)[KEY] ?? '', 'base64url').toString();
       const uploadId = name.slice(UPLOADS_FOLDER.length);
       if (key === '' || !key.startsWith(prefix) || !UPLOAD_ID.test(uploadId)) return [];
-      return [{ key, uploadId, startedAt: properties.createdOn ?? properties.lastModified }];
+      const { createdOn, lastModified } = properties;
+      // Of an age that nobody knows, it must not pass for an old one.
+      return [{ key, uploadId, startedAt: createdOn ?? lastModified ?? new Date() }];
     });
-    token = next?.token;
+    token = next;
   } while (token !== undefined);
 }
 
-interface OpenUpload {
-  readonly blob: BlockBlobClient;
-  readonly properties: BlobGetPropertiesResponse;
-}
-
-/** @throws StorageFileNotFoundError when it was never started, belongs to another key, or is over */
+/** What its blob tells. @throws StorageFileNotFoundError when it was never started, belongs to another key, or is over */
 async function openUpload(
   container: AzureContainer,
   { key, uploadId }: DriverUpload,
   signal: AbortSignal,
-): Promise<OpenUpload> {
+): Promise<BlobProperties> {
   // The id becomes part of a name: nothing else may get there.
   if (!UPLOAD_ID.test(uploadId)) throw noUpload();
-  const name = blobName(uploadId);
   try {
-    const properties = await readProperties(container, name, signal);
+    const properties = await readProperties(container, blobName(uploadId), signal);
     if (decodeMetadata(properties.metadata)[KEY] !== encodeKey(key)) throw noUpload();
-    return { blob: container.client.getBlockBlobClient(name), properties };
+    return properties;
   } catch (error) {
     throw error instanceof StorageFileNotFoundError ? noUpload() : error;
   }
@@ -201,14 +197,14 @@ async function join(
   container: AzureContainer,
   { uploadId }: DriverUpload,
   parts: readonly PartBlock[],
-  properties: BlobGetPropertiesResponse,
+  properties: BlobProperties,
   signal: AbortSignal,
-): Promise<{ key: string; properties: BlobGetPropertiesResponse }> {
+): Promise<BlobVersion> {
   const key = blobName(uploadId);
   const ids = parts.filter(({ size }) => size > 0).map(({ id }) => id);
   // No list of blocks says that there is nothing; whatever an earlier attempt has joined is not meant.
   if (ids.length === 0) return { key, properties: { ...properties, contentLength: 0 } };
-  await commitBlocks(container, container.client.getBlockBlobClient(key), ids, {
+  await commitBlocks(container, key, ids, {
     ...attributesOf(fileOf(key, 0, properties)),
     signal,
   });
@@ -226,9 +222,10 @@ interface PartBlock {
 /** Those that wait, and those that an earlier attempt to complete has joined. */
 async function readBlocks(
   container: AzureContainer,
-  blob: BlockBlobClient,
+  { uploadId }: DriverUpload,
   signal: AbortSignal,
 ): Promise<PartBlock[]> {
+  const blob = container.client.getBlockBlobClient(blobName(uploadId));
   const { committedBlocks = [], uncommittedBlocks = [] } = await send(
     container,
     signal,

@@ -32,6 +32,7 @@ const CHECKS: Checks<AzureStorageOptions> = {
   credential: ['a TokenCredential, with a method getToken()', hasMethod('getToken')],
   allowInsecureEndpoint: FLAG,
   maxSockets: CONNECTIONS,
+  engine: ['"direct" or "sdk"', (value) => value === 'direct' || value === 'sdk'],
   client: ['a ContainerClient of @azure/storage-blob', hasMethod('getBlockBlobClient')],
 };
 

@@ -52,4 +52,10 @@ export interface AzureStorageOptions {
    * closing the storage does not close it.
    */
   client?: ContainerClient | undefined;
+  /**
+   * How what is asked for often is sent: `'direct'` by requests of the driver's own, in the name of `client`, which cost a fraction
+   * of the processor's time; `'sdk'` through the pipeline of `client`. Default `'direct'`; a client that was given is always
+   * asked through its pipeline, and so is one behind a proxy of the environment (`HTTPS_PROXY`).
+   */
+  engine?: 'direct' | 'sdk' | undefined;
 }

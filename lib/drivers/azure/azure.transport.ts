@@ -18,12 +18,7 @@ export function openTransport(agents: ConnectionAgents, idleTimeout: number): IH
     async sendRequest(request) {
       const answer = await send(request, agents, idleTimeout);
       const status = answer.statusCode ?? 0;
-      // Each answer of the service has some, those of Azurite, too. Of what is stored, a proxy knows nothing.
-      const isOfService = Object.keys(answer.headers).some((name) => name.startsWith('x-ms-'));
-      if (!isOfService && (status < 300 || status === 404 || status === 412)) {
-        answer.on('error', () => {}).destroy();
-        throw unreadableAnswer(`Status ${status} came without a header of the service`);
-      }
+      assertOfService(answer);
       const response = { request, status, headers: headersOf(request, answer) };
       const streamed = request.streamResponseStatusCodes;
       // By the SDK's convention, infinity stands for whatever status comes.
@@ -33,6 +28,20 @@ export function openTransport(agents: ConnectionAgents, idleTimeout: number): IH
       return { ...response, bodyAsText: (await readAll(answer)).toString('utf8') };
     },
   };
+}
+
+/**
+ * Ends an answer that tells what is stored, or that it was stored, and is not of the service.
+ *
+ * @throws StorageConnectionError
+ */
+export function assertOfService(answer: IncomingMessage): void {
+  const status = answer.statusCode ?? 0;
+  if (status >= 300 && status !== 404 && status !== 412) return;
+  // Each answer of the service has some, those of Azurite, too. Of what is stored, a proxy knows nothing.
+  for (const name in answer.headers) if (name.startsWith('x-ms-')) return;
+  answer.on('error', () => {}).destroy();
+  throw unreadableAnswer(`Status ${status} came without a header of the service`);
 }
 
 function send(

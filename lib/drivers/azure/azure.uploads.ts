@@ -100,21 +100,14 @@ export async function putBytes(
 ): Promise<StoredFile> {
   const { signal, checksum } = options;
   const token = newWriteToken(options);
-  const blob = container.client.getBlockBlobClient(key);
   const conditions = conditionsOf(options);
   const metadata = encodeMetadata(options.metadata, token);
   const md5 = contentMd5(container, bytes, checksum);
+  const write = { headers: toHeaders(options), metadata, conditions, md5 };
   const written = await commit(
     container,
-    blob,
-    (abortSignal) =>
-      blob.upload(bytes, bytes.byteLength, {
-        abortSignal,
-        blobHTTPHeaders: toHeaders(options),
-        metadata,
-        conditions: { ...conditions },
-        ...(md5 && { transactionalContentMD5: md5 }),
-      }),
+    key,
+    (abortSignal) => container.engine.putBlob(key, bytes, write, abortSignal),
     {
       ...conditions,
       signal,

@@ -12,7 +12,7 @@ import { startChecksum } from '../../core/checksum.js';
 import { encodeKey } from '../../core/key.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import { unconfirmed } from './s3.errors.js';
-import { escapeXml, parseXml, textOf, type XmlElement } from './s3.xml.js';
+import { escapeXml, parseXml, textOf, type XmlElement } from '../remote/xml.js';
 
 /** A request before it is addressed and signed. */
 export interface DirectRequest {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { parseXml, rootName, textOf } from './s3.xml.js';
+import { parseXml, rootName, textOf } from '../remote/xml.js';
 
 /** What a service answered instead of what was asked for, in the shape of the SDK's own errors. */
 export class S3ServiceError extends Error {

@@ -1,5 +1,5 @@
 import { isErrorDocument } from '../../../lib/drivers/s3/s3.service-error.js';
-import { escapeXml, parseXml, textOf } from '../../../lib/drivers/s3/s3.xml.js';
+import { escapeXml, parseXml, textOf } from '../../../lib/drivers/remote/xml.js';
 
 test('reads elements, entities, references, CDATA and prefixes', () => {
   const root = parseXml(

@@ -1,13 +1,14 @@
-/** An element of an answer, with its text when it holds no others. Attributes and namespaces say nothing that is needed. */
+/** An element of an answer, with its text when it holds no others. Namespaces say nothing that is needed. */
 export interface XmlElement {
   readonly name: string;
+  /** The start tag as it stands between its brackets, attributes and all. */
+  readonly tag: string;
   readonly text: string;
   readonly children: readonly XmlElement[];
 }
 
 interface OpenElement {
   readonly name: string;
-  /** The name with its prefix, as an end tag repeats it. */
   readonly tag: string;
   text: string;
   children: XmlElement[];
@@ -25,7 +26,7 @@ const ENTITIES: ReadonlyMap<string, string> = new Map([
 const NO_CHILDREN: XmlElement[] = [];
 
 /**
- * Reads what S3 answers: elements, text, the five entities and character references. A document type is refused, so that
+ * Reads what S3 and Azure answer: elements, text, the five entities and character references. A document type is refused, so that
  * no entity can be defined.
  *
  * @returns the root element
