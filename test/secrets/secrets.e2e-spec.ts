@@ -307,7 +307,7 @@ const PATHS: Readonly<
       'retry.jitter',
     ]),
     ...misplaced('gcs', gcs, ['maxSockets']),
-    ...misplaced('azure', azure, ['maxSockets']),
+    ...misplaced('azure', azure, ['engine', 'maxSockets']),
     ...misplaced('local', local, ['durability', 'symlinks', 'permissions', 'checksum', 'baseUrl']),
     ...misplaced('memory', (options) => ({ driver: 'memory', ...options }), ['maxSize']),
   ]),

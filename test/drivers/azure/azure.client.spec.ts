@@ -133,6 +133,7 @@ describe('options', () => {
     ['a signature that is none', { ...account, sasToken: 'secret-token' }, 'sasToken must be'],
     ['a credential that is none', { ...account, credential: {} }, 'credential must be'],
     ['a client that is none', { client: {} }, 'client must be'],
+    ['an engine that there is not', { ...account, engine: 'fast' }, 'engine must be'],
     ['half a socket', { ...account, maxSockets: 0.5 }, 'maxSockets must be'],
     ['a URL that is none', { container: 'files', accountUrl: 'ann' }, 'accountUrl must be'],
     [

@@ -17,6 +17,7 @@ import { createAzureDriver } from '../../../lib/drivers/azure/azure.driver.js';
 import type { AzureStorageOptions } from '../../../lib/drivers/azure/azure.options.js';
 import { type Azurite, connectionString, startAzurite } from './azurite.js';
 import { type FaultProxy, startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
+import { isNewestSdk } from '../../conformance/sdk.js';
 
 export const MIB = 1024 ** 2;
 
@@ -87,7 +88,9 @@ export function openDriver({
   concurrency = 4,
   ...options
 }: DriverOptions): Promise<StorageDriver<ContainerClient>> {
-  return createAzureDriver(options as AzureStorageOptions, {
+  // So that everything is tested on both: the engine "direct" knows no release of the SDK.
+  const engine = isNewestSdk() ? 'direct' : 'sdk';
+  return createAzureDriver({ engine, ...options } as AzureStorageOptions, {
     storage: 'files',
     retry: parseRetryOptions({ baseDelay: 1, ...retry }),
     concurrency,

@@ -1,0 +1,217 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
+import { StoragePermissionError } from '../../../lib/core/errors.js';
+import { readListing } from '../../../lib/drivers/azure/azure.answers.js';
+import { authorizationOf } from '../../../lib/drivers/azure/azure.authorization.js';
+import { DirectEngine } from '../../../lib/drivers/azure/azure.direct-engine.js';
+import type { AzureTokenCredential } from '../../../lib/drivers/azure/azure.options.js';
+import { sharedKeySignature } from '../../../lib/drivers/azure/azure.signature.js';
+import { openAgents } from '../../../lib/drivers/remote/connecting-agents.js';
+import { openDriver, putOptions, read, rejected, signal, useAzurite } from './open-azure.js';
+
+const { open } = useAzurite();
+
+const SIGNED = { method: 'GET', path: '/files', query: {}, headers: {} };
+
+describe.each(['direct', 'sdk'] as const)('the engine "%s"', (engine) => {
+  test('stores, reads, lists and removes the same', async () => {
+    await using azure = await open({ engine });
+    const key = "a b/ü!'()*~+&=%23.txt";
+    const attributes = {
+      contentType: 'text/plain; charset=utf-8',
+      cacheControl: 'no-cache',
+      contentDisposition: 'inline; filename="a b.txt"',
+      contentLanguage: 'de',
+      metadata: { 'a-b': 'ü', ab: '1', a1: '2', 'a-1': 'x y' },
+    };
+    const stored = await azure.driver.put(key, Buffer.from('hello'), {
+      ...putOptions(attributes),
+      ...attributes,
+    });
+    const expected = { key, size: 5, etag: stored.etag, checksum: stored.checksum, ...attributes };
+    expect(await azure.other.info(key, { signal })).toMatchObject(expected);
+    expect(await azure.driver.info(key, { signal })).toMatchObject(expected);
+    const download = await azure.driver.get(key, { signal, range: { start: 1, end: 3 } });
+    expect(download.range).toEqual({ start: 1, end: 3, size: 5 });
+    expect(String(await read(download))).toBe('ell');
+    const pages = azure.driver.list({ prefix: 'a b/', pageSize: 10, signal });
+    for await (const { files } of pages) expect(files).toMatchObject([expected]);
+    await azure.driver.deleteMany([key], { signal });
+    expect((await rejected(azure.driver.info(key, { signal }))).code).toBe('FILE_NOT_FOUND');
+    const isOfSdk = azure.proxy.requests.map(({ headers }) =>
+      String(headers['user-agent']).includes('azsdk'),
+    );
+    expect(new Set(isOfSdk)).toEqual(new Set([engine === 'sdk']));
+  });
+});
+
+test('requests go through a proxy that the environment names', async () => {
+  const seen: (string | undefined)[] = [];
+  await using proxy = await listen(({ url }, response) => {
+    seen.push(url);
+    response.writeHead(404, { 'x-ms-request-id': 'id' }).end();
+  });
+  const { HTTPS_PROXY } = process.env;
+  process.env['HTTPS_PROXY'] = proxy.url;
+  try {
+    const accountUrl = 'http://127.0.0.1:1/ann';
+    const account = { accountUrl, accountName: 'ann', accountKey: 'a2V5' };
+    const driver = await openDriver({ container: 'files', ...account, engine: 'direct' });
+    expect((await rejected(driver.info('key', { signal }))).code).toBe('FILE_NOT_FOUND');
+    await driver.close();
+  } finally {
+    if (HTTPS_PROXY === undefined) delete process.env['HTTPS_PROXY'];
+    else process.env['HTTPS_PROXY'] = HTTPS_PROXY;
+  }
+  expect(seen).toEqual(['http://127.0.0.1:1/ann/files/key']);
+});
+
+test('a request is signed as the SDK signs it', async () => {
+  const account = new StorageSharedKeyCredential('ann', Buffer.from('key').toString('base64'));
+  let sent: Record<string, string> = {};
+  let url = '';
+  const client = new ContainerClient('https://ann.blob.core.windows.net/files', account, {
+    retryOptions: { maxTries: 1 },
+    httpClient: {
+      sendRequest(request) {
+        sent = request.headers.toJson();
+        ({ url } = request);
+        return Promise.reject(new Error('Not sent'));
+      },
+    },
+  });
+  const block = client.getBlockBlobClient('a (b)/ü');
+  await block
+    .commitBlockList(['aWQ='], {
+      metadata: { a_b: '1', ab: '2', a1: '3', _0: '4', aa_b: '5' },
+      blobHTTPHeaders: { blobContentType: 'text/plain', blobCacheControl: 'no-cache' },
+      conditions: { ifMatch: '"etag"' },
+    })
+    .catch(() => {});
+  const { authorization, ...headers } = sent;
+  const { pathname } = new URL(url);
+  expect(headers['x-ms-date']).toBeDefined();
+  const query = { comp: 'blocklist' };
+  expect(sharedKeySignature({ method: 'PUT', path: pathname, query, headers }, account)).toBe(
+    authorization,
+  );
+});
+
+describe('a token', () => {
+  const HOUR = 3_600_000;
+  const authorization = (credential: AzureTokenCredential) =>
+    authorizationOf(new ContainerClient('https://ann.blob.core.windows.net/files', credential));
+
+  test('is kept until shortly before it ends, and asked for once by calls at the same time', async () => {
+    let asked = 0;
+    const give = (life: number) =>
+      authorization({
+        getToken: async () => ({
+          token: `token-${++asked}`,
+          expiresOnTimestamp: Date.now() + life,
+        }),
+      });
+    const kept = give(HOUR);
+    const both = [kept.headers(SIGNED, signal), kept.headers(SIGNED, signal)];
+    const first = { authorization: 'Bearer token-1' };
+    expect(await Promise.all(both)).toEqual([first, first]);
+    expect(await kept.headers(SIGNED, signal)).toEqual(first);
+    expect(asked).toBe(1);
+    const brief = give(1000);
+    await brief.headers(SIGNED, signal);
+    expect(await brief.headers(SIGNED, signal)).toEqual({ authorization: 'Bearer token-3' });
+  });
+
+  test('that holds for a while is used as long as no other one comes', async () => {
+    let asked = 0;
+    const holding = authorization({
+      getToken: async () => {
+        if (++asked > 1) throw new Error('The identity service is away');
+        return { token: 'token', expiresOnTimestamp: Date.now() + 60_000 };
+      },
+    });
+    for (let call = 0; call < 3; call++) {
+      expect(await holding.headers(SIGNED, signal)).toEqual({ authorization: 'Bearer token' });
+    }
+    expect(asked).toBe(2);
+  });
+
+  test('that does not come is no longer waited for by a call that is aborted', async () => {
+    const silent = authorization({ getToken: () => new Promise<never>(() => {}) });
+    const stop = new AbortController();
+    const headers = silent.headers(SIGNED, stop.signal);
+    stop.abort(new Error('enough'));
+    await expect(headers).rejects.toThrow('enough');
+  });
+
+  test('that is null is refused in words', async () => {
+    const none = authorization({ getToken: async () => null });
+    await expect(none.headers(SIGNED, signal)).rejects.toThrow(StoragePermissionError);
+  });
+
+  test.each([
+    ['of the tenant that the service names', (tenant?: string) => `token of ${tenant}`, 2, false],
+    ['that is another one', () => `token ${Math.random()}`, 2, false],
+    ['but not with the one that was refused', () => 'token', 1, true],
+  ])(
+    'that is not taken is tried again, %s',
+    async (_, tokenOf: (tenant?: string) => string, requests, fails) => {
+      const seen: (string | undefined)[] = [];
+      await using server = await listen(({ headers }, response) => {
+        seen.push(headers.authorization);
+        const told = { 'x-ms-request-id': 'id', etag: '"a"' };
+        if (seen.length > 1) return response.writeHead(200, told).end();
+        const challenge =
+          'Bearer authorization_uri=https://login.microsoftonline.com/tenant-1/oauth2/authorize resource_id=https://storage.azure.com';
+        response.writeHead(401, { ...told, 'www-authenticate': challenge }).end();
+      });
+      const client = new ContainerClient(`${server.url}/files`, {
+        getToken: async (_scopes, options) => ({
+          token: tokenOf(options?.tenantId),
+          expiresOnTimestamp: Date.now() + HOUR,
+        }),
+      });
+      const agents = openAgents(1, 1, 5000);
+      const engine = new DirectEngine(client, { agents, idleTimeout: 5000 });
+      const failure = await engine.getProperties('key', signal).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      agents.httpAgent.destroy();
+      agents.httpsAgent.destroy();
+      expect(seen).toHaveLength(requests);
+      expect(new Set(seen).size).toBe(requests);
+      if (fails) expect(failure).toMatchObject({ statusCode: 401 });
+      else expect(failure).toBeUndefined();
+    },
+  );
+});
+
+test('names that no XML may hold are read out of a listing', () => {
+  const { blobs, prefixes, next } = readListing(
+    '<?xml version="1.0"?><EnumerationResults><Blobs><BlobPrefix><Name>a &amp; b/</Name></BlobPrefix>' +
+      '<Blob><Name Encoded="true">a%EF%BF%BEb%20c</Name><Properties><Content-Length>3</Content-Length></Properties></Blob>' +
+      '<Blob><Name>100%25</Name><Properties/><Metadata/></Blob></Blobs><NextMarker>2!</NextMarker></EnumerationResults>',
+  );
+  expect(blobs.map(({ name }) => name)).toEqual(['a\uFFFEb c', '100%25']);
+  expect(blobs[0]!.properties.contentLength).toBe(3);
+  expect([prefixes, next]).toEqual([['a & b/'], '2!']);
+});
+
+async function listen(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<{ readonly url: string } & AsyncDisposable> {
+  const server = createServer(answer).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
