@@ -11,7 +11,7 @@ const CHUNK = Buffer.alloc(64 * 1024, 3);
 const BOTH = ['local disk', 'S3'];
 const SYNC_AT_ONCE = 8;
 
-export const title = 'growth';
+export const title = 'what calls take as there is more to do';
 
 /** What the rows are drawn against. Where `isFlat`, time is to be linear and memory level. */
 export const curves = {
