@@ -114,10 +114,9 @@ function firstPictureOfGif(header: Header, steps: StepCount): number | undefined
   const flags = header.byte(10);
   const colours = flags & 0x80 ? 2 << (flags & 7) : 0;
   let at = 13 + colours * 3;
-  while (header.byte(at) === 0x21) {
+  while (header.byte(at) === 0x21 && steps.take()) {
     at += 2;
-    for (; header.byte(at) > 0 && steps.take(); at += 1 + header.byte(at));
-    if (header.byte(at) !== 0) return undefined;
+    while (header.byte(at) > 0) at += 1 + header.byte(at);
     at += 1;
   }
   return header.byte(at) === 0x2c ? at : undefined;
@@ -135,15 +134,15 @@ function isBeforeFrame(marker: number): boolean {
 function readJpeg(header: Header, steps: StepCount): ImageDimensions | undefined {
   let at = 2;
   while (header.byte(at) === 0xff && steps.take()) {
+    // Fill bytes may stand before any marker.
+    while (header.byte(at + 1) === 0xff) at += 1;
     const marker = header.byte(at + 1);
     const isFrame = marker >= 0xc0 && marker <= 0xcf;
     if (isFrame && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
       return { height: header.bigEndian(at + 5, 2), width: header.bigEndian(at + 7, 2) };
     }
     const hasNoLength = marker === 0x01 || (marker >= 0xd0 && marker <= 0xd7);
-    // A fill byte may stand before any marker.
-    if (marker === 0xff) at += 1;
-    else if (hasNoLength) at += 2;
+    if (hasNoLength) at += 2;
     else if (!isBeforeFrame(marker)) return undefined;
     else at += 2 + Math.max(2, header.bigEndian(at + 2, 2));
   }

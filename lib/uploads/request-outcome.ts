@@ -113,7 +113,9 @@ export class RequestOutcome {
   }
 }
 
-/** Of a connection that has closed: one that the client ends has an end, or the error of a reset. */
-function isDestroyedHere(carrier: Duplex): boolean {
-  return !carrier.readableEnded && !carrier.errored;
+/** Of a connection that has closed: one that the client ends has an end, or an error of the connection itself. */
+function isDestroyedHere({ readableEnded, errored }: Duplex): boolean {
+  if (readableEnded) return false;
+  const { code, syscall } = (errored ?? {}) as NodeJS.ErrnoException;
+  return syscall === undefined && !/^(?:ECONNRESET|EPIPE|ERR_SSL_|HPE_)/.test(code ?? '');
 }

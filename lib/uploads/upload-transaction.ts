@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { setMaxListeners } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { StorageAbortedError } from '../core/errors.js';
 import type { StorageWork } from '../storage.registry.js';
 import { shuttingDown, tookTooLong } from './upload.exceptions.js';
@@ -8,7 +8,7 @@ import type { UploadedFileInfo, WrittenUpload } from './written-upload.js';
 
 const logger = new Logger('StorageUploads');
 
-/** Milliseconds that an answer waits for a removal, at most: a backend that hangs must not hold it up. */
+/** Milliseconds that an answer waits for what is being ended, at most: a backend that hangs must not hold it up. */
 const LONGEST_WAIT = 1000;
 
 /**
@@ -29,6 +29,7 @@ export class UploadTransaction implements StorageWork {
   /** Ends a publication that an answer waits for. */
   readonly #publication = new AbortController();
   #isAwaited = false;
+  #isInterrupted = false;
   #commit: Promise<void> | undefined;
   #isReplacing = false;
   #rollback: Promise<void> | undefined;
@@ -87,6 +88,7 @@ export class UploadTransaction implements StorageWork {
    * not disturbed, nor what was answered already.
    */
   interrupt(): void {
+    this.#isInterrupted = true;
     if (this.#isReceiving) void this.rollback(shuttingDown());
     else if (this.#isAwaited) this.#publication.abort(shuttingDown());
   }
@@ -121,23 +123,27 @@ export class UploadTransaction implements StorageWork {
   }
 
   /**
-   * The same for who is to answer, and waits for no backend that hangs.
+   * The same for who is to answer, and waits for no backend that hangs. What takes place all the same, when it is ended, is good.
    *
    * @param timeout milliseconds
    * @throws HttpException when it takes longer, or longer than a shutdown waits
    */
   async commitWithin(timeout: number | undefined): Promise<void> {
     const { signal } = this.#publication;
-    const ended = new Promise<never>((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    const commit = this.commit();
+    const overdue = once(signal, 'abort').then(async () => {
+      await settledWithin(LONGEST_WAIT, commit);
+      throw signal.reason;
     });
-    const timer =
-      timeout !== undefined &&
-      setTimeout(() => this.#publication.abort(tookTooLong(timeout)), timeout);
+    const end = (reason: Error): void => this.#publication.abort(reason);
+    const timer = this.#isInterrupted
+      ? setTimeout(() => end(shuttingDown()), LONGEST_WAIT)
+      : timeout !== undefined && setTimeout(() => end(tookTooLong(timeout)), timeout);
     this.#isAwaited = true;
     try {
-      await Promise.race([this.commit(), ended]);
+      await Promise.race([commit, overdue]);
     } catch (error) {
+      void commit.then(tellOfLatePublication, () => {});
       throw signal.aborted ? signal.reason : error;
     } finally {
       this.#isAwaited = false;
@@ -199,6 +205,8 @@ export class UploadTransaction implements StorageWork {
 
   async #publish(written: WrittenUpload): Promise<void> {
     const { storage, key } = written.info;
+    // What was ended has another try, which nothing ends.
+    if (this.#publication.signal.aborted) await this.#commit?.catch(() => {});
     try {
       await written.publish();
     } catch (error) {
@@ -244,6 +252,10 @@ export class UploadTransaction implements StorageWork {
 async function settledWithin(milliseconds: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const longest = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
-  await Promise.race([work, longest]);
+  await Promise.race([work.catch(() => {}), longest]);
   clearTimeout(timer);
+}
+
+function tellOfLatePublication(): void {
+  logger.error('Uploads were published after their request had been answered with a failure');
 }

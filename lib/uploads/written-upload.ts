@@ -20,7 +20,7 @@ export interface WrittenUpload {
   readonly info: UploadedFileInfo;
   /** What is left to do: nothing, or to put the file under its key, where what the key holds stays or gives way. */
   readonly publication: 'done' | 'adding' | 'replacing';
-  /** Puts the file under its key, once, if it is not there yet. */
+  /** Puts the file under its key, if it is not there yet, and nobody else is about it; one that failed can be tried again. */
   publish(options?: SignalOption): Promise<void>;
   /**
    * Takes the file out of the storage again, if it is there only by this upload: what somebody else has put under its key
@@ -165,7 +165,12 @@ function stagedUpload(
 ): WrittenUpload {
   let published: Promise<void> | undefined;
   const publish = async (options: SignalOption): Promise<void> => {
-    info.stored = await commit(options);
+    try {
+      info.stored = await commit(options);
+    } catch (error) {
+      published = undefined;
+      throw error;
+    }
   };
   return {
     info,

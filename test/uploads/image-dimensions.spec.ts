@@ -24,6 +24,8 @@ function dimensionsOf(image: Buffer, steps?: StepCount): ImageDimensions | undef
 }
 
 const exif = segment(0xe1, Buffer.concat([latin1('Exif\0\0'), Buffer.alloc(65_000)]));
+// Text is no sequence of blocks: whichever byte is taken for the length of one, it leads to the last byte of these.
+const xmpTrailer = Buffer.of(1, ...Array.from({ length: 256 }, (_, index) => 255 - index), 0);
 const tiles = Array.from({ length: 40 }, () => extent(512, 512));
 // 37 × 21 pixels each, encoded by Chromium.
 const PNG = base64('iVBORw0KGgoAAAANSUhEUgAAACUAAAAVCAYAAADB5CeuAAAAQ0lEQVR4AezSoQ0AAAgDQYJk');
@@ -46,6 +48,14 @@ const images: [what: string, image: Buffer, width: number, height: number][] = [
   ],
   ['a GIF whose picture leaves room', gifOf(640, 480, { picture: [5, 5, 10, 10] }), 640, 480],
   [
+    'a GIF with a long text',
+    gifOf(640, 480, {
+      before: [latin1('!\xFF\x0BXMP DataXMP'), Buffer.alloc(200_000, 64), xmpTrailer],
+    }),
+    640,
+    480,
+  ],
+  [
     'a GIF whose picture is larger than its canvas',
     gifOf(10, 10, { picture: [1, 2, 4000, 3000] }),
     4001,
@@ -63,7 +73,7 @@ const images: [what: string, image: Buffer, width: number, height: number][] = [
   ],
   ['a JPEG with Exif', jpegOf(4032, 3024, { before: [exif] }), 4032, 3024],
   ['a JPEG with Exif and profiles', jpegOf(4032, 3024, { before: [exif, exif, exif] }), 4032, 3024],
-  ['a JPEG with fill bytes', jpegOf(8, 6, { before: [Buffer.alloc(20, 0xff)] }), 8, 6],
+  ['a JPEG with fill bytes', jpegOf(8, 6, { before: [Buffer.alloc(2000, 0xff)] }), 8, 6],
   ['a JPEG with a marker without length', jpegOf(8, 6, { before: [latin1('\xFF\x01')] }), 8, 6],
   ['a lossy WebP', webpOf.lossy(800, 600), 800, 600],
   ['a lossy WebP of a browser', LOSSY, 37, 21],
@@ -197,7 +207,8 @@ test('two hundred thousand random and truncated images are looked at in few step
 
 test('the longest way through a file takes a thousand steps', () => {
   const steps = new StepCount();
-  dimensionsOf(Buffer.concat([latin1('\xFF\xD8'), Buffer.alloc(100_000, 0xff)]), steps);
+  const extensions = Array.from({ length: 5000 }, () => latin1('!\xFE\0'));
+  expect(dimensionsOf(gifOf(10, 10, { before: extensions }), steps)).toBeUndefined();
   expect(steps.taken).toBe(MOST_STEPS);
 });
 

@@ -13,6 +13,7 @@ import {
   StreamableFile,
   UseInterceptors,
 } from '@nestjs/common';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import {
   concat,
@@ -320,54 +321,56 @@ onEachAdapter(() => {
     await until(async () => (await keys()).length === 0);
   });
 
-  test.each(['destroy', 'resetAndDestroy'] as const)(
-    'so does the connection that is ended by %s()',
-    async (end) => {
-      const { driver, keys } = await recordingDriver();
-      @Controller()
-      class BreakingController {
-        @Post()
-        @UseInterceptors(StorageFileInterceptor('file'))
-        add(@Res() response: any): void {
-          response.hijack?.();
-          const raw = response.raw ?? response;
-          raw.writeHead(200);
-          raw.write('x');
-          setImmediate(() => raw.socket[end]());
-        }
+  test.each([
+    ['destroy()', (socket: Socket) => socket.destroy()],
+    ['destroy() with an error', (socket: Socket) => socket.destroy(new Error('ended'))],
+    ['resetAndDestroy()', (socket: Socket) => socket.resetAndDestroy()],
+  ])('so does the connection that is ended by %s', async (_how, end) => {
+    const { driver, keys } = await recordingDriver();
+    @Controller()
+    class BreakingController {
+      @Post()
+      @UseInterceptors(StorageFileInterceptor('file'))
+      add(@Res() response: any): void {
+        response.hijack?.();
+        const raw = response.raw ?? response;
+        raw.writeHead(200);
+        raw.write('x');
+        setImmediate(() => end(raw.socket));
       }
-      const { port } = await startApp({
-        imports: [StorageModule.forRoot({ storages: { uploads: { driver } } })],
-        controllers: [BreakingController],
-      });
-      const body = form(text('new'));
-      await expect(
-        send(port, '/', { method: 'POST', headers: formHeaders, body }),
-      ).rejects.toThrow();
-      await until(async () => (await keys()).length === 0);
-    },
-  );
+    }
+    const { port } = await startApp({
+      imports: [StorageModule.forRoot({ storages: { uploads: { driver } } })],
+      controllers: [BreakingController],
+    });
+    const body = form(text('new'));
+    await expect(send(port, '/', { method: 'POST', headers: formHeaders, body })).rejects.toThrow();
+    await until(async () => (await keys()).length === 0);
+  });
 
   describe('a publication that hangs', () => {
-    /** Publishes nothing until it is released, not even at an abort. */
-    async function hanging(options: { timeout?: number }, settings?: { shutdownTimeout: number }) {
-      let begun = false;
+    /** Publishes nothing until it is released; then, what was aborted meanwhile fails. */
+    async function hanging(
+      options: Record<string, unknown> = {},
+      settings: NonNullable<Settings> & { shutdownTimeout?: number } = {},
+    ) {
+      const begun: number[] = [];
       let release: () => void = () => {};
       const released = new Promise<void>((resolve) => (release = resolve));
+      const { shutdownTimeout = 10_000, ...rest } = settings;
       const recorded = await recordedUploadApp(
         StorageFileInterceptor('file', { ...overwriting, ...options }),
-        {},
+        rest,
         (memory) => ({
           async copy(from, to, copyOptions) {
-            begun = true;
-            await released;
+            if (begun.push(1) === 1) await released;
             copyOptions?.signal?.throwIfAborted();
             return memory.copy(from, to, copyOptions);
           },
         }),
-        settings,
+        { shutdownTimeout },
       );
-      return { ...recorded, release: () => release(), hasBegun: () => begun };
+      return { ...recorded, release: () => release(), begun };
     }
 
     test('is answered at the timeout, and leaves nothing when it ends', async () => {
@@ -382,12 +385,69 @@ onEachAdapter(() => {
     test('is answered when the shutdown has waited', async () => {
       const recorded = await hanging({}, { shutdownTimeout: 50 });
       const answer = recorded.post(text('new'));
-      await until(recorded.hasBegun);
+      await until(() => recorded.begun.length > 0);
       const closing = recorded.app.close();
       expect(await answer).toMatchObject({ status: 503, json: { code: 'CLOSED' } });
       recorded.release();
       await closing;
       expect(await recorded.keys()).toEqual([]);
+    });
+
+    test('is answered, too, when it begins only after the shutdown has waited', async () => {
+      let handling = false;
+      let handled: () => void = () => {};
+      const mayEnd = new Promise<void>((resolve) => (handled = resolve));
+      const recorded = await hanging(
+        {},
+        {
+          shutdownTimeout: 0,
+          handle() {
+            handling = true;
+            return mayEnd;
+          },
+        },
+      );
+      const answer = recorded.post(text('new'));
+      await until(() => handling);
+      const closing = recorded.app.close();
+      // The shutdown waits by a timer that was set before this one.
+      setTimeout(handled, 20);
+      expect(await answer).toMatchObject({ status: 503, json: { code: 'CLOSED' } });
+      recorded.release();
+      await closing;
+      expect(await recorded.keys()).toEqual([]);
+    });
+
+    test('is good when it takes place at its end all the same', async () => {
+      const recorded = await recordedUploadApp(
+        StorageFileInterceptor('file', { ...overwriting, timeout: 200 }),
+        {},
+        (memory) => ({
+          copy: (from, to, options) =>
+            new Promise((resolve) => {
+              options?.signal?.addEventListener('abort', () =>
+                resolve(memory.copy(from, to, { ...options, signal: undefined as never })),
+              );
+            }),
+        }),
+      );
+      expect((await recorded.post(text('new'))).status).toBe(201);
+      expect(await recorded.keys()).toEqual(['file']);
+    });
+
+    test('of a file that is to be kept takes place in another try', async () => {
+      const recorded = await hanging(
+        { timeout: 200 },
+        {
+          handle({ file }) {
+            (file as StoredUpload).keep();
+          },
+        },
+      );
+      const answer = recorded.post(text('new'));
+      setTimeout(recorded.release, 500);
+      expect((await answer).status).toBe(408);
+      await until(async () => (await recorded.keys()).join() === 'file');
     });
   });
 
