@@ -1,6 +1,7 @@
 import type { ContainerClient } from '@azure/storage-blob';
 import { StoragePermissionError } from '../../core/errors.js';
 import { waitForCredentials } from '../remote/credential-wait.js';
+import { beforeSending } from './azure.errors.js';
 import type { AzureTokenCredential } from './azure.options.js';
 import { type AccountKey, sharedKeySignature, type SignedRequest } from './azure.signature.js';
 
@@ -114,7 +115,7 @@ class TokenAuthorization implements Authorization {
     const tenantId = this.#tenantId;
     const token = await this.credential.getToken(TOKEN_SCOPE, { ...(tenantId && { tenantId }) });
     if (!token) {
-      throw new StoragePermissionError('credential gave no token for Azure Storage');
+      throw beforeSending(new StoragePermissionError('credential gave no token for Azure Storage'));
     }
     return (this.#token = token);
   }

@@ -11,6 +11,7 @@ import { openAgents } from '../remote/connecting-agents.js';
 import { waitForCredentials } from '../remote/credential-wait.js';
 import { DirectEngine } from './azure.direct-engine.js';
 import type { AzureEngine } from './azure.engine.js';
+import { beforeSending } from './azure.errors.js';
 import { accountUrlOf, assertOptions } from './azure.option-checks.js';
 import type { AzureStorageOptions, AzureTokenCredential } from './azure.options.js';
 import { SdkEngine } from './azure.sdk-engine.js';
@@ -63,7 +64,7 @@ export async function openContainer(
       userAgentOptions: { userAgentPrefix: 'nestjs-storages' },
     });
     const engine =
-      options.engine === 'sdk' || isProxied()
+      options.engine === 'sdk' || isProxied(options.connectionString)
         ? new SdkEngine(client)
         : new DirectEngine(client, { agents, idleTimeout });
     const own = { maxRetries: settings.retry.maxRetries, ownsConnections: true, close };
@@ -120,12 +121,18 @@ function limited(credential: AzureTokenCredential, idleTimeout: number): AzureTo
     getToken: (scopes, tokenOptions) =>
       waitForCredentials(idleTimeout, 'for the container', signal, () =>
         credential.getToken(scopes, tokenOptions),
-      ),
+      ).catch((error: unknown) => {
+        throw beforeSending(error);
+      }),
   };
 }
 
-/** Whether the environment names a proxy. It is the SDK that knows how to use it, and for which hosts it is not meant. */
-function isProxied(): boolean {
+/**
+ * Whether the environment names a proxy, or the connection string does, of an emulator. It is the SDK that knows how to use it,
+ * and for which hosts it is not meant.
+ */
+function isProxied(connectionString = ''): boolean {
+  if (/DevelopmentStorageProxyUri=/i.test(connectionString)) return true;
   return ['HTTPS_PROXY', 'ALL_PROXY', 'HTTP_PROXY'].some(
     (name) => process.env[name] || process.env[name.toLowerCase()],
   );

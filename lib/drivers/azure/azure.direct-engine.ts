@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { ContainerClient } from '@azure/storage-blob';
 import type { ReadConditions } from '../../core/conditions.js';
+import { encodeKey } from '../../core/key.js';
 import { exchange, type HttpConnections, readAll } from '../remote/http-exchange.js';
 import { describedBlob, METADATA, readListing } from './azure.answers.js';
 import { type Authorization, authorizationOf } from './azure.authorization.js';
@@ -145,7 +146,7 @@ export class DirectEngine implements AzureEngine {
   async #send(request: DirectRequest, signal: AbortSignal): Promise<IncomingMessage> {
     const { method, key = '', query = {}, body, expected } = request;
     const { pathname } = this.#address;
-    const path = key === '' ? pathname : `${pathname}/${encodePath(key)}`;
+    const path = key === '' ? pathname : `${pathname}/${encodeKey(key)}`;
     const headers: Record<string, string> = {
       'user-agent': 'nestjs-storages',
       'x-ms-version': VERSION,
@@ -192,11 +193,6 @@ export class DirectEngine implements AzureEngine {
   }
 }
 
-/** As the SDK encodes it, whose signed URLs are of the same blob. */
-function encodePath(key: string): string {
-  return key.split('/').map(encodeURIComponent).join('/');
-}
-
 function md5Header(md5: Uint8Array | undefined): Record<string, string> {
   return md5 ? { 'content-md5': Buffer.from(md5).toString('base64') } : {};
 }
@@ -215,7 +211,8 @@ function writeHeaders({ headers, metadata, conditions, tier }: BlobWrite): Recor
   const sent = conditionHeaders(conditions);
   for (const name of Object.keys(named)) {
     const value = named[name];
-    if (value !== undefined) sent[name] = value;
+    // Blanks at its ends are no part of a value of a header; a signature would cover what does not arrive.
+    if (value !== undefined) sent[name] = value.trim();
   }
   for (const name of Object.keys(metadata)) sent[METADATA + name] = metadata[name]!;
   return sent;

@@ -217,6 +217,14 @@ const BROKEN_BATCH = /^Invalid state: (?:sub responses|find non-empty line)/;
 
 const failures = new WeakMap<object, AzureFailure>();
 
+const unsent = new WeakSet<object>();
+
+/** Marks the error of what comes before a request, such as a token that cannot be had: nothing was sent. */
+export function beforeSending<Thrown>(error: Thrown): Thrown {
+  if (typeof error === 'object' && error !== null) unsent.add(error);
+  return error;
+}
+
 /** The error that the caller gets, whatever was thrown. A StorageError is that very one. */
 export function toStorageError(error: unknown, signal?: AbortSignal): StorageError {
   if (error instanceof StorageError) return error;
@@ -226,6 +234,7 @@ export function toStorageError(error: unknown, signal?: AbortSignal): StorageErr
   const failure = readFailure(error);
   const mapped = makeError(failure)(failure, { cause: causeOf(failure) });
   failures.set(mapped, failure);
+  if (typeof error === 'object' && error !== null && unsent.has(error)) unsent.add(mapped);
   return mapped;
 }
 
@@ -255,8 +264,9 @@ export function areBlocksGone(error: unknown): boolean {
   return codeOf(error) === 'InvalidBlockList';
 }
 
-/** Whether the attempt that failed so is certain to have changed nothing: the service said no, or was not reached. */
+/** Whether the attempt that failed so is certain to have changed nothing: nothing was sent, the service said no, or was not reached. */
 export function isRefusal(error: unknown): boolean {
+  if (typeof error === 'object' && error !== null && unsent.has(error)) return true;
   const failure = typeof error === 'object' && error !== null ? failures.get(error) : undefined;
   if (!failure) return false;
   const { name, status, code } = failure;

@@ -47,7 +47,7 @@ export function sharedKeySignature(
   }
   text += '\n';
   const names = Object.keys(headers).filter((name) => name.startsWith('x-ms-'));
-  for (const name of names.sort(compareNames)) text += `${name}:${headers[name]!.trimStart()}\n`;
+  for (const name of names.sort(compareNames)) text += `${name}:${headers[name]!.trim()}\n`;
   text += `/${account.accountName}${path}`;
   for (const name of Object.keys(query)) text += `\n${name}:${query[name]!}`;
   return `SharedKey ${account.accountName}:${account.computeHMACSHA256(text)}`;

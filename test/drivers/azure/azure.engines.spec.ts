@@ -40,6 +40,10 @@ describe.each(['direct', 'sdk'] as const)('the engine "%s"', (engine) => {
     for await (const { files } of pages) expect(files).toMatchObject([expected]);
     await azure.driver.deleteMany([key], { signal });
     expect((await rejected(azure.driver.info(key, { signal }))).code).toBe('FILE_NOT_FOUND');
+    // Blanks at the end are no part of a header.
+    const padded = { contentType: 'text/plain', cacheControl: 'no-cache ', metadata: {} };
+    await azure.driver.put(key, Buffer.from('hello'), { ...putOptions(padded), ...padded });
+    expect((await azure.other.info(key, { signal })).cacheControl).toBe('no-cache');
     const isOfSdk = azure.proxy.requests.map(({ headers }) =>
       String(headers['user-agent']).includes('azsdk'),
     );
@@ -47,7 +51,24 @@ describe.each(['direct', 'sdk'] as const)('the engine "%s"', (engine) => {
   });
 });
 
-test('requests go through a proxy that the environment names', async () => {
+test('a conditional write for which no token can be had has not taken place', async () => {
+  const credential = { getToken: () => Promise.reject(new Error('No identity is there')) };
+  const accountUrl = 'https://ann.blob.core.windows.net';
+  const account = { accountUrl, credential, retry: { maxRetries: 0 } };
+  for (const engine of ['direct', 'sdk'] as const) {
+    const driver = await openDriver({ container: 'files', ...account, engine });
+    const attributes = { contentType: 'text/plain', metadata: {} };
+    const put = driver.put('key', Buffer.from('hello'), {
+      ...putOptions(attributes),
+      ...attributes,
+      ifNoneMatch: '*',
+    });
+    expect((await rejected(put)).message).not.toMatch(/may have taken place/);
+    await driver.close();
+  }
+});
+
+test('requests go through a proxy that the environment names, or the connection string of an emulator', async () => {
   const seen: (string | undefined)[] = [];
   await using proxy = await listen(({ url }, response) => {
     seen.push(url);
@@ -61,11 +82,19 @@ test('requests go through a proxy that the environment names', async () => {
     const driver = await openDriver({ container: 'files', ...account, engine: 'direct' });
     expect((await rejected(driver.info('key', { signal }))).code).toBe('FILE_NOT_FOUND');
     await driver.close();
+    delete process.env['HTTPS_PROXY'];
+    const connectionString = `UseDevelopmentStorage=true;DevelopmentStorageProxyUri=${proxy.url}`;
+    const emulator = await openDriver({ container: 'files', connectionString, engine: 'direct' });
+    expect((await rejected(emulator.info('key', { signal }))).code).toBe('FILE_NOT_FOUND');
+    await emulator.close();
   } finally {
     if (HTTPS_PROXY === undefined) delete process.env['HTTPS_PROXY'];
     else process.env['HTTPS_PROXY'] = HTTPS_PROXY;
   }
-  expect(seen).toEqual(['http://127.0.0.1:1/ann/files/key']);
+  expect(seen).toEqual([
+    'http://127.0.0.1:1/ann/files/key',
+    'http://127.0.0.1:10000/devstoreaccount1/files/key',
+  ]);
 });
 
 test('a request is signed as the SDK signs it', async () => {
