@@ -215,8 +215,9 @@ export class UploadPublication {
         ...(request !== undefined && { request }),
       });
     } catch (error) {
-      // A call that is repeated tells of a file that the app may have taken before.
-      if (!isRepeated) await this.#takeBack(claims, claim);
+      // A call that is repeated tells of a file that the app may have taken before: it stays, and the next request tells of it again.
+      if (isRepeated) await claim.release(claim.outcome);
+      else await this.#takeBack(claims, claim);
       throw error;
     }
   }
@@ -227,7 +228,7 @@ export class UploadPublication {
     try {
       isNoted = await claim.note({ state: 'told', file });
     } catch (error) {
-      // It may be written all the same, but the next request will be the first one that tells the app.
+      // With that, the next request is the first one that tells the app, unless it was written and the outage goes on.
       await claim.release();
       throw error;
     }
