@@ -2,9 +2,10 @@ import type { StorageLimits } from './capabilities.js';
 import { StorageConfigurationError } from './errors.js';
 import type { StorageDriver } from './storage-driver.js';
 
-type Method = Exclude<keyof StorageDriver, 'name' | 'capabilities' | 'client'>;
+type Call = Exclude<keyof StorageDriver, 'name' | 'capabilities' | 'client' | 'close'>;
 
-const METHODS: Readonly<Record<Method, true>> = {
+/** What a storage asks of its driver. */
+export const DRIVER_CALLS: Readonly<Record<Call, true>> = {
   put: true,
   get: true,
   info: true,
@@ -20,8 +21,9 @@ const METHODS: Readonly<Record<Method, true>> = {
   completeMultipartUpload: true,
   abortMultipartUpload: true,
   listMultipartUploads: true,
-  close: true,
 };
+
+const METHODS = { ...DRIVER_CALLS, close: true };
 
 const LIMITS: Readonly<Record<keyof StorageLimits, true>> = {
   maxObjectSize: true,
@@ -39,7 +41,7 @@ export function assertDriver(driver: StorageDriver): void {
   };
   if (typeof driver !== 'object' || driver === null) refuse('it is not an object');
   if (typeof driver.name !== 'string' || driver.name === '') refuse('its name must be a string');
-  for (const method of Object.keys(METHODS) as Method[]) {
+  for (const method of Object.keys(METHODS) as (keyof typeof METHODS)[]) {
     if (typeof driver[method] !== 'function') refuse(`it has no method ${method}()`);
   }
   const { capabilities } = driver;

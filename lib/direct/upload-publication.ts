@@ -236,8 +236,8 @@ export class UploadPublication {
   }
 
   /**
-   * Removes the file that the app has refused. In an outage it stays until the upload is completed again or cancelled: what
-   * the app said is what the client is to be told.
+   * Removes the file that the app has refused. What the app said is what the client is to be told: in an outage the file stays until
+   * the upload is completed again or cancelled, or, when not even the refusal can be written down, as one that the app was told of.
    */
   async #takeBack(claims: UploadClaims, claim: CompletionClaim): Promise<void> {
     try {

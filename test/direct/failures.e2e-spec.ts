@@ -18,6 +18,17 @@ import { recordingDriver } from '../nest/recording-driver.js';
 import { signingKeys } from '../routes/routes-fixture.js';
 import { type Backend, BACKENDS, type DirectApp, PNG, put, startDirect } from './direct-fixture.js';
 
+/** When a claim that nobody has renewed is taken for abandoned. */
+async function inTheEleventhMinute(act: () => Promise<void>): Promise<void> {
+  const eleventhMinute = Date.now() + 11 * 60_000;
+  const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
+  try {
+    await act();
+  } finally {
+    clock.mockRestore();
+  }
+}
+
 afterEach(closeApps);
 
 describe('an outage of the backend', () => {
@@ -71,18 +82,14 @@ describe('an outage of the backend', () => {
     await staged.commit(key, { metadata: { 'direct-upload': name } });
     expect((await app.call('POST', complete)).json.code).toBe('UPLOAD_BUSY');
     expect(told).toEqual([]);
-    const eleventhMinute = Date.now() + 11 * 60_000;
-    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
-    try {
+    await inTheEleventhMinute(async () => {
       const id = complete.split('/')[2]!;
       // One that comes too late puts nothing off.
       await expect(app.uploads.cancel(id, 'ada')).rejects.toMatchObject({
         response: { code: 'ALREADY_COMPLETED' },
       });
       expect(await app.uploads.complete(id, 'ada')).toMatchObject({ key });
-    } finally {
-      clock.mockRestore();
-    }
+    });
     expect([told, await app.staged()]).toEqual([[key], []]);
   });
 
@@ -95,13 +102,9 @@ describe('an outage of the backend', () => {
     const late = await startDirect(backend.configuration, {
       onUploaded: () => Promise.reject(new Error('the row is there already')),
     });
-    const eleventhMinute = Date.now() + 11 * 60_000;
-    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
-    try {
+    await inTheEleventhMinute(async () => {
       await expect(late.uploads.complete(complete.split('/')[2]!, 'ada')).rejects.toThrow('row');
-    } finally {
-      clock.mockRestore();
-    }
+    });
     // Nobody is about it any more: the next request need not wait.
     await expect(late.uploads.complete(complete.split('/')[2]!, 'ada')).rejects.toThrow('row');
     expect(await app.keys()).toEqual([key]);
@@ -116,14 +119,10 @@ describe('an outage of the backend', () => {
     // Whether the app has taken it is not known before it is completed once more.
     expect((await app.uploads.status(id, 'ada')).state).toBe('uploaded');
     await expect(app.uploads.cancel(id, 'ada')).rejects.toMatchObject({ status: 409 });
-    const eleventhMinute = Date.now() + 11 * 60_000;
-    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
-    try {
+    await inTheEleventhMinute(async () => {
       expect((await app.uploads.complete(id, 'ada')).lastModified).toBeInstanceOf(Date);
       expect((await app.uploads.status(id, 'ada')).state).toBe('completed');
-    } finally {
-      clock.mockRestore();
-    }
+    });
     expect([told, await app.keys(), await app.staged()]).toEqual([[], [], []]);
   });
 
@@ -141,15 +140,11 @@ describe('an outage of the backend', () => {
     });
     const first = late.call('POST', complete);
     await hasBegun;
-    const eleventhMinute = Date.now() + 11 * 60_000;
-    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
-    try {
+    await inTheEleventhMinute(async () => {
       expect(await app.uploads.complete(complete.split('/')[2]!, 'ada')).toMatchObject({ key });
       refuse(new Error('too late'));
       expect((await first).status).toBe(500);
-    } finally {
-      clock.mockRestore();
-    }
+    });
     expect([told, await app.keys()]).toEqual([[key], [key]]);
   });
 });
@@ -203,13 +198,9 @@ describe('a file that the app refuses when it is told of it for the first time',
   test('is removed though a process before had ended while it examined the file', async () => {
     const [name] = await app.staged();
     await app.storage.staging().put(`${name}.claim`, '{"holder":"a"}');
-    const eleventhMinute = Date.now() + 11 * 60_000;
-    const clock = jest.spyOn(Date, 'now').mockImplementation(() => eleventhMinute);
-    try {
+    await inTheEleventhMinute(async () => {
       await expect(app.uploads.complete(path.split('/')[2]!, 'ada')).rejects.toThrow('Forbidden');
-    } finally {
-      clock.mockRestore();
-    }
+    });
     expect(await left()).toEqual([[], []]);
   });
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DRIVER_CALLS } from '../../core/driver-contract.js';
 import {
   StorageAbortedError,
   StorageConfigurationError,
@@ -35,24 +36,6 @@ export interface FakeFault {
   /** Default: a `StorageConnectionError`, which is retryable. */
   error?: () => StorageError;
 }
-
-const METHODS: Readonly<Record<FakeMethod, true>> = {
-  put: true,
-  get: true,
-  info: true,
-  list: true,
-  deleteMany: true,
-  copy: true,
-  url: true,
-  uploadUrl: true,
-  startMultipartUpload: true,
-  uploadPart: true,
-  uploadPartUrl: true,
-  listParts: true,
-  completeMultipartUpload: true,
-  abortMultipartUpload: true,
-  listMultipartUploads: true,
-};
 
 const FAULT_OPTIONS: Readonly<Record<keyof FakeFault, true>> = {
   after: true,
@@ -137,9 +120,9 @@ export class FakeScript {
 }
 
 function assertMethod(where: string, method: string): void {
-  if (Object.hasOwn(METHODS, method)) return;
+  if (Object.hasOwn(DRIVER_CALLS, method)) return;
   throw new StorageConfigurationError(
-    `${where}: a storage asks its driver for no "${method}"; there are ${Object.keys(METHODS).sort().join(', ')}`,
+    `${where}: a storage asks its driver for no "${method}"; there are ${Object.keys(DRIVER_CALLS).sort().join(', ')}`,
   );
 }
 
