@@ -4,16 +4,17 @@ import { run } from './run.js';
 
 type Interruption = 'SIGINT' | 'SIGTERM';
 
-// The first signal undoes what is begun; Node's own handling of the second ends the process at once.
+// The first signal undoes what is begun; Node's own handling of the second, whichever it is, ends the process at once.
 const interrupted = new AbortController();
 let interruption: Interruption | undefined;
 let isOver = false;
 function interrupt(signal: Interruption): void {
-  interruption ??= signal;
+  process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  interruption = signal;
   interrupted.abort();
   if (isOver) leave(signal);
 }
-process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
 
 /** With the exit code that shells give. Does not wait for what was printed: it may be that nobody reads it. */
 function leave(signal: Interruption): never {

@@ -51,7 +51,10 @@ async function startBucket(options: S3ServerOptions, answers: { cors: string; li
   await writeFile(config, JSON.stringify({ files }));
   return {
     server,
+    proxy,
     doctor: (...argv: string[]) => command(['doctor', 'files:a', '--config', config, ...argv]),
+    doctorUntil: (signal: AbortSignal) =>
+      command(['doctor', 'files:a', '--config', config, '--json'], { signal }),
     async [Symbol.asyncDispose]() {
       await proxy.close();
       await server.close();
@@ -174,6 +177,31 @@ describe('doctor', () => {
       expect([origin, code]).toEqual([origin, 2]);
       expect(stderr).toContain('--origin must be scheme and host');
     }
+  });
+
+  test('deletes what it has stored when it is interrupted, and names what it could not', async () => {
+    await using bucket = await startBucket(
+      { provider: 'minio' },
+      { cors: UPLOADS_FROM_APP, lifecycle: ABORTED_AFTER_7_DAYS },
+    );
+    const { proxy } = bucket;
+    const interrupted = new AbortController();
+    const interrupt = (): Promise<void> => Promise.resolve(interrupted.abort());
+    proxy.fail({ method: 'GET', url: /\/doctor-[^?]*$/, with: { before: interrupt } });
+    const { signal } = interrupted;
+    expect(await bucket.doctorUntil(signal)).toMatchObject({ code: 130 });
+    expect([...bucket.server.objects('bucket').keys()]).toEqual([]);
+
+    const again = new AbortController();
+    proxy.fail({ method: 'PUT', with: { before: () => Promise.resolve(again.abort()) } });
+    proxy.fail({ method: 'DELETE', with: { status: 403, body: '<Error/>' } });
+    const { code, stdout } = await bucket.doctorUntil(again.signal);
+    expect(code).toBe(130);
+    expect(lines(stdout).at(-1)).toMatchObject({
+      check: 'delete',
+      outcome: 'finding',
+      detail: expect.stringMatching(/left behind: doctor-[\w-]+$/) as string,
+    });
   });
 
   test('reads CORS and lifecycle of a GCS bucket from its metadata, and skips what it may not read', async () => {

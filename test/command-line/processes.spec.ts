@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
+import { startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
+import { startS3Server } from '../../lib/testing/s3-server/index.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -56,6 +58,26 @@ describe('the program', () => {
     expect(await closed).toEqual([130, null]);
     expect(await stderr).toBe('');
     expect((await readdir(target)).filter((name) => !name.startsWith('.'))).toEqual([]);
+  });
+
+  test('ends at once on a second signal, whichever it is, though it is still undoing', async () => {
+    await using server = await startS3Server();
+    await using proxy = await startFaultProxy({ target: server.endpoint });
+    proxy.fail({ method: 'DELETE', times: Infinity, with: 'stall' });
+    const { accessKeyId, secretAccessKey } = server.credentials;
+    const { region } = server;
+    const s3 = { driver: 's3', bucket: 'bucket', forcePathStyle: true, region, accessKeyId };
+    const config = join(folder, 'storages.json');
+    const files = { ...s3, secretAccessKey, endpoint: proxy.endpoint };
+    await writeFile(config, JSON.stringify({ files }));
+    const { child, closed } = start('put', '-', 'files:one', '--config', config);
+    child.stdout.resume();
+    child.stdin.write(Buffer.alloc(20 * 1024 ** 2));
+    await proxy.until(() => proxy.seen('PUT').length > 0);
+    child.kill('SIGTERM');
+    await proxy.until(() => proxy.seen('DELETE').length > 0);
+    child.kill('SIGINT');
+    expect(await closed).toEqual([null, 'SIGINT']);
   });
 
   test.each([

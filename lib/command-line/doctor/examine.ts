@@ -58,7 +58,7 @@ class Examination {
   findings = 0;
   readonly #storage: Storage;
   readonly #options: { signal: AbortSignal };
-  /** Keys that are to be deleted again. */
+  /** Keys that are to be deleted again: what is stored, and what may be. */
   readonly #stored = new Set<string>();
   readonly #key = `doctor-${randomUUID()}`;
   readonly #bytes = Buffer.from('Written by nestjs-storages doctor. It may be deleted.\n');
@@ -77,13 +77,14 @@ class Examination {
       await storage.listPage({ ...this.#options, prefix: key, limit: 1 });
     });
     if (listed === 'unreachable') return;
-    const before = Date.now();
-    const put = await this.#attempt('put', async () => {
-      await storage.put(key, this.#bytes, this.#options);
-    });
-    const after = Date.now();
-    if (put === true) this.#stored.add(key);
     try {
+      const before = Date.now();
+      const put = await this.#attempt('put', async () => {
+        this.#stored.add(key);
+        await storage.put(key, this.#bytes, this.#options);
+      });
+      const after = Date.now();
+      if (put === false) this.#stored.delete(key);
       if (put === true) {
         await this.#attempt('get', async () => {
           const download = await storage.get(key, this.#options);
@@ -230,7 +231,8 @@ class Examination {
   }
 
   async #fail(check: Observation['check'], error: unknown): Promise<void> {
-    this.examined.signal.throwIfAborted();
+    // What is left behind is told to whoever interrupted, too.
+    if (check !== 'delete') this.examined.signal.throwIfAborted();
     const denied = error instanceof StorageError && error.code === 'PERMISSION_DENIED';
     const right =
       RIGHTS[this.#storage.driver]?.[
