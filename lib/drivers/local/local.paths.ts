@@ -87,15 +87,18 @@ export class LocalRoot {
    * @throws StorageConnectionError
    */
   async assertThere(): Promise<void> {
-    try {
-      const { dev, ino } = await stat(this.path);
-      if (dev === this.identity.dev && ino === this.identity.ino) return;
-      // Mounted again, where the numbers may be others.
-      if ((await lstat(this.reserved)).isDirectory()) return;
-    } catch (error) {
-      throw hasCode(error, 'ENOENT', 'ENOTDIR') ? rootGone(error) : toStorageError(error);
-    }
-    throw rootGone();
+    const { dev, ino } = await stat(this.path).catch((error: unknown) => {
+      throw hasCode(error, 'ENOENT', 'ENOTDIR')
+        ? new StorageConnectionError('The root folder is gone', { cause: error })
+        : toStorageError(error);
+    });
+    if (dev === this.identity.dev && ino === this.identity.ino) return;
+    // Mounted again, where the numbers may be others.
+    const reserved = await lstat(this.reserved).catch(() => undefined);
+    if (reserved?.isDirectory()) return;
+    throw new StorageConnectionError(
+      'The root folder is gone: another one, in which nothing was stored, is in its place. If that one is meant, restart the app',
+    );
   }
 
   pathOf(key: string): string {
@@ -291,10 +294,6 @@ export function parentOf(key: string): string {
 
 export function nameOf(key: string): string {
   return key.slice(key.lastIndexOf('/') + 1);
-}
-
-function rootGone(cause?: unknown): StorageConnectionError {
-  return new StorageConnectionError('The root folder is gone', { cause });
 }
 
 function procPath(descriptor: number): string {
