@@ -10,20 +10,22 @@ import { startChecksum, type Checksum } from '../../lib/core/checksum.js';
 import { StorageIntegrityError, StorageUnsupportedError } from '../../lib/core/errors.js';
 import type { Storage } from '../../lib/core/storage.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
+import { type FaultProxy, startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
 import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
 import { startS3Server } from '../../lib/testing/s3-server/index.js';
 import { type Azurite, connectionString, startAzurite } from './azure/azurite.js';
 import { gcsClient } from './gcs/open-gcs.js';
-import { DamagingProxy, markedBytes } from './remote/damaging-proxy.js';
 
 const execute = promisify(execFile);
 const MIB = 1024 ** 2;
-const SMALL = markedBytes(10_000);
-const LARGE = markedBytes(6 * MIB + 10);
+const SMALL = Buffer.alloc(10_000, 'sound and whole ');
+const LARGE = Buffer.alloc(6 * MIB + 10, 'sound and whole ');
+/** Within what is stored: whatever else is sent or answered is shorter, and passes whole. */
+const OFFSET = 5000;
 
 interface Backend extends AsyncDisposable {
   readonly storage: Storage;
-  readonly proxy: DamagingProxy;
+  readonly proxy: FaultProxy;
 }
 
 let azurite: Azurite;
@@ -36,13 +38,13 @@ const RETRY = { maxRetries: 1, baseDelay: 1 };
 const BACKENDS: Readonly<Record<string, () => Promise<Backend>>> = {
   async s3() {
     const server = await startS3Server({ buckets: ['bucket'] });
-    const proxy = await DamagingProxy.start(server.endpoint);
+    const proxy = await startFaultProxy({ target: server.endpoint });
     const storage = await openStorage('files', {
       driver: 's3',
       provider: 'aws',
       bucket: 'bucket',
       region: server.region,
-      endpoint: proxy.origin,
+      endpoint: proxy.endpoint,
       forcePathStyle: true,
       ...server.credentials,
       retry: RETRY,
@@ -51,8 +53,8 @@ const BACKENDS: Readonly<Record<string, () => Promise<Backend>>> = {
   },
   async gcs() {
     const server = await startGcsServer({ buckets: ['bucket'] });
-    const proxy = await DamagingProxy.start(server.endpoint);
-    const client = gcsClient({ ...server.clientOptions, apiEndpoint: proxy.origin });
+    const proxy = await startFaultProxy({ target: server.endpoint });
+    const client = gcsClient({ ...server.clientOptions, apiEndpoint: proxy.endpoint });
     const storage = await openStorage('files', {
       driver: 'gcs',
       bucket: 'bucket',
@@ -64,25 +66,24 @@ const BACKENDS: Readonly<Record<string, () => Promise<Backend>>> = {
   async azure() {
     const container = randomUUID();
     await new ContainerClient(azurite.connectionString, container).create();
-    const { origin, pathname } = new URL(azurite.endpoint);
-    const proxy = await DamagingProxy.start(origin);
+    const proxy = await startFaultProxy({ target: azurite.endpoint });
     const storage = await openStorage('files', {
       driver: 'azure',
       container,
-      connectionString: connectionString(proxy.origin + pathname),
+      connectionString: connectionString(proxy.endpoint),
       retry: RETRY,
     });
     return backend(storage, proxy, async () => {});
   },
 };
 
-function backend(storage: Storage, proxy: DamagingProxy, end: () => Promise<void>): Backend {
+function backend(storage: Storage, proxy: FaultProxy, end: () => Promise<void>): Backend {
   return {
     storage,
     proxy,
     async [Symbol.asyncDispose]() {
       await storage.close();
-      await proxy[Symbol.asyncDispose]();
+      await proxy.close();
       await end();
     },
   };
@@ -105,11 +106,11 @@ describe.each(Object.entries(BACKENDS))(
       await using opened = await open();
       const { storage, proxy } = opened;
       await storage.put('old', 'before');
-      proxy.damages = 'requests';
+      proxy.fail({ times: Infinity, with: { corruptRequestAt: OFFSET } });
       await expect(storage.put('old', SMALL)).rejects.toThrow(StorageIntegrityError);
       const inParts = storage.put('old', inChunks(LARGE), { partSize: 5 * MIB });
       await expect(inParts).rejects.toThrow(StorageIntegrityError);
-      proxy.damages = undefined;
+      proxy.clearFaults();
       expect((await storage.getBytes('old')).toString()).toBe('before');
     });
 
@@ -120,7 +121,7 @@ describe.each(Object.entries(BACKENDS))(
       await storage.put('large', LARGE, { checksum: md5Of(LARGE) });
       const options = { verify: true, concurrency: 2, partSize: 4 * MIB };
       expect((await storage.getBytes('large', options)).equals(LARGE)).toBe(true);
-      proxy.damages = 'answers';
+      proxy.fail({ times: Infinity, with: { corruptAnswerAt: OFFSET } });
       await expect(storage.getBytes('small', { verify: true })).rejects.toThrow(
         StorageIntegrityError,
       );

@@ -210,10 +210,11 @@ class RunningProxy implements FaultProxy {
     forwarded.on('response', (answered) => this.#passBack(answered, response, effect));
     response.on('close', () => forwarded.destroy());
     request.on('error', () => forwarded.destroy());
-    if (effect === 'corrupt') request.pipe(corrupting()).pipe(forwarded);
-    else if (typeof effect !== 'object') request.pipe(forwarded);
+    if (typeof effect !== 'object') request.pipe(forwarded);
     else if ('bytesPerSecond' in effect) {
       request.pipe(slowed(effect.bytesPerSecond)).pipe(forwarded);
+    } else if ('corruptRequestAt' in effect) {
+      request.pipe(corrupting(effect.corruptRequestAt)).pipe(forwarded);
     } else if ('resetRequestAt' in effect) {
       passSome(request, forwarded, effect.resetRequestAt, () => request.socket.resetAndDestroy());
     } else request.pipe(forwarded);
@@ -243,6 +244,8 @@ class RunningProxy implements FaultProxy {
       if (typeof effect !== 'object') answered.pipe(response);
       else if ('bytesPerSecond' in effect) {
         answered.pipe(slowed(effect.bytesPerSecond)).pipe(response);
+      } else if ('corruptAnswerAt' in effect) {
+        answered.pipe(corrupting(effect.corruptAnswerAt)).pipe(response);
       } else if ('resetAnswerAt' in effect) {
         passSome(answered, response, effect.resetAnswerAt, () => socket.resetAndDestroy());
       } else if ('stallAnswerAt' in effect) {

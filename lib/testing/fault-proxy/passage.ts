@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const SLICES_PER_SECOND = 50;
 
-/** Flips a bit of the first byte. */
-export function corrupting(): Transform {
-  let isDone = false;
+/** Flips a bit of the byte at this offset. */
+export function corrupting(at: number): Transform {
+  let offset = 0;
   return new Transform({
     transform(chunk: Buffer, _, callback) {
-      if (!isDone) chunk[0]! ^= 1;
-      isDone = true;
+      const index = at - offset;
+      if (index >= 0 && index < chunk.byteLength) chunk[index]! ^= 1;
+      offset += chunk.byteLength;
       callback(null, chunk);
     },
   });

@@ -23,8 +23,6 @@ export type ProxyFaultEffect =
   | 'forward-twice'
   /** The answer comes twice, the second time unasked. */
   | 'answer-twice'
-  /** A bit of the request's body is another one when the service gets it. */
-  | 'corrupt'
   | ProxyAnswer
   /** The connection is reset, on both sides, once so much of the request has passed. Shorter ones pass whole, here and below. */
   | { readonly resetRequestAt: number }
@@ -34,6 +32,10 @@ export type ProxyFaultEffect =
   | { readonly stallAnswerAt: number }
   /** The connection is ended in an orderly way once so much of the answer has passed. */
   | { readonly truncateAnswerAt: number }
+  /** A bit of this byte of the request is another one when the service gets it. */
+  | { readonly corruptRequestAt: number }
+  /** A bit of this byte of the answer is another one when the client gets it. */
+  | { readonly corruptAnswerAt: number }
   /** Request and answer pass at this rate, each. */
   | { readonly bytesPerSecond: number }
   /** Done before the request goes on to the service. */

@@ -110,7 +110,7 @@ describe('a put', () => {
     ['blocks', BLOCK, 3 * MIB],
   ])('in %s that is changed on the way is refused', async (_, url, size) => {
     await using azure = await open();
-    azure.proxy.fail({ method: 'PUT', url, with: 'corrupt' });
+    azure.proxy.fail({ method: 'PUT', url, with: { corruptRequestAt: 0 } });
     const put = azure.driver.put('key', randomBytes(size), putOptions({ partSize: MIB }));
     expect(await rejected(put)).toBeInstanceOf(StorageIntegrityError);
   });

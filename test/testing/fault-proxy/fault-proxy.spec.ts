@@ -140,7 +140,9 @@ test.each<[ProxyFaultEffect, failure: string, seen: string[]]>([
   [{ resetAnswerAt: 3 }, 'ECONNRESET', ['0123456789']],
   [{ truncateAnswerAt: 3 }, 'ECONNRESET', ['0123456789']],
   ['forward-twice', 'answered 2:0123456789', ['0123456789', '0123456789']],
-  ['corrupt', 'answered 1:1123456789', ['1123456789']],
+  [{ corruptRequestAt: 3 }, 'answered 1:0122456789', ['0122456789']],
+  [{ corruptAnswerAt: 5 }, 'answered 1:0122456789', ['0123456789']],
+  [{ corruptAnswerAt: 500 }, 'answered 1:0123456789', ['0123456789']],
   [{ bytesPerSecond: 200 }, 'answered 1:0123456789', ['0123456789']],
 ])('%j shows to the client as %s', async (effect, failure, bodies) => {
   await using opened = await open();
