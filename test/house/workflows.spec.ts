@@ -1,0 +1,26 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { repository } from '../docs/markdown.js';
+
+const folder = '.github/workflows';
+const workflows = (await readdir(join(repository, folder))).map((name) => `${folder}/${name}`);
+const read = (path: string) => readFile(join(repository, path), 'utf8');
+
+test.each([...workflows, '.ci/run'])('the npm scripts that %s runs exist', async (path) => {
+  const { scripts } = JSON.parse(await read('package.json')) as { scripts: object };
+  const named = [...(await read(path)).matchAll(/\bnpm (?:run ([\w:-]+)|(test)\b)/g)];
+  const missing = named
+    .map(([, script, test]) => script ?? test!)
+    .filter((each) => !(each in scripts));
+  expect(missing).toEqual([]);
+});
+
+test.each(workflows)('%s may only read, and what it uses is pinned to a commit', async (path) => {
+  const text = await read(path);
+  expect(text).toMatch(/^permissions:\n {2}contents: read\n\n/m);
+  const used = [...text.matchAll(/uses: (.+)/g)].map(([, action]) => action!);
+  expect(used.length).toBeGreaterThan(0);
+  // The version stands beside the commit, which Dependabot moves together with it.
+  const unpinned = used.filter((action) => !/@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(action));
+  expect(unpinned).toEqual([]);
+});
