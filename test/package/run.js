@@ -53,9 +53,9 @@ if (tarball) {
     if (messages.length === 0) return;
     throw new Error(messages.map((message) => formatMessage(message, pkg)).join('\n'));
   });
-  // Profile `node16`: everything but the `moduleResolution` of TypeScript before 4.7, which knows no sub-paths.
-  await check('attw resolves the types from Node (ESM and CommonJS) and bundlers', () =>
-    run('npx', ['attw', tarball, '--profile', 'node16', '--format', 'ascii', '--no-color'], {
+  // Profile `strict`: `node10`, too, which reads no `exports`; `typesVersions` leads it to the sub-paths.
+  await check('attw resolves the types from Node (ESM, CommonJS, node10) and bundlers', () =>
+    run('npx', ['attw', tarball, '--profile', 'strict', '--format', 'ascii', '--no-color'], {
       cwd: repository,
     }),
   );
