@@ -1,3 +1,5 @@
+import { withoutKnownSecrets } from './known-secrets.js';
+
 /** Characters of somebody else's text that an error shows. */
 const MAX_LENGTH = 500;
 
@@ -64,10 +66,11 @@ const ERROR_CODE = /^\w{0,31}$/;
 const LAST_TOKEN = /[^\s"'<>]*$/;
 
 /**
- * Text of a service, an SDK or whoever else answered, as an error may show it: short, and without what looks like a
- * credential, a token or a signature. Some services, and the proxies before them, repeat the request that they refuse.
+ * Text of a service, an SDK or whoever else answered, as an error may show it: short, without the secrets that storages
+ * were configured with, and without what looks like a credential, a token or a signature. Some services, and the proxies before them, repeat the request that they refuse.
  */
-export function redacted(text: string): string {
+export function redacted(given: string): string {
+  const text = withoutKnownSecrets(given, MARK);
   if (ERROR_CODE.test(text)) return text;
   // What is thrown away is not looked at, and what is cut through is thrown away: it may no longer look like a secret.
   const isCut = text.length > 2 * MAX_LENGTH;

@@ -8,10 +8,12 @@ import type { AddressInfo } from 'node:net';
  */
 export class EchoingServer implements AsyncDisposable {
   status = 400;
+  /** What it says in place of the request. */
+  words: string | undefined;
   readonly #server = createServer((request, response) => {
     request.resume();
-    const words = echo(request);
-    const headers = { 'x-ms-error-code': 'InvalidQueryParameterValue', 'x-echo': words };
+    const words = this.words ?? echo(request);
+    const headers = { 'x-ms-error-code': 'InvalidQueryParameterValue', 'x-ms-request-id': words };
     if (request.headers['x-ms-version']) {
       response.writeHead(this.status, { ...headers, 'content-type': 'application/xml' });
       response.end(

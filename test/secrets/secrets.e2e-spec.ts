@@ -1,3 +1,4 @@
+import type { Storage as GcsClient } from '@google-cloud/storage';
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { generateKeyPairSync } from 'node:crypto';
@@ -122,6 +123,21 @@ const azure = (options: object = {}): StorageConfiguration =>
   }) as StorageConfiguration;
 const azureWithSas = (options: object = {}): StorageConfiguration =>
   azure({ accountName: undefined, accountKey: undefined, sasToken: SAS_TOKEN, ...options });
+const azureConnected = (credentials: string): StorageConfiguration =>
+  azure({
+    accountUrl: undefined,
+    accountName: undefined,
+    accountKey: undefined,
+    connectionString: `BlobEndpoint=${echoing.origin}/account;${credentials}`,
+  });
+/** What `gcloud` writes for a user. */
+const userWith = (fields: object): object => ({
+  type: 'authorized_user',
+  client_id: 'client',
+  client_secret: 'secret',
+  refresh_token: 'token',
+  ...fields,
+});
 const local = (options: object = {}): StorageConfiguration =>
   ({
     driver: 'local',
@@ -326,6 +342,56 @@ const PATHS: Readonly<
   ],
 };
 
+/** Credentials without what others are told by: length, digits, a name beside them. */
+const PLAIN: Readonly<
+  Record<string, readonly [configure: (secret: string) => StorageConfiguration, secret: string]>
+> = {
+  's3: a secret access key': [(secret) => s3({ secretAccessKey: secret }), 'plain-words/of a key'],
+  's3: a session token': [(secret) => s3({ sessionToken: secret }), 'plain-words=of+a;session'],
+  'gcs: the secret of a client': [
+    (secret) => gcs({ credentials: userWith({ client_secret: secret }) }),
+    'plain-words/of-a-client',
+  ],
+  'gcs: the refresh token behind an impersonation': [
+    (secret) =>
+      gcs({
+        credentials: {
+          type: 'impersonated_service_account',
+          service_account_impersonation_url:
+            'https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/a@b.example:generateAccessToken',
+          source_credentials: userWith({ refresh_token: secret }),
+        },
+      }),
+    'plain//words-of-a-refresh',
+  ],
+  'gcs: the password of a proxy': [
+    (secret) => {
+      // Only for the token, which the test has no need of.
+      process.env['HTTPS_PROXY'] = `http://me:${encodeURIComponent(secret)}@127.0.0.1:9`;
+      return gcs();
+    },
+    'plain/words-of-a-proxy',
+  ],
+  'azure: the key of an account': [
+    (secret) => azure({ accountKey: secret }),
+    'plain/words+ofakey=',
+  ],
+  'azure: a shared access signature': [
+    (secret) => azureWithSas({ sasToken: `sv=2024-08-04&sig=${encodeURIComponent(secret)}&sp=r` }),
+    'plain/words+ofasignature=',
+  ],
+  'azure: the key in a connection string': [
+    (secret) =>
+      azureConnected(`DefaultEndpointsProtocol=http;AccountName=account;AccountKey=${secret}`),
+    'plain/words+inastring=',
+  ],
+  'azure: the signature in a connection string': [
+    (secret) =>
+      azureConnected(`SharedAccessSignature=sv=2024-08-04&sig=${encodeURIComponent(secret)}`),
+    'plain/words+ofanother=',
+  ],
+};
+
 /** A logger of Nest's own, whose lines are kept. */
 class KeptLog extends ConsoleLogger {
   readonly lines: string[] = [];
@@ -390,6 +456,28 @@ describe('no secret shows', () => {
     await storage?.close();
     expect(secretsIn(shown)).toEqual([]);
   });
+
+  it.each(Object.entries(PLAIN))(
+    'of an error, %s that looks like words and is named by nobody',
+    async (_what, [configure, secret]) => {
+      const storage = createStorage('files', configure(secret));
+      await storage.open().finally(() => delete process.env['HTTPS_PROXY']);
+      if (storage.driver === 'gcs') {
+        const { authClient } = storage.client as GcsClient;
+        authClient.getRequestHeaders = async () => new Headers();
+      }
+      const query = encodeURIComponent(secret);
+      echoing.words = `It is not ${secret}, nor ${query}, nor ${encodeURIComponent(query)}.`;
+      const refused = storage.get('key').catch((thrown: unknown) => thrown);
+      const error = await refused.finally(() => (echoing.words = undefined));
+      await storage.close();
+      expect(String(error)).toContain('It is not …, nor …, nor ….');
+      const shown = await allThatShows(error);
+      for (const form of [secret, query, encodeURIComponent(query)]) {
+        expect(shown).not.toContain(form);
+      }
+    },
+  );
 
   it('of the module, its registry and its storages', async () => {
     const module = StorageModule.forRoot({

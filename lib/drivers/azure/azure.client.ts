@@ -4,15 +4,17 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
 import { StorageConfigurationError } from '../../core/errors.js';
+import { hideSecrets } from '../../core/known-secrets.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
 import { type BufferPool, poolOf } from '../remote/buffer-pool.js';
 import { assertEndpoint } from '../remote/endpoint-check.js';
 import { openAgents } from '../remote/connecting-agents.js';
 import { waitForCredentials } from '../remote/credential-wait.js';
+import { proxiesOfEnvironment, proxyPasswords } from '../remote/proxies.js';
 import { DirectEngine } from './azure.direct-engine.js';
 import type { AzureEngine } from './azure.engine.js';
 import { beforeSending } from './azure.errors.js';
-import { accountUrlOf, assertOptions } from './azure.option-checks.js';
+import { accountUrlOf, assertOptions, secretsOf } from './azure.option-checks.js';
 import type { AzureStorageOptions, AzureTokenCredential } from './azure.options.js';
 import { SdkEngine } from './azure.sdk-engine.js';
 import { openTransport } from './azure.transport.js';
@@ -52,9 +54,11 @@ export async function openContainer(
   }
   const idleTimeout = settings.timeout ?? IDLE_TIMEOUT;
   const agents = openAgents(options.maxSockets, settings.concurrency, idleTimeout);
+  const forgetSecrets = hideSecrets([...secretsOf(options), ...proxyPasswords()]);
   const close = (): void => {
     agents.httpAgent.destroy();
     agents.httpsAgent.destroy();
+    forgetSecrets();
   };
   try {
     const client = await createClient(options, idleTimeout, {
@@ -133,9 +137,7 @@ function limited(credential: AzureTokenCredential, idleTimeout: number): AzureTo
  */
 function isProxied(connectionString = ''): boolean {
   if (/DevelopmentStorageProxyUri=/i.test(connectionString)) return true;
-  return ['HTTPS_PROXY', 'ALL_PROXY', 'HTTP_PROXY'].some(
-    (name) => process.env[name] || process.env[name.toLowerCase()],
-  );
+  return proxiesOfEnvironment().length > 0;
 }
 
 /** Told by what they can do: a client of one's own may come from another copy of the SDK. */

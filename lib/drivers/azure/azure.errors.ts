@@ -331,13 +331,14 @@ function readFailure(error: unknown): AzureFailure {
     header('x-ms-error-code') ??
     toText(fields['errorCode']) ??
     toText(toRecord(fields['details'])['errorCode']);
+  const requestId = header('x-ms-request-id');
   const wholeSize = /\/(\d+)$/.exec(header('content-range') ?? '')?.[1];
   return {
     name: redacted(serviceCode ?? (status === undefined ? undefined : code) ?? nameOf(error)),
     message: fields['code'] === UNPARSED ? '' : firstLine(messageOf(error)),
     status,
     code: status === undefined ? code : undefined,
-    requestId: header('x-ms-request-id'),
+    requestId: requestId === undefined ? undefined : redacted(requestId),
     retryAfter: header('retry-after'),
     size: toNumber(wholeSize),
     sourceError: header('x-ms-copy-source-error-code'),

@@ -79,6 +79,21 @@ export function assertOptions(options: AzureStorageOptions): void {
   }
 }
 
+/** What must show nowhere: keys, and signatures as they are given. */
+export function secretsOf({
+  connectionString = '',
+  accountKey,
+  sasToken = '',
+}: AzureStorageOptions): string[] {
+  const keys = matchesOf(/AccountKey=([^;]+)/gi, connectionString);
+  const signatures = matchesOf(/\bsig=([^&;]+)/gi, `${connectionString};${sasToken}`);
+  return [...keys, ...signatures, ...(accountKey === undefined ? [] : [accountKey])];
+}
+
+function matchesOf(pattern: RegExp, text: string): string[] {
+  return Array.from(text.matchAll(pattern), ([, found]) => found!);
+}
+
 /** The account's URL without a slash at its end. */
 export function accountUrlOf({ accountUrl, accountName }: AzureStorageOptions): string {
   const url = accountUrl ?? `https://${accountName!}.blob.core.windows.net`;

@@ -1,10 +1,12 @@
 import { Storage, type Storage as GcsClient } from '@google-cloud/storage';
+import { hideSecrets } from '../../core/known-secrets.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
 import { type BufferPool, poolOf } from '../remote/buffer-pool.js';
 import { type ConnectionAgents, openAgents } from '../remote/connecting-agents.js';
+import { proxyPasswords } from '../remote/proxies.js';
 import { Authorization } from './gcs.authorization.js';
-import { assertOptions, readCredentials } from './gcs.option-checks.js';
-import type { GcsStorageOptions } from './gcs.options.js';
+import { assertOptions, readCredentials, secretsOf } from './gcs.option-checks.js';
+import type { GcsCredentials, GcsStorageOptions } from './gcs.options.js';
 
 const IDLE_TIMEOUT = 30_000;
 
@@ -32,7 +34,9 @@ export async function openBucket(
 ): Promise<GcsBucket> {
   assertOptions(options);
   const idleTimeout = settings.timeout ?? IDLE_TIMEOUT;
-  const client = options.client ?? (await createClient(options, idleTimeout));
+  const credentials = await readCredentials(options);
+  const client = options.client ?? createClient(options, credentials, idleTimeout);
+  const forgetSecrets = hideSecrets([...secretsOf(credentials), ...proxyPasswords()]);
   const agents = openAgents(options.maxSockets, settings.concurrency, idleTimeout);
   return {
     client,
@@ -46,13 +50,16 @@ export async function openBucket(
     close() {
       agents.httpAgent.destroy();
       agents.httpsAgent.destroy();
+      forgetSecrets();
     },
   };
 }
 
-async function createClient(options: GcsStorageOptions, idleTimeout: number): Promise<GcsClient> {
-  const { projectId, apiEndpoint } = options;
-  const credentials = await readCredentials(options);
+function createClient(
+  { projectId, apiEndpoint }: GcsStorageOptions,
+  credentials: GcsCredentials | undefined,
+  idleTimeout: number,
+): GcsClient {
   const client = new Storage({
     ...(projectId !== undefined && { projectId }),
     ...(apiEndpoint !== undefined && {

@@ -81,6 +81,21 @@ export async function readCredentials(
   );
 }
 
+/** Fields of credentials that let in whoever has them. */
+const SECRET_FIELDS: ReadonlySet<string> = new Set([
+  'private_key',
+  'client_secret',
+  'refresh_token',
+]);
+
+/** What must show nowhere of credentials, and of those that they are made from; of a private key each line. */
+export function secretsOf(credentials: unknown): string[] {
+  return Object.entries(toRecord(credentials)).flatMap(([name, value]) => {
+    if (typeof value !== 'string') return secretsOf(value);
+    return SECRET_FIELDS.has(name) ? value.split(/\r?\n|\\n/) : [];
+  });
+}
+
 function isCredentials(value: unknown): value is GcsCredentials {
   const { client_email, private_key, type } = toRecord(value);
   return (

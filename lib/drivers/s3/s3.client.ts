@@ -1,10 +1,12 @@
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { StorageConfigurationError } from '../../core/errors.js';
+import { hideSecrets } from '../../core/known-secrets.js';
 import type { DriverSettings } from '../../core/storage-driver.js';
 import { type BufferPool, poolOf } from '../remote/buffer-pool.js';
 import { openAgents } from '../remote/connecting-agents.js';
 import { DirectEngine } from './s3.direct-engine.js';
 import { locate, type S3Location } from './s3.endpoints.js';
+import { toStorageError } from './s3.errors.js';
 import { assertOptions, parseCredentials } from './s3.option-checks.js';
 import type { S3StorageOptions } from './s3.options.js';
 import type { S3Profile } from './s3.profiles.js';
@@ -61,7 +63,7 @@ export async function openBucket(
     opened.close();
     throw new StorageConfigurationError(
       'region is missing: set it to that of the bucket, or AWS_REGION in the environment',
-      { cause: error },
+      { cause: toStorageError(error).cause },
     );
   }
   return opened;
@@ -93,6 +95,7 @@ function createClient(
   };
   const client = new S3Client(config);
   const sdk = new SdkEngine(client, idleTimeout);
+  const forgetSecrets = hideSecrets([credentials?.secretAccessKey, credentials?.sessionToken]);
   return {
     client,
     engine:
@@ -110,6 +113,7 @@ function createClient(
       client.destroy();
       httpAgent.destroy();
       httpsAgent.destroy();
+      forgetSecrets();
     },
   };
 }

@@ -1,0 +1,18 @@
+/** URLs of the proxies that the environment names, as SDKs look for them. */
+export function proxiesOfEnvironment(): string[] {
+  return ['HTTPS_PROXY', 'ALL_PROXY', 'HTTP_PROXY']
+    .flatMap((name) => [process.env[name], process.env[name.toLowerCase()]])
+    .filter((url) => url !== undefined && url !== '')
+    .map(String);
+}
+
+/** What proxies of the environment are told to be let in with. */
+export function proxyPasswords(): string[] {
+  return proxiesOfEnvironment().flatMap((url) => {
+    // As proxies are often given: without a scheme.
+    const withScheme = url.includes('://') ? url : `http://${url}`;
+    if (!URL.canParse(withScheme)) return [];
+    const { password } = new URL(withScheme);
+    return [password];
+  });
+}
