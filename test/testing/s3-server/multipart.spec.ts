@@ -39,6 +39,15 @@ describe('multipart uploads', () => {
     });
   });
 
+  afterEach(async () => {
+    const left = server.multipartUploads(Bucket);
+    await Promise.all(
+      left.map(({ key: Key, uploadId: UploadId }) =>
+        client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId })),
+      ),
+    );
+  });
+
   afterAll(async () => {
     client.destroy();
     plain.destroy();
@@ -130,7 +139,7 @@ describe('multipart uploads', () => {
     let id: string;
     let parts: CompletedPart[];
 
-    beforeAll(async () => {
+    beforeEach(async () => {
       id = await create('strict');
       parts = [
         await part('strict', id, 1, 'one-'),
@@ -175,6 +184,7 @@ describe('multipart uploads', () => {
     });
 
     it('are gone', async () => {
+      await complete('strict', id, parts.slice(0, 2));
       await expect(refusal(complete('strict', id, parts.slice(0, 2)))).resolves.toMatchObject({
         code: 'NoSuchUpload',
       });
@@ -194,13 +204,6 @@ describe('multipart uploads', () => {
       );
       const winners = outcomes.filter(({ status }) => status === 'fulfilled');
       expect(winners).toHaveLength(1);
-      await Promise.all(
-        server
-          .multipartUploads(Bucket)
-          .map(({ key: Key, uploadId: UploadId }) =>
-            client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId })),
-          ),
-      );
     });
 
     it('keep the upload when the condition fails', async () => {
