@@ -27,6 +27,7 @@ import {
   NO_CONNECTION,
   UNREACHED_CODES,
 } from '../remote/connection-codes.js';
+import { causeOf } from '../remote/sdk-cause.js';
 
 /** What an error of the SDK tells, read defensively: its shape depends on where it broke. */
 interface AzureFailure {
@@ -350,17 +351,6 @@ function headerReader(headers: unknown): (name: string) => string | undefined {
   const { get } = toRecord(headers);
   return (name) =>
     typeof get === 'function' ? toText(Reflect.apply(get, headers, [name])) : undefined;
-}
-
-/** A fresh error: the SDK's own carries the request, its headers and its signature. */
-function causeOf({ name, message, code, status, requestId }: AzureFailure): Error {
-  const cause = Object.assign(new Error(message), {
-    ...(code !== undefined && { code }),
-    ...(status !== undefined && { httpStatus: status }),
-    ...(requestId !== undefined && { requestId }),
-  });
-  Object.defineProperty(cause, 'name', { value: name, configurable: true, writable: true });
-  return cause;
 }
 
 function label({ status, name }: AzureFailure): string {

@@ -3,6 +3,7 @@ import { compareKeys } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
+import { notACursor } from '../remote/cursor.js';
 import type { AzureContainer } from './azure.client.js';
 import type { Segment } from './azure.engine.js';
 import { codeOf } from './azure.errors.js';
@@ -144,10 +145,4 @@ function placeOf(cursor: string): Place {
     // Said below.
   }
   throw notACursor();
-}
-
-function notACursor(): StorageInvalidArgumentError {
-  return new StorageInvalidArgumentError(
-    'cursor must be what an earlier page of the same listing gave',
-  );
 }

@@ -2,6 +2,7 @@ import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { toText } from '../remote/answer-fields.js';
+import { cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
 import type { GcsBucket } from './gcs.client.js';
 import { unreadableAnswer } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject } from './gcs.metadata.js';
@@ -42,7 +43,7 @@ export async function* list(
     yield {
       files: page.objects.map(fileOf),
       prefixes: page.prefixes,
-      ...(pageToken !== undefined && { cursor: Buffer.from(pageToken).toString('base64url') }),
+      ...(pageToken !== undefined && { cursor: cursorOf(pageToken) }),
     };
   } while (pageToken !== undefined);
 }
@@ -147,16 +148,4 @@ async function query(bucket: GcsBucket, { signal, ...asked }: Query): Promise<An
 
 function asArray(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function tokenOf(cursor: string): string {
-  const token = Buffer.from(cursor, 'base64url').toString();
-  if (token === '' || Buffer.from(token).toString('base64url') !== cursor) throw notACursor();
-  return token;
-}
-
-function notACursor(): StorageInvalidArgumentError {
-  return new StorageInvalidArgumentError(
-    'cursor must be what an earlier page of the same listing gave',
-  );
 }

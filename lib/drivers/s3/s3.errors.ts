@@ -28,6 +28,7 @@ import {
   NO_CONNECTION,
   UNREACHED_CODES,
 } from '../remote/connection-codes.js';
+import { causeOf } from '../remote/sdk-cause.js';
 
 /** What an error of the SDK tells, read defensively: its shape depends on where it broke. */
 export interface S3Failure {
@@ -363,18 +364,6 @@ export function readFailure(error: unknown): S3Failure {
     region: cleanText(fields['Region'] ?? headers['x-amz-bucket-region']),
     size: toNumber(wholeSize ?? fields['ActualObjectSize']),
   };
-}
-
-/** A fresh error: the SDK's own carries the request, its headers and its signature. */
-function causeOf(failure: S3Failure): Error {
-  const { name, message, code, status, requestId } = failure;
-  const cause = Object.assign(new Error(message), {
-    ...(code !== undefined && { code }),
-    ...(status !== undefined && { httpStatus: status }),
-    ...(requestId !== undefined && { requestId }),
-  });
-  Object.defineProperty(cause, 'name', { value: name, configurable: true, writable: true });
-  return cause;
 }
 
 function label({ status, name }: S3Failure): string {

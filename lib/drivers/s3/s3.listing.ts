@@ -2,6 +2,7 @@ import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { StorageConnectionError, StorageInvalidArgumentError } from '../../core/errors.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile } from '../../core/stored-file.js';
+import { cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
 import type { S3Bucket } from './s3.client.js';
 import { readFailure, unconfirmed } from './s3.errors.js';
 import { toEtag, toLastModified } from './s3.metadata.js';
@@ -17,7 +18,7 @@ export async function* list(bucket: S3Bucket, options: DriverListOptions): Async
     yield {
       files: page.files,
       prefixes: page.prefixes,
-      ...(token !== undefined && { cursor: Buffer.from(token).toString('base64url') }),
+      ...(token !== undefined && { cursor: cursorOf(token) }),
     };
   } while (token !== undefined);
 }
@@ -107,16 +108,4 @@ function listedOtherwise(what: string): StorageConnectionError {
   return new StorageConnectionError(`The service ${what}; it does not list as S3 does`, {
     retryable: false,
   });
-}
-
-function tokenOf(cursor: string): string {
-  const token = Buffer.from(cursor, 'base64url').toString();
-  if (token === '' || Buffer.from(token).toString('base64url') !== cursor) throw notACursor();
-  return token;
-}
-
-function notACursor(): StorageInvalidArgumentError {
-  return new StorageInvalidArgumentError(
-    'cursor must be what an earlier page of the same listing gave',
-  );
 }

@@ -1,0 +1,19 @@
+import { StorageInvalidArgumentError } from '../../core/errors.js';
+
+/** A page's place in a listing, of letters that pass through a URL: what the service calls a token. */
+export function cursorOf(token: string): string {
+  return Buffer.from(token).toString('base64url');
+}
+
+/** @throws StorageInvalidArgumentError when `cursorOf` did not give it */
+export function tokenOf(cursor: string): string {
+  const token = Buffer.from(cursor, 'base64url').toString();
+  if (token === '' || cursorOf(token) !== cursor) throw notACursor();
+  return token;
+}
+
+export function notACursor(): StorageInvalidArgumentError {
+  return new StorageInvalidArgumentError(
+    'cursor must be what an earlier page of the same listing gave',
+  );
+}
