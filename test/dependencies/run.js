@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { npm } from '../package/npm.js';
 
 const run = promisify(execFile);
 const repository = join(import.meta.dirname, '../..');
@@ -129,7 +130,7 @@ console.log(`Installed with the package: ${together.size} packages, ${shown(weig
 if (weight > MOST.dependencies)
   problems.push(`The dependencies weigh more than ${shown(MOST.dependencies)}`);
 
-const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+const { stdout } = await run(...npm('pack', '--dry-run', '--json', '--ignore-scripts'), {
   cwd: repository,
   maxBuffer: 64 * 1024 * 1024,
 });

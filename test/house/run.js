@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import ts from 'typescript';
+import { npm } from '../package/npm.js';
 
 const run = promisify(execFile);
 const repository = join(import.meta.dirname, '../..');
@@ -97,7 +98,7 @@ function largest(list, count = 3) {
 const problems = [];
 
 try {
-  await run('npx', ['knip', '--no-progress'], { cwd: repository });
+  await run(...npm('exec', '--', 'knip', '--no-progress'), { cwd: repository });
   console.log('Files, exports and dependencies that nobody uses: none (knip)');
 } catch (error) {
   problems.push(`knip:\n${error.stdout || error.stderr || error}`);

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { npm } from './npm.js';
 
 const run = promisify(execFile);
 
@@ -30,13 +31,9 @@ export class Consumer {
   }
 
   install() {
-    return this.run('npm', [
-      'install',
-      '--prefer-offline',
-      '--no-audit',
-      '--no-fund',
-      '--loglevel=error',
-    ]);
+    return this.run(
+      ...npm('install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'),
+    );
   }
 
   run(command, args) {

@@ -8,6 +8,7 @@ import { parseArgs, promisify } from 'node:util';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { buildApp, NEST_11_COMMONJS, NEST_12_ESM, running } from './nest-apps.js';
+import { npm } from './npm.js';
 import { pack } from './pack.js';
 import { packageFiles } from './package-files.js';
 import { plainNode } from './plain-node.js';
@@ -55,7 +56,7 @@ if (tarball) {
   });
   // Profile `strict`: `node10`, too, which reads no `exports`; `typesVersions` leads it to the sub-paths.
   await check('attw resolves the types from Node (ESM, CommonJS, node10) and bundlers', () =>
-    run('npx', ['attw', tarball, '--profile', 'strict', '--format', 'ascii', '--no-color'], {
+    run(...npm('exec', '--', 'attw', tarball, '--profile=strict', '--format=ascii', '--no-color'), {
       cwd: repository,
     }),
   );
