@@ -1,9 +1,10 @@
 // Files over HTTP: from the local disk, each adapter against what serves static files on it; from S3; and by nginx in front.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { appendFile, open, readFile } from 'node:fs/promises';
+import { createReadStream, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFile, open, readFile, stat } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { StreamableFile } from '@nestjs/common';
 import { controller, get, param, startApp, storageModule } from '../http/nest-app.js';
 import { each, keptConnections, read } from '../http/requests.js';
 import { sdkClientOn, storageOn, withSink } from '../s3/sink.js';
@@ -33,7 +34,7 @@ function rowsOn(adapter, quick) {
   const requests = quick ? 5000 : 20_000;
   const shared = {
     limit: 'bare http',
-    cases: ['limit', 'ours', PEERS[adapter]],
+    cases: ['limit', 'ours', 'Nest, StreamableFile of a file', PEERS[adapter]],
     files: (folder) => writeFiles(folder, size),
     prepare: (name, { files }) => SERVERS[name](files, adapter),
   };
@@ -137,6 +138,7 @@ const FROM_S3 = { limit: proxy, ours: oursOnS3, 'the SDK, as a StreamableFile': 
 const SERVERS = {
   limit: bare,
   ours,
+  'Nest, StreamableFile of a file': streamed,
   'express.static': (root) =>
     startApp({ configure: (app) => app.useStaticAssets(root, { prefix: '/files' }) }),
   '@fastify/static': async (root) => {
@@ -147,6 +149,20 @@ const SERVERS = {
     });
   },
 };
+
+/** What Nest's own pages advise: no check, no header but type and length, and no ranges. */
+function streamed(root, adapter) {
+  const files = controller({
+    decorators: [get(':key')],
+    parameter: param('key'),
+    async handle(key) {
+      const path = join(root, key);
+      const { size } = await stat(path);
+      return new StreamableFile(createReadStream(path), { length: size });
+    },
+  });
+  return startApp({ adapter, controllers: [files] });
+}
 
 function ours(root, adapter) {
   return startOurs({ driver: 'local', root, durability: 'rename' }, adapter);
@@ -228,7 +244,6 @@ async function proxy({ port }) {
 
 async function sdkStreamed(sink) {
   const { GetObjectCommand } = await import('@aws-sdk/client-s3');
-  const { StreamableFile } = await import('@nestjs/common');
   const s3 = await sdkClientOn(sink);
   const files = controller({
     decorators: [get(':key')],
