@@ -1,7 +1,7 @@
-import { statSync } from 'node:fs';
-import { basename, dirname, sep } from 'node:path';
+import { basename, dirname, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
+import { isFolder, realFolder, rootAround } from './file-system.js';
 import { nearest, UsageError } from './usage-error.js';
 
 /** Where an argument leads: a storage, and the key or prefix in it. */
@@ -10,6 +10,14 @@ export interface Address {
   readonly configuration: StorageConfiguration;
   /** As it was typed; the empty string for the whole storage. */
   readonly path: string;
+}
+
+/** How the path of a `file:` URL is taken. */
+interface PathOptions {
+  /** As that of a folder, there or not, and not that of a file. */
+  readonly isFolder?: boolean;
+  /** Folders of it are created when they are missing. */
+  readonly isCreated?: boolean;
 }
 
 export type NamedStorages = Readonly<Record<string, StorageConfiguration>>;
@@ -36,20 +44,19 @@ const PLACE_NAME = /^(?!\.+$)[\w.$-]+$/;
  * Reads `s3://bucket/key?region=…`, `gs://bucket/key`, `azure://container/key?account=…`, `file:///path`, `memory:key`, or
  * `name:key` of a configured storage. The path is taken as it is typed: percent-encoded, with `#`, blanks and `\` as parts of names.
  *
- * @param options.isFolder whether a path is that of a folder, there or not, and not that of a file
  * @throws UsageError that never repeats a secret
  */
 export function parseAddress(
   text: string,
   storages: NamedStorages,
-  { isFolder = false }: { isFolder?: boolean } = {},
+  options: PathOptions = {},
 ): Address {
   const named = /^([^:/]+):(?!\/\/)(.*)$/s.exec(text);
   const configuration = named && Object.hasOwn(storages, named[1]!) && storages[named[1]!];
   if (named && configuration) return { name: named[1]!, configuration, path: named[2]! };
   const scheme = /^[a-z0-9]+:/.exec(text)?.[0];
-  const options = scheme === undefined ? undefined : URL_OPTIONS[scheme];
-  if (scheme === undefined || !options) {
+  const queryOptions = scheme === undefined ? undefined : URL_OPTIONS[scheme];
+  if (scheme === undefined || !queryOptions) {
     const known = [...Object.keys(storages).map((name) => `${name}:`), ...Object.keys(URL_OPTIONS)];
     const typed = /^([^:@/?]{1,64}):/.exec(text)?.[1];
     const names = Object.keys(storages).map((name) => `"${name}"`);
@@ -68,8 +75,8 @@ export function parseAddress(
     );
   }
   const [, location, rawQuery] = /^([^?]*)(?:\?(.*))?$/s.exec(text.slice(scheme.length))!;
-  const query = rawQuery === undefined ? {} : parseQuery(scheme, rawQuery, options);
-  return { name: scheme.slice(0, -1), ...locate(scheme, location!, query, isFolder) };
+  const query = rawQuery === undefined ? {} : parseQuery(scheme, rawQuery, queryOptions);
+  return { name: scheme.slice(0, -1), ...locate(scheme, location!, query, options) };
 }
 
 function parseQuery(
@@ -104,7 +111,7 @@ function locate(
   scheme: string,
   location: string,
   query: Readonly<Record<string, string>>,
-  isFolder: boolean,
+  options: PathOptions,
 ): Omit<Address, 'name'> {
   if (scheme === 'memory:') {
     return { configuration: { driver: 'memory' }, path: keyOf(scheme, location) };
@@ -120,7 +127,7 @@ function locate(
       throw new UsageError('A file: URL has three slashes and a whole path: file:///path');
     }
     assertNoDotSegments(scheme, decode(rawPath));
-    return locateFile(pathOf(`/${rawPath}`), isFolder);
+    return locateFile(pathOf(`/${rawPath}`), options);
   }
   const place = decode(authority ?? '');
   if (!PLACE_NAME.test(place)) {
@@ -160,15 +167,18 @@ function azure(container: string, query: Readonly<Record<string, string>>): Stor
   };
 }
 
-/** A folder is a storage; a file is the key of its name in the storage that its folder is. */
-function locateFile(path: string, isFolder: boolean): Omit<Address, 'name'> {
-  const folder =
-    isFolder ||
-    path.endsWith(sep) ||
-    statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  return folder
-    ? { configuration: { driver: 'local', root: path }, path: '' }
-    : { configuration: { driver: 'local', root: dirname(path) }, path: basename(path) };
+/**
+ * A path in a storage of an app is a key or a prefix of it. Elsewhere, a folder is a storage, and a file is the key of its name in the
+ * storage that its folder is.
+ */
+function locateFile(path: string, options: PathOptions): Omit<Address, 'name'> {
+  const namesFolder = options.isFolder === true || path.endsWith(sep) || isFolder(path);
+  const [at, name] = namesFolder ? [path, ''] : [dirname(path), basename(path)];
+  // A folder that has to be there is its own storage, so that one that is spelled wrong is no prefix without files.
+  const root = options.isCreated === true || isFolder(at) ? rootAround(at) : undefined;
+  if (root === undefined) return { configuration: { driver: 'local', root: at }, path: name };
+  const key = relative(root, realFolder(at)).split(sep).join('/');
+  return { configuration: { driver: 'local', root }, path: key === '' ? name : `${key}/${name}` };
 }
 
 /** The path of this machine, byte for byte. */

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { realpath } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
+import { realFolder } from './file-system.js';
 import type { Place } from './place.js';
 
 /** Whether two addresses differ in nothing but the key: the storage can do by itself what leads from one to the other. */
@@ -38,7 +38,7 @@ export async function isNested(
   const { prefix, mayWrite, signal } = options;
   // Not that of the storages: an imagined target has another one.
   if (from.configuration.driver !== to.configuration.driver) return false;
-  const roots = await Promise.all([from, to].map(({ configuration }) => rootOf(configuration)));
+  const roots = [from, to].map(({ configuration }) => rootOf(configuration));
   const [source, target] = [from, to].map(
     ({ storage }, index) => `${roots[index]}/${storage.prefix}${prefix}`,
   ) as [string, string];
@@ -59,15 +59,9 @@ export async function isNested(
 }
 
 /** What keys are below; nothing where nobody can tell. */
-async function rootOf(configuration: StorageConfiguration): Promise<string | undefined> {
+function rootOf(configuration: StorageConfiguration): string | undefined {
   if ('container' in configuration) return configuration.container;
   if ('bucket' in configuration) return configuration.bucket;
-  return configuration.driver === 'local' ? realFolder(resolve(configuration.root)) : undefined;
-}
-
-/** Without links, also of a folder that is not there yet. */
-export async function realFolder(path: string): Promise<string> {
-  const real = await realpath(path).catch(() => undefined);
-  if (real !== undefined || path === dirname(path)) return (real ?? path).replace(/[/\\]$/, '');
-  return join(await realFolder(dirname(path)), basename(path));
+  if (configuration.driver !== 'local') return undefined;
+  return realFolder(resolve(configuration.root)).replace(/[/\\]$/, '');
 }

@@ -1,5 +1,5 @@
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { realFolder } from './common-place.js';
+import { realFolder } from './file-system.js';
 import type { Place } from './place.js';
 
 /** Options that say where files are, and are no secrets; those that are URLs may hold one. */
@@ -10,12 +10,12 @@ const URLS = ['endpoint', 'apiEndpoint', 'accountUrl'] as const;
  * Where an address leads, without secrets: two that are spelled alike may differ in it, by `--config` or the working folder. What an
  * SDK takes from the environment by itself is not seen.
  */
-export async function locationOf({ storage, configuration }: Place): Promise<object> {
+export function locationOf({ storage, configuration }: Place): object {
   const { driver } = storage;
   const options: Readonly<Record<string, unknown>> = { ...configuration };
   const location: Record<string, unknown> = { driver, prefix: storage.prefix };
   if (configuration.driver === 'local') {
-    location['root'] = await realFolder(resolve(configuration.root));
+    location['root'] = realFolder(resolve(configuration.root));
   }
   for (const name of NAMES) location[name] = options[name];
   for (const name of URLS) location[name] = withoutSecrets(options[name]);
@@ -27,13 +27,10 @@ export async function locationOf({ storage, configuration }: Place): Promise<obj
 }
 
 /** The key that a file of this machine has in a storage, if it is there at all. */
-export async function keyOfFile(
-  path: string,
-  { storage, configuration }: Place,
-): Promise<string | undefined> {
+export function keyOfFile(path: string, { storage, configuration }: Place): string | undefined {
   if (configuration.driver !== 'local') return undefined;
-  const file = join(await realFolder(dirname(resolve(path))), basename(path));
-  const root = await realFolder(resolve(configuration.root));
+  const file = join(realFolder(dirname(resolve(path))), basename(path));
+  const root = realFolder(resolve(configuration.root));
   const fullKey = relative(root, file).split(sep).join('/');
   return fullKey.startsWith(storage.prefix) ? fullKey.slice(storage.prefix.length) : undefined;
 }

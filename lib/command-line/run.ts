@@ -77,7 +77,8 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       await drained;
     };
     const open: Invocation['open'] = (text, purpose = 'source', options) => {
-      const address = parseAddress(text, storages, options);
+      const isCreated = purpose !== 'source';
+      const address = parseAddress(text, storages, { ...options, isCreated });
       const storage = openAddress(address, purpose);
       opened.push(storage);
       return { storage, configuration: address.configuration, path: address.path };

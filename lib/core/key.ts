@@ -3,8 +3,13 @@ import { StorageInvalidKeyError } from './errors.js';
 const MAX_KEY_BYTES = 1024;
 const MAX_SEGMENT_BYTES = 255;
 
-/** First segment that no key may have: the local driver keeps its temporary files and metadata there. */
+/**
+ * Segment that no key may have: drivers keep their temporary files and metadata there. At any depth, since a storage may have its root,
+ * or its prefix, below that of another one.
+ */
 export const RESERVED_FOLDER = '.nestjs-storages';
+
+const RESERVED = /(?:^|\/)\.nestjs-storages(?:\/|$)/i;
 
 const PLAIN_ASCII = /^[\x20-\x5B\x5D-\x7E]*$/;
 
@@ -55,9 +60,9 @@ export function parsePrefix(prefix: string, prefixBytes = 0): string {
   return prefix;
 }
 
-/** Whether a backend's key lies in the reserved folder: no key of ours does, but others may put files there. */
+/** Whether a backend's key lies in a reserved folder: no key of ours does, but others may put files there. */
 export function isReserved(key: string): boolean {
-  return key.startsWith('.') && key.split('/', 1)[0]!.toLowerCase() === RESERVED_FOLDER;
+  return RESERVED.test(key);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable, Writable } from 'node:stream';
@@ -86,6 +86,41 @@ describe('the command line', () => {
     const target = join(folder, 'target');
     expect(await command(['get', `${files}/one.txt`, target])).toMatchObject({ code: 0 });
     expect(await readFile(target, 'utf8')).toBe('hello');
+  });
+
+  test('takes the root of a storage around a path, where its metadata is', async () => {
+    const typed = ['--content-type', 'text/x-typed'];
+    await command(['put', '-', 'uploads:a/b/one', ...typed, ...config()], { stdin: 'hello' });
+    const on = (...argv: string[]) => command(argv);
+    expect((await on('stat', `${files}/a/b/one`)).stdout).toContain('text/x-typed');
+    expect((await on('ls', `${files}/a/b/`)).stdout).toBe('a/b/one\n');
+    expect((await on('cp', `${files}/a/b/one`, `${files}/a/c/two`)).stdout).toBe('5\ta/c/two\n');
+    const copies = pathToFileURL(join(folder, 'copies')).href;
+    expect((await on('sync', `${files}/a/b`, copies)).stdout).toBe('copy one\n');
+    expect((await on('sync', copies, `${files}/a/d`)).stdout).toBe('copy one\n');
+    for (const key of ['a/c/two', 'a/d/one']) {
+      const { stdout } = await on('stat', `uploads:${key}`, ...config());
+      expect(JSON.parse(stdout)).toMatchObject({ key, contentType: 'text/x-typed' });
+    }
+    expect((await on('rm', '-r', `${files}/a/b`)).stdout).toBe('1 deleted, 0 failed\n');
+    const entries = await readdir(join(folder, 'files'), { recursive: true });
+    expect(entries.filter((entry) => entry.endsWith('.nestjs-storages'))).toHaveLength(1);
+    const { code, stderr } = await on('cat', `${files}/.nestjs-storages/meta/x`);
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('reserved'),
+    });
+  });
+
+  test('takes no root around a path that all users of the machine share, or that a link leaves', async () => {
+    await mkdir(join(folder, 'shared', '.nestjs-storages'), { recursive: true });
+    await chmod(join(folder, 'shared'), 0o1777);
+    const mine = pathToFileURL(join(folder, 'shared', 'mine')).href;
+    expect((await command(['put', '-', `${mine}/one`])).stdout).toBe('0\tone\n');
+    expect(await readdir(join(folder, 'shared', 'mine'))).toContain('.nestjs-storages');
+    await store('a', '');
+    await symlink(join(folder, 'shared', 'mine'), join(folder, 'files', 'link'));
+    expect((await command(['ls', `${files}/link`])).stdout).toBe('one\n');
   });
 
   test('shows progress on a terminal, and leaves none of it there', async () => {

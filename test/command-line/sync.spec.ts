@@ -324,7 +324,7 @@ describe('sync', () => {
     expect(stderr).toContain('journal of another task');
     expect(code).toBe(2);
     const storage = { driver: 's3', prefix: 'p/' } as Storage;
-    const location = await locationOf({ storage, configuration: secret as never, path: '' });
+    const location = locationOf({ storage, configuration: secret as never, path: '' });
     expect(JSON.stringify(location)).toContain('https://s3.invalid/');
     expect(JSON.stringify(location)).not.toContain('hush-hush');
   });

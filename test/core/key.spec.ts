@@ -95,6 +95,8 @@ describe('parseKey', () => {
     ['\uD800', 'lone surrogate'],
     ['A\u030A', 'NFC'],
     ['.nestjs-storages', 'reserved'],
+    ['a/b/.NestJS-Storages/c', 'reserved'],
+    ['a/.nestjs-storages', 'reserved'],
   ])('names the rule that %j breaks', (key, rule) => {
     expect(() => parseKey(key)).toThrow(StorageInvalidKeyError);
     expect(() => parseKey(key)).toThrow(rule);

@@ -57,6 +57,22 @@ describe("the driver's own folder", () => {
     expect((await keys()).sort()).toEqual(['.NestJS-Storages/b', '.nestjs-storages/s/a']);
   });
 
+  it('is no place for keys at any depth: a root in a root has another one', async () => {
+    const { driver, keys } = await recordingDriver();
+    const { signal } = new AbortController();
+    for (const key of ['a/.nestjs-storages/meta/b', 'a/.nestjs-storages-2/c', 'a/d']) {
+      await driver.put(key, BODY, { signal, contentType: 'text/plain', metadata: {} });
+    }
+    const storage = new Storage(driver);
+    expect(await listed(storage)).toEqual(['a/.nestjs-storages-2/c', 'a/d']);
+    const page = await storage.listPage({ prefix: 'a/', delimiter: '/' });
+    expect(page.prefixes).toEqual(['a/.nestjs-storages-2/']);
+    await expect(storage.get('a/.nestjs-storages/meta/b')).rejects.toThrow(StorageInvalidKeyError);
+    await expect(storage.scope('a/.nestjs-').get('storages/meta/b')).rejects.toThrow(/reserved/);
+    expect(await storage.deletePrefix('a/')).toMatchObject({ deleted: 2 });
+    expect(await keys()).toEqual(['a/.nestjs-storages/meta/b']);
+  });
+
   it('is the only thing that a joined prefix may not reach; a folder that is named alike is another', async () => {
     const { storage } = await openWithReserved();
     await storage.put('.nestjs-storages-2/e', 'x');

@@ -45,7 +45,7 @@ export const sync: Command = {
     const ignored = new Set(
       journalPath === undefined
         ? []
-        : [await keyOfFile(journalPath, source), await keyOfFile(journalPath, target)],
+        : [keyOfFile(journalPath, source), keyOfFile(journalPath, target)],
     );
     if (
       deletes &&
@@ -57,8 +57,8 @@ export const sync: Command = {
       );
     }
     const task = [
-      await locationOf(source),
-      await locationOf(target),
+      locationOf(source),
+      locationOf(target),
       prefix,
       deletes,
       ...(worker === undefined ? [] : [worker]),

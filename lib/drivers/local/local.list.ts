@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import type { BigIntStats, Dirent } from 'node:fs';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
-import { RESERVED_FOLDER, compareKeys, parseKey } from '../../core/key.js';
+import { compareKeys, isReserved, parseKey } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile, type StoredFile } from '../../core/stored-file.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
@@ -116,7 +116,7 @@ class Walk {
       if (!isFolder && !kind?.isFile()) continue;
       const key = isFolder ? `${path}${dirent.name}/` : path + dirent.name;
       if (!(key.startsWith(prefix) || (isFolder && prefix.startsWith(key)))) continue;
-      if (this.#isBefore(key) || !isKeySegment(dirent.name, path)) continue;
+      if (this.#isBefore(key) || !isKeySegment(dirent.name)) continue;
       entries.push(key);
     }
     return entries;
@@ -188,8 +188,8 @@ function listed(key: string, version: BigIntStats): StoredFile {
 }
 
 /** A name that no key can have was not put there by this driver, and cannot be reached by a key. */
-function isKeySegment(name: string, folder: string): boolean {
-  if (folder === '' && name.toLowerCase() === RESERVED_FOLDER) return false;
+function isKeySegment(name: string): boolean {
+  if (isReserved(name)) return false;
   if (/^[\x20-\x5B\x5D-\x7E]+$/.test(name)) return true;
   try {
     parseKey(name);

@@ -37,6 +37,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   '1,025 bytes': `${`${'a'.repeat(204)}/`.repeat(5)}`.slice(0, 1024) + 'b',
   'the reserved folder': '.nestjs-storages/a',
   'the reserved folder in capitals': '.NestJS-Storages/a',
+  'the reserved folder below another one': 'a/.nestjs-storages/b',
 };
 
 export const keys: readonly Behaviour[] = [

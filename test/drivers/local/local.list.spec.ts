@@ -2,6 +2,7 @@ import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compareKeys } from '../../../lib/core/key.js';
 import type { ListPage, StorageDriver } from '../../../lib/core/storage-driver.js';
+import { openStorage } from '../../../lib/drivers/open-storage.js';
 import { asNobody, cleanUp, failure, listAll, openDriver, put, signal } from './local-fixture.js';
 
 const KEYS = [
@@ -40,6 +41,16 @@ describe('listing a local storage', () => {
     await put(driver, 'a', 'with metadata', { metadata: { n: '1' } });
     await mkdir(join(root, 'empty/folder'), { recursive: true });
     expect(await listAll(driver)).toEqual(KEYS);
+  });
+
+  it('gives nothing of a storage that has its root below, but its files', async () => {
+    await fill(['a/b']);
+    const nested = await openStorage('nested', { driver: 'local', root: join(root, 'a') });
+    await nested.put('c', 'hello', { metadata: { n: '1' } });
+    await nested.close();
+    expect(await listAll(driver)).toEqual(['a/b', 'a/c']);
+    const options = { signal, pageSize: 9, prefix: 'a/', delimiter: '/' } as const;
+    for await (const { prefixes } of driver.list(options)) expect(prefixes).toEqual([]);
   });
 
   it('gives the same for every prefix, start and page size as a filter of all keys would', async () => {
