@@ -10,12 +10,17 @@ const root = process.argv[2]!;
 const keys = Array.from({ length: Number(process.argv[3]) }, (_, index) => `${index % 7}/${index}`);
 const storage = await openStorage('files', { driver: 'local', root, durability: 'rename' });
 const few = keys.slice(0, 100);
-const other = await openStorage('others', {
-  driver: 'local',
-  root: join(root, 'other'),
-  createRoot: true,
-  durability: 'rename',
-});
+const [other, third] = await Promise.all(
+  ['other', 'third'].map((name) =>
+    openStorage(name, {
+      driver: 'local',
+      root: join(root, name),
+      createRoot: true,
+      durability: 'rename',
+    }),
+  ),
+);
+const storages = [storage, other!, third!];
 
 /** A source that gives its bytes over several turns, as a client does. */
 async function* slowly(key: string): AsyncGenerator<Uint8Array> {
@@ -54,7 +59,7 @@ const failures = {
   streams: await failuresOf((key) =>
     storage.put(key, Readable.from(slowly(key)), { metadata: { key } }),
   ),
-  others: await failuresOf((key) => other.put(key, key, { metadata: { key } }), few),
+  others: await failuresOf((key) => other!.put(key, key, { metadata: { key } }), few),
   bytes: await failuresOf((key) => storage.put(`bytes/${key}`, key, { metadata: { key } })),
   reads: await failuresOf(async (key) => {
     const download = await storage.get(key);
@@ -68,9 +73,16 @@ const failures = {
   moves: (
     await Promise.all([
       failuresOf((key) => storage.move(`copies/${key}`, `moved/${key}`), few),
-      failuresOf((key) => other.move(key, `moved/${key}`), few),
+      failuresOf((key) => other!.move(key, `moved/${key}`), few),
     ])
   ).flat(),
+  // Each storage has as many calls under way as it would have by itself.
+  apart: await failuresOf(async (key) => {
+    const name = `apart/${key}`;
+    const each = storages[Number(key.split('/')[1]) % storages.length]!;
+    await each.put(name, key, { metadata: { key } });
+    await each.copy(name, `${name}-copied`);
+  }),
   deletions: await failuresOf((key) => storage.delete(`copies/${key}`)),
   // Every fifth call lists, with writes and reads beside it.
   listings: await failuresOf(async (key) => {
@@ -82,5 +94,5 @@ const failures = {
   }),
 };
 const held = (await opened()) - before;
-await Promise.all([storage.close(), other.close()]);
+await Promise.all(storages.map((each) => each.close()));
 console.log(JSON.stringify({ failures, held }));

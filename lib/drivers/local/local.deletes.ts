@@ -20,7 +20,7 @@ export async function deleteKeys(
     for (const key of queue) {
       if (signal.aborted) return;
       try {
-        if (await context.writes.use(() => deleteKey(context, key, signal)))
+        if (await context.slots.writes.use(() => deleteKey(context, key, signal)))
           emptied.add(parentOf(key));
         else missing++;
       } catch (error) {
@@ -34,7 +34,7 @@ export async function deleteKeys(
   const folders = [...emptied].sort((left, right) => right.length - left.length);
   for (const folder of folders) {
     if (context.options.durability === 'full') await syncFolderAt(context.root, folder);
-    await context.writes.use(() => context.root.prune(folder));
+    await context.slots.writes.use(() => context.root.prune(folder));
   }
   throwIfAborted(signal);
   return { failed };

@@ -40,8 +40,8 @@ import { summedBody } from '../../core/summed-body.js';
 import { copyVersion } from './local.copies.js';
 import { deleteKeys } from './local.deletes.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
-import { FOLDERS_AT_ONCE, listPages } from './local.list.js';
-import { KeyLocks, LockFiles, Slots } from './local.locks.js';
+import { listPages } from './local.list.js';
+import { KeyLocks, LockFiles } from './local.locks.js';
 import { MetadataFolder, toRecord } from './local.metadata.js';
 import { moveVersion } from './local.moves.js';
 import { Uploads } from './local.multipart.js';
@@ -53,16 +53,11 @@ import {
 import { LocalRoot } from './local.paths.js';
 import { readFile, readInfo } from './local.reads.js';
 import { isOwnFolder } from './local.reserved.js';
+import { slotsOn } from './local.slots.js';
 import { hasCode, realpath } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
 import { publish, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
 
-/**
- * Calls under way at once that wait for nobody but the disk: Node has four threads for them. More would only hold
- * descriptors, of which each takes a second one while it has the first: with too many, all would wait for all.
- */
-const WRITES_AT_ONCE = 16;
-const READS_AT_ONCE = 8;
 // Two storages may have one root, so what serializes the writers of a file is not a driver's own.
 const KEY_LOCKS = new KeyLocks();
 const WEEK = 7 * 24 * 60 * 60;
@@ -89,9 +84,7 @@ export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = 
     temporary,
     keyLocks: KEY_LOCKS,
     lockFiles: new LockFiles(temporary),
-    writes: new Slots(WRITES_AT_ONCE),
-    reads: new Slots(READS_AT_ONCE),
-    folders: new Slots(FOLDERS_AT_ONCE),
+    slots: slotsOn(root.disk),
   };
   return new LocalDriver(context, signer);
 };
@@ -126,11 +119,11 @@ class LocalDriver implements StorageDriver<undefined> {
     };
     return this.#attempt(key, async () => {
       if (content instanceof Uint8Array) {
-        return this.context.writes.use(async () => publishStaged(await stage()));
+        return this.context.slots.writes.use(async () => publishStaged(await stage()));
       }
       // A stream is as slow as whoever sends it: only what follows takes a slot.
       const staged = await stage();
-      return this.context.writes.use(() => publishStaged(staged));
+      return this.context.slots.writes.use(() => publishStaged(staged));
     });
   }
 
@@ -157,7 +150,7 @@ class LocalDriver implements StorageDriver<undefined> {
   copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {
     const transfer = options.move ? moveVersion : copyVersion;
     return this.#attempt(from, () =>
-      this.context.writes.use(() => transfer(this.context, from, to, options)),
+      this.context.slots.writes.use(() => transfer(this.context, from, to, options)),
     );
   }
 
@@ -180,7 +173,7 @@ class LocalDriver implements StorageDriver<undefined> {
     { signal }: DriverOptions,
   ): Promise<MultipartPart> {
     return this.#attempt(upload.key, () =>
-      this.context.writes.use(() => this.#uploads.putPart(upload, partNumber, body, signal)),
+      this.context.slots.writes.use(() => this.#uploads.putPart(upload, partNumber, body, signal)),
     );
   }
 
@@ -205,7 +198,7 @@ class LocalDriver implements StorageDriver<undefined> {
     options: DriverOptions & WriteConditions,
   ): Promise<StoredFile> {
     return this.#attempt(upload.key, () =>
-      this.context.writes.use(() => this.#uploads.complete(upload, parts, options)),
+      this.context.slots.writes.use(() => this.#uploads.complete(upload, parts, options)),
     );
   }
 

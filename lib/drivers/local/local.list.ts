@@ -7,12 +7,11 @@ import { storedFile, type StoredFile } from '../../core/stored-file.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
 import { etagOf, lastModifiedOf } from './local.identity.js';
 import { nameOf, parentOf } from './local.paths.js';
+import { FOLDERS_AT_ONCE } from './local.slots.js';
 import { hasCode, readEntries, realpath, stat } from './local.system-calls.js';
 import type { LocalContext } from './local.writes.js';
 
 const STATS_AT_ONCE = 64;
-/** Of all listings of a driver together: each is held open while it is read by a second descriptor. */
-export const FOLDERS_AT_ONCE = 8;
 
 /**
  * Pages of the files below the root, in the order of the keys' UTF-8 bytes. Directories are read once, when the walk
@@ -123,8 +122,8 @@ class Walk {
   }
 
   #direntsIn(path: string): Promise<Dirent[]> {
-    const { root, folders } = this.context;
-    return folders.use(async () => {
+    const { root, slots } = this.context;
+    return slots.folders.use(async () => {
       const folder = await root.openFolder(path.slice(0, -1));
       if (typeof folder === 'string') return [];
       try {
@@ -207,7 +206,7 @@ function sorted(entries: string[]): string[] {
 
 /** In the order of the keys, those that are gone left out. Looked at in their folders, held open: not where a path leads by now. */
 async function statFiles(
-  { root, folders }: LocalContext,
+  { root, slots }: LocalContext,
   keys: readonly string[],
   signal: AbortSignal,
 ): Promise<[string, BigIntStats][]> {
@@ -235,7 +234,7 @@ async function statFiles(
     }
   };
   const work = async (): Promise<void> => {
-    for (const [path, inFolder] of queue) await folders.use(() => look(path, inFolder));
+    for (const [path, inFolder] of queue) await slots.folders.use(() => look(path, inFolder));
   };
   await Promise.all(Array.from({ length: Math.min(FOLDERS_AT_ONCE, byFolder.size) }, work));
   return keys.flatMap((key) => {

@@ -57,28 +57,6 @@ export class KeyLocks {
   }
 }
 
-/** Lets in so many tasks at once: short ones that end by themselves, or a slow one would hold up all. */
-export class Slots {
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  async use<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await task();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#free++;
-    }
-  }
-}
-
 /**
  * Lets one process in at a time, for a key: the lock is a hard link to a file that says who holds it, so it is there
  * complete or not at all. The lock of a process that is gone is broken by whoever waits for it.

@@ -5,7 +5,6 @@ import type { StoredFile } from '../../core/stored-file.js';
 import { conditionsOf, recordOf } from './local.copies.js';
 import { throwIfAborted } from './local.errors.js';
 import { isSameVersion } from './local.identity.js';
-import { Slots } from './local.locks.js';
 import { describeFile, hashOf, type Recorded } from './local.metadata.js';
 import { nameOf, parentOf } from './local.paths.js';
 import { openVersion, type OpenVersion } from './local.reads.js';
@@ -13,11 +12,6 @@ import { close, hasCode, link, rename, unlinkIfThere } from './local.system-call
 import { isAt, place, syncFolderAt, versionAt, type LocalContext } from './local.writes.js';
 
 const ATTEMPTS = 100;
-/**
- * Each holds two folders while it writes metadata. Of all storages of the process, which share its descriptors: too many
- * would hold all of them, and each would wait for its third.
- */
-const MOVES = new Slots(8);
 
 /** A version with its metadata, under its old name and under the new one. */
 interface Moved {
@@ -43,7 +37,9 @@ export async function moveVersion(
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const source = await openVersion(context, from, options.signal);
       await close(source.descriptor);
-      const moved = await MOVES.use(() => moveOpened(context, from, to, source, options));
+      const moved = await context.slots.moves.use(() =>
+        moveOpened(context, from, to, source, options),
+      );
       if (moved) return describeFile(to, moved.version, moved.after);
     }
     throw new StorageConnectionError('The file is replaced faster than it can be moved', {

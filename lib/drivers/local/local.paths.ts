@@ -101,6 +101,11 @@ export class LocalRoot {
     );
   }
 
+  /** The number of the device. */
+  get disk(): bigint {
+    return this.identity.dev;
+  }
+
   pathOf(key: string): string {
     return this.path + sep + (sep === '/' ? key : key.replaceAll('/', sep));
   }

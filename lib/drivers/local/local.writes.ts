@@ -5,10 +5,11 @@ import { StorageConnectionError, StorageError, StorageFileExistsError } from '..
 import type { StoredFile } from '../../core/stored-file.js';
 import { clash, linkDenied, notRegular, throwIfAborted } from './local.errors.js';
 import { distinctTime, etagOf, isSameVersion, type Identity } from './local.identity.js';
-import type { KeyLocks, LockFiles, Slots } from './local.locks.js';
+import type { KeyLocks, LockFiles } from './local.locks.js';
 import { describeFile, hashOf, type MetadataFolder, type Recorded } from './local.metadata.js';
 import type { ParsedLocalOptions } from './local.options.js';
 import { nameOf, parentOf, type Folder, type LocalRoot } from './local.paths.js';
+import type { LocalSlots } from './local.slots.js';
 import {
   fchmod,
   fsync,
@@ -35,12 +36,7 @@ export interface LocalContext {
   /** By path, shared by all drivers of the process. */
   readonly keyLocks: KeyLocks;
   readonly lockFiles: LockFiles;
-  /** Taken before any lock. */
-  readonly writes: Slots;
-  /** For as long as a version is looked for, not as long as it is open. */
-  readonly reads: Slots;
-  /** For as long as a listing reads one folder, or looks at the files in it. */
-  readonly folders: Slots;
+  readonly slots: LocalSlots;
 }
 
 /** A complete file that nobody sees yet. */

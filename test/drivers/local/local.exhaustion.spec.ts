@@ -69,6 +69,7 @@ it('stores, reads, copies, moves, deletes and lists 500 files at once where 64 c
       reads: [],
       copies: [],
       moves: [],
+      apart: [],
       deletions: [],
       listings: [],
     },

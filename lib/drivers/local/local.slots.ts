@@ -1,0 +1,88 @@
+/** Lets so many tasks run at once. They are short ones that end by themselves: a slow one would hold up all. */
+export interface SlotLine {
+  use<T>(task: () => Promise<T>): Promise<T>;
+}
+
+/** So many tasks at once, of several lines one after the other: a long line holds up no short one. */
+export class Slots {
+  #free: number;
+  /** The lines in which somebody waits, in turn. */
+  readonly #turns: (() => void)[][] = [];
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  line(): SlotLine {
+    const waiting: (() => void)[] = [];
+    const arrival = (resolve: () => void): void => {
+      if (waiting.push(resolve) === 1) this.#turns.push(waiting);
+    };
+    return {
+      use: async (task) => {
+        if (this.#free > 0) this.#free--;
+        else await new Promise<void>(arrival);
+        try {
+          return await task();
+        } finally {
+          this.#passOn();
+        }
+      },
+    };
+  }
+
+  #passOn(): void {
+    const line = this.#turns.shift();
+    if (!line) {
+      this.#free++;
+      return;
+    }
+    const next = line.shift()!;
+    if (line.length > 0) this.#turns.push(line);
+    next();
+  }
+}
+
+/** Listings of one storage read so many folders at once. */
+export const FOLDERS_AT_ONCE = 8;
+
+/**
+ * Calls under way at once that wait for nobody but the disk: Node has four threads for them. More would only hold
+ * descriptors, of which each takes a second one while it has the first: with too many, all would wait for all.
+ */
+const COUNTS = {
+  /** Taken before any lock. */
+  writes: 16,
+  /** For as long as a version is looked for, not as long as it is open. */
+  reads: 8,
+  /** For as long as a listing reads one folder, or looks at the files in it. */
+  folders: FOLDERS_AT_ONCE,
+  /** Taken after one of the writes: each holds two folders while it writes metadata, and takes a third descriptor. */
+  moves: 8,
+} as const;
+
+type Purpose = keyof typeof COUNTS;
+
+/** What a storage has to ask before it takes descriptors. */
+export type LocalSlots = Readonly<Record<Purpose, SlotLine>>;
+
+const BY_DISK = new Map<bigint, Readonly<Record<Purpose, Slots>>>();
+
+/**
+ * A storage's lines for the slots of a disk, which all storages of the process on that disk share, as they share the process's
+ * descriptors. Each disk has its own: one that never answers holds up no storage on another.
+ */
+export function slotsOn(disk: bigint): LocalSlots {
+  const shared = BY_DISK.get(disk) ?? forEach((purpose) => new Slots(COUNTS[purpose]));
+  BY_DISK.set(disk, shared);
+  return forEach((purpose) => shared[purpose].line());
+}
+
+function forEach<T>(make: (purpose: Purpose) => T): Record<Purpose, T> {
+  return {
+    writes: make('writes'),
+    reads: make('reads'),
+    folders: make('folders'),
+    moves: make('moves'),
+  };
+}

@@ -1,0 +1,43 @@
+import { Slots, slotsOn } from '../../../lib/drivers/local/local.slots.js';
+
+/** A task that runs until it is told to end. */
+function held(): { task: () => Promise<void>; end: () => void } {
+  let end!: () => void;
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  return { task: () => ended, end };
+}
+
+it('lets so many in at once, one line after the other, each in the order of asking', async () => {
+  const slots = new Slots(1);
+  const [long, short] = [slots.line(), slots.line()];
+  const order: string[] = [];
+  const { task, end } = held();
+  const first = long.use(task);
+  const waiting = [
+    ...['a', 'b', 'c'].map((name) => long.use(async () => order.push(name))),
+    ...['x', 'y'].map((name) => short.use(async () => order.push(name))),
+  ];
+  end();
+  await Promise.all([first, ...waiting]);
+  expect(order).toEqual(['a', 'x', 'b', 'y', 'c']);
+});
+
+it('gives a slot on when a task fails', async () => {
+  const line = new Slots(1).line();
+  await expect(line.use(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
+  expect(await line.use(async () => 'done')).toBe('done');
+});
+
+it('shares the slots of a disk among its storages, and those of another disk with none of them', async () => {
+  // Numbers of no device.
+  const [one, other, elsewhere] = [slotsOn(-1n), slotsOn(-1n), slotsOn(-2n)];
+  const { task, end } = held();
+  const running = Array.from({ length: 8 }, () => one.reads.use(task));
+  let isOver = false;
+  const waiting = other.reads.use(async () => (isOver = true));
+  expect(await elsewhere.reads.use(async () => 'at once')).toBe('at once');
+  expect(isOver).toBe(false);
+  end();
+  await Promise.all([...running, waiting]);
+  expect(isOver).toBe(true);
+});
