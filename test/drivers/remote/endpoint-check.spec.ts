@@ -18,6 +18,10 @@ describe('an endpoint', () => {
     'http://minio.default.svc:9000',
     'http://minio.default.svc.cluster.local',
     'http://host.docker.internal:9000',
+    'http://bucket.localhost:9000',
+    'http://nas.local',
+    'http://minio.test',
+    'http://nas.home.arpa',
   ])('may be %s', (endpoint) => {
     expect(assertEndpoint('endpoint', endpoint).href).toContain('://');
   });
@@ -40,6 +44,7 @@ describe('an endpoint', () => {
     'http://169.254.169.254',
     'https://169.254.170.2',
     'http://[fd00:ec2::254]',
+    'http://[fe80::1]',
     'http://168.63.129.16',
     'http://100.100.100.200',
     'https://metadata.google.internal',
