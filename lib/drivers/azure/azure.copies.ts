@@ -15,6 +15,7 @@ import {
   type BlobProperties,
   encodeMetadata,
   fileOf,
+  type SizedProperties,
   toEtag,
   withToken,
 } from './azure.metadata.js';
@@ -57,7 +58,7 @@ export async function copy(
 /** One version of a blob. */
 export interface BlobVersion {
   readonly key: string;
-  readonly properties: BlobProperties;
+  readonly properties: SizedProperties;
 }
 
 type CopyOptions = FileAttributes & WriteConditions & { readonly signal: AbortSignal };
@@ -68,7 +69,7 @@ export async function copyVersion(
   to: string,
   options: CopyOptions,
 ): Promise<StoredFile> {
-  const { contentLength: size = 0 } = source.properties;
+  const { contentLength: size } = source.properties;
   const kept = fileOf(to, size, source.properties);
   const file: StoredFile = { ...kept, ...attributesOf(options) };
   if (size === 0) {

@@ -12,7 +12,7 @@ import type { StoredFile } from '../../core/stored-file.js';
 import type { AzureContainer } from './azure.client.js';
 import type { DownloadedBlob } from './azure.engine.js';
 import { unreadableAnswer } from './azure.errors.js';
-import { type BlobProperties, fileOf, toEtag } from './azure.metadata.js';
+import { fileOf, lengthOf, type SizedProperties, toEtag } from './azure.metadata.js';
 import { send } from './azure.requests.js';
 import { ResumedBody } from './azure.resumed-body.js';
 
@@ -31,18 +31,19 @@ export async function readFile(
   if (properties.copyStatus === 'pending') {
     throw new StorageFileNotFoundError('The service is still copying to the blob');
   }
-  return fileOf(key, properties.contentLength ?? 0, properties);
+  return fileOf(key, properties.contentLength, properties);
 }
 
+/** The properties with what a blob cannot be without. @throws StorageConnectionError when the answer lacks it */
 export function readProperties(
   container: AzureContainer,
   key: string,
   signal: AbortSignal,
-): Promise<BlobProperties> {
+): Promise<SizedProperties> {
   return send(container, signal, async (abortSignal) => {
     const properties = await container.engine.getProperties(key, abortSignal);
     if (properties.etag === undefined) throw unreadableAnswer();
-    return properties;
+    return { ...properties, contentLength: lengthOf(properties) };
   });
 }
 

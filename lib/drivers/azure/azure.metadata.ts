@@ -2,6 +2,7 @@ import type { BlobHTTPHeaders } from '@azure/storage-blob';
 import type { Checksum } from '../../core/checksum.js';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
+import { unreadableAnswer } from './azure.errors.js';
 
 /** In the metadata of a file: what the write that stored it is recognised by. Never shown. */
 const WRITE_TOKEN = 'nestjs_storages_write';
@@ -100,6 +101,8 @@ export interface BlobProperties extends BlobDescription {
   readonly accessTierInferred?: boolean | undefined;
 }
 
+export type SizedProperties = BlobProperties & { readonly contentLength: number };
+
 /** A row of a listing. */
 export interface ListedBlob {
   readonly name: string;
@@ -134,8 +137,23 @@ export function fileOf(
   });
 }
 
+/** @throws StorageConnectionError when the row has no size */
 export function listedFile({ name, metadata, properties, versionId }: ListedBlob): StoredFile {
-  return fileOf(name, properties.contentLength ?? 0, { ...properties, metadata, versionId });
+  return fileOf(name, lengthOf(properties), { ...properties, metadata, versionId });
+}
+
+/**
+ * Bytes of the blob. One of unknown size must not pass for empty: its copy would be.
+ *
+ * @throws StorageConnectionError when the answer does not tell
+ */
+export function lengthOf({ contentLength }: Pick<BlobProperties, 'contentLength'>): number {
+  if (isLength(contentLength)) return contentLength;
+  throw unreadableAnswer('The answer has no length');
+}
+
+export function isLength(length: number | undefined): length is number {
+  return length !== undefined && Number.isSafeInteger(length) && length >= 0;
 }
 
 /** The etag as a strong validator in quotes, which listings leave out. */

@@ -20,7 +20,7 @@ import { readProperties } from './azure.downloads.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import { areBlocksGone, isSourceChange, unreadableAnswer } from './azure.errors.js';
 import { listSegment } from './azure.listing.js';
-import { type BlobProperties, decodeMetadata, fileOf } from './azure.metadata.js';
+import { decodeMetadata, fileOf, isLength, type SizedProperties } from './azure.metadata.js';
 import { send, sendWrite } from './azure.requests.js';
 import { assertConditions, putBytes } from './azure.uploads.js';
 
@@ -180,7 +180,7 @@ async function openUpload(
   container: AzureContainer,
   { key, uploadId }: DriverUpload,
   signal: AbortSignal,
-): Promise<BlobProperties> {
+): Promise<SizedProperties> {
   // The id becomes part of a name: nothing else may get there.
   if (!UPLOAD_ID.test(uploadId)) throw noUpload();
   try {
@@ -197,7 +197,7 @@ async function join(
   container: AzureContainer,
   { uploadId }: DriverUpload,
   parts: readonly PartBlock[],
-  properties: BlobProperties,
+  properties: SizedProperties,
   signal: AbortSignal,
 ): Promise<BlobVersion> {
   const key = blobName(uploadId);
@@ -239,6 +239,8 @@ async function readBlocks(
     },
   );
   return [...committedBlocks, ...uncommittedBlocks].flatMap(({ name: id, size }) => {
+    // A part that passes for empty would be left out of the file.
+    if (!isLength(size) || size === 0) throw unreadableAnswer('A block has no size');
     const name = Buffer.from(id, 'base64').toString();
     const [, number, , , empty] = BLOCK_NAME.exec(name) ?? [];
     if (number === undefined) return [];

@@ -102,3 +102,59 @@ test('a download whose answer has no etag frees its connection', async () => {
   expect(body).toBeInstanceOf(Readable);
   (body as Readable).destroy();
 });
+
+describe.each(['direct', 'sdk'] as const)(
+  'an answer without a length, to the engine "%s",',
+  (engine) => {
+    const headers = { ...ID, etag: '"0x1"', 'last-modified': new Date(0).toUTCString() };
+
+    test('does not make an empty file of one that is not', async () => {
+      await using azure = await open({ engine, retry: { maxRetries: 0 } });
+      for (const key of ['from', 'to']) await azure.other.put(key, Buffer.from(key), putOptions());
+      azure.proxy.fail({ method: 'HEAD', times: Infinity, with: { status: 200, headers } });
+      for (const call of [
+        () => azure.driver.info('from', { signal }),
+        () => azure.driver.copy('from', 'to', { signal }),
+        () => azure.driver.get('from', { signal, range: { suffix: 2 } }),
+      ]) {
+        const error = await rejected(call());
+        expect(error).toBeInstanceOf(StorageConnectionError);
+        expect(error.message).toContain('no answer of Azure');
+      }
+      expect(String(await readKey(azure.other, 'to'))).toBe('to');
+    });
+
+    test('does not leave a part out of the file that an upload becomes', async () => {
+      await using azure = await open({ engine, retry: { maxRetries: 0 } });
+      const uploadId = await azure.driver.startMultipartUpload('key', putOptions());
+      const upload = { key: 'key', uploadId };
+      const part = await azure.driver.uploadPart(upload, 1, Buffer.from('part'), { signal });
+      const complete = () => azure.driver.completeMultipartUpload(upload, [part], { signal });
+      const id = Buffer.from(part.etag.slice(1, -1)).toString('base64');
+      const body = `<?xml version="1.0"?><BlockList><UncommittedBlocks><Block><Name>${id}</Name></Block></UncommittedBlocks></BlockList>`;
+      azure.proxy.fail({
+        method: 'GET',
+        url: /comp=blocklist/,
+        with: { status: 200, headers: XML, body },
+      });
+      expect(await rejected(complete())).toBeInstanceOf(StorageConnectionError);
+      // After the parts were joined.
+      azure.proxy.fail({
+        method: 'HEAD',
+        after: 1,
+        with: { status: 200, headers },
+      });
+      expect(await rejected(complete())).toBeInstanceOf(StorageConnectionError);
+      expect(await complete()).toMatchObject({ size: 4 });
+      expect(String(await readKey(azure.other, 'key'))).toBe('part');
+    });
+
+    test('is refused as a row of a listing', async () => {
+      await using azure = await open({ engine, retry: { maxRetries: 0 } });
+      const body =
+        '<?xml version="1.0"?><EnumerationResults><Blobs><Blob><Name>key</Name><Properties><Etag>0x1</Etag></Properties></Blob></Blobs><NextMarker /></EnumerationResults>';
+      azure.proxy.fail({ with: { status: 200, headers: XML, body } });
+      expect(await rejected(listAll(azure.driver))).toBeInstanceOf(StorageConnectionError);
+    });
+  },
+);
