@@ -1,7 +1,11 @@
 import { Readable } from 'node:stream';
 import { readBody } from './body.js';
 import { assertChecksum, type Checksum, startChecksum } from './checksum.js';
-import { StorageIntegrityError } from './errors.js';
+import {
+  StorageConnectionError,
+  StorageIntegrityError,
+  StorageRangeNotSatisfiableError,
+} from './errors.js';
 import type { ByteRange } from './range.js';
 import type { DriverDownload } from './storage-driver.js';
 
@@ -21,7 +25,9 @@ export function parallelDownload(
   const stopped = new AbortController();
   async function readPart(start: number): Promise<Uint8Array> {
     const end = Math.min(start + partSize - 1, range.end);
-    const { body } = await openPart({ start, end }, stopped.signal);
+    const { body } = await openPart({ start, end }, stopped.signal).catch((error: unknown) => {
+      throw error instanceof StorageRangeNotSatisfiableError ? fewerBytes(error) : error;
+    });
     const bytes = await readBody(body);
     if (bytes.byteLength !== end - start + 1) {
       throw new StorageIntegrityError(
@@ -62,4 +68,11 @@ export function parallelDownload(
     destroy(error, callback);
   };
   return stream;
+}
+
+/** Nobody asked for a range that lies outside of what was announced. */
+function fewerBytes({ cause }: StorageRangeNotSatisfiableError): StorageConnectionError {
+  return new StorageConnectionError('The file has fewer bytes than the backend announced', {
+    cause,
+  });
 }

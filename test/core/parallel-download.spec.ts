@@ -1,6 +1,10 @@
 import { buffer } from 'node:stream/consumers';
 import { startChecksum } from '../../lib/core/checksum.js';
-import { StorageIntegrityError } from '../../lib/core/errors.js';
+import {
+  StorageConnectionError,
+  StorageIntegrityError,
+  StorageRangeNotSatisfiableError,
+} from '../../lib/core/errors.js';
 import { parallelDownload } from '../../lib/core/parallel-download.js';
 import type { DriverDownload } from '../../lib/core/storage-driver.js';
 import { storedFile } from '../../lib/core/stored-file.js';
@@ -52,6 +56,14 @@ describe('parallelDownload', () => {
   it.each([1, 3, 5, 25, 26, 27, 100])('gives a file in parts of %d bytes', async (partSize) => {
     const stream = parallelDownload(whole, partSize, 4, async (range) => part(range));
     expect((await buffer(stream)).toString()).toBe(FILE.toString());
+  });
+
+  it('fails as a connection does when the file has fewer bytes than were announced', async () => {
+    const stream = parallelDownload(whole, 10, 2, async (each) => {
+      if (each.start < 20) return part(each);
+      throw new StorageRangeNotSatisfiableError(undefined, { size: 20 });
+    });
+    await expect(buffer(stream)).rejects.toBeInstanceOf(StorageConnectionError);
   });
 
   it('gives a range in parts', async () => {
