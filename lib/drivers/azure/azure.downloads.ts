@@ -4,6 +4,7 @@ import {
   StorageConnectionError,
   StorageFileNotFoundError,
   StoragePreconditionFailedError,
+  StorageRangeNotSatisfiableError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
 import { type ByteRange, type RangeOption, resolveRange } from '../../core/range.js';
@@ -135,14 +136,7 @@ async function download(
     const file = fileOf(key, delivered.size, answer, md5);
     const resume = async (start: number, resumeSignal: AbortSignal): Promise<Readable> => {
       const rest = { start, end: delivered.end };
-      const resumed = await requestRest(container, key, rest, etag, resumeSignal);
-      try {
-        assertAsked(rest, deliveredRange(resumed.description));
-      } catch (error) {
-        resumed.body.on('error', () => {}).destroy();
-        throw error;
-      }
-      return resumed.body;
+      return (await requestRest(container, key, rest, etag, resumeSignal)).body;
     };
     return {
       file,
@@ -169,11 +163,26 @@ function request(
 ): Promise<DownloadedBlob> {
   return send(container, signal, async (abortSignal) => {
     const answer = await container.engine.getBlob(key, range, conditions, abortSignal);
-    const { etag, contentLength } = answer.description;
-    if (toEtag(etag) !== undefined && contentLength !== undefined) return answer;
-    answer.body.on('error', () => {}).destroy();
-    throw unreadableAnswer('The answer has no etag or no length');
+    try {
+      lengthOf(answer.description);
+      assertVersion(answer.description, conditions.ifMatch);
+    } catch (error) {
+      answer.body.on('error', () => {}).destroy();
+      throw error;
+    }
+    return answer;
   });
+}
+
+/** For what ignores If-Match: whoever reads a file range by range, or goes on with it, must not get two versions of it. */
+function assertVersion(
+  answer: DownloadedBlob['description'],
+  ifMatch: ReadConditions['ifMatch'],
+): void {
+  const etag = toEtag(answer.etag);
+  if (etag === undefined) throw unreadableAnswer();
+  if (ifMatch === undefined || ifMatch === '*' || ifMatch === etag) return;
+  throw new StoragePreconditionFailedError();
 }
 
 /** The rest of a body that broke off, of the same version. */
@@ -184,17 +193,34 @@ async function requestRest(
   etag: string,
   signal: AbortSignal,
 ): Promise<DownloadedBlob> {
+  let rest: DownloadedBlob | undefined;
   try {
-    return await request(container, key, range, { ifMatch: etag }, signal);
+    rest = await request(container, key, range, { ifMatch: etag }, signal);
+    assertAsked(range, deliveredRange(rest.description));
+    return rest;
   } catch (error) {
-    const changed =
-      error instanceof StoragePreconditionFailedError || error instanceof StorageFileNotFoundError;
-    if (!changed) throw error;
-    throw new StorageConnectionError(
+    rest?.body.on('error', () => {}).destroy();
+    throw restError(error);
+  }
+}
+
+/** What breaks a body that its reader has not asked for in pieces: no range is wrong, and no condition. */
+function restError(error: unknown): unknown {
+  if (
+    error instanceof StoragePreconditionFailedError ||
+    error instanceof StorageFileNotFoundError
+  ) {
+    return new StorageConnectionError(
       'The connection broke, and the file was replaced before the rest of it could be read',
       { cause: error.cause },
     );
   }
+  if (error instanceof StorageRangeNotSatisfiableError) {
+    return new StorageConnectionError('The file has fewer bytes than the service announced', {
+      cause: error.cause,
+    });
+  }
+  return error;
 }
 
 /** @throws StorageRangeNotSatisfiableError, StorageConnectionError, StorageUnsupportedError when it is not what was asked for */

@@ -17,6 +17,9 @@ import { MIB, putOptions, read, signal, until, useAzurite, rejected } from './op
 const fixture = useAzurite();
 const { open } = fixture;
 
+/** Of the service itself. */
+const ANSWER = { 'x-ms-request-id': 'id', etag: '"0x1"' };
+
 function stream({ body }: DriverDownload): Readable {
   expect(body).toBeInstanceOf(Readable);
   return body as Readable;
@@ -137,6 +140,22 @@ describe('a download', () => {
     expect(await rejected(download)).toMatchObject({ code });
   });
 
+  test('of one version is not answered with the bytes of another', async () => {
+    await using azure = await open();
+    await azure.driver.put('key', Buffer.from('hello'), putOptions());
+    azure.proxy.fail({
+      method: 'GET',
+      with: {
+        status: 206,
+        headers: { ...ANSWER, 'content-length': '2', 'content-range': 'bytes 0-1/5' },
+        body: 'XX',
+      },
+    });
+    const part = { range: { start: 0, end: 1 }, ifMatch: '"0x2"' };
+    const error = await rejected(azure.driver.get('key', { signal, ...part }));
+    expect(error).toBeInstanceOf(StoragePreconditionFailedError);
+  });
+
   test('tells a missing file from a missing container', async () => {
     await using azure = await open();
     const missing = await rejected(azure.driver.get('key', { signal }));
@@ -213,6 +232,31 @@ describe('a body that breaks off', () => {
     const error = await rejected(read(await azure.driver.get('key', { signal })));
     expect(error).toBeInstanceOf(StorageConnectionError);
     expect(error.message).toContain('replaced');
+  });
+
+  const RANGE = { ...ANSWER, 'content-length': '5', 'content-range': 'bytes 5-9/10' };
+
+  test.each([
+    ['ignores the condition, and goes on with another version', 206, RANGE, 'replaced'],
+    ['has no more than that', 416, { 'content-range': 'bytes */5' }, 'fewer bytes'],
+    [
+      'goes on with a shorter one',
+      206,
+      { ...RANGE, etag: '"0x2"', 'content-range': 'bytes 0-4/5' },
+      'fewer bytes',
+    ],
+  ])('fails when the service %s', async (_, status, headers, words) => {
+    await using azure = await open();
+    const head = { ...ANSWER, etag: '"0x2"', 'content-length': '10' };
+    // Ten bytes are announced, and five come.
+    const cut = { status: 200, headers: { ...head, connection: 'close' }, body: 'hello' };
+    azure.proxy.fail({ method: 'GET', with: cut });
+    const rest = { status, headers: { ...ANSWER, ...headers }, body: 'XXXXX' };
+    azure.proxy.fail({ method: 'GET', times: Infinity, with: rest });
+    const download = await azure.driver.get('key', { signal });
+    const error = await rejected(read(download));
+    expect(error).toBeInstanceOf(StorageConnectionError);
+    expect(error.message).toContain(words);
   });
 });
 
