@@ -140,7 +140,9 @@ export async function listParts(
     if (page.UploadId === undefined && page.IsTruncated === undefined) {
       throw unconfirmed('the list of parts');
     }
-    for (const { PartNumber = 0, ETag, Size = 0 } of page.Parts ?? []) {
+    for (const { PartNumber, ETag, Size } of page.Parts ?? []) {
+      // Whoever resumes the upload goes on where the sizes say.
+      if (!PartNumber || Size === undefined || !(Size >= 0)) throw unconfirmed('the list of parts');
       parts.push({ partNumber: PartNumber, etag: partEtag(PartNumber, ETag), size: Size });
     }
     if (!page.IsTruncated) return parts;

@@ -249,6 +249,17 @@ describe('a listing', () => {
   });
 
   test.each([
+    ['its number', '<Size>5</Size>'],
+    ['its size', '<PartNumber>1</PartNumber>'],
+  ])('of parts that tells one without %s is refused', async (_, told) => {
+    const part = `<Part><ETag>"1"</ETag>${told}</Part>`;
+    const body = `<ListPartsResult><UploadId>id</UploadId>${part}<IsTruncated>false</IsTruncated></ListPartsResult>`;
+    await using s3 = await openAnswers(() => ({ headers: XML, body }));
+    const listing = s3.driver.listParts(UPLOAD, { signal });
+    await expect(listing).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+  });
+
+  test.each([
     ['goes on without saying where', '<IsTruncated>true</IsTruncated>'],
     [
       'goes on where it began',
