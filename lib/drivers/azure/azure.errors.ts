@@ -292,7 +292,7 @@ const BY_DETAIL: readonly (readonly [words: RegExp, MakeError])[] = [
 function makeError({ name, status, code, message, detail }: AzureFailure): MakeError {
   if (status === undefined) {
     // What the SDK trips over when it reads such an answer.
-    if (code === undefined && /^(?:Range|Type)Error$/.test(name)) return unreadable;
+    if (code === undefined && /^(?:Range|Type|URI)Error$/.test(name)) return unreadable;
     if (code === undefined && BROKEN_BATCH.test(message)) return broken;
     if (code === 'ETIMEDOUT') return timedOut;
     if (code === NO_CONNECTION) return noConnection;
@@ -333,6 +333,7 @@ function readFailure(error: unknown): AzureFailure {
     toText(fields['errorCode']) ??
     toText(toRecord(fields['details'])['errorCode']);
   const requestId = header('x-ms-request-id');
+  const sourceError = header('x-ms-copy-source-error-code');
   const wholeSize = /\/(\d+)$/.exec(header('content-range') ?? '')?.[1];
   return {
     name: redacted(serviceCode ?? (status === undefined ? undefined : code) ?? nameOf(error)),
@@ -342,7 +343,7 @@ function readFailure(error: unknown): AzureFailure {
     requestId: requestId === undefined ? undefined : redacted(requestId),
     retryAfter: header('retry-after'),
     size: toNumber(wholeSize),
-    sourceError: header('x-ms-copy-source-error-code'),
+    sourceError: sourceError === undefined ? undefined : redacted(sourceError),
     detail: /<AuthenticationErrorDetail>([^<]*)</.exec(toText(response['bodyAsText']) ?? '')?.[1],
   };
 }

@@ -3,7 +3,7 @@ import { compareKeys } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
-import { notACursor } from '../remote/cursor.js';
+import { assertGoesOn, notACursor } from '../remote/cursor.js';
 import type { AzureContainer } from './azure.client.js';
 import type { Segment } from './azure.engine.js';
 import { codeOf } from './azure.errors.js';
@@ -113,9 +113,11 @@ export async function listSegment(
     marker: token,
   };
   try {
-    return await send(container, signal, (abortSignal) =>
+    const segment = await send(container, signal, (abortSignal) =>
       container.engine.listBlobs(listing, abortSignal),
     );
+    assertGoesOn(segment.next, token);
+    return segment;
   } catch (error) {
     const code = codeOf(error);
     const refused = code === 'OutOfRangeInput' || code === 'InvalidQueryParameterValue';

@@ -2,7 +2,7 @@ import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { toText } from '../remote/answer-fields.js';
-import { cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
+import { assertGoesOn, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
 import type { GcsBucket } from './gcs.client.js';
 import { unreadableAnswer } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject } from './gcs.metadata.js';
@@ -138,11 +138,13 @@ async function query(bucket: GcsBucket, { signal, ...asked }: Query): Promise<An
   // An empty listing has no field at all, or names its kind. What has others only is no listing.
   const names = Object.keys(listed);
   if (names.length > 0 && !names.some((name) => FIELDS.has(name))) throw unreadableAnswer(answer);
-  const { items, prefixes, nextPageToken } = listed;
+  const { items, prefixes } = listed;
+  const pageToken = toText(listed['nextPageToken']);
+  assertGoesOn(pageToken, asked.pageToken);
   return {
+    pageToken,
     objects: asArray(items).map(parseObject),
     prefixes: asArray(prefixes).map(String),
-    pageToken: toText(nextPageToken),
   };
 }
 

@@ -1,4 +1,4 @@
-import { StorageInvalidArgumentError } from '../../core/errors.js';
+import { StorageConnectionError, StorageInvalidArgumentError } from '../../core/errors.js';
 
 /** A page's place in a listing, of letters that pass through a URL: what the service calls a token. */
 export function cursorOf(token: string): string {
@@ -16,4 +16,12 @@ export function notACursor(): StorageInvalidArgumentError {
   return new StorageInvalidArgumentError(
     'cursor must be what an earlier page of the same listing gave',
   );
+}
+
+/** @throws StorageConnectionError when the page that follows is the one that was asked for: there would be no end of it */
+export function assertGoesOn(next: string | undefined, asked: string | undefined): void {
+  if (next === undefined || next !== asked) return;
+  throw new StorageConnectionError('The service repeats its cursor; it does not go on listing', {
+    retryable: false,
+  });
 }

@@ -103,6 +103,34 @@ test('a download whose answer has no etag frees its connection', async () => {
   (body as Readable).destroy();
 });
 
+describe.each(['direct', 'sdk'] as const)('a listing, to the engine "%s",', (engine) => {
+  const listing = (content: string, marker = '<NextMarker />') => ({
+    status: 200,
+    headers: XML,
+    body: `<?xml version="1.0"?><EnumerationResults><Blobs>${content}</Blobs>${marker}</EnumerationResults>`,
+  });
+
+  test('with a name that is not encoded as it says is refused', async () => {
+    await using azure = await open({ engine, retry: { maxRetries: 0 } });
+    const blob =
+      '<Blob><Name Encoded="true">%E0%A4%A</Name><Properties><Content-Length>1</Content-Length></Properties></Blob>';
+    azure.proxy.fail({ with: listing(blob) });
+    const error = await rejected(listAll(azure.driver));
+    expect(error).toBeInstanceOf(StorageConnectionError);
+    expect(error.message).toContain('no answer of Azure');
+  });
+
+  test('that leads back to the page where it is has an end', async () => {
+    await using azure = await open({ engine });
+    const page = listing('', '<NextMarker>same</NextMarker>');
+    azure.proxy.fail({ times: Infinity, with: page });
+    const error = await rejected(listAll(azure.driver));
+    expect(error).toBeInstanceOf(StorageConnectionError);
+    expect(error.message).toContain('repeats its cursor');
+    expect(azure.proxy.requests).toHaveLength(2);
+  });
+});
+
 describe.each(['direct', 'sdk'] as const)(
   'an answer without a length, to the engine "%s",',
   (engine) => {

@@ -62,3 +62,19 @@ describe.each([200, 202, 404])(
     });
   },
 );
+
+test('a listing that leads back to the page where it is has an end', async () => {
+  const server = await startGcsServer();
+  await using proxy = await startFaultProxy({ target: server.endpoint });
+  const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+  const driver = await openDriver(server, { client: clientOf({ ...server, clientOptions }) });
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ kind: 'storage#objects', nextPageToken: 'same' });
+  proxy.fail({ times: Infinity, with: { status: 200, headers, body } });
+  const error = await rejection(listAll(driver));
+  expect(error).toBeInstanceOf(StorageConnectionError);
+  expect((error as Error).message).toContain('repeats its cursor');
+  expect(proxy.requests).toHaveLength(2);
+  await driver.close();
+  await server.close();
+});
