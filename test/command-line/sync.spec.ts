@@ -234,7 +234,8 @@ describe('sync', () => {
     await sync(one, two, { ...options, journal, report });
     journal.close(false);
     expect(reported).toBe(6 * FEW);
-    expect((heap.at(-1)! - heap[0]!) / (5 * FEW)).toBeLessThan(20);
+    // Bytes a file: a held one takes more than a hundred. What V8 compiles and counts on the way is up to a quarter of that.
+    expect((heap.at(-1)! - heap[0]!) / (5 * FEW)).toBeLessThan(50);
     await Promise.all([one.close(), two.close()]);
   });
 
