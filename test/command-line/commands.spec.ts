@@ -54,6 +54,8 @@ describe('the command line', () => {
     await store('a/one.txt', 'hello world');
     const on = (...argv: string[]) => command([...argv, ...config()]);
     expect((await on('cat', 'uploads:a/one.txt', '--range', '6-')).stdout).toBe('world');
+    expect((await on('cat', 'uploads:a/one.txt', '--range', '0-4')).stdout).toBe('hello');
+    expect((await command(['ls', ...config(), '--', 'uploads:a/'])).stdout).toBe('a/one.txt\n');
     const stat = JSON.parse((await on('stat', 'uploads:a/one.txt', '--json')).stdout) as object;
     expect(stat).toMatchObject({ key: 'a/one.txt', size: 11, contentType: 'text/plain' });
     await on('cp', 'uploads:a/one.txt', 'uploads:a/two.txt');
@@ -169,6 +171,8 @@ describe('the command line', () => {
     expect(put.stderr).toBe(
       `nestjs-storages: There is no file ${join(folder, 'none')} on this machine\n`,
     );
+    const below = await command(['put', join(folder, 'storages.json', 'x'), `${files}/two.txt`]);
+    expect(below).toMatchObject({ code: 1, stderr: expect.stringContaining('ENOTDIR') as string });
   });
 
   test.each([
@@ -213,6 +217,11 @@ describe('the command line', () => {
     [['sign', 'file:///nowhere/x'], '--config that has baseUrl and signingKeys'],
     [['get', 'memory:x', tmpdir()], 'is a folder: add the name of the file'],
     [['get', 'memory:x', '-'], 'take cat'],
+    [['cat', 'memory:x', '--range'], '--range'],
+    [['verify', 'memory:', '--concurrency', '0'], '--concurrency must be'],
+    [['cat', 'file:///tmp/a%00b'], 'no path has %00'],
+    [['ls', 'gs:bucket'], 'begins with gs://name-of-the-bucket'],
+    [['ls', 'memory:', '--config', '/nowhere/storages.json'], '--config /nowhere/storages.json'],
   ])('refuses %j with exit code 2', async (argv, sentence) => {
     const { code, stderr, stdout } = await command(argv);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -291,6 +300,41 @@ describe('the command line', () => {
     expect((await command(['ls', '-r', `${files}/`])).stdout).toBe('files-of-others\n');
     await command(['sync', `${files}`, pathToFileURL(join(folder, 'to')).href]);
     expect((await readdir(folder)).sort()).toEqual(['files', 'storages.json', 'to']);
+  });
+
+  test.each([
+    ['{"uploads": {"secretAccessKey": "hush-hush" "', 'cannot be read: it is not well-formed'],
+    ['["hush-hush"]', 'must hold an object of storages by name'],
+    ['{"uploads": "hush-hush"}', 'must hold an object of storages by name'],
+  ])('refuses the configuration %s, and quotes none of it', async (written, sentence) => {
+    await writeFile(join(folder, 'storages.json'), written);
+    const { code, stderr } = await command(['ls', 'uploads:', ...config()]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(sentence);
+    expect(stderr).not.toContain('hush-hush');
+  });
+
+  test('says on the error output what there is, when nothing is asked', async () => {
+    const { code, stdout, stderr } = await command([]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^Usage: nestjs-storages/);
+  });
+
+  test('lists what more than one page holds, with sizes and times', async () => {
+    await mkdir(join(folder, 'files'));
+    const names = Array.from({ length: 1001 }, (_, number) => `file-${1000 + number}`);
+    await Promise.all(names.map((name) => writeFile(join(folder, 'files', name), 'hello')));
+    const { stdout } = await command(['ls', `${files}/`, '--long']);
+    const listed = stdout.split('\n').slice(0, -1);
+    expect(listed.map((line) => line.split('\t')[2])).toEqual(names);
+    expect(listed[0]).toMatch(/^5\t\d{4}-\d\d-\d\dT[\d:.]+Z\t/);
+  });
+
+  test('stores nothing over a file with --create-only', async () => {
+    await store('one.txt', 'hello');
+    const argv = ['put', '-', `uploads:one.txt`, '--create-only', ...config()];
+    expect(await command(argv, { stdin: 'other' })).toMatchObject({ code: 1 });
+    expect(await readFile(join(folder, 'files', 'one.txt'), 'utf8')).toBe('hello');
   });
 
   test('says what each command does, on the standard output', async () => {

@@ -179,6 +179,61 @@ describe('doctor', () => {
     }
   });
 
+  test('tells that a bucket has no CORS rules, and passes over what it may not read', async () => {
+    const error = (code: string): string => `<Error><Code>${code}</Code></Error>`;
+    await using bucket = await startBucket(
+      { provider: 'minio' },
+      { cors: error('NoSuchCORSConfiguration'), lifecycle: error('AccessDenied') },
+    );
+    const { code, stdout } = await bucket.doctor('--json', '--origin', 'https://app.example.com');
+    expect(lines(stdout).slice(-2)).toEqual([
+      expect.objectContaining({ check: 'cors', advice: expect.stringMatching(/; it has none$/) }),
+      {
+        check: 'lifecycle',
+        outcome: 'skipped',
+        detail: expect.stringContaining('(AccessDenied); it needs the right s3:GetLifecycle'),
+      },
+    ]);
+    expect(code).toBe(3);
+  });
+
+  test('asks for the right to read CORS rules, where no origin is told, too', async () => {
+    await using bucket = await startBucket(
+      { provider: 'minio' },
+      {
+        cors: '<Error><Code>AccessDenied</Code></Error>',
+        lifecycle: '<LifecycleConfiguration/>',
+      },
+    );
+    const { stdout } = await bucket.doctor('--json');
+    expect(lines(stdout).slice(-2)).toEqual([
+      {
+        check: 'cors',
+        outcome: 'skipped',
+        detail: expect.stringContaining('(AccessDenied); it needs the right s3:GetBucketCORS'),
+      },
+      expect.objectContaining({ check: 'lifecycle', outcome: 'finding' }),
+    ]);
+  });
+
+  test.each([
+    ['of the storage, joined with tags', '<Filter><And><Prefix>a/</Prefix></And></Filter>', 'ok'],
+    ['of the storage, as rules once had it', '<Prefix>a/</Prefix>', 'ok'],
+    ['of no rule', '', 'ok'],
+    ['of others, joined with tags', '<Filter><And><Prefix>b/</Prefix></And></Filter>', 'finding'],
+  ])('finds in a lifecycle rule the prefix %s', async (_, prefix, outcome) => {
+    const rules = ABORTED_AFTER_7_DAYS.replace(/<Filter>.*<\/Filter>/, prefix);
+    await using bucket = await startBucket(
+      { provider: 'minio' },
+      { cors: cors(''), lifecycle: rules },
+    );
+    const { stdout } = await bucket.doctor('--json');
+    expect(lines(stdout).slice(-2)).toMatchObject([
+      { check: 'cors', outcome: 'ok', detail: expect.stringMatching(/^1 rules of CORS/) as string },
+      { check: 'lifecycle', outcome },
+    ]);
+  });
+
   test('deletes what it has stored when it is interrupted, and names what it could not', async () => {
     await using bucket = await startBucket(
       { provider: 'minio' },
@@ -263,6 +318,17 @@ describe('doctor', () => {
         }),
       ],
     });
+    // Of a rule without a prefix, and one of CORS that allows nothing.
+    const whole = { action: { type: 'Delete' }, condition: { age: 3 } };
+    expect(await doctor({ cors: [{}], lifecycle: { rule: [whole] } })).toMatchObject({
+      observations: [{ outcome: 'finding' }, { outcome: 'ok' }],
+    });
+    expect(await doctor({})).toMatchObject({
+      observations: [
+        { outcome: 'finding', advice: expect.stringMatching(/; it has none$/) as string },
+        { outcome: 'finding' },
+      ],
+    });
     expect(await doctor({ error: { code: 403, message: 'no' } }, 403)).toEqual({
       code: 0,
       observations: ['cors', 'lifecycle'].map((check) => ({
@@ -317,6 +383,78 @@ describe('doctor', () => {
         lifecycle,
       ],
     });
+  });
+
+  test('names the right for what it may not do, and tries the rest', async () => {
+    await using bucket = await startBucket(
+      { provider: 'minio', now: () => Date.now() + 5 * 60_000 },
+      { cors: UPLOADS_FROM_APP, lifecycle: ABORTED_AFTER_7_DAYS },
+    );
+    const { server } = bucket;
+    const denied = { status: 403, code: 'AccessDenied' };
+    server.fail({ operation: 'UploadPart', times: Infinity, with: denied });
+    const parts = await bucket.doctor('--json');
+    expect(lines(parts.stdout).filter(({ outcome }) => outcome === 'finding')).toMatchObject([
+      {
+        check: 'clock',
+        detail: expect.stringMatching(/^the clock here is \d+ s behind/) as string,
+      },
+      { check: 'multipart', advice: expect.stringContaining('s3:PutObject') as string },
+    ]);
+    expect(server.multipartUploads('bucket')).toEqual([]);
+    server.fail({ operation: 'PutObject', times: Infinity, with: denied });
+    const whole = await bucket.doctor('--json');
+    expect(lines(whole.stdout).map(({ check, outcome }) => `${check} ${outcome}`)).toEqual([
+      'list ok',
+      'put finding',
+      'multipart finding',
+      'cors ok',
+      'lifecycle ok',
+    ]);
+    expect([...server.objects('bucket').keys()]).toEqual([]);
+  });
+
+  test('asks nothing more of a service that it does not reach', async () => {
+    await using bucket = await startBucket({ provider: 'minio' }, { cors: '', lifecycle: '' });
+    await bucket.proxy.close();
+    const { code, stdout } = await bucket.doctor('--json');
+    expect(lines(stdout)).toEqual([expect.objectContaining({ check: 'list', outcome: 'finding' })]);
+    expect(code).toBe(3);
+  });
+
+  test('asks a folder for no rules', async () => {
+    const { code, stdout } = await command(['doctor', pathToFileURL(`${folder}/`).href, '--json']);
+    expect(lines(stdout).slice(-3)).toMatchObject([
+      { check: 'delete', outcome: 'ok' },
+      { check: 'cors', outcome: 'skipped' },
+      {
+        check: 'lifecycle',
+        outcome: 'skipped',
+        detail: expect.stringContaining('sweep') as string,
+      },
+    ]);
+    expect(code).toBe(0);
+  });
+
+  test('passes over the CORS rules of an Azure account that it may not read', async () => {
+    await using azurite = await startAzurite();
+    const { origin } = new URL(azurite.endpoint);
+    await using proxy = await startFaultProxy({ target: origin });
+    proxy.fail({ url: /comp=properties/, times: Infinity, with: { status: 403, body: '' } });
+    const connectionString = azurite.connectionString.replace(origin, proxy.endpoint);
+    const files = { driver: 'azure' as const, container: 'files', connectionString };
+    await using storage = createStorage('files', files);
+    await storage.open();
+    await storage.client.create();
+    const config = join(folder, 'storages.json');
+    await writeFile(config, JSON.stringify({ files }));
+    const { code, stdout } = await command(['doctor', 'files:', '--json', '--config', config]);
+    expect(lines(stdout).at(-2)).toEqual({
+      check: 'cors',
+      outcome: 'skipped',
+      detail: expect.stringContaining('it needs the right Microsoft.Storage/'),
+    });
+    expect(code).toBe(0);
   });
 
   test('names a storage that cannot be opened, and creates nothing', async () => {

@@ -200,7 +200,8 @@ describe('sweep', () => {
     await storage.close();
     const dry = await succeed('sweep', s3.at(''), '--older-than', '5m', '--dry-run');
     expect(dry).toMatch(/^would remove staged \w+\nwould remove upload begun\n$/);
-    expect(await succeed('sweep', s3.at(''), '--older-than', '1h')).toBe('');
+    // Of a day, where no age is told.
+    expect(await succeed('sweep', s3.at(''))).toBe('');
     const swept = await succeed('sweep', s3.at(''), '--older-than', '5m');
     expect(swept).toBe(dry.replaceAll('would remove', 'removed'));
     expect(s3.server.multipartUploads('bucket')).toEqual([]);
@@ -217,7 +218,7 @@ describe('sign', () => {
     const pairs = headers.map((line) => line.split(': ', 2) as [string, string]);
     const stored = await fetch(put!, { method: 'PUT', headers: pairs, body: 'hello' });
     expect(stored.status).toBe(200);
-    const get = await succeed('sign', s3.at('a'), '--expires', '1m');
+    const get = await succeed('sign', s3.at('a'));
     const read = await fetch(get.trim());
     expect([await read.text(), read.headers.get('content-type')]).toEqual(['hello', 'text/csv']);
   });
@@ -261,9 +262,98 @@ describe('verify of one storage', () => {
     });
     const { code, stdout } = await command(['verify', s3.at('')]);
     expect({ code, stdout }).toEqual({ code: 3, stdout: 'different b\n' });
+    const shares = await Promise.all(
+      ['1/2', '2/2'].map((worker) => command(['verify', s3.at(''), '--worker', worker])),
+    );
+    expect(shares.map(({ stdout: told }) => told).join('')).toBe('different b\n');
     await mkdir(join(folder, 'files'));
     await writeFile(join(folder, 'files', 'c'), 'hello');
     const found = await command(['verify', local('files/')]);
     expect(found).toMatchObject({ code: 3, stdout: 'unverifiable c\n' });
+  });
+});
+
+describe('verify of two storages', () => {
+  test('tells which files are missing, extra, different or cannot be read', async () => {
+    await using s3 = await startS3();
+    for (const [key, text] of Object.entries({
+      'from/a': 'same',
+      'to/a': 'same',
+      'from/missing': 'hello',
+      'to/extra': 'hello',
+      'from/other': 'hello',
+      'to/other': 'HELLO',
+      'from/unread': 'hello',
+      'to/unread': 'hello',
+    })) {
+      const { code } = await command(['put', '-', s3.at(key)], { stdin: text });
+      expect(code).toBe(0);
+    }
+    s3.server.fail({
+      operation: 'GetObject',
+      key: 'from/unread',
+      times: Infinity,
+      with: { status: 403, code: 'AccessDenied' },
+    });
+    const { code, stdout } = await command(['verify', s3.at('from/'), s3.at('to/')]);
+    expect(code).toBe(3);
+    expect(stdout.trim().split('\n').sort()).toEqual([
+      'different other',
+      'extra extra',
+      expect.stringMatching(/^failed unread: /),
+      'missing missing',
+    ]);
+  });
+});
+
+describe('rm -r', () => {
+  test('tells which files it could not delete', async () => {
+    await using s3 = await startS3();
+    await command(['put', '-', s3.at('a/kept')], { stdin: 'hello' });
+    s3.server.fail({
+      operation: 'DeleteObject',
+      times: Infinity,
+      with: { status: 403, code: 'AccessDenied' },
+    });
+    const { code, stdout } = await command(['rm', '-r', s3.at('a/')]);
+    expect(stdout).toMatch(/^failed a\/kept: .*\n0 deleted, 1 failed\n$/);
+    expect(code).toBe(3);
+    expect([...s3.server.objects('bucket').keys()]).toEqual(['a/kept']);
+  });
+});
+
+describe('sync of what HTTP says of a file', () => {
+  test('keeps its headers', async () => {
+    await using s3 = await startS3();
+    const { endpoint, region, credentials } = s3.server;
+    const { accessKeyId, secretAccessKey } = credentials;
+    await using storage = createStorage('files', {
+      driver: 's3',
+      bucket: 'bucket',
+      provider: 'aws',
+      forcePathStyle: true,
+      endpoint,
+      region,
+      accessKeyId,
+      secretAccessKey,
+    });
+    const headers = {
+      contentType: 'text/html',
+      cacheControl: 'max-age=60',
+      contentDisposition: 'attachment; filename="a.html"',
+      contentEncoding: 'br',
+      contentLanguage: 'de',
+    };
+    await storage.put('from/a', 'hello', headers);
+    expect(await command(['sync', s3.at('from/'), s3.at('to/')])).toMatchObject({ code: 0 });
+    expect(await storage.info('to/a')).toMatchObject(headers);
+  });
+});
+
+describe('an address of azure:', () => {
+  test('needs an account, of itself or of the environment', async () => {
+    const { code, stderr } = await command(['ls', 'azure://files/']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('An azure: URL needs ?account=name, or AZURE_STORAGE_CONNECTION');
   });
 });
