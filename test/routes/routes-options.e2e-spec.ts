@@ -398,6 +398,21 @@ describe('routes', () => {
     }
   });
 
+  test('leave its URLs to a storage whose service serves it by itself', async () => {
+    const { storage, port } = await startRoutes({
+      configuration: {
+        driver: 's3',
+        bucket: 'bucket',
+        region: 'eu-central-1',
+        accessKeyId: 'id',
+        secretAccessKey: 'secret',
+      },
+    });
+    const { host, pathname } = new URL(await storage.url('a.txt'));
+    expect([host, pathname]).toEqual(['bucket.s3.eu-central-1.amazonaws.com', '/a.txt']);
+    expect(await send(port, '/storage/uploads/a.txt')).toMatchObject({ status: 403 });
+  });
+
   test('have no URL before the app listens, unless they are told one', async () => {
     const module = await Test.createTestingModule({
       imports: [
