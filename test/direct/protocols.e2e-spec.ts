@@ -20,6 +20,9 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
       { adapter, configure: (each) => each.setGlobalPrefix('api') },
     );
   });
+  afterEach(async () => {
+    await app.storage.deletePrefix('', { all: true });
+  });
   afterAll(closeApps);
 
   async function refusal(...args: Parameters<DirectApp['call']>): Promise<unknown[]> {
@@ -75,7 +78,6 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
       [400, 'INVALID_UPLOAD_REQUEST'],
     ]);
     expect(await app.staged()).toEqual([]);
-    await app.storage.deletePrefix('', { all: true });
   });
 
   describe('Active Storage', () => {
@@ -148,7 +150,6 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
         padding: 'x'.repeat(2 * MIB),
       });
       expect([completed.status, completed.json.key]).toEqual([200, json.key]);
-      await app.storage.delete(json.key);
     });
 
     test('gives URLs for parts of the own upload only, and for no others', async () => {
@@ -183,7 +184,7 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
         'LIMIT_FILE_SIZE',
       ]);
       expect((await app.call('GET', of(''))).json).toEqual([]);
-      expect([await app.keys(), await app.staged()]).toEqual([[expect.any(String)], []]);
+      expect([await app.keys(), await app.staged()]).toEqual([[], []]);
     });
   });
 
