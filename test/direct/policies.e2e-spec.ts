@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { text } from 'node:stream/consumers';
+import { DirectUploadsModule } from '../../lib/direct/direct-uploads.module.js';
 import type { UploadInterceptorOptions } from '../../lib/uploads/upload-options.js';
 import type { UploadPolicy } from '../../lib/uploads/upload-policy.js';
 import type { UploadScan } from '../../lib/uploads/upload-scan.js';
@@ -18,6 +19,7 @@ import {
   BACKENDS,
   type DirectApp,
   type DirectRequest,
+  PNG,
   put,
   startDirect,
 } from './direct-fixture.js';
@@ -245,6 +247,60 @@ test('an empty file, which shows no type, is refused before it is sent where typ
   expect(refused.map(({ json }) => json.code)).toEqual(Array(2).fill('UNSUPPORTED_MEDIA_TYPE'));
   expect((await begin('text/plain')).status).toBe(201);
   expect((await app.call('POST', '/direct-uploads', asked)).status).toBe(201);
+});
+
+test('an empty text is published', async () => {
+  const app = await startDirect({ driver: 'memory' }, {});
+  const { json } = await app.call('POST', '/direct-uploads', { ...asked, size: 0 });
+  expect((await put(json, Buffer.alloc(0))).ok).toBe(true);
+  const completed = await app.call('POST', `/direct-uploads/${json.id}/complete`);
+  expect([completed.status, completed.json.size]).toEqual([200, 0]);
+});
+
+test('a page that is none, and a picture with more pixels than are allowed, are not published', async () => {
+  const app = await startDirect(
+    { driver: 'memory' },
+    { accept: ['text/html', 'image/png'], image: { maxWidth: 10 } },
+  );
+  const wide = Buffer.from(PNG);
+  wide.writeUInt32BE(11, 16);
+  for (const [contentType, bytes, refusal] of [
+    ['text/html', PNG, [415, 'UNSUPPORTED_MEDIA_TYPE']],
+    ['image/png', wide, [422, 'IMAGE_TOO_LARGE']],
+    ['image/png', PNG, [200, undefined]],
+  ] as const) {
+    const file = { filename: 'a', size: bytes.length, contentType };
+    const { json } = await app.call('POST', '/direct-uploads', file);
+    expect((await put(json, bytes)).ok).toBe(true);
+    const completed = await app.call('POST', `/direct-uploads/${json.id}/complete`);
+    expect([completed.status, completed.json.code]).toEqual(refusal);
+  }
+});
+
+test('a file of any size is sent in one piece without multipart, and its missing parts are told with it', async () => {
+  const large = { ...asked, size: 13 * 5 * 1024 ** 2 };
+  const maxSize = '100mb';
+  const whole = await startDirect({ driver: 'memory' }, { maxSize, multipart: false });
+  const { json } = await whole.call('POST', '/direct-uploads', large);
+  expect([json.method, json.parts]).toEqual(['PUT', undefined]);
+  const multipart = { threshold: '5mb', partSize: '5mb' } as const;
+  const divided = await startDirect({ driver: 'memory' }, { maxSize, multipart });
+  const { id } = (await divided.call('POST', '/direct-uploads', large)).json;
+  const refused = await divided.call('POST', `/direct-uploads/${id}/complete`);
+  expect(refused.json).toMatchObject({
+    code: 'NOT_UPLOADED',
+    message: expect.stringMatching(/^Parts are missing: 1, 2, .*, 10 and 3 more;/) as string,
+  });
+});
+
+test('an upload needs an owner, and an id that this app has sealed', async () => {
+  const { uploads } = await startDirect({ driver: 'memory' }, {});
+  await expect(uploads.start(asked, '')).rejects.toThrow(/owner/);
+  await expect(uploads.complete(5 as never, 'ada')).rejects.toMatchObject({ status: 404 });
+  const useFactory = 'none' as never;
+  expect(() => DirectUploadsModule.forRootAsync({ useFactory })).toThrow(
+    /useFactory must be a function/,
+  );
 });
 
 test('a policy of request scope that nothing provides ends the start with what to do', async () => {

@@ -80,6 +80,22 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     expect(await app.staged()).toEqual([]);
   });
 
+  test.each([
+    ['GET', 'direct-uploads/x/y'],
+    ['POST', 'direct-uploads/x/other'],
+    ['DELETE', 'direct-uploads/x/y'],
+    ['GET', 'uppy/s3/other'],
+    ['GET', 'uppy/s3/multipart'],
+    ['GET', 'uppy/s3/multipart/x/1/2'],
+    ['POST', 'uppy/s3/other'],
+    ['POST', 'uppy/s3/multipart/x/finish'],
+    ['DELETE', 'uppy/s3/multipart'],
+    ['DELETE', 'uppy/s3/multipart/x/1'],
+  ])('%s /%s is no upload', async (method, path) => {
+    const body = method === 'POST' ? {} : undefined;
+    expect(await refusal(method, `/api/${path}`, body)).toEqual(NOT_FOUND);
+  });
+
   describe('Active Storage', () => {
     const blob = { filename: 'a.png', byte_size: 9, content_type: 'image/png' };
 
@@ -188,6 +204,17 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
     });
   });
 
+  test('an upload that Companion aborts is none any more, and nothing of it is left', async () => {
+    const file = { filename: 'a.png', type: 'image/png' };
+    const { json } = await app.call('POST', '/api/uppy/s3/multipart', file);
+    const of = (rest: string) => `/api/uppy/s3/multipart/${json.uploadId}${rest}?key=${json.key}`;
+    const { url } = (await app.call('GET', of('/1'))).json;
+    expect((await put({ url, headers: {} }, PNG)).status).toBe(201);
+    expect(await app.call('DELETE', of(''))).toMatchObject({ status: 200, json: {} });
+    expect((await app.call('GET', of(''))).json).toEqual([]);
+    expect([await app.keys(), await app.staged()]).toEqual([[], []]);
+  });
+
   describe('signRequest', () => {
     const sign = (body: object, user?: string) => app.call('POST', '/api/uppy/sign', body, user);
     const request = (method: string, { url }: { url: string }, contentType: string, user = 'ada') =>
@@ -210,6 +237,14 @@ describe.each(Object.keys(ADAPTERS))('on %s', (adapter) => {
       }
       const refused = await sign({ method: 'PUT', key, contentType: 'text/html' });
       expect(refused.json.code).toBe('UNSUPPORTED_MEDIA_TYPE');
+    });
+
+    test('signs a PUT of the whole file, which its key completes', async () => {
+      const key = `${PNG.length}/a.png`;
+      const { json } = await sign({ method: 'PUT', key, contentType: 'image/png' });
+      expect((await put(json, PNG)).ok).toBe(true);
+      const { json: stored } = await app.call('POST', `/api/direct-uploads/${json.key}/complete`);
+      expect(stored).toMatchObject({ size: PNG.length, contentType: 'image/png' });
     });
 
     test('begins, lists, completes and aborts as S3 does, for the owner only', async () => {
