@@ -6,7 +6,6 @@ import {
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
-import { jest } from '@jest/globals';
 import { examine } from '../../lib/command-line/doctor/examine.js';
 import type { Observation } from '../../lib/command-line/doctor/observation.js';
 import { StorageError } from '../../lib/core/errors.js';
@@ -352,29 +351,5 @@ describe('the doctor says what to do about pages that may not upload to', () => 
       ],
     });
     expect(await corsOf(withAzureKey())).toMatchObject({ outcome: 'ok' });
-  });
-});
-
-// The last: what is mocked stays so.
-describe('a missing SDK', () => {
-  test.each([
-    ['s3', '@aws-sdk/client-s3', { driver: 's3', bucket: 'b', region: 'x' }],
-    ['gcs', '@google-cloud/storage', { driver: 'gcs', bucket: 'b' }],
-    ['azure', '@azure/storage-blob', { driver: 'azure', container: 'docs', accountName: 'ann' }],
-  ])('of %s is named with the command that installs it', async (driver, sdk, configuration) => {
-    jest.resetModules();
-    jest.unstable_mockModule(sdk, () => {
-      throw Object.assign(new Error(`Cannot find package '${sdk}' imported from /app/a.js`), {
-        code: 'ERR_MODULE_NOT_FOUND',
-      });
-    });
-    const { openStorage } = await import('../../lib/drivers/open-storage.js');
-    const error = await openStorage('photos', configuration as { driver: 'memory' }).catch(
-      (thrown: unknown) => thrown,
-    );
-    const { reason } = error as StorageError;
-    expect(reason).toMatch(/^Storage "photos" uses the \w+ driver, .*: npm install @/);
-    expect(reason).toContain(sdk);
-    table.push({ failure: 'a missing SDK', driver, sentence: reason });
   });
 });
