@@ -399,14 +399,18 @@ onEachAdapter((adapter) => {
   describe.each(Object.keys(UPLOAD_BACKENDS) as (keyof typeof UPLOAD_BACKENDS)[])(
     'with %s',
     (name) => {
+      let backend: UploadBackend;
       let target: Target;
       const rejections = new RejectionWatch();
 
       beforeAll(async () => {
         rejections.start();
-        const backend = await UPLOAD_BACKENDS[name]();
-        const written = new Map<string, number>();
+        backend = await UPLOAD_BACKENDS[name]();
         backend.failsToComplete?.(/^the backend fails on complete/);
+      });
+      // An app for each test: one of them ends it.
+      beforeEach(async () => {
+        const written = new Map<string, number>();
         const driver = watchedDriver(backend, written);
         const { app, port } = await startApp({
           imports: [
@@ -419,14 +423,13 @@ onEachAdapter((adapter) => {
         });
         target = { app, port, backend, written };
       });
+      afterEach(closeApps);
       afterAll(async () => {
-        await closeApps();
-        await target.backend.close();
+        await backend.close();
         rejections.stop();
       });
 
       test('a request that succeeds leaves its files', async () => {
-        const { backend } = target;
         await post(two, 201)(target, 'success');
         await post(two, 201, '/overwriting')(target, 'success');
         const objects = await backend.objects();
@@ -434,7 +437,6 @@ onEachAdapter((adapter) => {
         expect(objects).toHaveLength(4);
         const { signal } = new AbortController();
         await backend.driver.deleteMany(objects, { signal });
-        target.written.clear();
       });
 
       test('a handler that throws leaves what is under the keys of its files', async () => {
@@ -454,12 +456,11 @@ onEachAdapter((adapter) => {
         await post(two, 400, '/by-content')(target, 'the handler throws');
         expect(await contents()).toEqual(before);
         await storage.deletePrefix('', { all: true });
-        target.written.clear();
       });
 
       // All at once: none may get in another's way.
       test('whatever else happens leaves nothing', async () => {
-        const { backend, written } = target;
+        const { written } = target;
         await Promise.all(Object.entries(CAUSES).map(([cause, make]) => make(target, cause)));
         await untilEmpty(() => backend.objects());
         const begun = await Promise.all(
