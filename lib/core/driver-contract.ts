@@ -34,27 +34,43 @@ const LIMITS: Readonly<Record<keyof StorageLimits, true>> = {
   maxExpiresIn: true,
 };
 
-/** @throws StorageConfigurationError naming what a driver of the app's own lacks. */
+/** @throws StorageConfigurationError naming all that a driver of the app's own lacks. */
 export function assertDriver(driver: StorageDriver): void {
-  const refuse = (reason: string): never => {
-    throw new StorageConfigurationError(`The driver is not a StorageDriver: ${reason}`);
-  };
-  if (typeof driver !== 'object' || driver === null) refuse('it is not an object');
-  if (typeof driver.name !== 'string' || driver.name === '') refuse('its name must be a string');
-  for (const method of Object.keys(METHODS) as (keyof typeof METHODS)[]) {
-    if (typeof driver[method] !== 'function') refuse(`it has no method ${method}()`);
+  const isObject = typeof driver === 'object' && driver !== null;
+  const lacks = isObject ? lackingOf(driver) : ['it is not an object'];
+  if (lacks.length === 0) return;
+  throw new StorageConfigurationError(`The driver is not a StorageDriver: ${lacks.join('; ')}`);
+}
+
+function lackingOf(driver: StorageDriver): string[] {
+  const methods = (Object.keys(METHODS) as (keyof typeof METHODS)[])
+    .filter((method) => typeof driver[method] !== 'function')
+    .map((method) => `${method}()`);
+  const hasName = typeof driver.name === 'string' && driver.name !== '';
+  return [
+    ...(hasName ? [] : ['its name must be a string']),
+    ...(methods.length === 0 ? [] : [`it has no ${methods.join(', ')}`]),
+    ...lackingCapabilities(driver),
+  ];
+}
+
+function lackingCapabilities({ capabilities }: StorageDriver): string[] {
+  if (typeof capabilities !== 'object' || capabilities === null) {
+    return ['capabilities must be an object'];
   }
-  const { capabilities } = driver;
-  if (typeof capabilities?.limits !== 'object' || capabilities.limits === null) {
-    refuse('capabilities.limits must be an object');
-  }
-  for (const limit of Object.keys(LIMITS) as (keyof StorageLimits)[]) {
-    if (!(capabilities.limits[limit] >= 0)) refuse(`capabilities.limits.${limit} must be a number`);
-  }
-  if (typeof capabilities.signedUploads !== 'object' || capabilities.signedUploads === null) {
-    refuse('capabilities.signedUploads must be an object');
-  }
-  if (capabilities.signedParts !== false && !Array.isArray(capabilities.signedParts)) {
-    refuse('capabilities.signedParts must be a list, or false');
-  }
+  const { limits, signedUploads, signedParts } = capabilities;
+  const hasLimits = typeof limits === 'object' && limits !== null;
+  const wrongLimits = (Object.keys(LIMITS) as (keyof StorageLimits)[]).filter(
+    (limit) => hasLimits && !(limits[limit] >= 0),
+  );
+  return [
+    ...(hasLimits ? [] : ['capabilities.limits must be an object']),
+    ...wrongLimits.map((limit) => `capabilities.limits.${limit} must be a number`),
+    ...(typeof signedUploads === 'object' && signedUploads !== null
+      ? []
+      : ['capabilities.signedUploads must be an object']),
+    ...(signedParts === false || Array.isArray(signedParts)
+      ? []
+      : ['capabilities.signedParts must be a list, or false']),
+  ];
 }

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DRIVER_CALLS } from '../../lib/core/driver-contract.js';
 import {
   StorageConfigurationError,
   StorageError,
@@ -10,6 +11,7 @@ import {
 import { Storage } from '../../lib/core/storage.js';
 import type { StorageConfiguration } from '../../lib/drivers/driver-options.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
+import { recordingDriver } from '../nest/recording-driver.js';
 
 const open = (configuration: unknown): Promise<Storage> =>
   openStorage('uploads', configuration as StorageConfiguration);
@@ -54,6 +56,23 @@ describe('openStorage', () => {
       expect(error.message).toContain('driver');
     },
   );
+
+  it('names all that a driver lacks, in one error', async () => {
+    const { driver } = await recordingDriver();
+    const { limits } = driver.capabilities;
+    const whole = { name: 'x', capabilities: { ...driver.capabilities, limits } };
+    const methods = Object.fromEntries(Object.keys(DRIVER_CALLS).map((key) => [key, () => {}]));
+    const { url: _url, uploadPart: _uploadPart, ...others } = methods;
+    const unlimited = { ...whole.capabilities, limits: { ...limits, maxParts: undefined } };
+    const lacking = { name: '', ...others, capabilities: { ...unlimited, signedParts: true } };
+    expect((await failure({ driver: lacking })).message).toContain(
+      'its name must be a string; it has no url(), uploadPart(), close(); ' +
+        'capabilities.limits.maxParts must be a number; capabilities.signedParts must be a list, or false',
+    );
+    expect((await failure({ driver: { ...whole, ...methods } })).message).toMatch(
+      /StorageDriver: it has no close\(\) \(/,
+    );
+  });
 
   it('refuses an option that the driver does not take, by its name', async () => {
     for (const [driver, option] of [
