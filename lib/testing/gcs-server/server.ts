@@ -61,7 +61,7 @@ export interface GcsTestServer extends AsyncDisposable {
   readonly endpoint: string;
   readonly port: number;
   readonly projectId: string;
-  /** A generated key, which signatures and JWTs are verified against. */
+  /** A generated key, which signatures and JWTs are verified against. A copy each time. */
   readonly credentials: GcsServiceAccount;
   /** `new Storage({ ...server.clientOptions })` authenticates with signed JWTs against this server. */
   readonly clientOptions: GcsClientOptions;
@@ -130,10 +130,7 @@ class RunningServer implements GcsTestServer {
   readonly #service: GcsService;
   readonly #now: () => number;
 
-  constructor(
-    options: GcsServerOptions,
-    readonly credentials: GcsServiceAccount,
-  ) {
+  constructor(options: GcsServerOptions, account: GcsServiceAccount) {
     this.projectId = options.projectId ?? 'test-project';
     this.#now = options.now ?? Date.now;
     const endpoint = (): string => this.endpoint;
@@ -143,8 +140,8 @@ class RunningServer implements GcsTestServer {
         options.storeOnDisk === undefined
           ? new MemoryBodyStorage()
           : new DiskBodyStorage(options.storeOnDisk),
-      account: credentials,
-      tokens: new AccessTokens(credentials, options.tokenLifetime ?? 3600),
+      account,
+      tokens: new AccessTokens(account, options.tokenLifetime ?? 3600),
       projectId: this.projectId,
       batchFaults: this.#batchFaults,
       rewriteChunk: options.rewriteChunk ?? Number.POSITIVE_INFINITY,
@@ -183,6 +180,10 @@ class RunningServer implements GcsTestServer {
 
   get endpoint(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  get credentials(): GcsServiceAccount {
+    return { ...this.#service.account };
   }
 
   get clientOptions(): GcsClientOptions {

@@ -98,6 +98,7 @@ export interface S3TestServer extends AsyncDisposable {
   readonly endpoint: string;
   readonly port: number;
   readonly region: string;
+  /** A copy each time: the AWS SDK writes into the one that it is given. */
   readonly credentials: Credentials;
   /** Requests in the order they came, those under way included. */
   readonly requests: readonly S3RecordedRequest[];
@@ -152,7 +153,6 @@ function behaviourOf(provider: S3ServerProvider): ProviderBehaviour {
 
 class RunningServer implements S3TestServer {
   readonly region: string;
-  readonly credentials: Credentials;
   readonly #log = new RequestLog<S3RecordedRequest>();
   readonly #faults = new Faults<S3OperationName, S3FaultEffect>();
   readonly #keyFaults = new S3KeyFaults();
@@ -166,7 +166,7 @@ class RunningServer implements S3TestServer {
     const { defaultChecksum = checksums.unasked } = options;
     const accepted = options.region === undefined ? regions : [options.region];
     this.region = options.region ?? regions[0];
-    this.credentials = {
+    const credentials: Credentials = {
       accessKeyId: options.accessKeyId ?? 'test-access-key',
       secretAccessKey: options.secretAccessKey ?? 'test-secret-key',
       ...(options.sessionToken === undefined ? {} : { sessionToken: options.sessionToken }),
@@ -178,7 +178,7 @@ class RunningServer implements S3TestServer {
         options.storeOnDisk === undefined
           ? new MemoryBodyStorage()
           : new DiskBodyStorage(options.storeOnDisk),
-      credentials: this.credentials,
+      credentials,
       provider: this.#provider,
       region: this.region,
       acceptsRegion: (region) => anyRegion || accepted.includes(region),
@@ -221,6 +221,10 @@ class RunningServer implements S3TestServer {
     const { addressing, basePath } = this.#provider;
     const host = addressing.includes('path') ? '127.0.0.1' : 'localhost';
     return `http://${host}:${this.port}${basePath}`;
+  }
+
+  get credentials(): Credentials {
+    return { ...this.#service.credentials };
   }
 
   get requests(): readonly S3RecordedRequest[] {

@@ -22,6 +22,7 @@ describe.each(SDK_VERSIONS)('@google-cloud/storage %s', (_version, sdk) => {
     } finally {
       warn.mockRestore();
     }
+    expect(Object.keys(server.credentials)).toEqual(['client_email', 'private_key']);
     expect(server.requests.map(({ operation }) => operation)).toEqual([
       'auth.token',
       'buckets.get',

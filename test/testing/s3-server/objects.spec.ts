@@ -6,9 +6,10 @@ import {
   PutObjectCommand,
   type GetObjectCommandInput,
   type PutObjectCommandInput,
-  type S3Client,
+  S3Client,
 } from '@aws-sdk/client-s3';
 import { Readable } from 'node:stream';
+import { openStorage } from '../../../lib/drivers/open-storage.js';
 import { startS3Server, type S3TestServer } from '../../../lib/testing/s3-server/index.js';
 import { connect, refusal } from './s3-test-client.js';
 
@@ -37,6 +38,24 @@ describe('objects', () => {
     await put('plain');
     const { Body } = await get('plain');
     expect(await Body?.transformToString()).toBe('hello');
+  });
+
+  it('has credentials that a storage takes after a client of the SDK has written into them', async () => {
+    const { endpoint, region } = server;
+    const options = { endpoint, region, forcePathStyle: true, credentials: server.credentials };
+    const sdk = new S3Client(options);
+    await sdk.send(new PutObjectCommand({ Bucket: 'bucket', Key: 'sdk', Body: 'hello' }));
+    sdk.destroy();
+    await using storage = await openStorage('files', {
+      driver: 's3',
+      provider: 'aws',
+      bucket: 'bucket',
+      endpoint,
+      region,
+      ...server.credentials,
+    });
+    expect((await storage.getBytes('sdk')).toString()).toBe('hello');
+    expect(Object.keys(server.credentials)).toEqual(['accessKeyId', 'secretAccessKey']);
   });
 
   it('names an object by the quoted MD5 of its bytes', async () => {
