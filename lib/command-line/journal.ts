@@ -11,6 +11,7 @@ import { UsageError } from './usage-error.js';
 export class Journal {
   readonly #copied: Map<string, string | undefined>;
   #file: number | undefined;
+  readonly isResumed: boolean;
 
   private constructor(
     readonly path: string,
@@ -19,12 +20,15 @@ export class Journal {
     /** Keys up to that one that are to be tried again. */
     readonly failed: ReadonlySet<string>,
     copied: Map<string, string | undefined>,
-    /** How many files the runs before have copied. */
-    readonly copiedBefore: number,
+    /** How many files up to `startAfter` are done, in the order of the listing. */
+    readonly listedBefore: number,
+    /** How many of those that had failed are done by now. */
+    private readonly retriedBefore: number,
     task: string,
   ) {
     this.#copied = copied;
     const begun = sizeOf(path) > 0;
+    this.isResumed = begun;
     this.#file = openSync(path, 'a', 0o600);
     // A line that a kill has cut short is ended, so that the next one can be read.
     appendFileSync(this.#file, begun ? '\n' : `${JSON.stringify({ task })}\n`);
@@ -39,7 +43,8 @@ export class Journal {
     let startAfter: string | undefined;
     const copied = new Map<string, string | undefined>();
     const failed = new Set<string>();
-    let copiedBefore = 0;
+    let listedBefore = 0;
+    let retriedBefore = 0;
     if (sizeOf(path) > 0) {
       const file = await open(path);
       let first = true;
@@ -54,11 +59,12 @@ export class Journal {
         if (entry?.failed !== undefined) failed.add(entry.failed);
         if (entry?.copied !== undefined) {
           copied.set(entry.copied, entry.etag);
-          copiedBefore++;
-          failed.delete(entry.copied);
+          const isRetried = startAfter !== undefined && compare(entry.copied, startAfter) <= 0;
+          if (failed.delete(entry.copied) && isRetried) retriedBefore++;
         }
         if (entry?.done === undefined) continue;
         startAfter = entry.done;
+        listedBefore = entry.files ?? 0;
         for (const key of copied.keys()) if (compare(key, startAfter) <= 0) copied.delete(key);
       }
     }
@@ -66,7 +72,12 @@ export class Journal {
       // The listing comes to the others by itself.
       if (startAfter === undefined || compare(key, startAfter) > 0) failed.delete(key);
     }
-    return new Journal(path, startAfter, failed, copied, copiedBefore, task);
+    return new Journal(path, startAfter, failed, copied, listedBefore, retriedBefore, task);
+  }
+
+  /** How many files of the source this run does not come to, since they are done. */
+  get doneBefore(): number {
+    return this.listedBefore + this.retriedBefore;
   }
 
   /** Whether this very version was copied before. */
@@ -82,8 +93,9 @@ export class Journal {
     this.#write({ failed: key });
   }
 
-  done(key: string): void {
-    this.#write({ done: key });
+  /** @param files how many of the source, up to that key, have not failed */
+  done(key: string, files: number): void {
+    this.#write({ done: key, files });
   }
 
   /** With `remove` when there is nothing to go on with. */
@@ -114,6 +126,7 @@ interface Entry {
   etag?: string | undefined;
   failed?: string;
   done?: string;
+  files?: number;
 }
 
 function parse(line: string): Entry | undefined {

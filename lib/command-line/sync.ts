@@ -44,7 +44,9 @@ export interface SyncEvent {
     | 'extra'
     | 'different'
     /** The storage keeps no checksum of it. */
-    | 'unverifiable';
+    | 'unverifiable'
+    /** What a console shows a folder by: it has no bytes, and its name is no key. */
+    | 'folder marker';
   readonly key: string;
   /** Of the file at the source; nothing when there is none. */
   readonly size?: number;
@@ -64,15 +66,17 @@ export async function sync(from: Storage, to: Storage, options: SyncOptions): Pr
   await eachPair(allPairs(from, to, options), options, async (pair) => {
     if (options.ignored?.has(pair.key)) return;
     const finish = progress.begin(pair.key);
+    let isDone = pair.source !== undefined;
     try {
       await syncPair(from, to, pair, options);
     } catch (error) {
       signal.throwIfAborted();
       failed++;
+      isDone = false;
       journal?.fail(pair.key);
       await report({ action: 'failed', ...sourceOf(pair), reason: reasonOf(error) });
     }
-    finish();
+    finish(isDone);
   });
   return failed;
 }
@@ -149,14 +153,19 @@ function sourceOf({ key, source }: Pair): Pick<SyncEvent, 'key' | 'size'> {
   return { key, ...(source && { size: source.size }) };
 }
 
+function isFolderMarker({ key, source, target }: Pair): boolean {
+  return key.endsWith('/') && !source?.size && !target?.size;
+}
+
 /** Whether there is any file, of whatever share. */
 export async function hasFiles(
   storage: Storage,
   { prefix, signal }: Scope,
   ignored: ReadonlySet<string | undefined>,
 ): Promise<boolean> {
-  for await (const { key } of storage.list(prefix, { limit: ignored.size + 1, signal })) {
-    if (!ignored.has(key)) return true;
+  for await (const source of storage.list(prefix, { signal })) {
+    const { key } = source;
+    if (!ignored.has(key) && !isFolderMarker({ key, source })) return true;
   }
   return false;
 }
@@ -216,13 +225,15 @@ async function find(
 /** The pairs in order, so many at once. They end with the last of them, or with the first failure. */
 async function eachPair(
   pairs: AsyncGenerator<Pair, void>,
-  { concurrency, signal }: ReadOptions,
+  { concurrency, signal, report }: ReadOptions,
   work: (pair: Pair) => Promise<void>,
 ): Promise<void> {
   const worker = async (): Promise<void> => {
     for (let next = await pairs.next(); !next.done; next = await pairs.next()) {
       signal.throwIfAborted();
-      await work(next.value);
+      const pair = next.value;
+      if (!isFolderMarker(pair)) await work(pair);
+      else await report({ action: 'folder marker', ...sourceOf(pair) });
     }
   };
   const ended = await Promise.allSettled(Array.from({ length: concurrency }, worker));
@@ -248,7 +259,11 @@ async function syncPair(
     target &&
     target.size === size &&
     (journal?.has(key, etag) || (await isSame(from, to, source, target, options)));
-  if (same) return await report({ action: 'same', key, size });
+  if (same) {
+    // Else it would be tried again each time.
+    if (journal?.failed.has(key)) journal.add(key, etag);
+    return await report({ action: 'same', key, size });
+  }
   if (!dryRun) {
     await transfer(from, key, to, key, { signal });
     journal?.add(key, etag);
@@ -308,27 +323,32 @@ async function digest(storage: Storage, key: string, signal: AbortSignal): Promi
 
 /** Knows up to which key everything is done, though files end in another order than they began. */
 class DoneMark {
-  readonly #underWay: { key: string; ended: boolean }[] = [];
+  readonly #underWay: { key: string; ended: boolean; isDone: boolean }[] = [];
   #sinceMark = 0;
+  #files: number;
 
-  constructor(private readonly journal: Journal | undefined) {}
+  constructor(private readonly journal: Journal | undefined) {
+    this.#files = journal?.listedBefore ?? 0;
+  }
 
-  /** To be called in the order of the keys. */
-  begin(key: string): () => void {
+  /** To be called in the order of the keys; what it returns, with whether a file of the source is done. */
+  begin(key: string): (isDone: boolean) => void {
     // What is tried again lies behind the mark already.
     if (!this.journal || this.journal.failed.has(key)) return () => {};
-    const entry = { key, ended: false };
+    const entry = { key, ended: false, isDone: false };
     this.#underWay.push(entry);
-    return () => {
-      entry.ended = true;
+    return (isDone) => {
+      Object.assign(entry, { ended: true, isDone });
       let done: string | undefined;
       while (this.#underWay[0]?.ended) {
-        done = this.#underWay.shift()!.key;
+        const first = this.#underWay.shift()!;
+        done = first.key;
         this.#sinceMark++;
+        if (first.isDone) this.#files++;
       }
       if (done === undefined || this.#sinceMark < DONE_EVERY) return;
       this.#sinceMark = 0;
-      this.journal?.done(done);
+      this.journal?.done(done, this.#files);
     };
   }
 }

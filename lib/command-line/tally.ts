@@ -11,7 +11,11 @@ import type { Scope, SyncEvent } from './sync.js';
 export async function tally<Result>(
   invocation: Invocation,
   storage: Storage,
-  scope: Scope & { readonly startAfter?: string | undefined },
+  scope: Scope & {
+    readonly startAfter?: string | undefined;
+    /** How many files up to there are done. */
+    readonly doneBefore?: number | undefined;
+  },
   what: 'copied' | 'to copy' | 'compared',
   run: (report: (event: SyncEvent) => Promise<void>) => Promise<Result>,
 ): Promise<Result> {
@@ -21,10 +25,10 @@ export async function tally<Result>(
   const counted = invocation.progress.isShown
     ? countFiles(storage, outlook, { ...scope, signal })
     : undefined;
-  const counts = new Tally(invocation, outlook, what);
+  const counts = new Tally(invocation, outlook, what, scope.doneBefore ?? 0);
   try {
     const result = await run((event) => counts.add(event));
-    counts.summary();
+    await counts.summary();
     return result;
   } finally {
     counting.abort();
@@ -42,6 +46,7 @@ class Tally {
     private readonly invocation: Invocation,
     private readonly outlook: Outlook,
     private readonly what: 'copied' | 'to copy' | 'compared',
+    private readonly doneBefore: number,
   ) {}
 
   async add(event: SyncEvent): Promise<void> {
@@ -54,18 +59,25 @@ class Tally {
       this.outlook.add(size);
     }
     this.invocation.progress.show(() => this.#line(key));
-    if (action === 'same') return;
+    if (action === 'same' || action === 'folder marker') return;
     await this.invocation.print(
       event,
       `${action} ${key}${reason === undefined ? '' : `: ${reason}`}`,
     );
   }
 
-  /** On the standard error, which is not what a program reads. */
-  summary(): void {
-    this.invocation.progress.clear();
+  /** In words on the standard error, which is not what a program reads; with `--json`, as the last line of the output, too. */
+  async summary(): Promise<void> {
+    const { progress, stderr, values, print } = this.invocation;
+    progress.clear();
     const bytes = this.what === 'compared' ? this.#bytes : this.#copied;
-    this.invocation.stderr.write(`${this.#actions()}; ${bytes} bytes ${this.what}\n`);
+    const text = `${this.#actions()}; ${bytes} bytes ${this.what}`;
+    stderr.write(`${text}\n`);
+    if (!values['json']) return;
+    const doneBefore = this.doneBefore === 0 ? {} : { doneBefore: this.doneBefore };
+    const { 'folder marker': folderMarkers, ...counts } = this.#counts;
+    const markers = folderMarkers === undefined ? {} : { folderMarkers };
+    await print({ summary: { ...doneBefore, ...counts, ...markers, bytes } }, text);
   }
 
   #line(key: string): string {
@@ -75,7 +87,10 @@ class Tally {
   }
 
   #actions(): string {
-    const parts = Object.entries(this.#counts).map(([action, number]) => `${number} ${action}`);
+    const { 'folder marker': markers, ...counts } = this.#counts;
+    const parts = Object.entries(counts).map(([action, number]) => `${number} ${action}`);
+    if (this.doneBefore > 0) parts.unshift(`${this.doneBefore} done before`);
+    if (markers) parts.push(`${markers} folder marker${markers === 1 ? '' : 's'} skipped`);
     return parts.join(', ') || 'nothing';
   }
 }

@@ -1,3 +1,4 @@
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -97,9 +98,15 @@ describe('sync', () => {
     s3.clearRequests();
     const resumed = await command(argv);
     expect(resumed.code).toBe(0);
-    const [, copiedBefore] =
-      /^goes on where it was: (\d+) copied before$/m.exec(resumed.stderr) ?? [];
-    expect(Number(copiedBefore)).toBeGreaterThanOrEqual(before.size);
+    const { summary } = JSON.parse(resumed.stdout.trim().split('\n').at(-1)!) as {
+      summary: { doneBefore?: number; same?: number; copy: number; bytes: number };
+    };
+    const { doneBefore = 0, same = 0, copy } = summary;
+    expect(resumed.stderr).toMatch(
+      new RegExp(`^goes on where it was: ${doneBefore} done before$`, 'm'),
+    );
+    expect(doneBefore + same + copy).toBe(FILES);
+    expect(doneBefore + same).toBeGreaterThanOrEqual(before.size);
     const sent = s3.requests.filter(({ method }) => method === 'PUT').map(({ key }) => key);
     expect(sent.filter((key) => before.has(key))).toEqual([]);
     expect(sent).toHaveLength(new Set(sent).size);
@@ -133,6 +140,61 @@ describe('sync', () => {
     expect(code).toBe(3);
     expect(stdout.split('\n').sort()).toEqual(['', 'different b', 'missing a']);
     await Promise.all([one.close(), two.close()]);
+  });
+
+  test('tells how many files are done, also where some had failed and were tried again', async () => {
+    const path = await config({ one: disk('one'), two: disk('two') });
+    await using one = createStorage('one', disk('one'));
+    await using two = createStorage('two', disk('two'));
+    for (let number = 100; number < 225; number++) await one.put(`${number}`, `${number}`);
+    // A file is no folder.
+    await two.put('101/x', '');
+    await two.put('102/x', '');
+    const argv = ['sync', 'one:', 'two:', '--config', path, '--concurrency', '1'];
+    argv.push('--journal', join(folder, 'journal'));
+    expect((await command(argv)).stderr).toBe('123 copy, 2 failed; 369 bytes copied\n');
+    for (const [key, told] of [
+      ['101/x', '96 done before, 1 copy, 1 failed, 27 same'],
+      ['102/x', '97 done before, 1 copy, 27 same'],
+    ] as const) {
+      await two.delete(key);
+      const [before] = told.split(',', 1);
+      expect((await command(argv)).stderr).toBe(
+        `goes on where it was: ${before}\n${told}; 3 bytes copied\n`,
+      );
+    }
+  });
+
+  test('skips what the consoles of S3 show a folder by, and nothing else that has no key', async () => {
+    await using s3 = await startS3Server();
+    const path = await config({ s3: onS3(s3), disk: disk('disk') });
+    const { endpoint, region, credentials } = s3;
+    const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
+    const put = (Key: string, Body: string) =>
+      client.send(new PutObjectCommand({ Bucket: 'bucket', Key, Body: Buffer.from(Body) }));
+    await put('dir/', '');
+    const on = (...argv: string[]) => command([...argv, '--config', path]);
+    await using target = createStorage('disk', disk('disk'));
+    await target.put('kept', 'x');
+    expect(await on('sync', 's3:', 'disk:', '--delete')).toMatchObject({ code: 2 });
+    await put('dir/a', 'hello');
+    const { code, stdout, stderr } = await on('sync', 's3:', 'disk:', '--json');
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: '1 copy, 1 folder marker skipped; 5 bytes copied\n',
+    });
+    expect(stdout.trim().split('\n')).toEqual([
+      '{"action":"copy","key":"dir/a","size":5}',
+      '{"summary":{"copy":1,"folderMarkers":1,"bytes":5}}',
+    ]);
+    await target.delete('kept');
+    expect(await on('verify', 's3:', 'disk:')).toMatchObject({ code: 0 });
+    expect(await on('sync', 'disk:', 's3:', '--delete')).toMatchObject({ code: 0, stdout: '' });
+    await put('bytes/', 'hello');
+    const failed = await on('sync', 's3:', 'disk:');
+    expect(failed).toMatchObject({ code: 3 });
+    expect(failed.stdout).toMatch(/^failed bytes\/: .*ends with/);
+    client.destroy();
   });
 
   test('looks only at keys with the prefix, and compares old files by their bytes with --checksum', async () => {
@@ -341,7 +403,7 @@ describe('sync', () => {
       return command([...argv, '--journal', journal, ...options]);
     };
     const actions = async (journal: string) =>
-      (await sync(join(folder, journal))).stdout.trim().split('\n').sort();
+      (await sync(join(folder, journal))).stdout.match(/^\{"action".*/gm)?.sort();
     const [copied, deleted] = [
       '{"action":"copy","key":"x","size":1}',
       '{"action":"delete","key":"y"}',

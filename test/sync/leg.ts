@@ -104,7 +104,9 @@ export class Leg {
     const closed = once(child, 'close');
     let count = 0;
     for await (const line of createInterface(child.stdout!)) {
-      const { action, key } = JSON.parse(line) as { action: string; key: string };
+      const { action, key } = JSON.parse(line) as { action?: string; key: string };
+      // The summary.
+      if (action === undefined) continue;
       if (action !== 'copy') this.problems.push(line);
       onCopy(child, ++count, key);
       if (count % 500 === 0) await this.#measure(child);

@@ -26,7 +26,10 @@ export const rm: Command = {
     }
     const { deleted, failed } = await storage.deletePrefix(path, { all: path === '', signal });
     await printFailures(invocation, failed);
-    await print({ deleted, failed: failed.length }, `${deleted} deleted, ${failed.length} failed`);
+    await print(
+      { summary: { deleted, failed: failed.length } },
+      `${deleted} deleted, ${failed.length} failed`,
+    );
     return failed.length === 0;
   },
 };

@@ -67,12 +67,13 @@ export const sync: Command = {
     const journal = writesJournal
       ? await Journal.open(journalPath, JSON.stringify(task))
       : undefined;
-    if (journal?.copiedBefore) {
-      invocation.stderr.write(`goes on where it was: ${journal.copiedBefore} copied before\n`);
+    if (journal?.isResumed) {
+      invocation.stderr.write(`goes on where it was: ${journal.doneBefore} done before\n`);
     }
     let complete = false;
     try {
-      const counted = { ...scope, startAfter: journal?.startAfter };
+      const { startAfter, doneBefore } = journal ?? {};
+      const counted = { ...scope, startAfter, doneBefore };
       const failed = await tally(
         invocation,
         from,
