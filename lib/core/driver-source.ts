@@ -6,10 +6,14 @@ export class DriverSource {
   #driver: StorageDriver | undefined;
   #opening: Promise<StorageDriver> | undefined;
 
-  /** @param driverName known before there is a driver */
+  /**
+   * @param driverName known before there is a driver
+   * @param isObserved whether the calls of storages on it are told to those who listen to them
+   */
   constructor(
     readonly driverName: string,
     private readonly openDriver: () => Promise<StorageDriver>,
+    readonly isObserved = true,
   ) {}
 
   /** @throws StorageConfigurationError when it is not a whole driver */

@@ -13,6 +13,8 @@ import { MAX_TIMER } from './units.js';
 interface Settings {
   readonly storage: string;
   readonly driver: string;
+  /** Whether the calls are told to those who listen. Default true. */
+  readonly isObserved?: boolean;
   /** Milliseconds, `MAX_TIMER` at most. */
   readonly timeout: number | undefined;
   /** Milliseconds, `MAX_TIMER` at most. */
@@ -96,7 +98,7 @@ export class Operation {
     private readonly onEnd: () => void,
   ) {
     const { storage, driver, operation, key } = context;
-    this.#event = announceCall(storage, driver, operation, key);
+    if (settings.isObserved !== false) this.#event = announceCall(storage, driver, operation, key);
     this.#onAbort = () => {
       this.abort(new StorageAbortedError(undefined, { cause: callerSignal?.reason }));
     };

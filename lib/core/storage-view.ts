@@ -74,6 +74,7 @@ export class StorageView {
     const operations = new Operations({
       storage: name,
       driver: source.driverName,
+      isObserved: source.isObserved,
       timeout: options.timeout,
       totalTimeout: options.totalTimeout,
       retry: () => (source.driver?.capabilities.retries ? undefined : options.retry),

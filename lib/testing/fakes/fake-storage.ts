@@ -62,7 +62,9 @@ export class FakeStorage extends Storage {
     const baseUrl = `https://storage.test/${encodeURIComponent(name)}`;
     const configuration = { driver: 'memory', baseUrl, signingKeys: SIGNING_KEYS } as const;
     const settings = { storage: name, retry: parseRetryOptions(), concurrency: 1 };
-    const memory = new DriverSource('memory', () => openDriver(configuration, 'memory', settings));
+    const openMemory = () => openDriver(configuration, 'memory', settings);
+    // Unobserved: what a test looks at is no call of the app's.
+    const memory = new DriverSource('memory', openMemory, false);
     const source = new DriverSource(driverName, async () => {
       const driver = await memory.open();
       const clock = (): Date => (now instanceof Date ? now : (now?.() ?? new Date()));

@@ -1,7 +1,10 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { Injectable, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
   getStorageToken,
+  OPERATION_END,
+  type StorageCallEvent,
   InjectStorage,
   Storage,
   StorageConnectionError,
@@ -49,6 +52,23 @@ describe('a fake storage', () => {
     expect(app.get(StorageRegistry).get('reports')).toBe(reports);
     await app.close();
     await expect(reports.exists('today.txt')).rejects.toThrow('The storage is closed');
+  });
+
+  test('tells those who listen to calls of none that a test looks at it with', async () => {
+    const reports = fakeStorage('reports');
+    const told: string[] = [];
+    const note = (event: unknown): void => {
+      told.push((event as StorageCallEvent).operation);
+    };
+    subscribe(OPERATION_END, note);
+    await reports.put('a', 'hello');
+    await reports.assertUploaded('a', { content: 'hello' });
+    await reports.assertMissing('b');
+    await reports.stored.put('b', 'hello');
+    await expect(reports).toHaveFile('b');
+    unsubscribe(OPERATION_END, note);
+    expect(told).toEqual(['put']);
+    await reports.close();
   });
 
   test('takes the place of a part of a storage in each module that asks for it', async () => {
