@@ -64,7 +64,9 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     }
     const [least, most] = command.operands;
     if (positionals.length < least || positionals.length > most) {
-      throw new UsageError(`Usage: nestjs-storages ${name} ${command.synopsis}`);
+      throw new UsageError(
+        `Usage: nestjs-storages ${name} ${command.synopsis}; nestjs-storages ${name} --help says more`,
+      );
     }
     const { config } = values;
     const storages = typeof config === 'string' ? await readConfigFile(config) : {};

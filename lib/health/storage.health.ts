@@ -69,7 +69,10 @@ export class StorageHealthIndicator {
         thrown instanceof StorageError
           ? thrown
           : new StorageError(String(thrown), { cause: thrown });
-      this.#logger.warn(`The storage "${storage.name}" is down: ${error.message}`);
+      const what = options.file === undefined ? '' : `, file ${JSON.stringify(options.file)}`;
+      this.#logger.warn(
+        `The storage "${storage.name}" is down (check "${key}"${what}): ${error.message}`,
+      );
       const { message } = toHttpException(error);
       return { [key]: { status: 'down', driver, code: error.code, message } } as StorageHealth<Key>;
     }

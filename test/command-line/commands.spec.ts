@@ -63,6 +63,9 @@ describe('the command line', () => {
     expect((await on('ls', 'uploads:')).stdout).toBe('a/\nthree.txt\n');
     expect((await on('ls', '-r', 'uploads:')).stdout).toBe('a/two.txt\nthree.txt\n');
     expect(await on('rm', 'uploads:')).toMatchObject({ code: 2 });
+    expect((await on('rm', 'uploads:none')).stdout).toBe('none: not there\n');
+    expect((await on('rm', 'uploads:none', '--json')).stdout).toBe('{"deleted":0}\n');
+    expect((await on('ls')).stderr).toContain('nestjs-storages ls --help says more');
     expect(await on('rm', '--recursive', 'uploads:a/')).toMatchObject({ code: 0 });
     expect((await on('ls', '-r', 'uploads:')).stdout).toBe('three.txt\n');
   });

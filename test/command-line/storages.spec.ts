@@ -270,6 +270,7 @@ describe('verify of one storage', () => {
     await writeFile(join(folder, 'files', 'c'), 'hello');
     const found = await command(['verify', local('files/')]);
     expect(found).toMatchObject({ code: 3, stdout: 'unverifiable c\n' });
+    expect(found.stderr).toContain('no file has a checksum');
   });
 });
 

@@ -93,6 +93,7 @@ describe('StorageHealthIndicator, in a health check of Terminus', () => {
     const [status, { error }] = await ask();
     expect(status).toBe(503);
     expect(error).toMatchObject({ archive: { status: 'down', code: 'TIMEOUT' } });
+    expect(started.log.text).toContain('"old" is down (check "archive", file "');
   });
 
   test('does not wait for the bytes of a write probe to be removed, and tells that they are left', async () => {

@@ -104,7 +104,7 @@ test('a file beyond the quota is a 413 that says so, and nothing of it stays', a
     expect(refused.status).toBe(413);
     expect(await refused.json()).toMatchObject({
       code: 'TENANT_QUOTA_EXCEEDED',
-      message: expect.stringMatching(/^With this file you would use \d+ of 1048576 bytes/),
+      message: expect.stringMatching(/^With this file you would use at least \d+ of 1048576 bytes/),
       quota: MiB,
     });
   }

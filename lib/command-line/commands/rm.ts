@@ -1,4 +1,6 @@
 import { parse, resolve } from 'node:path';
+import { StoragePermissionError } from '../../core/errors.js';
+import type { Storage } from '../../core/storage.js';
 import type { Command } from '../command.js';
 import { printFailures } from '../file-lines.js';
 import { SHARED_OPTIONS } from '../option-values.js';
@@ -17,8 +19,9 @@ export const rm: Command = {
       if (path === '' || path.endsWith('/')) {
         throw new UsageError('rm of a folder or a whole storage needs --recursive');
       }
+      const isThere = await mayBeThere(storage, path, signal);
       await storage.delete(path, { signal });
-      await print({ deleted: 1 }, path);
+      await print({ deleted: isThere ? 1 : 0 }, isThere ? path : `${path}: not there`);
       return true;
     }
     if (configuration.driver === 'local' && path === '' && isFileSystem(configuration.root)) {
@@ -33,6 +36,16 @@ export const rm: Command = {
     return failed.length === 0;
   },
 };
+
+/** False only where it is known: who may delete may not be allowed to look. */
+async function mayBeThere(storage: Storage, key: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await storage.exists(key, { signal });
+  } catch (error) {
+    if (error instanceof StoragePermissionError) return true;
+    throw error;
+  }
+}
 
 /** What is left of an address when the variable in it is not set. */
 function isFileSystem(root: string): boolean {

@@ -20,10 +20,23 @@ export const verify: Command = {
     const concurrency = concurrencyOf(values);
     const prefix = textOf(values, 'prefix') ?? '';
     const scope = { prefix, share: parseShare(textOf(values, 'worker')), signal };
+    let hasChecksums = false;
     const different = await tally(invocation, from, scope, 'compared', (report) => {
       const options = { ...scope, concurrency, report };
-      return to ? compare(from, to, options) : verifyChecksums(from, options);
+      if (to) return compare(from, to, options);
+      return verifyChecksums(from, {
+        ...options,
+        report: (event) => {
+          hasChecksums ||= event.action === 'same' || event.action === 'different';
+          return report(event);
+        },
+      });
     });
+    if (!to && different > 0 && !hasChecksums) {
+      invocation.stderr.write(
+        'no file has a checksum: a storage with the option checksum keeps one of each that is stored from then on\n',
+      );
+    }
     return different === 0;
   },
 };

@@ -119,10 +119,22 @@ export class FakeScript {
   }
 }
 
+/** What methods of a storage, of which a driver has none, come down to. */
+const BEHIND: ReadonlyMap<string, FakeMethod> = new Map([
+  ['exists', 'info'],
+  ['getBytes', 'get'],
+  ['listPage', 'list'],
+  ['delete', 'deleteMany'],
+  ['deletePrefix', 'deleteMany'],
+  ['move', 'copy'],
+  ['stage', 'put'],
+]);
+
 function assertMethod(where: string, method: string): void {
   if (Object.hasOwn(DRIVER_CALLS, method)) return;
+  const behind = BEHIND.get(method);
   throw new StorageConfigurationError(
-    `${where}: a storage asks its driver for no "${method}"; there are ${Object.keys(DRIVER_CALLS).sort().join(', ')}`,
+    `${where}: a storage asks its driver for no "${method}"${behind === undefined ? '' : `, but for "${behind}"`}; there are ${Object.keys(DRIVER_CALLS).sort().join(', ')}`,
   );
 }
 

@@ -43,7 +43,7 @@ export class TenantFiles {
     throw new PayloadTooLargeException({
       statusCode: 413,
       code: 'TENANT_QUOTA_EXCEEDED',
-      message: `With this file you would use ${used + more} of ${quota} bytes: delete some files first`,
+      message: `With this file you would use at least ${used + more} of ${quota} bytes: delete some files first`,
       quota,
     });
   }

@@ -8,4 +8,6 @@ app.enableShutdownHooks();
 await app.listen(process.env['PORT'] ?? 3000);
 const { port } = app.getHttpServer().address() as AddressInfo;
 console.log(`Try: curl -d title='Buy milk' http://localhost:${port}/todos
-then: curl -F file=@list.pdf http://localhost:${port}/todos/<id>/attachments`);
+then: curl -F file=@list.pdf http://localhost:${port}/todos/<id>/attachments
+read it back: curl http://localhost:${port}/todos/<id>/attachments/<id of the attachment>
+delete both: curl -X DELETE http://localhost:${port}/todos/<id>`);

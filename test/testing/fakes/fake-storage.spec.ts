@@ -112,7 +112,7 @@ describe('a fake storage', () => {
     [
       'a method',
       () => fakeStorage().failOn('delete' as 'put'),
-      'failOn(): a storage asks its driver for no "delete"; there are abortMultipartUpload,',
+      'failOn(): a storage asks its driver for no "delete", but for "deleteMany"; there are abortMultipartUpload,',
     ],
     [
       'a method that is slow',
