@@ -19,6 +19,7 @@ export class Journal {
     readonly startAfter: string | undefined,
     /** Keys up to that one that are to be tried again. */
     readonly failed: ReadonlySet<string>,
+    private readonly everyFailed: ReadonlySet<string>,
     copied: Map<string, string | undefined>,
     /** How many files up to `startAfter` are done, in the order of the listing. */
     readonly listedBefore: number,
@@ -68,11 +69,18 @@ export class Journal {
         for (const key of copied.keys()) if (compare(key, startAfter) <= 0) copied.delete(key);
       }
     }
-    for (const key of failed) {
-      // The listing comes to the others by itself.
-      if (startAfter === undefined || compare(key, startAfter) > 0) failed.delete(key);
-    }
-    return new Journal(path, startAfter, failed, copied, listedBefore, retriedBefore, task);
+    // The listing comes to the others by itself.
+    const passed = [...failed].filter((key) => startAfter && compare(key, startAfter) <= 0);
+    return new Journal(
+      path,
+      startAfter,
+      new Set(passed),
+      failed,
+      copied,
+      listedBefore,
+      retriedBefore,
+      task,
+    );
   }
 
   /** How many files of the source this run does not come to, since they are done. */
@@ -83,6 +91,11 @@ export class Journal {
   /** Whether this very version was copied before. */
   has(key: string, etag: string | undefined): boolean {
     return this.#copied.has(key) && this.#copied.get(key) === etag;
+  }
+
+  /** Whether it has failed in a run before, and was not copied since. */
+  hasFailed(key: string): boolean {
+    return this.everyFailed.has(key);
   }
 
   add(key: string, etag: string | undefined): void {

@@ -1,7 +1,6 @@
 import { startChecksum, type Checksum } from '../core/checksum.js';
 import {
   StorageAbortedError,
-  StorageFileNotFoundError,
   StorageIntegrityError,
   StorageUnsupportedError,
 } from '../core/errors.js';
@@ -10,6 +9,7 @@ import type { StoredFile } from '../core/stored-file.js';
 import type { Journal } from './journal.js';
 import { mergedListing, type Pair } from './merged-listing.js';
 import { hasKey, type Share } from './share.js';
+import { find, transferLatest } from './transfer.js';
 
 /** Which files a run is about. */
 export interface Scope {
@@ -48,7 +48,7 @@ export interface SyncEvent {
     /** What a console shows a folder by: it has no bytes, and its name is no key. */
     | 'folder marker';
   readonly key: string;
-  /** Of the file at the source; nothing when there is none. */
+  /** Of the file at the source, as it was copied or listed; nothing when there is none. */
   readonly size?: number;
   readonly reason?: string;
 }
@@ -170,32 +170,6 @@ export async function hasFiles(
   return false;
 }
 
-/** Copies one file with everything that it is stored with; the bytes pass through here, checked where there is a checksum. */
-export async function transfer(
-  from: Storage,
-  fromKey: string,
-  to: Storage,
-  toKey: string,
-  options: { signal: AbortSignal; ifNoneMatch?: '*' },
-): Promise<StoredFile> {
-  await to.open();
-  await using download = await from.get(fromKey, { signal: options.signal });
-  const { file } = download;
-  const { contentType, metadata, checksum } = file;
-  const { cacheControl, contentDisposition, contentEncoding, contentLanguage } = file;
-  return await to.put(toKey, download.stream, {
-    ...options,
-    size: file.size,
-    metadata,
-    ...(contentType !== undefined && { contentType }),
-    ...(cacheControl !== undefined && { cacheControl }),
-    ...(contentDisposition !== undefined && { contentDisposition }),
-    ...(contentEncoding !== undefined && { contentEncoding }),
-    ...(contentLanguage !== undefined && { contentLanguage }),
-    ...(checksum && to.capabilities.checksums.includes(checksum.algorithm) && { checksum }),
-  });
-}
-
 /** What failed before, and then everything from where the journal ends. */
 async function* allPairs(
   from: Storage,
@@ -207,19 +181,6 @@ async function* allPairs(
     if (source || target) yield { key, ...(source && { source }), ...(target && { target }) };
   }
   yield* pairsOf(from, to, { prefix, share, signal, startAfter: journal?.startAfter });
-}
-
-async function find(
-  storage: Storage,
-  key: string,
-  signal: AbortSignal,
-): Promise<StoredFile | undefined> {
-  try {
-    return await storage.info(key, { signal });
-  } catch (error) {
-    if (error instanceof StorageFileNotFoundError) return undefined;
-    throw error;
-  }
 }
 
 /** The pairs in order, so many at once. They end with the last of them, or with the first failure. */
@@ -264,11 +225,10 @@ async function syncPair(
     if (journal?.failed.has(key)) journal.add(key, etag);
     return await report({ action: 'same', key, size });
   }
-  if (!dryRun) {
-    await transfer(from, key, to, key, { signal });
-    journal?.add(key, etag);
-  }
-  await report({ action: 'copy', key, size });
+  if (dryRun) return await report({ action: 'copy', key, size });
+  const copied = await transferLatest(from, to, key, signal);
+  journal?.add(key, copied.etag);
+  await report({ action: 'copy', key, size: copied.size });
 }
 
 /** Of two files of one size. Etags are never compared: of a multipart upload it is no checksum. */
@@ -277,11 +237,13 @@ async function isSame(
   to: Storage,
   source: StoredFile,
   target: StoredFile,
-  { checksum, signal }: SyncOptions,
+  { checksum, journal, signal }: SyncOptions,
 ): Promise<boolean> {
   const listed = compareChecksums(source.checksum, target.checksum);
   if (listed !== undefined) return listed;
-  const age = checksum ? 0 : compareTimes(target, source);
+  // Of what failed before, the target may hold an older version, stored after the source was last replaced.
+  const isTimeless = checksum || journal?.hasFailed(source.key) === true;
+  const age = isTimeless ? 0 : compareTimes(target, source);
   if (age !== 0) return age > 0;
   const key = source.key;
   const [one, other] = await Promise.all([from.info(key, { signal }), to.info(key, { signal })]);

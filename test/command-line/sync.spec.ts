@@ -14,6 +14,7 @@ import { locationOf } from '../../lib/command-line/location.js';
 import { sync } from '../../lib/command-line/sync.js';
 import type { Storage } from '../../lib/core/storage.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
+import { startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
 import { type S3TestServer, startS3Server } from '../../lib/testing/s3-server/index.js';
 import { command } from './command.js';
 
@@ -245,6 +246,50 @@ describe('sync', () => {
     expect(await command(argv)).toMatchObject({ code: 0, stdout: 'copy 007\n' });
     expect([...s3.objects('bucket').keys()]).toEqual(keys.filter((key) => key !== '008'));
     expect(existsSync(journal)).toBe(false);
+  });
+
+  test('copies again what is replaced while its old bytes are on their way', async () => {
+    await using s3 = await startS3Server();
+    await using proxy = await startFaultProxy({ target: s3.endpoint });
+    const target = { ...onS3(s3), endpoint: proxy.endpoint };
+    const path = await config({ one: disk('one'), target });
+    await using one = createStorage('one', disk('one'));
+    await one.put('report', 'version 0');
+    let versions = 0;
+    const before = async (): Promise<void> =>
+      void (await one.put('report', `version ${++versions}`));
+    const sync = (...argv: string[]) =>
+      command(['sync', 'one:', 'target:', '--config', path, ...argv]);
+    await using two = createStorage('two', onS3(s3));
+    const stored = async () => (await two.getBytes('report')).toString();
+    proxy.fail({ method: 'PUT', with: { before } });
+    expect(await sync()).toMatchObject({ code: 0, stdout: 'copy report\n' });
+    expect(await stored()).toBe('version 1');
+
+    // The older bytes at the target are later than those at the source.
+    await one.put('report', 'version X');
+    proxy.fail({ method: 'PUT', times: Infinity, with: { before } });
+    const journal = ['--journal', join(folder, 'journal')];
+    const { code, stdout } = await sync(...journal);
+    expect(stdout).toMatch(/^failed report: The file was replaced as often as it was copied/);
+    expect(code).toBe(3);
+    proxy.clearFaults();
+    await utimes(join(folder, 'one', 'report'), 1e9, 1e9);
+    expect(await sync(...journal)).toMatchObject({ code: 0, stdout: 'copy report\n' });
+    expect(await stored()).toBe(`version ${versions}`);
+  });
+
+  test('tells the size of what it copied, which may be another than that of the listing', async () => {
+    await using s3 = await startS3Server();
+    await using proxy = await startFaultProxy({ target: s3.endpoint });
+    const path = await config({ s3: { ...onS3(s3), endpoint: proxy.endpoint }, two: disk('two') });
+    await using source = createStorage('s3', onS3(s3));
+    await source.put('a', 'short');
+    const before = async (): Promise<void> => void (await source.put('a', 'longer'));
+    proxy.fail({ method: 'GET', url: /bucket\/a/, with: { before } });
+    const { stdout, stderr } = await command(['sync', 's3:', 'two:', '--config', path, '--json']);
+    expect(JSON.parse(stdout)).toEqual({ action: 'copy', key: 'a', size: 6 });
+    expect(stderr).toContain('; 6 bytes copied');
   });
 
   test('is shared by workers, of whom each takes other files', async () => {

@@ -2,7 +2,7 @@ import type { Command } from '../command.js';
 import { isInside } from '../common-place.js';
 import { printStored } from '../file-lines.js';
 import { assertFile } from '../place.js';
-import { transfer } from '../sync.js';
+import { transfer } from '../transfer.js';
 
 export const cp: Command = {
   promise: 'Copies one file, with its metadata, inside a storage or to another one.',
@@ -16,7 +16,7 @@ export const cp: Command = {
     assertFile(to, operands[1]!, 'cp');
     const file = isInside(from, to)
       ? await from.storage.copy(from.path, to.path, { signal })
-      : await transfer(from.storage, from.path, to.storage, to.path, { signal });
+      : (await transfer(from.storage, from.path, to.storage, to.path, { signal })).target;
     await printStored(invocation, file);
     return true;
   },

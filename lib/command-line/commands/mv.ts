@@ -2,7 +2,7 @@ import type { Command } from '../command.js';
 import { isInside, isSamePlace } from '../common-place.js';
 import { printStored } from '../file-lines.js';
 import { assertFile } from '../place.js';
-import { transfer } from '../sync.js';
+import { transfer } from '../transfer.js';
 import { UsageError } from '../usage-error.js';
 
 export const mv: Command = {
@@ -23,7 +23,9 @@ export const mv: Command = {
     if (await isSamePlace(from, to, signal)) {
       throw new UsageError('mv: both addresses lead to the same file, which stays as it is');
     }
-    const file = await transfer(from.storage, from.path, to.storage, to.path, { signal });
+    const { target: file } = await transfer(from.storage, from.path, to.storage, to.path, {
+      signal,
+    });
     await from.storage.delete(from.path, { signal });
     await printStored(invocation, file);
     return true;

@@ -1,0 +1,83 @@
+import { StorageFileNotFoundError } from '../core/errors.js';
+import type { Storage } from '../core/storage.js';
+import type { StoredFile } from '../core/stored-file.js';
+
+/** How often a file is copied whose source is replaced meanwhile. */
+export const MAX_COPIES = 3;
+
+/** A file that was copied. */
+export interface Transfer {
+  /** The version that was read. */
+  readonly source: StoredFile;
+  readonly target: StoredFile;
+}
+
+/** Copies one file with everything that it is stored with; the bytes pass through here, checked where there is a checksum. */
+export async function transfer(
+  from: Storage,
+  fromKey: string,
+  to: Storage,
+  toKey: string,
+  options: { signal: AbortSignal },
+): Promise<Transfer> {
+  await to.open();
+  await using download = await from.get(fromKey, { signal: options.signal });
+  const source = download.file;
+  const { contentType, metadata, checksum } = source;
+  const { cacheControl, contentDisposition, contentEncoding, contentLanguage } = source;
+  const target = await to.put(toKey, download.stream, {
+    ...options,
+    size: source.size,
+    metadata,
+    ...(contentType !== undefined && { contentType }),
+    ...(cacheControl !== undefined && { cacheControl }),
+    ...(contentDisposition !== undefined && { contentDisposition }),
+    ...(contentEncoding !== undefined && { contentEncoding }),
+    ...(contentLanguage !== undefined && { contentLanguage }),
+    ...(checksum && to.capabilities.checksums.includes(checksum.algorithm) && { checksum }),
+  });
+  return { source, target };
+}
+
+/**
+ * Copies a file under its key until the source still has what was copied when the copy is stored, and answers that version. A copy of
+ * older bytes would be later than the source that was replaced meanwhile, and pass for the same ever after.
+ *
+ * @throws Error when the source is replaced as often as it is copied
+ */
+export async function transferLatest(
+  from: Storage,
+  to: Storage,
+  key: string,
+  signal: AbortSignal,
+): Promise<StoredFile> {
+  for (let copies = 1; copies <= MAX_COPIES; copies++) {
+    const { source } = await transfer(from, key, to, key, { signal });
+    const current = await find(from, key, signal);
+    // One that is gone was copied before it went.
+    if (!current || isSameVersion(source, current)) return source;
+  }
+  throw new Error(
+    `The file was replaced as often as it was copied (${MAX_COPIES} times), so that the copy may be of an older version: ` +
+      'when nobody replaces it any more, sync --checksum tells',
+  );
+}
+
+/** The file as it is now, or nothing. */
+export async function find(
+  storage: Storage,
+  key: string,
+  signal: AbortSignal,
+): Promise<StoredFile | undefined> {
+  try {
+    return await storage.info(key, { signal });
+  } catch (error) {
+    if (error instanceof StorageFileNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** Of one key of one storage, at two times. */
+export function isSameVersion(one: StoredFile, other: StoredFile): boolean {
+  return one.size === other.size && one.etag === other.etag && one.version === other.version;
+}
