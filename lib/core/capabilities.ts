@@ -17,6 +17,8 @@ export interface Capabilities {
   readonly createOnly: boolean;
   /** The same with `ifMatch`: a stale writer never overwrites a newer version. */
   readonly compareAndSet: boolean;
+  /** `delete` with `ifMatch`: a version that nobody has seen is never deleted. */
+  readonly conditionalDelete: boolean;
   /** `copy` and `move` with `ifNoneMatch: '*'` on the destination. */
   readonly createOnlyCopy: boolean;
   /** `get` with conditions, decided together with the read. */

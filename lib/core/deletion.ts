@@ -1,4 +1,8 @@
-import type { StorageError } from './errors.js';
+import {
+  type StorageError,
+  StorageFileNotFoundError,
+  StoragePreconditionFailedError,
+} from './errors.js';
 import type { Operation } from './operations.js';
 import type { DeleteFailure, DeletePrefixResult } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
@@ -11,11 +15,49 @@ export async function deleteOne(
   view: StorageView,
   fullKey: string,
   operation: Operation,
+  condition: { readonly ifMatch?: string } = {},
 ): Promise<void> {
-  await operation.repeat(async () => {
-    const { failed } = await view.driver.deleteMany([fullKey], { signal: operation.signal });
-    if (failed[0]) throw failed[0].error;
-  });
+  const { signal } = operation;
+  try {
+    await operation.repeat(async () => {
+      const { failed } = await view.driver.deleteMany([fullKey], { ...condition, signal });
+      if (failed[0]) throw failed[0].error;
+    });
+  } catch (error) {
+    // Of what is not there, some say that it is no such version: a request whose answer was lost may have deleted it.
+    if (!(error instanceof StoragePreconditionFailedError)) throw error;
+    if (await isThere(view, fullKey, operation)) throw error;
+  }
+}
+
+async function isThere(view: StorageView, fullKey: string, operation: Operation): Promise<boolean> {
+  try {
+    await operation.repeat(() => view.driver.info(fullKey, { signal: operation.signal }));
+    return true;
+  } catch (error) {
+    if (error instanceof StorageFileNotFoundError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Deletes one key of the driver's if it still holds the version. Where the backend cannot decide that, it is looked at directly before.
+ *
+ * @throws StoragePreconditionFailedError
+ */
+export async function deleteVersion(
+  view: StorageView,
+  fullKey: string,
+  { etag }: StoredFile,
+  operation: Operation,
+): Promise<void> {
+  if (etag !== undefined && view.capabilities.conditionalDelete) {
+    return deleteOne(view, fullKey, operation, { ifMatch: etag });
+  }
+  const { signal } = operation;
+  const current = await operation.repeat(() => view.driver.info(fullKey, { signal }));
+  if (current.etag !== etag) throw new StoragePreconditionFailedError();
+  return deleteOne(view, fullKey, operation);
 }
 
 /**

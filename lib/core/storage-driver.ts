@@ -52,7 +52,7 @@ export interface StorageDriver<Client = unknown> {
   list(options: DriverListOptions): AsyncIterable<ListPage>;
 
   /** Deletes at most `limits.deleteBatch` keys. A key that is not there counts as deleted; failures are per key. */
-  deleteMany(keys: readonly string[], options: DriverOptions): Promise<DriverDeleteResult>;
+  deleteMany(keys: readonly string[], options: DriverDeleteOptions): Promise<DriverDeleteResult>;
 
   /** Copies on the server, any size. Attributes that are given replace the source's, the others are kept. */
   copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile>;
@@ -154,6 +154,11 @@ export interface ListPage {
   readonly cursor?: string;
 }
 
+export interface DriverDeleteOptions extends DriverOptions {
+  /** Only with one key, and `capabilities.conditionalDelete`: no other version of it. Else `StoragePreconditionFailedError`, perhaps also when nothing is there. */
+  readonly ifMatch?: string;
+}
+
 export interface DriverDeleteResult {
   readonly failed: readonly { readonly key: string; readonly error: StorageError }[];
 }
@@ -162,6 +167,8 @@ export interface DriverCopyOptions extends DriverOptions, FileAttributes {
   readonly ifNoneMatch?: '*';
   /** Only with `capabilities.atomicMove`: the source is gone in the same step. */
   readonly move?: boolean;
+  /** Without `capabilities.atomicMove`, to be called with the version that was copied: `move` then deletes no other. */
+  readonly onSource?: (source: StoredFile) => void;
 }
 
 export interface DriverUrlOptions extends DriverOptions {

@@ -115,6 +115,11 @@ export interface DeleteFailure {
   readonly error: StorageError;
 }
 
+export interface DeleteOptions extends SignalOption {
+  /** Only this version. Else `StoragePreconditionFailedError`. */
+  readonly ifMatch?: string;
+}
+
 export interface DeleteManyResult {
   /** In the order they were given. */
   readonly deleted: readonly string[];

@@ -323,6 +323,15 @@ export class StorageView {
     return conditions;
   }
 
+  deleteCondition(ifMatch: string | undefined): { ifMatch?: string } {
+    const condition = parseWriteConditions({ ...(ifMatch !== undefined && { ifMatch }) });
+    if (condition.ifMatch !== undefined && !this.capabilities.conditionalDelete) {
+      throw this.#unsupported('deletions with ifMatch');
+    }
+    // Any version is as good as no condition: what is not there counts as deleted.
+    return condition.ifMatch === '*' ? {} : { ...condition };
+  }
+
   copyCondition(ifNoneMatch: '*' | undefined): { ifNoneMatch?: '*' } {
     const condition = parseWriteConditions({ ...(ifNoneMatch !== undefined && { ifNoneMatch }) });
     if (condition.ifNoneMatch && !this.capabilities.createOnlyCopy) {

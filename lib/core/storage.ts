@@ -5,7 +5,7 @@ import type { Capabilities } from './capabilities.js';
 import { parseChecksum } from './checksum.js';
 import { contentDisposition, parseDisposition } from './content-disposition.js';
 import { parseWriteConditions } from './conditions.js';
-import { deleteBatches, deleteListed, deleteOne } from './deletion.js';
+import { deleteBatches, deleteListed, deleteOne, deleteVersion } from './deletion.js';
 import { Download } from './download.js';
 import { DriverSource } from './driver-source.js';
 import { openDownload } from './open-download.js';
@@ -13,6 +13,7 @@ import {
   StorageFileExistsError,
   StorageFileNotFoundError,
   StorageInvalidArgumentError,
+  StoragePreconditionFailedError,
 } from './errors.js';
 import {
   DEFAULT_PART_SIZE,
@@ -29,11 +30,18 @@ import { redactedKey } from './redaction.js';
 import { resumeMultipartUpload } from './resume.js';
 import type { SeekableBody } from './seekable-body.js';
 import { findStaged, type StagedFile, stage, sweepStaged } from './staging.js';
-import type { DriverClients, ListPage, StorageDriver, UploadUrl } from './storage-driver.js';
+import type {
+  DriverClients,
+  DriverCopyOptions,
+  ListPage,
+  StorageDriver,
+  UploadUrl,
+} from './storage-driver.js';
 import type {
   CompleteMultipartOptions,
   CopyOptions,
   DeleteManyResult,
+  DeleteOptions,
   DeletePrefixOptions,
   DeletePrefixResult,
   GetOptions,
@@ -62,6 +70,8 @@ import { listUploads } from './upload-listing.js';
 
 const LIST_PAGE_SIZE = 1000;
 const DRAIN_TIMEOUT = 10_000;
+/** How often a file is copied to be moved whose source is replaced meanwhile. */
+const MAX_COPIES = 3;
 
 const URL_OPTIONS: Readonly<Record<keyof UrlOptions, true>> = {
   signal: true,
@@ -321,11 +331,17 @@ export class Storage<Name extends string = string> {
     );
   }
 
-  /** Deletes the file. Deleting what is not there succeeds. */
-  async delete(key: string, options: SignalOption = {}): Promise<void> {
+  /**
+   * Deletes the file. Deleting what is not there succeeds, also with `ifMatch`.
+   *
+   * @throws StoragePreconditionFailedError when another version is there than that of `ifMatch`
+   * @throws StorageUnsupportedError for `ifMatch`, when the backend cannot decide it (`capabilities.conditionalDelete`)
+   */
+  async delete(key: string, options: DeleteOptions = {}): Promise<void> {
     await this.#view.runKey('delete', key, options, (operation, fullKey) => {
       this.#view.assertWritable();
-      return deleteOne(this.#view, fullKey, operation);
+      const condition = this.#view.deleteCondition(options.ifMatch);
+      return deleteOne(this.#view, fullKey, operation, condition);
     });
   }
 
@@ -374,22 +390,44 @@ export class Storage<Name extends string = string> {
    */
   async copy(from: string, to: string, options: CopyOptions = {}): Promise<StoredFile> {
     return this.#view.runKey('copy', from, options, (operation, fullFrom) =>
-      this.#copy(fullFrom, to, options, operation, false),
+      this.#copy(fullFrom, to, options, operation),
     );
   }
 
   /**
    * Moves a file inside the storage: in one step where the backend can, else by a copy after whose confirmation the
-   * source is deleted. When it rejects, the source is still there.
+   * source is deleted, if it is still the version that was copied; one that was replaced meanwhile is copied again. When it rejects, the
+   * source is still there.
    *
+   * @throws StoragePreconditionFailedError when the source is replaced again and again, or once with `ifNoneMatch`: both files are there
    * @throws as `copy`
    */
   async move(from: string, to: string, options: CopyOptions = {}): Promise<StoredFile> {
     return this.#view.runKey('move', from, options, async (operation, fullFrom) => {
-      const { atomicMove } = this.capabilities;
-      const file = await this.#copy(fullFrom, to, options, operation, atomicMove);
-      if (!atomicMove) await deleteOne(this.#view, fullFrom, operation);
-      return file;
+      if (this.capabilities.atomicMove) {
+        return this.#copy(fullFrom, to, options, operation, { move: true });
+      }
+      for (let copies = 1; ; copies++) {
+        let source: StoredFile | undefined;
+        const onSource = (file: StoredFile): void => void (source = file);
+        const file = await this.#copy(fullFrom, to, options, operation, { onSource });
+        try {
+          await (source
+            ? deleteVersion(this.#view, fullFrom, source, operation)
+            : deleteOne(this.#view, fullFrom, operation));
+          return file;
+        } catch (error) {
+          // Somebody else has moved or deleted it.
+          if (error instanceof StorageFileNotFoundError) return file;
+          if (!(error instanceof StoragePreconditionFailedError)) throw error;
+          if (options.ifNoneMatch !== undefined || copies === MAX_COPIES) {
+            throw new StoragePreconditionFailedError(
+              'The source was replaced while it was moved: it stays, and the destination has a version before it',
+              { cause: error },
+            );
+          }
+        }
+      }
     });
   }
 
@@ -682,7 +720,7 @@ export class Storage<Name extends string = string> {
     to: string,
     options: CopyOptions,
     operation: Operation,
-    move: boolean,
+    driverOptions: Pick<DriverCopyOptions, 'move' | 'onSource'> = {},
   ): Promise<StoredFile> {
     this.#view.assertWritable();
     this.#view.assertAttributes(options);
@@ -695,7 +733,7 @@ export class Storage<Name extends string = string> {
         ...parseGivenAttributes(options),
         ...this.#view.copyCondition(options.ifNoneMatch),
         signal: operation.signal,
-        ...(move && { move }),
+        ...driverOptions,
       });
       return this.#view.own(file);
     } catch (error) {

@@ -44,6 +44,7 @@ export class SqliteDriver implements StorageDriver<Database> {
   readonly capabilities: Capabilities = {
     createOnly: true,
     compareAndSet: true,
+    conditionalDelete: false,
     createOnlyCopy: true,
     conditionalGet: true,
     ranges: true,

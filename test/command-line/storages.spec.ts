@@ -132,6 +132,47 @@ describe('an address', () => {
   });
 });
 
+describe('mv to another storage', () => {
+  test('moves what replaced the source meanwhile, too, or leaves it where it is', async () => {
+    await using s3 = await startS3();
+    await using proxy = await startFaultProxy({ target: s3.server.endpoint });
+    const target = s3
+      .at('a')
+      .replace(encodeURIComponent(s3.server.endpoint), encodeURIComponent(proxy.endpoint));
+    let version = 0;
+    const replace = () => writeFile(join(folder, 'a'), `version ${++version}`);
+    await replace();
+    proxy.fail({ method: 'PUT', with: { before: replace } });
+    expect(await succeed('mv', local('a'), target)).toBe('9\ta\n');
+    expect(await succeed('cat', s3.at('a'))).toBe('version 2');
+    await expect(stat(join(folder, 'a'))).rejects.toThrow('ENOENT');
+
+    await replace();
+    proxy.fail({ method: 'PUT', times: Infinity, with: { before: replace } });
+    const { code, stderr } = await command(['mv', local('a'), target]);
+    expect(stderr).toContain('a was replaced as often as it was copied (3 times): it stays');
+    expect(code).toBe(1);
+    expect(await readFile(join(folder, 'a'), 'utf8')).toBe(`version ${version}`);
+  });
+
+  test('deletes the version that it copied, and no other, where the service decides it', async () => {
+    await using s3 = await startS3();
+    await writeFile(join(folder, 'a'), 'one');
+    await writeFile(join(folder, 'b'), 'two');
+    await succeed('put', join(folder, 'a'), s3.at('a'));
+    await using proxy = await startFaultProxy({ target: s3.server.endpoint });
+    const before = async (): Promise<void> =>
+      void (await succeed('put', join(folder, 'b'), s3.at('a')));
+    proxy.fail({ method: 'DELETE', with: { before } });
+    const source = s3
+      .at('a')
+      .replace(encodeURIComponent(s3.server.endpoint), encodeURIComponent(proxy.endpoint));
+    await succeed('mv', source, local('files/moved'));
+    expect(await readFile(join(folder, 'files', 'moved'), 'utf8')).toBe('two');
+    expect([...s3.server.objects('bucket').keys()]).toEqual([]);
+  });
+});
+
 describe('get', () => {
   test('touches nobody else’s part', async () => {
     await mkdir(join(folder, 'files'));

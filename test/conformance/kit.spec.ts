@@ -110,6 +110,7 @@ describe('the conformance kit', () => {
         ...capabilities,
         createOnly: false,
         compareAndSet: false,
+        conditionalDelete: false,
         createOnlyCopy: false,
         conditionalGet: false,
         ranges: false,

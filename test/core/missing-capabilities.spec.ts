@@ -14,6 +14,7 @@ const checksum = { algorithm: 'md5', value: 'XUFAKrxLKna5cZ2REBfFkg==' } as cons
 const REFUSALS: readonly [name: string, without: Partial<Capabilities>, call: Call][] = [
   ['put', { createOnly: false }, (storage) => storage.put(key, '', { ifNoneMatch: '*' })],
   ['put', { compareAndSet: false }, (storage) => storage.put(key, '', { ifMatch: '"1"' })],
+  ['delete', { conditionalDelete: false }, (storage) => storage.delete(key, { ifMatch: '"1"' })],
   ['put', { metadata: false }, (storage) => storage.put(key, '', { metadata: { a: 'b' } })],
   ['put', { headers: false }, (storage) => storage.put(key, '', { cacheControl: 'no-store' })],
   ['put', { headers: false }, (storage) => storage.put(key, '', { contentLanguage: 'de' })],

@@ -47,7 +47,9 @@ export async function copy(
   for (let attempt = 1; ; attempt++) {
     const properties = await readProperties(container, from, options.signal);
     try {
-      return await copyVersion(container, { key: from, properties }, to, options);
+      const copied = await copyVersion(container, { key: from, properties }, to, options);
+      options.onSource?.(fileOf(from, properties.contentLength ?? 0, properties));
+      return copied;
     } catch (error) {
       const changed = isSourceChange(error) || isOutdated(error);
       if (!changed || attempt === MAX_ATTEMPTS) throw error;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchSubResponse } from '@azure/storage-blob';
 import { StorageError, StorageFileNotFoundError } from '../../core/errors.js';
 import { retryDelay } from '../../core/retry.js';
-import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
+import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
 import type { AzureContainer } from './azure.client.js';
 import { codeOf, toStorageError } from './azure.errors.js';
 import { sendWrite } from './azure.requests.js';
@@ -22,11 +22,11 @@ type Failure = DriverDeleteResult['failed'][number];
 export async function deleteMany(
   container: AzureContainer,
   keys: readonly string[],
-  { signal }: DriverOptions,
+  { signal, ifMatch }: DriverDeleteOptions,
 ): Promise<DriverDeleteResult> {
   if (keys.length === 0) return { failed: [] };
   if (keys.length === 1) {
-    await deleteOne(container, keys[0]!, signal);
+    await deleteOne(container, keys[0]!, signal, ifMatch);
     return { failed: [] };
   }
   const { maxRetries, settings } = container;
@@ -53,10 +53,11 @@ export async function deleteOne(
   container: AzureContainer,
   key: string,
   signal: AbortSignal,
+  ifMatch?: string,
 ): Promise<void> {
   try {
     await sendWrite(container, signal, (abortSignal) =>
-      container.engine.deleteBlob(key, abortSignal),
+      container.engine.deleteBlob(key, ifMatch === undefined ? {} : { ifMatch }, abortSignal),
     );
   } catch (error) {
     if (!(error instanceof StorageFileNotFoundError)) throw error;

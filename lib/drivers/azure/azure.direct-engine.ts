@@ -112,8 +112,12 @@ export class DirectEngine implements AzureEngine {
     return describedBlob(answer.headers);
   }
 
-  async deleteBlob(key: string, signal: AbortSignal): Promise<void> {
-    const headers = { 'x-ms-delete-snapshots': 'include' };
+  async deleteBlob(
+    key: string,
+    conditions: { ifMatch?: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const headers = { 'x-ms-delete-snapshots': 'include', ...conditionHeaders(conditions) };
     await this.#whole({ method: 'DELETE', key, headers, expected: [202] }, signal);
   }
 

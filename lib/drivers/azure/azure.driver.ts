@@ -6,6 +6,7 @@ import { StorageAbortedError } from '../../core/errors.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
   DriverCopyOptions,
+  DriverDeleteOptions,
   DriverDeleteResult,
   DriverDownload,
   DriverFactory,
@@ -92,7 +93,7 @@ class AzureDriver implements StorageDriver<ContainerClient> {
     }
   }
 
-  deleteMany(keys: readonly string[], options: DriverOptions): Promise<DriverDeleteResult> {
+  deleteMany(keys: readonly string[], options: DriverDeleteOptions): Promise<DriverDeleteResult> {
     return this.#run(options, () => deleteMany(this.#container, keys, options));
   }
 
@@ -181,6 +182,7 @@ function capabilitiesOf({ signsWith }: AzureContainer): Capabilities {
   return {
     createOnly: true,
     compareAndSet: true,
+    conditionalDelete: true,
     createOnlyCopy: true,
     conditionalGet: true,
     ranges: true,

@@ -36,7 +36,7 @@ export interface AzureEngine {
   ): Promise<DownloadedBlob>;
   getProperties(key: string, signal: AbortSignal): Promise<BlobProperties>;
   /** Snapshots go, too: without that a blob that has some stays, and the call fails. */
-  deleteBlob(key: string, signal: AbortSignal): Promise<void>;
+  deleteBlob(key: string, conditions: { ifMatch?: string }, signal: AbortSignal): Promise<void>;
   listBlobs(listing: BlobListing, signal: AbortSignal): Promise<Segment>;
 }
 

@@ -75,8 +75,13 @@ export class SdkEngine implements AzureEngine {
     return this.client.getBlobClient(key).getProperties({ abortSignal });
   }
 
-  async deleteBlob(key: string, abortSignal: AbortSignal): Promise<void> {
-    await this.client.getBlobClient(key).delete({ abortSignal, deleteSnapshots: 'include' });
+  async deleteBlob(
+    key: string,
+    conditions: { ifMatch?: string },
+    abortSignal: AbortSignal,
+  ): Promise<void> {
+    const options = { abortSignal, deleteSnapshots: 'include', conditions } as const;
+    await this.client.getBlobClient(key).delete(options);
   }
 
   async listBlobs(

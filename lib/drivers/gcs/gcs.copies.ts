@@ -62,9 +62,11 @@ export async function copy(
     );
     if (!source) throw new StorageFileNotFoundError();
     const written = await rewrite(bucket, { source, to, replaced, token }, options);
-    if (written) return fileOf(written);
-    const current = await findObject(bucket, to, signal);
-    if (current?.writeToken === token) return fileOf(current);
+    const current = written ?? (await findObject(bucket, to, signal));
+    if (written || current?.writeToken === token) {
+      options.onSource?.(fileOf(source));
+      return fileOf(current!);
+    }
     if (current && options.ifNoneMatch !== undefined) throw new StorageFileExistsError();
     if (round === MAX_WRITE_ROUNDS) {
       throw new StorageConnectionError(

@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StorageError } from '../../core/errors.js';
+import { StorageError, StoragePreconditionFailedError } from '../../core/errors.js';
 import { retryDelay } from '../../core/retry.js';
-import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
+import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
 import { deleteBatch, MAX_CALLS } from './gcs.batches.js';
 import type { GcsBucket } from './gcs.client.js';
 import { inParallel } from '../../core/in-parallel.js';
+import { generationOf } from './gcs.metadata.js';
 import { deleteObject } from './gcs.objects.js';
 import { refusal } from './gcs.requests.js';
+
+/** Generations are times in microseconds. */
+const NO_GENERATION = '1';
 
 type Failure = DriverDeleteResult['failed'][number];
 
@@ -17,9 +21,9 @@ type Failure = DriverDeleteResult['failed'][number];
 export async function deleteMany(
   bucket: GcsBucket,
   keys: readonly string[],
-  { signal }: DriverOptions,
+  { signal, ifMatch }: DriverDeleteOptions,
 ): Promise<DriverDeleteResult> {
-  if (keys.length === 1) return deleteOne(bucket, keys[0]!, signal);
+  if (keys.length === 1) return deleteOne(bucket, keys[0]!, signal, ifMatch);
   const { retry } = bucket.settings;
   const failed: Failure[] = [];
   let left = keys;
@@ -40,9 +44,13 @@ async function deleteOne(
   bucket: GcsBucket,
   key: string,
   signal: AbortSignal,
+  ifMatch: string | undefined,
 ): Promise<DriverDeleteResult> {
+  // An etag that is none of the service's is that of no version.
+  const generation = ifMatch === undefined ? undefined : (generationOf(ifMatch) ?? NO_GENERATION);
   try {
-    await deleteObject(bucket, key, signal);
+    const deleted = await deleteObject(bucket, key, signal, generation);
+    if (!deleted) throw new StoragePreconditionFailedError();
     return { failed: [] };
   } catch (error) {
     if (signal.aborted || !(error instanceof StorageError) || !isOfKey(error)) throw error;

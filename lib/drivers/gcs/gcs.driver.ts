@@ -6,6 +6,7 @@ import { StorageAbortedError } from '../../core/errors.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
   DriverCopyOptions,
+  DriverDeleteOptions,
   DriverDeleteResult,
   DriverDownload,
   DriverFactory,
@@ -62,6 +63,7 @@ export const createGcsDriver: DriverFactory<GcsStorageOptions, GcsClient> = asyn
 const CAPABILITIES: Capabilities = {
   createOnly: true,
   compareAndSet: true,
+  conditionalDelete: true,
   createOnlyCopy: true,
   conditionalGet: true,
   ranges: true,
@@ -122,7 +124,7 @@ class GcsDriver implements StorageDriver<GcsClient> {
     }
   }
 
-  deleteMany(keys: readonly string[], options: DriverOptions): Promise<DriverDeleteResult> {
+  deleteMany(keys: readonly string[], options: DriverDeleteOptions): Promise<DriverDeleteResult> {
     return this.#run(options, () => deleteMany(this.#bucket, keys, options));
   }
 

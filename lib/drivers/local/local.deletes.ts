@@ -1,7 +1,9 @@
+import { checkWriteConditions } from '../../core/conditions.js';
 import { linkDenied, notRegular, throwIfAborted, toStorageError } from './local.errors.js';
-import type { DriverDeleteResult } from '../../core/storage-driver.js';
+import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
+import { etagOf } from './local.identity.js';
 import { nameOf, parentOf } from './local.paths.js';
-import { hasCode, lstat, unlink } from './local.system-calls.js';
+import { hasCode, lstat, stat, unlink } from './local.system-calls.js';
 import { syncFolderAt, type LocalContext } from './local.writes.js';
 
 const DELETES_AT_ONCE = 16;
@@ -10,8 +12,9 @@ const DELETES_AT_ONCE = 16;
 export async function deleteKeys(
   context: LocalContext,
   keys: readonly string[],
-  signal: AbortSignal,
+  options: DriverDeleteOptions,
 ): Promise<DriverDeleteResult> {
+  const { signal } = options;
   const failed: DriverDeleteResult['failed'][number][] = [];
   const emptied = new Set<string>();
   let missing = 0;
@@ -20,7 +23,7 @@ export async function deleteKeys(
     for (const key of queue) {
       if (signal.aborted) return;
       try {
-        if (await context.slots.writes.use(() => deleteKey(context, key, signal)))
+        if (await context.slots.writes.use(() => deleteKey(context, key, options)))
           emptied.add(parentOf(key));
         else missing++;
       } catch (error) {
@@ -44,7 +47,7 @@ export async function deleteKeys(
 async function deleteKey(
   { keyLocks, root, metadata }: LocalContext,
   key: string,
-  signal: AbortSignal,
+  { signal, ifMatch }: DriverDeleteOptions,
 ): Promise<boolean> {
   return keyLocks.hold([root.pathOf(key)], signal, async () => {
     const folder = await root.openFolder(parentOf(key));
@@ -56,6 +59,8 @@ async function deleteKey(
       if (stats.isDirectory()) return false;
       if (stats.isSymbolicLink() && !root.followsLinks) throw linkDenied({ key });
       if (!stats.isFile() && !stats.isSymbolicLink()) throw notRegular({ key });
+      if (ifMatch !== undefined)
+        checkWriteConditions({ etag: etagOf(await stat(path)) }, { ifMatch });
       await unlink(path);
       await metadata.remove(key, stats);
       return true;

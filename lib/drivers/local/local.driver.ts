@@ -17,6 +17,7 @@ import {
 } from '../../core/signed-url.js';
 import type {
   DriverCopyOptions,
+  DriverDeleteOptions,
   DriverDeleteResult,
   DriverDownload,
   DriverFactory,
@@ -143,8 +144,8 @@ class LocalDriver implements StorageDriver<undefined> {
     }
   }
 
-  deleteMany(keys: readonly string[], { signal }: DriverOptions): Promise<DriverDeleteResult> {
-    return this.#attempt(undefined, () => deleteKeys(this.context, keys, signal));
+  deleteMany(keys: readonly string[], options: DriverDeleteOptions): Promise<DriverDeleteResult> {
+    return this.#attempt(undefined, () => deleteKeys(this.context, keys, options));
   }
 
   copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {
@@ -298,6 +299,7 @@ function capabilitiesOf(signs: boolean): Capabilities {
   return {
     createOnly: true,
     compareAndSet: true,
+    conditionalDelete: true,
     createOnlyCopy: true,
     conditionalGet: true,
     ranges: true,

@@ -29,6 +29,7 @@ import {
 } from '../../core/signed-url.js';
 import type {
   DriverCopyOptions,
+  DriverDeleteOptions,
   DriverDeleteResult,
   DriverDownload,
   DriverFactory,
@@ -93,6 +94,7 @@ class MemoryDriver implements StorageDriver<undefined> {
     this.capabilities = {
       createOnly: true,
       compareAndSet: true,
+      conditionalDelete: true,
       createOnlyCopy: true,
       conditionalGet: true,
       ranges: true,
@@ -169,7 +171,11 @@ class MemoryDriver implements StorageDriver<undefined> {
     }
   }
 
-  async deleteMany(keys: readonly string[]): Promise<DriverDeleteResult> {
+  async deleteMany(
+    keys: readonly string[],
+    { ifMatch }: DriverDeleteOptions,
+  ): Promise<DriverDeleteResult> {
+    if (ifMatch !== undefined) checkWriteConditions(this.#entries.get(keys[0]!)?.file, { ifMatch });
     for (const key of keys) this.#remove(key);
     return { failed: [] };
   }

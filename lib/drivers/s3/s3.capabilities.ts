@@ -9,6 +9,7 @@ export function capabilitiesOf(profile: S3Profile): Capabilities {
   return {
     createOnly: profile.createOnly !== undefined,
     compareAndSet: profile.compareAndSet,
+    conditionalDelete: profile.conditionalDelete,
     createOnlyCopy: profile.createOnlyCopy !== undefined,
     conditionalGet: true,
     ranges: true,

@@ -56,9 +56,12 @@ export async function copy(
     });
     const version: SourceVersion = { source, file, token, attributes };
     try {
-      return source.size > bucket.copyThreshold
-        ? await new PartCopy(bucket, version, options).run()
-        : await copyWhole(bucket, version, options);
+      const copied =
+        source.size > bucket.copyThreshold
+          ? await new PartCopy(bucket, version, options).run()
+          : await copyWhole(bucket, version, options);
+      options.onSource?.(source);
+      return copied;
     } catch (error) {
       const refused = readFailure(error).status === 412 || isConflict(error);
       if (!refused && !(error instanceof StoragePreconditionFailedError)) throw error;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteObjectCommand, DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import type { StorageError } from '../../core/errors.js';
 import { retryDelay } from '../../core/retry.js';
-import type { DriverDeleteResult, DriverOptions } from '../../core/storage-driver.js';
+import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
 import { S3Call, type WireAnswer } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { isAboutKey, toStorageError, unconfirmed } from './s3.errors.js';
@@ -14,10 +14,10 @@ type Failures = DriverDeleteResult['failed'][number][];
 export async function deleteMany(
   bucket: S3Bucket,
   keys: readonly string[],
-  { signal }: DriverOptions,
+  { signal, ifMatch }: DriverDeleteOptions,
 ): Promise<DriverDeleteResult> {
   if (keys.length === 0) return { failed: [] };
-  if (keys.length === 1) return { failed: await deleteOne(bucket, keys[0]!, signal) };
+  if (keys.length === 1) return { failed: await deleteOne(bucket, keys[0]!, signal, ifMatch) };
   const { retry } = bucket.settings;
   const failed: Failures = [];
   let left = [...keys];
@@ -34,9 +34,18 @@ export async function deleteMany(
 }
 
 /** Answers the refusal that is about the key. */
-async function deleteOne(bucket: S3Bucket, key: string, signal: AbortSignal): Promise<Failures> {
+async function deleteOne(
+  bucket: S3Bucket,
+  key: string,
+  signal: AbortSignal,
+  ifMatch: string | undefined,
+): Promise<Failures> {
   let answer: WireAnswer | undefined;
-  const command = new DeleteObjectCommand({ Bucket: bucket.bucket, Key: key });
+  const command = new DeleteObjectCommand({
+    Bucket: bucket.bucket,
+    Key: key,
+    ...(ifMatch !== undefined && { IfMatch: ifMatch }),
+  });
   const call = new S3Call(command).onAnswer((seen) => {
     answer = seen;
   });

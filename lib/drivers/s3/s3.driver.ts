@@ -6,6 +6,7 @@ import { StorageAbortedError } from '../../core/errors.js';
 import type { MultipartPart } from '../../core/multipart.js';
 import type {
   DriverCopyOptions,
+  DriverDeleteOptions,
   DriverDeleteResult,
   DriverDownload,
   DriverFactory,
@@ -88,7 +89,7 @@ class S3Driver implements StorageDriver<S3Client> {
     }
   }
 
-  deleteMany(keys: readonly string[], options: DriverOptions): Promise<DriverDeleteResult> {
+  deleteMany(keys: readonly string[], options: DriverDeleteOptions): Promise<DriverDeleteResult> {
     return this.#run(options, () => deleteMany(this.#bucket, keys, options));
   }
 

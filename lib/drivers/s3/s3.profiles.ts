@@ -51,6 +51,8 @@ export interface S3Profile {
   readonly createOnlyCopy: CreateOnlyHeader | undefined;
   /** If-Match on PutObject and on CompleteMultipartUpload, decided atomically on both. */
   readonly compareAndSet: boolean;
+  /** If-Match on DeleteObject. */
+  readonly conditionalDelete: boolean;
   readonly multipartCopy: boolean;
   /** ListMultipartUploads lists all uploads below a prefix. */
   readonly multipartListing: boolean;
@@ -92,6 +94,7 @@ const CAREFUL: S3Profile = {
   createOnly: undefined,
   createOnlyCopy: undefined,
   compareAndSet: false,
+  conditionalDelete: false,
   multipartCopy: true,
   multipartListing: false,
   encodedListings: true,
@@ -118,6 +121,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     createOnly: IF_NONE_MATCH,
     createOnlyCopy: IF_NONE_MATCH,
     compareAndSet: true,
+    conditionalDelete: true,
     multipartListing: true,
     postPolicies: true,
     // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html: 48.8 TiB.

@@ -6,6 +6,7 @@ import type { Behaviour } from './behaviour.js';
 const FLAGS = [
   'createOnly',
   'compareAndSet',
+  'conditionalDelete',
   'createOnlyCopy',
   'conditionalGet',
   'ranges',

@@ -3,9 +3,10 @@ import {
   StorageFileNotFoundError,
   StorageInvalidArgumentError,
   StorageInvalidKeyError,
+  StoragePreconditionFailedError,
 } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
-import { assertHolds, listKeys, putAll, rejection } from './expectations.js';
+import { assertHolds, assertMissing, listKeys, putAll, rejection } from './expectations.js';
 
 export const deletion: readonly Behaviour[] = [
   {
@@ -34,6 +35,22 @@ export const deletion: readonly Behaviour[] = [
       await putAll(storage, others);
       await storage.delete(`${folder}a`);
       assert.deepEqual(await listKeys(storage, folder), others.toSorted());
+    },
+  },
+  {
+    name: 'deletes with ifMatch that version and no other, and takes what is not there for deleted',
+    needs: ({ conditionalDelete }) => conditionalDelete,
+    async run(storage, { folder }) {
+      const { etag: ifMatch } = await storage.put(`${folder}a`, 'hello');
+      const { etag } = await storage.put(`${folder}a`, 'other');
+      await rejection(
+        storage.delete(`${folder}a`, { ifMatch: ifMatch! }),
+        StoragePreconditionFailedError,
+      );
+      await assertHolds(storage, `${folder}a`, 'other');
+      await storage.delete(`${folder}a`, { ifMatch: etag! });
+      await assertMissing(storage, `${folder}a`);
+      await storage.delete(`${folder}a`, { ifMatch: etag! });
     },
   },
   {

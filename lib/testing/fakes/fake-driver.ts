@@ -7,6 +7,7 @@ import type { MultipartPart } from '../../core/multipart.js';
 import type { UrlSigner } from '../../core/signed-url.js';
 import type {
   DriverCopyOptions,
+  DriverDeleteOptions,
   DriverDeleteResult,
   DriverDownload,
   DriverGetOptions,
@@ -81,7 +82,10 @@ export class FakeDriver implements StorageDriver<undefined> {
     yield* this.memory.list(options);
   }
 
-  async deleteMany(keys: readonly string[], options: DriverOptions): Promise<DriverDeleteResult> {
+  async deleteMany(
+    keys: readonly string[],
+    options: DriverDeleteOptions,
+  ): Promise<DriverDeleteResult> {
     const [key, ...others] = keys;
     await this.script.enter('deleteMany', others.length === 0 ? key : undefined, options.signal);
     return this.memory.deleteMany(keys, options);
