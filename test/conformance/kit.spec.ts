@@ -440,6 +440,19 @@ const BROKEN: Readonly<Record<string, Changes & { groups: readonly string[] }>> 
       copy: (from, to, options) => driver.copy(from, to, { metadata: {}, ...options }),
     }),
   },
+  ...Object.fromEntries(
+    (['cacheControl', 'contentDisposition', 'contentEncoding', 'contentLanguage'] as const).map(
+      (header) => [
+        `keeps the ${header} of the source, whatever a copy is given`,
+        {
+          groups: ['copy', 'move'],
+          driver: (driver: StorageDriver): Partial<StorageDriver> => ({
+            copy: (from, to, options) => driver.copy(from, to, without(options, header)),
+          }),
+        },
+      ],
+    ),
+  ),
   'leaves the source of a move': {
     groups: ['move'],
     driver: (driver) => ({

@@ -106,6 +106,22 @@ function both(verb: 'copy' | 'move', transfer: Transfer): Behaviour[] {
       },
     },
     {
+      name: `${verb}: every header that is given replaces that of the source`,
+      needs: (capabilities) => capabilities.headers && capabilities.metadata,
+      async run(storage, { folder }) {
+        await storage.put(`${folder}from`, 'hello', ATTRIBUTES);
+        const given = {
+          cacheControl: 'max-age=60',
+          contentDisposition: 'inline',
+          contentEncoding: 'zstd',
+          contentLanguage: 'en',
+        };
+        await transfer(storage, `${folder}from`, `${folder}to`, given);
+        assertAttributes(await storage.info(`${folder}to`), { ...ATTRIBUTES, ...given });
+        await assertHolds(storage, `${folder}to`, 'hello');
+      },
+    },
+    {
       name: `${verb}: empty metadata that is given takes the metadata away`,
       needs: (capabilities) => capabilities.headers && capabilities.metadata,
       async run(storage, { folder }) {
