@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import type { Capabilities } from '../../lib/core/capabilities.js';
 import { StorageError, StorageFileExistsError } from '../../lib/core/errors.js';
@@ -465,6 +466,36 @@ const BROKEN: Readonly<Record<string, Changes & { groups: readonly string[] }>> 
       copy: (from, to, options) => driver.copy(from, to, without(options, 'ifNoneMatch')),
     }),
   },
+  'goes on with a copy that it has rejected': {
+    groups: ['abort'],
+    driver: (driver) => ({
+      copy: (from, to, options) =>
+        rejectedAtOnce(options.signal, async (signal) => {
+          await sleep(20);
+          return driver.copy(from, to, { ...options, signal });
+        }),
+    }),
+  },
+  'goes on with the completion of an upload that it has rejected': {
+    groups: ['abort'],
+    driver: (driver) => ({
+      completeMultipartUpload: (upload, parts, options) =>
+        rejectedAtOnce(options.signal, async (signal) => {
+          await sleep(20);
+          return driver.completeMultipartUpload(upload, parts, { ...options, signal });
+        }),
+    }),
+  },
+  'goes on with a deletion that it has rejected': {
+    groups: ['abort'],
+    driver: (driver) => ({
+      deleteMany: (keys, options) =>
+        rejectedAtOnce(options.signal, async (signal) => {
+          await sleep(20);
+          return driver.deleteMany(keys, { ...options, signal });
+        }),
+    }),
+  },
   'joins parts in the order that they came': {
     groups: ['multipart uploads'],
     driver: (driver) => {
@@ -782,6 +813,17 @@ async function startForgetful({ endpoint }: GcsTestServer): Promise<Server> {
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');
   return proxy;
+}
+
+/** Rejects on the abort, and lets the work go on. */
+async function rejectedAtOnce<T>(
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const aborted = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+  return Promise.race([work(new AbortController().signal), aborted]);
 }
 
 function without<T extends object, Name extends keyof T>(options: T, name: Name): Omit<T, Name> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { StorageAbortedError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
@@ -14,6 +14,15 @@ import {
   putAll,
   rejection,
 } from './expectations.js';
+
+/**
+ * Milliseconds that what goes on after its call was rejected has to show itself. A storage in which nothing does passes at any
+ * speed; one that does is noticed if it takes no longer.
+ */
+const AFTERWARDS = 60;
+
+/** Turns of the event loop after its start at which a call of one request is aborted. */
+const ONE_REQUEST = [0, 1, 2, 4, 8, 12, 20, 30];
 
 export const abort: readonly Behaviour[] = [
   {
@@ -91,9 +100,9 @@ export const abort: readonly Behaviour[] = [
     name: 'stores a put that is aborted at any moment or rejects it, and never both',
     async run(storage, { folder }) {
       const rounds = Array.from({ length: 40 }, (_, turns) => turns);
-      await abortAfterTurns(storage, folder, rounds, (turns) => ({
-        bytes: someBytes(100_000, turns + 1),
-      }));
+      await abortAfterTurns(rounds, (turns) =>
+        replacement(storage, `${folder}${turns}`, someBytes(100_000, turns + 1)),
+      );
     },
   },
   {
@@ -102,7 +111,69 @@ export const abort: readonly Behaviour[] = [
       const partSize = partSizeOf(storage);
       const bytes = someBytes(Math.max(partSize + 10, MiB));
       const rounds = [0, 4, 12, 30, 50, 70, 100, 150, 220];
-      await abortAfterTurns(storage, folder, rounds, () => ({ bytes, partSize }));
+      await abortAfterTurns(rounds, (turns) =>
+        replacement(storage, `${folder}${turns}`, bytes, partSize),
+      );
+    },
+  },
+  {
+    name: 'makes a copy that is aborted at any moment or rejects it, and never both',
+    async run(storage, { folder }) {
+      await storage.put(`${folder}from`, 'after');
+      await abortAfterTurns(ONE_REQUEST, async (turns) => {
+        const key = `${folder}to/${turns}`;
+        await storage.put(key, 'before');
+        return {
+          call: (signal) => storage.copy(`${folder}from`, key, { signal }),
+          assertDone: () => assertHolds(storage, key, 'after'),
+          assertUndone: () => assertHolds(storage, key, 'before'),
+        };
+      });
+    },
+  },
+  {
+    name: 'completes a multipart upload whose completion is aborted at any moment or rejects it, and never both',
+    needs: ({ multipart }) => multipart,
+    async run(storage, { folder }) {
+      await abortAfterTurns(ONE_REQUEST, async (turns) => {
+        const key = `${folder}${turns}`;
+        await storage.put(key, 'before');
+        const upload = await storage.startMultipartUpload(key);
+        const part = await storage.uploadPart(upload, 1, 'after');
+        return {
+          call: (signal) => storage.completeMultipartUpload(upload, [part], { signal }),
+          assertDone: () => assertHolds(storage, key, 'after'),
+          async assertUndone() {
+            await assertHolds(storage, key, 'before');
+            await storage.abortMultipartUpload(upload);
+          },
+        };
+      });
+    },
+  },
+  {
+    name: 'deletes nothing any more when a deletion of many was aborted and has rejected',
+    async run(storage, { folder }) {
+      await abortAfterTurns(ONE_REQUEST, async (turns) => {
+        const keys = ['a', 'b', 'c'].map((name) => `${folder}${turns}/${name}`);
+        await putAll(storage, keys);
+        let left: string[] = [];
+        return {
+          async call(signal) {
+            try {
+              await storage.deleteMany(keys, { signal });
+            } catch (error) {
+              // Some may be gone: a backend may take them one by one.
+              left = await listKeys(storage, `${folder}${turns}/`);
+              throw error;
+            }
+          },
+          assertDone: () => assertMissing(storage, keys[0]!),
+          async assertUndone() {
+            assert.deepEqual(await listKeys(storage, `${folder}${turns}/`), left);
+          },
+        };
+      });
     },
   },
   {
@@ -192,21 +263,38 @@ export const abort: readonly Behaviour[] = [
   },
 ];
 
-/** Aborts a put for each number of turns of the event loop, so many after its start. */
-async function abortAfterTurns(
+/** A call that is to be aborted on its way, and what shows that it has taken place or has not. */
+interface Attempt {
+  readonly call: (signal: AbortSignal) => Promise<unknown>;
+  readonly assertDone: () => Promise<void>;
+  readonly assertUndone: () => Promise<void>;
+}
+
+async function replacement(
   storage: Storage,
-  folder: string,
+  key: string,
+  bytes: Uint8Array,
+  partSize?: number,
+): Promise<Attempt> {
+  await storage.put(key, 'before');
+  const options = partSize === undefined ? {} : { partSize };
+  return {
+    call: (signal) => storage.put(key, bytes, { ...options, signal }),
+    assertDone: () => assertHolds(storage, key, bytes),
+    assertUndone: () => assertHolds(storage, key, 'before'),
+  };
+}
+
+/** Aborts a call for each number of turns of the event loop, so many after its start. */
+async function abortAfterTurns(
   rounds: readonly number[],
-  bodyOf: (turns: number) => { bytes: Uint8Array; partSize?: number },
+  prepare: (turns: number) => Promise<Attempt>,
 ): Promise<void> {
-  const rejected: string[] = [];
+  const rejected: Attempt[] = [];
   for (const turns of rounds) {
-    const key = `${folder}${turns}`;
-    const { bytes, ...options } = bodyOf(turns);
-    await storage.put(key, 'before');
+    const attempt = await prepare(turns);
     const controller = new AbortController();
-    const put = storage.put(key, bytes, { ...options, signal: controller.signal });
-    const outcome = put.then(
+    const outcome = attempt.call(controller.signal).then(
       () => undefined,
       (error: unknown) => error,
     );
@@ -214,14 +302,14 @@ async function abortAfterTurns(
     controller.abort();
     const error = await outcome;
     if (error === undefined) {
-      await assertHolds(storage, key, bytes);
+      await attempt.assertDone();
     } else {
       assert.ok(error instanceof StorageAbortedError, inspect(error));
-      rejected.push(key);
+      rejected.push(attempt);
     }
   }
-  // Long after: what was still under way would be there by now.
-  for (const key of rejected) await assertHolds(storage, key, 'before');
+  if (rejected.length > 0) await sleep(AFTERWARDS);
+  for (const attempt of rejected) await attempt.assertUndone();
 }
 
 function listeners(signal: AbortSignal): number {
