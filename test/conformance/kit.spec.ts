@@ -460,6 +460,33 @@ const BROKEN: Readonly<Record<string, Changes & { groups: readonly string[] }>> 
       copy: (from, to, options) => driver.copy(from, to, without(options, 'move')),
     }),
   },
+  'moves in two steps, and says that it is one': {
+    groups: ['move'],
+    driver: (driver) => ({
+      async copy(from, to, options) {
+        const file = await driver.copy(from, to, without(options, 'move'));
+        if (options.move) {
+          await new Promise((resolve) => setImmediate(resolve));
+          await driver.deleteMany([from], options);
+        }
+        return file;
+      },
+    }),
+  },
+  'takes the source away before the destination is there': {
+    groups: ['move'],
+    driver: (driver) => ({
+      async copy(from, to, options) {
+        if (!options.move) return driver.copy(from, to, options);
+        const { file, body } = await driver.get(from, { signal: options.signal });
+        await driver.copy(from, to, options);
+        await driver.deleteMany([to], options);
+        await new Promise((resolve) => setImmediate(resolve));
+        const contentType = options.contentType ?? file.contentType!;
+        return driver.put(to, body as Uint8Array, { ...file, ...options, contentType });
+      },
+    }),
+  },
   'overwrites the destination of a copy that is to create it': {
     groups: ['copy', 'move'],
     driver: (driver) => ({

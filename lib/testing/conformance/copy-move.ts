@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import {
   StorageFileExistsError,
   StorageFileNotFoundError,
@@ -232,7 +233,55 @@ export const move: readonly Behaviour[] = [
       await assertHolds(storage, `${folder}a`, 'hello');
     },
   },
+  {
+    name: 'move: whoever looks meanwhile finds the file, and where it is one step, never twice',
+    async run(storage, { folder }) {
+      const rounds = storage.capabilities.atomicMove ? 10 : 2;
+      for (let round = 0; round < rounds; round++) {
+        const [from, to] = [`${folder}from/${round}`, `${folder}to/${round}`];
+        await storage.put(from, 'hello');
+        let isUnderWay = true;
+        // One looks before it waits for a turn, the other after: between two steps of a move, one of them has its turn.
+        const watch = async (waits: boolean): Promise<void> => {
+          if (waits) await setImmediate();
+          do {
+            await assertUnderOneName(storage, from, to);
+            await setImmediate();
+          } while (isUnderWay);
+        };
+        const watching = [watch(true), watch(false)];
+        const moving = storage.move(from, to).finally(() => (isUnderWay = false));
+        const [moved, ...watched] = await Promise.allSettled([moving, ...watching]);
+        for (const each of [moved, ...watched]) {
+          if (each.status === 'rejected') throw each.reason;
+        }
+        await assertHolds(storage, to, 'hello');
+      }
+    },
+  },
 ];
+
+/**
+ * A file that moves once is at its destination when it was not at its source before; and no longer at its source when it was
+ * at its destination before. Each of two looks sees what is there at its moment: what lies between them excuses nothing.
+ */
+async function assertUnderOneName(storage: Storage, from: string, to: string): Promise<void> {
+  const isThere = [
+    (key: string): Promise<boolean> => storage.exists(key),
+    async (key: string): Promise<boolean> => (await listKeys(storage, key)).includes(key),
+  ];
+  for (const look of isThere) {
+    if (!(await look(from))) {
+      assert.ok(await look(to), 'a file on its way must not be under neither name');
+    }
+    if (storage.capabilities.atomicMove && (await look(to))) {
+      assert.ok(
+        !(await look(from)),
+        'a file must not be under both names where a move is one step',
+      );
+    }
+  }
+}
 
 function assertAttributes(file: StoredFile, expected: typeof ATTRIBUTES | object): void {
   const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage } = file;
