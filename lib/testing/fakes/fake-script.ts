@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { shown } from '../../core/arguments.js';
 import { DRIVER_CALLS } from '../../core/driver-contract.js';
 import {
   StorageAbortedError,
   StorageConfigurationError,
   StorageConnectionError,
   type StorageError,
+  StorageInvalidArgumentError,
 } from '../../core/errors.js';
 import type { StorageDriver } from '../../core/storage-driver.js';
-import { MAX_TIMER } from '../../core/units.js';
+import { assertCount, MAX_TIMER } from '../../core/units.js';
 import { assertOptions } from '../../module-options.js';
 
 /**
@@ -31,7 +33,7 @@ export interface FakeFault {
   times?: number;
   /** Only calls for this key, as the backend has it. */
   key?: string;
-  /** Bytes of the body that pass before it breaks, for `get` and `put`. Default: the call fails before any. */
+  /** Bytes of the body that pass before it breaks, for `get` and `put` alone. Default: the call fails before any. */
   afterBytes?: number;
   /** Default: a `StorageConnectionError`, which is retryable. */
   error?: () => StorageError;
@@ -71,14 +73,28 @@ export class FakeScript {
   fail(method: FakeMethod, fault: FakeFault): void {
     assertMethod('failOn()', method);
     assertOptions('failOn()', fault, FAULT_OPTIONS);
-    const { after = 0, times = 1, key, afterBytes } = fault;
-    const error =
-      fault.error ?? (() => new StorageConnectionError('The fake storage was told to fail'));
+    const { after = 0, times = 1, key, afterBytes, error = connectionError } = fault;
+    assertCount(after, 'failOn(): after');
+    if (times !== Infinity) assertCount(times, 'failOn(): times');
+    if (afterBytes !== undefined) assertBreakable(method, afterBytes);
+    if (key !== undefined && typeof key !== 'string') {
+      throw new StorageInvalidArgumentError(`failOn(): key must be a string, not ${shown(key)}`);
+    }
+    if (typeof error !== 'function') {
+      throw new StorageInvalidArgumentError(
+        'failOn(): error must be a function that makes one, such as () => new StorageRateLimitedError()',
+      );
+    }
     this.#faults.push({ method, after, times, key, afterBytes, error });
   }
 
   delay(method: FakeMethod, milliseconds: number): void {
     assertMethod('delayOn()', method);
+    if (typeof milliseconds !== 'number' || !(milliseconds >= 0)) {
+      throw new StorageInvalidArgumentError(
+        `delayOn(): milliseconds must be a number, 0 or more, not ${shown(milliseconds)}`,
+      );
+    }
     this.#latencies.set(method, Math.min(milliseconds, MAX_TIMER));
   }
 
@@ -136,6 +152,19 @@ function assertMethod(where: string, method: string): void {
   throw new StorageConfigurationError(
     `${where}: a storage asks its driver for no "${method}"${behind === undefined ? '' : `, but for "${behind}"`}; there are ${Object.keys(DRIVER_CALLS).sort().join(', ')}`,
   );
+}
+
+/** Bodies that pass through the fake chunk by chunk can break in the middle. */
+function assertBreakable(method: FakeMethod, afterBytes: number): void {
+  assertCount(afterBytes, 'failOn(): afterBytes');
+  if (method === 'get' || method === 'put') return;
+  throw new StorageInvalidArgumentError(
+    `failOn(): afterBytes is for "get" and "put": in "${method}" there is no body that could break on its way; leave it out, and the call fails as a whole`,
+  );
+}
+
+function connectionError(): StorageError {
+  return new StorageConnectionError('The fake storage was told to fail');
 }
 
 async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,8 @@
 import { AssertionError } from 'node:assert';
+import { shown } from '../../core/arguments.js';
 import type { Capabilities, StorageLimits } from '../../core/capabilities.js';
 import { DriverSource } from '../../core/driver-source.js';
+import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { parseRetryOptions } from '../../core/retry.js';
 import { UrlSigner } from '../../core/signed-url.js';
 import { Storage } from '../../core/storage.js';
@@ -11,7 +13,13 @@ import { type OptionNames, STORAGE_OPTIONS } from '../../drivers/option-names.js
 import { assertOptions } from '../../module-options.js';
 import { FakeDriver, type FakeRules } from './fake-driver.js';
 import { type FakeCall, type FakeFault, type FakeMethod, FakeScript } from './fake-script.js';
-import { checkExists, checkFile, type ExpectedFile, type FileCheck } from './file-checks.js';
+import {
+  assertExpected,
+  checkExists,
+  checkFile,
+  type ExpectedFile,
+  type FileCheck,
+} from './file-checks.js';
 
 /** Options of a fake storage. Those of every storage are as usual, but `retry`: without it nothing is tried again. */
 export interface FakeStorageOptions extends StorageOptions {
@@ -57,6 +65,7 @@ export class FakeStorage extends Storage {
   constructor(name: string, options: FakeStorageOptions = {}) {
     assertOptions('fakeStorage()', options, OPTIONS);
     const { behavesLike, capabilities, limits, now, ...storageOptions } = options;
+    const clock = parseClock(now);
     const script = new FakeScript();
     const driverName = behavesLike === undefined ? 'fake' : `fake of ${behavesLike}`;
     const baseUrl = `https://storage.test/${encodeURIComponent(name)}`;
@@ -67,8 +76,7 @@ export class FakeStorage extends Storage {
     const memory = new DriverSource('memory', openMemory, false);
     const source = new DriverSource(driverName, async () => {
       const driver = await memory.open();
-      const clock = (): Date => (now instanceof Date ? now : (now?.() ?? new Date()));
-      const signer = new UrlSigner(name, baseUrl, SIGNING_KEYS, () => clock().getTime());
+      const signer = new UrlSigner(name, baseUrl, SIGNING_KEYS, clock);
       const rules = await rulesOf(behavesLike, driver.capabilities, capabilities, limits);
       return new FakeDriver(driverName, driver, rules, signer, script);
     });
@@ -86,13 +94,18 @@ export class FakeStorage extends Storage {
    * Makes calls fail, in the order in which it was told.
    *
    * @throws StorageConfigurationError for a method that no driver has, and for an option that there is not
+   * @throws StorageInvalidArgumentError naming an option that is not well-formed, and `afterBytes` of what has no body
    */
   failOn(method: FakeMethod, fault: FakeFault = {}): this {
     this.#script.fail(method, fault);
     return this;
   }
 
-  /** Lets every call of the method wait that many milliseconds, or until it is aborted. */
+  /**
+   * Lets every call of the method wait that many milliseconds, or until it is aborted; `Infinity`: until it is.
+   *
+   * @throws StorageInvalidArgumentError when it is not a number, 0 or more
+   */
   delayOn(method: FakeMethod, milliseconds: number): this {
     this.#script.delay(method, milliseconds);
     return this;
@@ -124,6 +137,7 @@ export class FakeStorage extends Storage {
    * That the code under test has written the file (by whatever method), and that the file is as expected now.
    *
    * @throws AssertionError (rejects)
+   * @throws StorageConfigurationError (rejects) naming what is expected and no file has
    */
   async assertUploaded(key: string, expected: ExpectedFile = {}): Promise<void> {
     assertHolds(await this.checkUploaded(key, expected));
@@ -131,6 +145,7 @@ export class FakeStorage extends Storage {
 
   /** @internal for the matchers */
   async checkUploaded(key: string, expected: ExpectedFile): Promise<FileCheck> {
+    assertExpected(expected);
     const fullKey = `${this.prefix}${key}`;
     if (this.#script.written.includes(fullKey)) return checkFile(this.stored, key, expected);
     return {
@@ -148,6 +163,21 @@ export function fakeStorage(name = 'fake', options: FakeStorageOptions = {}): Fa
 
 // The same in each run, so that signed URLs are, too.
 const SIGNING_KEYS = [{ id: 'fake', secret: 'the signing key of fake storages in tests' }];
+
+/** What tells the time, in milliseconds. */
+function parseClock(now: FakeStorageOptions['now']): () => number {
+  if (now === undefined) return Date.now;
+  if (typeof now === 'function') return () => timeOf(now());
+  const time = timeOf(now);
+  return () => time;
+}
+
+function timeOf(date: Date): number {
+  if (date instanceof Date && !Number.isNaN(date.getTime())) return date.getTime();
+  throw new StorageInvalidArgumentError(
+    `now must be a Date that is one, or a function that gives such a Date, not ${shown(date)}`,
+  );
+}
 
 async function rulesOf(
   behavesLike: S3Provider | undefined,

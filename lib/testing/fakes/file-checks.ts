@@ -1,6 +1,7 @@
 import { StorageFileNotFoundError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { assertOptions } from '../../module-options.js';
 
 /** Whether something holds of a storage, and both ways to say that it does not. */
 export interface FileCheck {
@@ -21,6 +22,18 @@ export interface ExpectedFile {
   metadata?: Readonly<Record<string, string>>;
 }
 
+const EXPECTED: Readonly<Record<keyof ExpectedFile, true>> = {
+  content: true,
+  size: true,
+  contentType: true,
+  metadata: true,
+};
+
+/** @throws StorageConfigurationError naming a field that there is not: it would hold of any file */
+export function assertExpected(expected: ExpectedFile): void {
+  assertOptions('What is expected of a file', expected, EXPECTED);
+}
+
 const MOST_KEYS = 10;
 const LONGEST_TEXT = 200;
 
@@ -39,6 +52,7 @@ export async function checkFile(
   key: string,
   expected: ExpectedFile,
 ): Promise<FileCheck> {
+  assertExpected(expected);
   let file: StoredFile;
   try {
     file = await storage.info(key);

@@ -9,6 +9,7 @@ import {
   Storage,
   StorageConnectionError,
   StorageError,
+  StorageInvalidArgumentError,
   StorageModule,
   StorageRegistry,
   StorageRateLimitedError,
@@ -126,6 +127,55 @@ describe('a fake storage', () => {
     ],
   ])('refuses %s that there is not, and names those that there are', (_what, call, message) => {
     expect(call).toThrow(message);
+  });
+
+  test.each<[string, string, () => unknown]>([
+    ['times', 'not NaN', () => fakeStorage().failOn('put', { times: NaN })],
+    ['times', 'not -1', () => fakeStorage().failOn('put', { times: -1 })],
+    ['times', 'not a string', () => fakeStorage().failOn('put', { times: '2' as never })],
+    ['after', 'not -1', () => fakeStorage().failOn('put', { after: -1 })],
+    ['after', 'not Infinity', () => fakeStorage().failOn('put', { after: Infinity })],
+    ['afterBytes', 'not NaN', () => fakeStorage().failOn('put', { afterBytes: NaN })],
+    ['afterBytes', '"copy"', () => fakeStorage().failOn('copy', { afterBytes: 1 })],
+    ['afterBytes', '"uploadPart"', () => fakeStorage().failOn('uploadPart', { afterBytes: 1 })],
+    ['key', 'not 1', () => fakeStorage().failOn('put', { key: 1 as never })],
+    [
+      'error',
+      'must be a function',
+      () => fakeStorage().failOn('put', { error: new Error() as never }),
+    ],
+    ['milliseconds', 'not NaN', () => fakeStorage().delayOn('get', NaN)],
+    ['milliseconds', 'not -5', () => fakeStorage().delayOn('get', -5)],
+    ['milliseconds', 'not a string', () => fakeStorage().delayOn('get', '1s' as never)],
+    ['now', 'not Invalid Date', () => fakeStorage('a', { now: new Date(NaN) })],
+    ['now', 'not a string', () => fakeStorage('a', { now: '2026-01-01' as never })],
+  ])('refuses %s that can never be: %s', (name, reason, call) => {
+    let refusal: unknown;
+    try {
+      call();
+    } catch (error) {
+      refusal = error;
+    }
+    expect(refusal).toBeInstanceOf(StorageInvalidArgumentError);
+    expect((refusal as Error).message).toContain(name);
+    expect((refusal as Error).message).toContain(reason);
+  });
+
+  test('refuses a clock that tells no time', async () => {
+    const storage = fakeStorage('a', { now: () => new Date(NaN) });
+    await expect(storage.url('b.txt', { expiresIn: 60 })).rejects.toThrow(
+      StorageInvalidArgumentError,
+    );
+  });
+
+  test('refuses to compare what a file has not', async () => {
+    const storage = fakeStorage();
+    await storage.put('a.txt', 'hello');
+    const expected = { contenttype: 'text/plain' } as object;
+    const reason = 'unknown option "contenttype"; known are content, contentType, metadata, size';
+    await expect(storage.assertUploaded('a.txt', expected)).rejects.toThrow(reason);
+    await expect(storage.assertUploaded('b.txt', expected)).rejects.toThrow(reason);
+    await expect(expect(storage).not.toHaveFileLike('a.txt', expected)).rejects.toThrow(reason);
   });
 
   test('refuses a capability that there is not', async () => {
