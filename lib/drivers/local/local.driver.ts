@@ -41,6 +41,7 @@ import { summedBody } from '../../core/summed-body.js';
 import { copyVersion } from './local.copies.js';
 import { deleteKeys } from './local.deletes.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
+import { KnownMetadata } from './local.known-metadata.js';
 import { listPages } from './local.list.js';
 import { KeyLocks, LockFiles } from './local.locks.js';
 import { MetadataFolder, toRecord } from './local.metadata.js';
@@ -76,12 +77,14 @@ export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = 
     parsed.permissions,
     parsed.directoryPermissions,
     parsed.durability === 'full',
+    root.openFiles,
   );
   const temporary = await openTemporaryFiles(root, metadata, parsed);
   const context: LocalContext = {
     options: parsed,
     root,
     metadata,
+    known: new KnownMetadata(root.openFiles.marksRenames),
     temporary,
     keyLocks: KEY_LOCKS,
     lockFiles: new LockFiles(temporary),

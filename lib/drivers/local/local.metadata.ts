@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import {
   contentTypeOf,
   parseGivenAttributes,
@@ -11,12 +11,13 @@ import { storedFile, type FileAttributes, type StoredFile } from '../../core/sto
 import { etagOf, lastModifiedOf, type Identity } from './local.identity.js';
 import { isOwnFolder, makeOwnFolder } from './local.reserved.js';
 import {
-  close,
   fsync,
   fchmod,
   hasCode,
+  isSharedMode,
   lstat,
   open,
+  PATIENT,
   readNames,
   readText,
   rename,
@@ -59,6 +60,7 @@ export class MetadataFolder {
     private readonly permissions: number,
     private readonly directoryPermissions: number,
     private readonly sync: boolean,
+    private readonly openFiles = PATIENT,
   ) {}
 
   /** What was recorded for the version; also where a backup brought it back, which changes the inode only. */
@@ -87,7 +89,7 @@ export class MetadataFolder {
     const bytes = Buffer.from(`${JSON.stringify({ key, ...recorded })}\n`);
     for (let attempt = 1; ; attempt++) {
       try {
-        if (!(await isOwnFolder(folder))) await this.#create(folder);
+        await this.#create(folder);
         try {
           await this.#writeNew(join(folder, name), bytes);
         } catch (error) {
@@ -137,25 +139,26 @@ export class MetadataFolder {
   }
 
   #folderOf(hash: string): string {
-    return join(this.path, hash.slice(0, 2), hash.slice(2));
+    // Plain names, which join() would look through for each file that is read.
+    return `${this.path}${sep}${hash.slice(0, 2)}${sep}${hash.slice(2)}`;
   }
 
   async #writeNew(path: string, bytes: Uint8Array): Promise<void> {
     const descriptor = await open(path, 'wx', this.permissions);
     let written = false;
     try {
-      // More than the owner may read it: then the umask has its say.
-      if (this.permissions !== 0o600) await fchmod(descriptor, this.permissions);
+      if (isSharedMode(this.permissions)) await fchmod(descriptor, this.permissions);
       await writeAll(descriptor, bytes);
       if (this.sync) await fsync(descriptor);
       written = true;
     } finally {
-      await close(descriptor);
+      await this.openFiles.close(descriptor);
       // On a full disk a part of it would be left, which nobody would look for.
       if (!written) await unlinkIfThere(path);
     }
   }
 
+  /** Creates the folder where it is missing, as for most files that are written: their keys are new. */
   async #create(folder: string): Promise<void> {
     const parent = dirname(folder);
     const above = (await isOwnFolder(parent)) ? [] : [dirname(this.path), this.path, parent];

@@ -86,11 +86,14 @@ const fstat = (descriptor: number): Promise<BigIntStats> =>
  * memory.
  */
 export interface OpenFileCalls {
+  /** Whether a file that was renamed has another ctime. */
+  readonly marksRenames: boolean;
   fstat(descriptor: number): BigIntStats | Promise<BigIntStats>;
   close(descriptor: number): void | Promise<void>;
 }
 
 const IN_MEMORY: OpenFileCalls = {
+  marksRenames: true,
   fstat: (descriptor) => fs.fstatSync(descriptor, { bigint: true }),
   close(descriptor) {
     try {
@@ -101,7 +104,7 @@ const IN_MEMORY: OpenFileCalls = {
   },
 };
 
-const PATIENT: OpenFileCalls = { fstat, close };
+export const PATIENT: OpenFileCalls = { marksRenames: false, fstat, close };
 
 /** Kinds of file systems on disks of this machine, by the numbers of statfs(2): ext, XFS, Btrfs, tmpfs, overlay, F2FS, ZFS. */
 const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
@@ -142,6 +145,11 @@ export const rmdir = (path: string): Promise<void> =>
 const mkdir = (path: string, permissions: number): Promise<void> =>
   call((done) => fs.mkdir(path, permissions, (error) => done(error)));
 
+/** Whether more than the owner is let in: then the umask has its say when something is created. */
+export function isSharedMode(permissions: number): boolean {
+  return (permissions & 0o077) !== 0;
+}
+
 /** Answers whether it was created now. The mode holds whatever the umask: if need be it is set afterwards. */
 export async function makeFolder(path: string, permissions: number): Promise<boolean> {
   try {
@@ -150,6 +158,7 @@ export async function makeFolder(path: string, permissions: number): Promise<boo
     if (hasCode(error, 'EEXIST')) return false;
     throw error;
   }
+  if (!isSharedMode(permissions)) return true;
   const { mode } = await lstat(path);
   if (Number(mode & 0o777n) !== permissions) await chmod(path, permissions);
   return true;

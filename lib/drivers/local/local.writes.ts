@@ -5,6 +5,7 @@ import { StorageConnectionError, StorageError, StorageFileExistsError } from '..
 import type { StoredFile } from '../../core/stored-file.js';
 import { clash, linkDenied, notRegular, throwIfAborted } from './local.errors.js';
 import { distinctTime, etagOf, isSameVersion, type Identity } from './local.identity.js';
+import type { KnownMetadata } from './local.known-metadata.js';
 import type { KeyLocks, LockFiles } from './local.locks.js';
 import { describeFile, hashOf, type MetadataFolder, type Recorded } from './local.metadata.js';
 import type { ParsedLocalOptions } from './local.options.js';
@@ -32,6 +33,8 @@ export interface LocalContext {
   readonly options: ParsedLocalOptions;
   readonly root: LocalRoot;
   readonly metadata: MetadataFolder;
+  /** For reads, which look for metadata far more often than it changes. */
+  readonly known: KnownMetadata;
   readonly temporary: TemporaryFiles;
   /** By path, shared by all drivers of the process. */
   readonly keyLocks: KeyLocks;
