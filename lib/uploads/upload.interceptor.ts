@@ -21,7 +21,6 @@ import { toLoggedHttpException } from '../storage.exceptions.js';
 import { StorageRegistry } from '../storage.registry.js';
 import { getStorageToken } from '../storage.tokens.js';
 import { describeUploads, type UploadFields } from './api-upload.decorator.js';
-import type { MulterFile } from './file-body.js';
 import { letFormsPass } from './fastify-forms.js';
 import { type FieldSelection, isForm, receiveForm } from './form-reception.js';
 import { beforeAnswer, holdAnswers } from './held-answers.js';
@@ -125,19 +124,20 @@ export function uploadInterceptor<Request>(
         const planning = transaction.unlessEnded(this.#planFor(context));
         const { limits, fields: plans, others } = await planning;
         timeout = limits.timeout;
+        // What AsyncResource.bind() returns takes as long to make as a small file to receive.
+        const scope = new AsyncResource('nestjs-storages:upload');
         await receiveForm(exchange, transaction, {
           limits,
           fields,
           onReceived: (bytes) => tracking?.received(bytes),
           // The events of a request have not the asynchronous context that middleware and interceptors have made.
-          write: AsyncResource.bind(
-            (file: MulterFile, signal: AbortSignal, textFields: unknown) => {
+          write: (file, signal, textFields) =>
+            scope.runInAsyncScope(() => {
               // For the functions among the options: as it is now, since the form goes on while the file is written.
               framework.body = Object.assign(Object.create(null) as object, textFields);
               const writer = this.#writerFor(plans.get(file.fieldname) ?? others);
               return writer.write(file, { request: framework, signal });
-            },
-          ),
+            }),
         });
         if (outcome.hasFailed) throw requestClosed();
         transaction.received();
