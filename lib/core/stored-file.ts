@@ -51,16 +51,29 @@ export function storedFile(
     metadata?: Readonly<Record<string, string>> | undefined;
   },
 ): StoredFile {
-  const { metadata, checksum } = fields;
-  const file: Record<string, unknown> = {};
-  const given: Readonly<Record<string, unknown>> = fields;
-  for (const name of Object.keys(given)) {
-    const value = given[name];
-    if (value !== undefined) file[name] = value;
-  }
-  file['metadata'] = metadata ? Object.freeze({ ...metadata }) : NO_METADATA;
-  if (checksum) file['checksum'] = Object.freeze({ ...checksum });
-  return Object.freeze(file) as unknown as StoredFile;
+  const { key, size, contentType, etag, lastModified, metadata, checksum, version } = fields;
+  const { cacheControl, contentDisposition, contentEncoding, contentLanguage } = fields;
+  // One by one: a loop over names takes twice as long, and a listing does this for each file.
+  const file: { -readonly [P in keyof StoredFile]: StoredFile[P] } = {
+    key,
+    size,
+    metadata: metadata ? frozenCopy(metadata) : NO_METADATA,
+  };
+  if (contentType !== undefined) file.contentType = contentType;
+  if (etag !== undefined) file.etag = etag;
+  if (lastModified !== undefined) file.lastModified = lastModified;
+  if (cacheControl !== undefined) file.cacheControl = cacheControl;
+  if (contentDisposition !== undefined) file.contentDisposition = contentDisposition;
+  if (contentEncoding !== undefined) file.contentEncoding = contentEncoding;
+  if (contentLanguage !== undefined) file.contentLanguage = contentLanguage;
+  if (checksum) file.checksum = Object.freeze({ ...checksum });
+  if (version !== undefined) file.version = version;
+  return Object.freeze(file);
+}
+
+function frozenCopy(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const copy = { ...metadata };
+  return Object.keys(copy).length === 0 ? NO_METADATA : Object.freeze(copy);
 }
 
 /** Of every file in a listing. */
