@@ -235,9 +235,7 @@ export function addErrorContext(error: StorageError, context: StorageErrorContex
   writable.operation ??= context.operation;
   writable.key = context.key === undefined ? error.key : redactedKey(context.key);
   writable.message = describe(error.reason, error);
-  if (stack && error.message !== before) {
-    writable.stack = stack.replace(before, () => error.message);
-  }
+  if (stack) writable.stack = stack.replace(before, () => error.message);
   return error;
 }
 

@@ -18,6 +18,14 @@ describe('the staging area', () => {
     expect(() => storage.scope('.nestjs-storages/')).toThrow(/reserved/);
   });
 
+  it('has no file of another name, and says who asked', async () => {
+    await using storage = await openStorage('files', { driver: 'memory' });
+    await expect(storage.staged('0'.repeat(32))).rejects.toMatchObject({
+      code: 'FILE_NOT_FOUND',
+      operation: 'staged',
+    });
+  });
+
   it('is swept as a whole by the storage, and only in its own part by a scope', async () => {
     await using storage = await openStorage('files', { driver: 'memory' });
     await storage.stage('of the storage');

@@ -73,6 +73,20 @@ describe('a storage', () => {
     await expect(storage.getBytes('a')).resolves.toEqual(Buffer.from('hello'));
   });
 
+  it('opens a file that it reads whole no more often than any other call', async () => {
+    const get = jest.fn<StorageDriver['get']>(unreachable);
+    const { storage } = await open(() => ({ get }), { retry: { ...AT_ONCE, maxRetries: 2 } });
+    await expect(storage.getBytes('a')).rejects.toThrow(StorageConnectionError);
+    expect(get).toHaveBeenCalledTimes(3);
+  });
+
+  it('says what it is in want of to sign a URL', async () => {
+    const { storage } = await open();
+    await expect(storage.url('a')).rejects.toThrow(
+      /"uploads" \(memory\) cannot sign .*its own baseUrl and signingKeys/,
+    );
+  });
+
   it('says that a file does not exist only when the backend says so', async () => {
     for (const error of [new StoragePermissionError(), new StorageConnectionError()]) {
       const { storage } = await open(() => ({ info: () => Promise.reject(error) }));
@@ -289,9 +303,11 @@ describe('a storage that is opened by its first use', () => {
   it('opens its driver once, however many calls there are', async () => {
     const { driver } = await open();
     const openDriver = jest.fn(async () => driver);
-    const storage = new Storage(new DriverSource('memory', openDriver));
+    const storage = new Storage(new DriverSource('memory', openDriver), { name: 'uploads' });
     expect(storage.driver).toBe('memory');
-    expect(() => storage.capabilities).toThrow(StorageConfigurationError);
+    expect(() => storage.capabilities).toThrow(
+      expect.objectContaining({ code: 'CONFIGURATION', storage: 'uploads', driver: 'memory' }),
+    );
     await Promise.all([storage.put('a', 'a'), storage.exists('b'), storage.open()]);
     expect(openDriver).toHaveBeenCalledTimes(1);
     expect(storage.capabilities.ranges).toBe(true);

@@ -35,6 +35,10 @@ describe('the options of a ServedFile', () => {
     );
   });
 
+  it.each([{ maxRanges: 1 }, { maxRanges: 100 }, { maxAge: 0 }])('%j is taken', (options) => {
+    expect(() => new ServedFile(files, 'a', options)).not.toThrow();
+  });
+
   it('may be undefined, each of them', () => {
     const options = { disposition: undefined, mode: undefined } as unknown as ServedFileOptions;
     expect(() => new ServedFile(files, 'a', options)).not.toThrow();

@@ -144,7 +144,7 @@ export const list: readonly Behaviour[] = [
   {
     name: 'starts with the first key after one that lies before the prefix',
     async run(storage, { folder }) {
-      await putAll(storage, [`${folder}m/a`, `${folder}m/b`]);
+      await putAll(storage, [`${folder}b`, `${folder}m/a`, `${folder}m/b`]);
       const keys = await listKeys(storage, `${folder}m/`, { startAfter: `${folder}a` });
       assert.deepEqual(keys, [`${folder}m/a`, `${folder}m/b`]);
       const none = await listKeys(storage, `${folder}m/`, { startAfter: `${folder}z` });

@@ -10,6 +10,26 @@ import { openStorage } from '../../../lib/drivers/open-storage.js';
 const KiB = 1024;
 
 describe('the memory driver', () => {
+  it('can do everything but sign, for which it needs keys', async () => {
+    await using storage = await openStorage('scratch', { driver: 'memory' });
+    expect(storage.capabilities).toMatchObject({
+      createOnly: true,
+      compareAndSet: true,
+      createOnlyCopy: true,
+      conditionalGet: true,
+      ranges: true,
+      metadata: true,
+      headers: true,
+      delimiters: 'any',
+      atomicMove: true,
+      multipart: true,
+      multipartListing: true,
+      signedUrls: false,
+      signedCacheControl: false,
+      signedUploads: { PUT: false, POST: false },
+    });
+  });
+
   it('holds no more than maxSize, and keeps what was there', async () => {
     await using storage = await openStorage('scratch', { driver: 'memory', maxSize: '4kb' });
     await storage.put('a', Buffer.alloc(3 * KiB));
