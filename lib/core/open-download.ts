@@ -1,7 +1,7 @@
 import { pipeline, Readable, Transform } from 'node:stream';
 import { shown } from './arguments.js';
 import { checkReadConditions, parseReadConditions } from './conditions.js';
-import { StorageInvalidArgumentError } from './errors.js';
+import { StorageConnectionError, StorageInvalidArgumentError } from './errors.js';
 import { holdToSize } from './exact-body.js';
 import type { Operation } from './operations.js';
 import { parallelDownload } from './parallel-download.js';
@@ -115,12 +115,21 @@ async function openInParts(
   return { file, body, ...(range && { range }) };
 }
 
-/** From here on the body belongs to the caller: it ends the operation, and fails with a StorageError. */
+/**
+ * From here on the body belongs to the caller: it ends the operation, and fails with a StorageError.
+ *
+ * @throws what it has failed with already, as a small answer does whose bytes came with its headers
+ */
 function handOver(body: DriverDownload['body'], operation: Operation): void {
   operation.suspendDeadline();
   if (!(body instanceof Readable)) {
     operation.end();
     return;
+  }
+  if (body.destroyed) {
+    // Its own event may be still to come, and nobody will listen.
+    body.on('error', () => {});
+    throw body.errored ?? new StorageConnectionError('The answer broke off before it was read');
   }
   // Every error of a stream passes its _destroy, so no chunk has to be touched to translate it.
   const destroy = body._destroy.bind(body);

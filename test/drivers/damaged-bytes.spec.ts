@@ -9,6 +9,7 @@ import { ContainerClient } from '@azure/storage-blob';
 import { startChecksum, type Checksum } from '../../lib/core/checksum.js';
 import { StorageIntegrityError, StorageUnsupportedError } from '../../lib/core/errors.js';
 import type { Storage } from '../../lib/core/storage.js';
+import type { S3StorageOptions } from '../../lib/drivers/s3/s3.options.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import { type FaultProxy, startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
 import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
@@ -35,8 +36,8 @@ beforeAll(async () => {
 afterAll(() => azurite[Symbol.asyncDispose]());
 
 const RETRY = { maxRetries: 1, baseDelay: 1 };
-const BACKENDS: Readonly<Record<string, () => Promise<Backend>>> = {
-  async s3() {
+const BACKENDS: Readonly<Record<string, (s3?: Partial<S3StorageOptions>) => Promise<Backend>>> = {
+  async s3(options) {
     const server = await startS3Server({ buckets: ['bucket'] });
     const proxy = await startFaultProxy({ target: server.endpoint });
     const storage = await openStorage('files', {
@@ -48,6 +49,7 @@ const BACKENDS: Readonly<Record<string, () => Promise<Backend>>> = {
       forcePathStyle: true,
       ...server.credentials,
       retry: RETRY,
+      ...options,
     });
     return backend(storage, proxy, () => server.close());
   },
@@ -131,6 +133,21 @@ describe.each(Object.entries(BACKENDS))(
     });
   },
 );
+
+describe('a small file of s3 that is damaged on the way', () => {
+  it.each(['direct', 'sdk'] as const)(
+    'fails the read that did not ask for it, which names the file, and the storage closes (%s)',
+    async (engine) => {
+      await using opened = await BACKENDS['s3']!({ engine });
+      const { storage, proxy } = opened;
+      await storage.put('small', 'no longer than the headers');
+      proxy.fail({ times: Infinity, with: { corruptAnswerAt: 1 } });
+      const error: unknown = await storage.getBytes('small').catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(StorageIntegrityError);
+      expect(error).toMatchObject({ storage: 'files', key: 'small' });
+    },
+  );
+});
 
 describe('a file of which azure keeps no checksum', () => {
   it('is refused when its ranges are to be verified', async () => {
