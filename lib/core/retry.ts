@@ -10,7 +10,10 @@ export interface RetryOptions {
   maxRetries?: number;
   /** Delay before the first retry. Default 1,000. */
   baseDelay?: number;
-  /** Upper bound of one delay. Default 60,000. */
+  /**
+   * Upper bound of one delay. Default 60,000. A backend that asks for more (`Retry-After`) is given more, up to a minute; what asks
+   * for longer than that and than this bound is not repeated.
+   */
   maxDelay?: number;
   /** Factor from one delay to the next. Default 2. */
   exponentialBase?: number;
@@ -19,6 +22,9 @@ export interface RetryOptions {
   /** No retry starts later than this after the first attempt. Default: no limit. */
   totalTimeout?: number;
 }
+
+/** Milliseconds that a backend may keep a call waiting, whatever `maxDelay` says. Some ask for a day, or until a date far away. */
+const LONGEST_ASKED_DELAY = 60_000;
 
 export interface WithRetryOptions extends RetryOptions {
   /** Ends the waiting and the repeating. */
@@ -74,12 +80,16 @@ export function parseRetryOptions(options: RetryOptions = {}): ParsedRetryOption
   return { ...numbers, jitter };
 }
 
-/** Milliseconds to wait after attempt number `attempt` (from 1) failed. Never less than what the backend asked for. */
+/**
+ * Milliseconds to wait after attempt number `attempt` (from 1) failed. Never less than what the backend asked for: infinite when that is
+ * longer than anybody waits.
+ */
 export function retryDelay(
   attempt: number,
   { baseDelay, maxDelay, exponentialBase, jitter }: ParsedRetryOptions,
   retryAfter = 0,
 ): number {
+  if (retryAfter > Math.max(maxDelay, LONGEST_ASKED_DELAY)) return Infinity;
   const ceiling = Math.min(maxDelay, baseDelay * exponentialBase ** (attempt - 1));
   return Math.min(MAX_TIMER, Math.max(retryAfter, jitter ? Math.random() * ceiling : ceiling));
 }
@@ -123,7 +133,7 @@ export async function repeatCall<T>(
     } catch (error) {
       if (number > retry.maxRetries || signal?.aborted || !shouldRetry(error)) throw error;
       const delay = retryDelay(number, retry, retryAfter(error));
-      if (performance.now() + delay > deadline) throw error;
+      if (delay === Infinity || performance.now() + delay > deadline) throw error;
       announceRetry();
       onRetry?.(error, number, delay);
       await wait(delay, signal);

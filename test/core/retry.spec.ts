@@ -146,6 +146,23 @@ describe('retryDelay', () => {
     expect(retryDelay(4, plain, 3)).toBe(800);
   });
 
+  it('is longer than anybody waits where the backend asks for more than a minute and maxDelay', () => {
+    const patient = { ...plain, maxDelay: 300_000 };
+    expect([60_000, 60_001].map((asked) => retryDelay(1, plain, asked))).toEqual([
+      60_000,
+      Infinity,
+    ]);
+    expect(retryDelay(1, patient, 300_000)).toBe(300_000);
+    expect(retryDelay(1, patient, Infinity)).toBe(Infinity);
+  });
+
+  it('ends the call at once then, with the error that says how long', async () => {
+    const error = new StorageRateLimitedError('slow', { retryAfter: 365 * 24 * 60 * 60_000 });
+    const { call, attempts } = failing(1, () => error);
+    await expect(withRetry(call)).rejects.toBe(error);
+    expect(attempts).toEqual([1]);
+  });
+
   it('takes what the backend asked for from the error', async () => {
     const { call } = failing(1, () => new StorageRateLimitedError('slow', { retryAfter: 7 }));
     const onRetry = jest.fn();

@@ -35,7 +35,9 @@ export async function deleteMany(
     left = passing.map(({ key }) => key);
     if (left.length === 0) break;
     const asked = Math.max(0, ...passing.map(({ error }) => error.retryAfter ?? 0));
-    await sleep(retryDelay(attempt, retry, asked), undefined, { signal });
+    const delay = retryDelay(attempt, retry, asked);
+    if (delay === Infinity) return { failed: [...failed, ...passing] };
+    await sleep(delay, undefined, { signal });
   }
   return { failed };
 }

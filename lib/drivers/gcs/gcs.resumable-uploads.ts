@@ -229,7 +229,7 @@ export class ResumableUpload {
         this.#uncertain ||= last && mayHaveHappened(error);
         if (this.isLost || !isPassing(error) || ++failures > maxRetries) throw error;
         const delay = retryDelay(failures, this.bucket.settings.retry, error.retryAfter);
-        if (performance.now() + delay > deadline) throw error;
+        if (delay === Infinity || performance.now() + delay > deadline) throw error;
         await sleep(delay, undefined, { signal: this.#signal });
         progress = await this.#query(last ? end : undefined);
       }

@@ -38,7 +38,7 @@ export function retryStrategy(options: ParsedRetryOptions): S3RetryStrategy {
       const worthwhile = passing && error?.name !== 'AbortError';
       const asked = retryAfterHint ? retryAfterHint.getTime() - Date.now() : 0;
       const delay = retryDelay(retries, options, Math.max(0, asked));
-      const late = performance.now() + delay > start + options.totalTimeout;
+      const late = delay === Infinity || performance.now() + delay > start + options.totalTimeout;
       if (!worthwhile || retries > options.maxRetries || late) {
         // The SDK reports the request's own error then, not this one.
         throw new Error('No further attempt');

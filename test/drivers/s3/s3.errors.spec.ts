@@ -253,6 +253,20 @@ describe('retries', () => {
     expect(performance.now() - start).toBeGreaterThan(800);
   });
 
+  test.each(['direct', 'sdk'] as const)(
+    'do not wait for a service that asks for a year (%s)',
+    async (engine) => {
+      await using s3 = await openS3({ engine });
+      const retryAfter = 365 * 24 * 60 * 60;
+      s3.server.fail({
+        operation: 'HeadObject',
+        with: { status: 503, code: 'SlowDown', retryAfter },
+      });
+      const error = await failure(() => s3.driver.info('key', { signal }));
+      expect(error).toMatchObject({ retryable: true, retryAfter: retryAfter * 1000 });
+    },
+  );
+
   test('end with an abort, at once', async () => {
     await using s3 = await openS3({ retry: { baseDelay: 60_000, jitter: false } });
     s3.server.fail({ operation: 'GetObject', with: { status: 500, code: 'InternalError' } });
