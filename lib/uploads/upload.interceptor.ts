@@ -124,7 +124,7 @@ export function uploadInterceptor<Request>(
         const planning = transaction.unlessEnded(this.#planFor(context));
         const { limits, fields: plans, others } = await planning;
         timeout = limits.timeout;
-        // What AsyncResource.bind() returns takes as long to make as a small file to receive.
+        // Not AsyncResource.bind(): it defines a deprecated property on what it returns, for each request.
         const scope = new AsyncResource('nestjs-storages:upload');
         await receiveForm(exchange, transaction, {
           limits,
