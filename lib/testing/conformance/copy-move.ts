@@ -98,11 +98,17 @@ function both(verb: 'copy' | 'move', transfer: Transfer): Behaviour[] {
       name: `${verb}: attributes that are given replace those of the source, the others stay`,
       needs: (capabilities) => capabilities.headers && capabilities.metadata,
       async run(storage, { folder }) {
-        await storage.put(`${folder}from`, 'hello', ATTRIBUTES);
-        const given = { contentType: 'text/css', metadata: { other: 'x' } };
-        const file = await transfer(storage, `${folder}from`, `${folder}to`, given);
-        assert.equal(file.key, `${folder}to`);
-        assertAttributes(await storage.info(`${folder}to`), { ...ATTRIBUTES, ...given });
+        const partsOfThem = [
+          { contentType: 'text/css', metadata: { other: 'x' } },
+          { cacheControl: 'no-store', contentDisposition: 'inline' },
+          { contentEncoding: 'gzip', contentLanguage: 'en' },
+        ];
+        for (const given of partsOfThem) {
+          await storage.put(`${folder}from`, 'hello', ATTRIBUTES);
+          const file = await transfer(storage, `${folder}from`, `${folder}to`, given);
+          assert.equal(file.key, `${folder}to`);
+          assertAttributes(await storage.info(`${folder}to`), { ...ATTRIBUTES, ...given });
+        }
         await assertHolds(storage, `${folder}to`, 'hello');
       },
     },

@@ -9,7 +9,16 @@ import { jest } from '@jest/globals';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { LocalRoot } from '../../../lib/drivers/local/local.paths.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
-import { bytesOf, cleanUp, failure, openDriver, put, signal, text } from './local-fixture.js';
+import {
+  bytesOf,
+  cleanUp,
+  failure,
+  listAll,
+  openDriver,
+  put,
+  signal,
+  text,
+} from './local-fixture.js';
 
 const LARGE = 3 * 1024 * 1024 + 5;
 
@@ -182,5 +191,18 @@ describe('reading from a local storage', () => {
       }),
     );
     expect((await readdir('/proc/self/fd')).length).toBeLessThanOrEqual(before.length);
+  });
+
+  it('keeps no descriptor of what is copied, moved, listed and looked at', async () => {
+    await put(driver, 'a/file', 'x', { metadata: { a: '1' } });
+    const before = await readdir('/proc/self/fd');
+    for (let index = 0; index < 20; index++) {
+      await driver.copy('a/file', 'b/copy', { signal, move: false });
+      await driver.copy('b/copy', 'c/moved', { signal, move: true });
+      await listAll(driver);
+      await driver.info('c/moved', { signal });
+      await failure(driver.copy('a/missing', 'b/copy', { signal, move: false }));
+    }
+    expect((await readdir('/proc/self/fd')).length).toBeLessThan(before.length + 20);
   });
 });
