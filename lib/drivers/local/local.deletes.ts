@@ -4,7 +4,7 @@ import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage
 import { etagOf } from './local.identity.js';
 import { nameOf, parentOf } from './local.paths.js';
 import { hasCode, lstat, stat, unlink } from './local.system-calls.js';
-import { syncFolderAt, type LocalContext } from './local.writes.js';
+import { exclusively, syncFolderAt, type LocalContext } from './local.writes.js';
 
 const DELETES_AT_ONCE = 16;
 
@@ -45,11 +45,13 @@ export async function deleteKeys(
 
 /** Answers whether there was a file. A folder is none, and stays. */
 async function deleteKey(
-  { keyLocks, root, metadata }: LocalContext,
+  context: LocalContext,
   key: string,
-  { signal, ifMatch }: DriverDeleteOptions,
+  options: DriverDeleteOptions,
 ): Promise<boolean> {
-  return keyLocks.hold([root.pathOf(key)], signal, async () => {
+  const { root, metadata } = context;
+  const { signal, ifMatch } = options;
+  return exclusively(context, key, options, signal, async () => {
     const folder = await root.openFolder(parentOf(key));
     if (folder === 'link') throw linkDenied({ key });
     if (typeof folder === 'string') return false;

@@ -141,7 +141,7 @@ export async function publish(
 }
 
 /** Holds what has to be held while the conditions are judged and the key gets its new version. */
-function exclusively<T>(
+export function exclusively<T>(
   { root, keyLocks, lockFiles }: LocalContext,
   key: string,
   { ifMatch }: WriteConditions,
