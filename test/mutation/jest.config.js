@@ -6,7 +6,7 @@ export default {
   ...project,
   rootDir: join(import.meta.dirname, '../..'),
   testEnvironment: join(import.meta.dirname, 'first-failure.cjs'),
-  // A change after which a test waits for ever is noticed by this.
-  testTimeout: 10_000,
+  // A change after which a test waits for ever is noticed by this; a busy machine must not be.
+  testTimeout: 30_000,
   watchman: false,
 };

@@ -59,7 +59,7 @@ function optionsOf(sample, sampled, { sources, tests, without = [] }) {
     concurrency: availableParallelism(),
     // Modules of a test file that ran as ES modules are never freed.
     maxTestRunnerReuse: 40,
-    timeoutMS: 30_000,
+    timeoutMS: 60_000,
     dryRunTimeoutMinutes: 30,
     ignorePatterns: ELSEWHERE,
     // Below what Git, Prettier and Jest leave out.
