@@ -20,8 +20,8 @@ export interface Invocation {
   readonly openFolder: (address: string, purpose?: Purpose) => Place;
   /** Where the standard error is a terminal. */
   readonly progress: ProgressLine;
-  /** One line: the record with `--json`, else the text. Resolves when whoever reads it is not behind. */
-  readonly print: (record: object, text: string) => Promise<void>;
+  /** The record as one line with `--json`, else these lines. Resolves when whoever reads them is not behind. */
+  readonly print: (record: object, ...lines: string[]) => Promise<void>;
 }
 
 /** As they were typed, by their long names. */

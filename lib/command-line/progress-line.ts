@@ -1,6 +1,7 @@
 import bytes from 'bytes';
 import type { Writable } from 'node:stream';
 import type { ProgressInfo } from '../core/progress.js';
+import { printable } from './printable.js';
 
 /** A stream that may be a terminal, as those of the process may be. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -27,7 +28,9 @@ export class ProgressLine {
     if (!this.isShown || now - this.#last < INTERVAL) return;
     this.#last = now;
     this.#shown = true;
-    this.output.write(`${ERASED}${describe().slice(0, (this.output.columns ?? 80) - 1)}`);
+    // Some terminals tell of no columns.
+    const width = (this.output.columns || 80) - 1;
+    this.output.write(`${ERASED}${printable(describe()).slice(0, width)}`);
   }
 
   /** To be called before anything else is written to the terminal. */

@@ -11,6 +11,7 @@ import { COMMANDS } from './commands.js';
 import { readConfigFile } from './config-file.js';
 import { describeFailure } from './failure.js';
 import type { Purpose } from './place.js';
+import { printable } from './printable.js';
 import { type Output, ProgressLine } from './progress-line.js';
 import { nearest, UsageError } from './usage-error.js';
 
@@ -72,9 +73,10 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     const storages = typeof config === 'string' ? await readConfigFile(config) : {};
     const stopped = AbortSignal.any([signal, closed.signal]);
     let drained: Promise<unknown> | undefined;
-    const print = async (record: object, text: string): Promise<void> => {
+    const print: Invocation['print'] = async (record, ...lines) => {
       progress.clear();
-      if (stdout.write(values['json'] ? `${JSON.stringify(record)}\n` : `${text}\n`)) return;
+      const text = values['json'] ? JSON.stringify(record) : lines.map(printable).join('\n');
+      if (stdout.write(`${text}\n`)) return;
       drained ??= once(stdout, 'drain', { signal: stopped }).finally(() => (drained = undefined));
       await drained;
     };

@@ -60,6 +60,23 @@ describe('the program', () => {
     expect((await readdir(target)).filter((name) => !name.startsWith('.'))).toEqual([]);
   });
 
+  test.each([
+    ['can never end, which is no success', 'await new Promise(() => {});', 1, /^$/],
+    ['keeps something open', 'setInterval(() => {}, 1000);', 0, /^one\n$/],
+  ])('ends though the configuration %s', async (_what, statement, code, printed) => {
+    await writeFile(join(folder, 'one'), 'x');
+    const config = join(folder, 'storages.mjs');
+    const files = JSON.stringify({ driver: 'local', root: folder });
+    await writeFile(config, `${statement}\nexport default { files: ${files} };\n`);
+    const { child, closed, stderr } = start('ls', 'files:on', '--config', config);
+    const stdout = text(child.stdout);
+    expect(await closed).toEqual([code, null]);
+    expect(await stdout).toMatch(printed);
+    expect(await stderr).toMatch(
+      code === 0 ? /^$/ : /^nestjs-storages: Stopped before all was done/,
+    );
+  });
+
   test('ends at once on a second signal, whichever it is, though it is still undoing', async () => {
     await using server = await startS3Server();
     await using proxy = await startFaultProxy({ target: server.endpoint });

@@ -200,6 +200,20 @@ describe('sync', () => {
     client.destroy();
   });
 
+  test('and ls tell of a key in one line, whatever is in it', async () => {
+    await using s3 = await startS3Server();
+    const path = await config({ s3: onS3(s3), disk: disk('disk') });
+    const { endpoint, region, credentials } = s3;
+    const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
+    const forged = { Bucket: 'bucket', Key: 'a\ncopy\u001b[31m', Body: Buffer.from('x') };
+    await client.send(new PutObjectCommand(forged));
+    client.destroy();
+    const { stdout } = await command(['ls', 's3:', '--config', path]);
+    expect(stdout).toBe('a\\u000acopy\\u001b[31m\n');
+    const synced = await command(['sync', 's3:', 'disk:', '--config', path]);
+    expect(synced.stdout).toMatch(/^failed a\\u000acopy\\u001b\[31m: [^\n]+\n$/);
+  });
+
   test('looks only at keys with the prefix, and compares old files by their bytes with --checksum', async () => {
     const path = await config({ one: disk('one'), two: disk('two') });
     const one = createStorage('one', disk('one'));
@@ -407,6 +421,19 @@ describe('sync', () => {
     await createStorage('one', disk('one')).put('a', 'x');
     const argv = ['sync', 'one:', 'two:', '--config', path, '--journal', journal];
     const { code, stderr } = await command(argv);
+    expect(code).toBe(2);
+    expect(stderr).toContain('journal of another task');
+  });
+
+  test('refuses the journal of a run that took other files for the same', async () => {
+    const path = await config({ one: disk('one'), two: disk('two') });
+    const journal = join(folder, 'journal');
+    await createStorage('one', disk('one')).put('a', 'x');
+    // The target has a folder where the file is to be.
+    await createStorage('two', disk('two')).put('a/b', 'x');
+    const argv = ['sync', 'one:', 'two:', '--config', path, '--journal', journal];
+    expect((await command(argv)).code).toBe(3);
+    const { code, stderr } = await command([...argv, '--checksum']);
     expect(code).toBe(2);
     expect(stderr).toContain('journal of another task');
   });

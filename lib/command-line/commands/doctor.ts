@@ -21,7 +21,7 @@ export const doctor: Command = {
       report: async (observation) => {
         const { check, outcome, detail, advice } = observation;
         const line = `${outcome.padEnd(8)} ${check.padEnd(11)} ${detail}`;
-        await print(observation, advice === undefined ? line : `${line}\n  -> ${advice}`);
+        await print(observation, line, ...(advice === undefined ? [] : [`  -> ${advice}`]));
       },
     });
     return findings === 0;

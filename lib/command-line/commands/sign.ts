@@ -33,7 +33,7 @@ export const sign: Command = {
     if (values['put'] === true) {
       const target = await storage.uploadUrl(path, options);
       const headers = Object.entries(target.headers).map(([name, value]) => `${name}: ${value}`);
-      await print(target, [target.url, ...headers].join('\n'));
+      await print(target, target.url, ...headers);
     } else {
       const url = await storage.url(path, options);
       await print({ method: 'GET', url }, url);

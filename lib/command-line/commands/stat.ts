@@ -8,7 +8,7 @@ export const stat: Command = {
   async run({ open, operands, print, signal }) {
     const { storage, path } = open(operands[0]!);
     const file = await storage.info(path, { signal });
-    await print(file, JSON.stringify(file, null, 2));
+    await print(file, ...JSON.stringify(file, null, 2).split('\n'));
     return true;
   },
 };

@@ -33,6 +33,7 @@ export const sync: Command = {
     const scope = { prefix, share: parseShare(worker), signal };
     const concurrency = concurrencyOf(values);
     const deletes = values['delete'] === true;
+    const comparesBytes = values['checksum'] === true;
     const source = openFolder(fromAddress);
     const target = openFolder(toAddress, dryRun ? 'imagined target' : 'target');
     const [from, to] = [source.storage, target.storage];
@@ -61,6 +62,7 @@ export const sync: Command = {
       locationOf(target),
       prefix,
       deletes,
+      comparesBytes,
       ...(worker === undefined ? [] : [worker]),
     ];
     const writesJournal = journalPath !== undefined && !dryRun;
@@ -85,7 +87,7 @@ export const sync: Command = {
             concurrency,
             dryRun,
             delete: deletes,
-            checksum: values['checksum'] === true,
+            checksum: comparesBytes,
             journal,
             ignored,
             report,
