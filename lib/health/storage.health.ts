@@ -3,6 +3,7 @@ import { StorageError, type StorageErrorCode, StorageTimeoutError } from '../cor
 import type { Storage } from '../core/storage.js';
 import type { StorageName } from '../core/storage-names.js';
 import { parseMilliseconds } from '../core/units.js';
+import { assertOptions } from '../module-options.js';
 import { toHttpException } from '../storage.exceptions.js';
 import { StorageRegistry } from '../storage.registry.js';
 
@@ -32,6 +33,12 @@ export type StorageHealth<Key extends string = string> = Record<
   }
 >;
 
+const OPTIONS: Readonly<Record<keyof StorageHealthOptions, true>> = {
+  storage: true,
+  write: true,
+  file: true,
+  timeout: true,
+};
 const PROBE = Buffer.from('nestjs-storages health check');
 
 /**
@@ -49,12 +56,13 @@ export class StorageHealthIndicator {
    * Resolves within `timeout`, whether the storage works or not; what is wrong is logged.
    *
    * @param key of the result
-   * @throws StorageConfigurationError when there is no such storage
+   * @throws StorageConfigurationError when there is no such storage, or no such option
    */
   async check<Key extends string>(
     key: Key,
     options: StorageHealthOptions = {},
   ): Promise<StorageHealth<Key>> {
+    assertOptions(`health check "${key}"`, options, OPTIONS);
     const storage = this.registry.get(options.storage ?? key);
     const timeout = parseMilliseconds(options.timeout ?? 3000, 'timeout');
     const { driver } = storage;

@@ -172,6 +172,13 @@ describe('s3 says what to do about', () => {
       ),
     );
   });
+
+  test('an endpoint with https at a port that speaks http', async () => {
+    const endpoint = s3.endpoint.replace('http:', 'https:');
+    expect(await refusals('https for http', onS3({ endpoint }))).toEqual(
+      saying(/does not speak TLS .*; check the scheme .* and the port of endpoint .*\(EPROTO\)$/),
+    );
+  });
 });
 
 describe('gcs says what to do about', () => {

@@ -106,6 +106,14 @@ describe('StorageHealthIndicator, in a health check of Terminus', () => {
     expect(started.log.text).toContain('left 28 bytes in the staging area of "uploads"');
   });
 
+  test('refuses an option that it does not know, which would pass for a probe', async () => {
+    const health = started.app.get(StorageHealthIndicator);
+    const mistyped = { writes: true } as object;
+    await expect(health.check('uploads', mistyped)).rejects.toThrow(
+      'health check "uploads": unknown option "writes"; known are file, storage, timeout, write',
+    );
+  });
+
   test('names the storages that there are when one is not', async () => {
     expect((await ask('health/nowhere'))[0]).toBe(500);
     expect(started.log.text).toContain('the storages are "uploads", "old"');

@@ -10,6 +10,7 @@ export const CONNECTION_CODES: ReadonlySet<string> = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'EPIPE',
+  'EPROTO',
   'ERR_STREAM_PREMATURE_CLOSE',
 ]);
 
@@ -44,4 +45,6 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENETDOWN: NO_WAY,
   ENETUNREACH: NO_WAY,
   ENOTFOUND: UNKNOWN_HOST,
+  EPROTO:
+    'what answers there does not speak TLS as it should; check the scheme (http or https) and the port of {option}',
 };

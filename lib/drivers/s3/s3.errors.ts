@@ -147,6 +147,11 @@ const webPage: MakeError = (_, context) =>
     'A web page was answered instead of a file: check that endpoint is that of an S3 service',
     context,
   );
+const redirected: MakeError = ({ status }, context) =>
+  new StorageConfigurationError(
+    `The service answered with a redirect (${status}), as S3 does not: check endpoint`,
+    context,
+  );
 const unreadable: MakeError = ({ status }, context) =>
   new StorageConnectionError(
     `The service answered ${status} and something that is not the XML of S3: check endpoint`,
@@ -263,6 +268,7 @@ function makeError(failure: S3Failure): MakeError {
     if (BY_STATUS[status]) return BY_STATUS[status];
     if (status >= 500) return broken;
     if (status < 300) return unreadable;
+    if (status < 400) return redirected;
     return ({ message }, context) =>
       new StorageError(`The service answered ${label(failure)}: ${message}`, context);
   }

@@ -102,6 +102,20 @@ test.each(['{"ok":true}', '<ListBucketResult><Name>bucket</Name><Cont'])(
   },
 );
 
+test.each([302, 303, 308])(
+  'a redirect, which S3 does not use, is told as one (%d)',
+  async (status) => {
+    const headers = { location: 'https://login.example.com/' };
+    await using s3 = await openAnswers(() => ({ status, headers }));
+    for (const name of ['get', 'put', 'list', 'info']) {
+      await expect(CALLS[name]!(s3.driver)).rejects.toMatchObject({
+        code: 'CONFIGURATION',
+        message: `The service answered with a redirect (${status}), as S3 does not: check endpoint`,
+      });
+    }
+  },
+);
+
 describe('a page of HTML with status 404', () => {
   const page = (body: string): Answer => ({
     status: 404,
