@@ -1,4 +1,4 @@
-import { StorageFileNotFoundError } from '../../core/errors.js';
+import { StorageConfigurationError, StorageFileNotFoundError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { assertOptions } from '../../module-options.js';
@@ -29,9 +29,15 @@ const EXPECTED: Readonly<Record<keyof ExpectedFile, true>> = {
   metadata: true,
 };
 
-/** @throws StorageConfigurationError naming a field that there is not: it would hold of any file */
+/** @throws StorageConfigurationError naming a field that there is not, or that is undefined: it would hold of any file */
 export function assertExpected(expected: ExpectedFile): void {
   assertOptions('What is expected of a file', expected, EXPECTED);
+  for (const [name, value] of Object.entries(expected)) {
+    if (value !== undefined) continue;
+    throw new StorageConfigurationError(
+      `What is expected of a file: ${name} is undefined, which would hold of any file`,
+    );
+  }
 }
 
 const MOST_KEYS = 10;

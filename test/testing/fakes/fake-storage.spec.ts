@@ -176,6 +176,10 @@ describe('a fake storage', () => {
     await expect(storage.assertUploaded('a.txt', expected)).rejects.toThrow(reason);
     await expect(storage.assertUploaded('b.txt', expected)).rejects.toThrow(reason);
     await expect(expect(storage).not.toHaveFileLike('a.txt', expected)).rejects.toThrow(reason);
+    const nothing = undefined as unknown as string;
+    await expect(storage.assertContent('a.txt', nothing)).rejects.toThrow(
+      'content is undefined, which would hold of any file',
+    );
   });
 
   test('refuses a capability that there is not', async () => {
