@@ -67,7 +67,8 @@ const LAST_TOKEN = /[^\s"'<>]*$/;
 
 /**
  * Text of a service, an SDK or whoever else answered, as an error may show it: short, without the secrets that storages
- * were configured with, and without what looks like a credential, a token or a signature. Some services, and the proxies before them, repeat the request that they refuse.
+ * were configured with, and without what looks like a credential, a token or a signature. Some services, and the proxies
+ * before them, repeat the request that they refuse.
  */
 export function redacted(given: string): string {
   const text = withoutKnownSecrets(given, MARK);

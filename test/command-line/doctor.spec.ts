@@ -75,6 +75,17 @@ const ABORTED_AFTER_7_DAYS = lifecycle(
     '<AbortIncompleteMultipartUpload><DaysAfterInitiation>7</DaysAfterInitiation></AbortIncompleteMultipartUpload>',
 );
 
+/** Creates the container, and answers the file that configures it as the storage `files`. */
+async function createContainer(connectionString: string): Promise<string> {
+  const files = { driver: 'azure' as const, container: 'files', connectionString };
+  await using storage = createStorage('files', files);
+  await storage.open();
+  await storage.client.create();
+  const config = join(folder, 'storages.json');
+  await writeFile(config, JSON.stringify({ files }));
+  return config;
+}
+
 describe('doctor', () => {
   test('finds nothing in a bucket that is set up well, and leaves nothing there', async () => {
     await using bucket = await startBucket(
@@ -342,12 +353,7 @@ describe('doctor', () => {
   test('reads the CORS rules of an Azure account, and says that the lifecycle cannot be asked for', async () => {
     await using azurite = await startAzurite();
     const { connectionString } = azurite;
-    const files = { driver: 'azure' as const, container: 'files', connectionString };
-    await using storage = createStorage('files', files);
-    await storage.open();
-    await storage.client.create();
-    const config = join(folder, 'storages.json');
-    await writeFile(config, JSON.stringify({ files }));
+    const config = await createContainer(connectionString);
     const doctor = async (allowedHeaders: string) => {
       const { BlobServiceClient } = await import('@azure/storage-blob');
       const rule = {
@@ -442,12 +448,7 @@ describe('doctor', () => {
     await using proxy = await startFaultProxy({ target: origin });
     proxy.fail({ url: /comp=properties/, times: Infinity, with: { status: 403, body: '' } });
     const connectionString = azurite.connectionString.replace(origin, proxy.endpoint);
-    const files = { driver: 'azure' as const, container: 'files', connectionString };
-    await using storage = createStorage('files', files);
-    await storage.open();
-    await storage.client.create();
-    const config = join(folder, 'storages.json');
-    await writeFile(config, JSON.stringify({ files }));
+    const config = await createContainer(connectionString);
     const { code, stdout } = await command(['doctor', 'files:', '--json', '--config', config]);
     expect(lines(stdout).at(-2)).toEqual({
       check: 'cors',
