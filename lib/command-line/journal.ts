@@ -3,31 +3,34 @@ import { open } from 'node:fs/promises';
 import { compare } from './merged-listing.js';
 import { UsageError } from './usage-error.js';
 
+/** What the runs before have written. */
+interface Before {
+  readonly startAfter: string | undefined;
+  /** Keys that have failed, up to `startAfter`. */
+  readonly passed: ReadonlySet<string>;
+  /** All keys that have failed. */
+  readonly failed: ReadonlySet<string>;
+  /** Keys behind `startAfter`, with their etags. */
+  readonly copied: ReadonlyMap<string, string | undefined>;
+  readonly listedBefore: number;
+  /** How many of those that had failed are done by now. */
+  readonly retriedBefore: number;
+}
+
 /**
  * What a `sync` has done, so that another one goes on where it was killed. A line for each file that was copied, and now and then one
  * that says up to which key everything is done or has failed: only what was copied behind that key, and what failed before it, is kept in
  * memory.
  */
 export class Journal {
-  readonly #copied: Map<string, string | undefined>;
   #file: number | undefined;
   readonly isResumed: boolean;
 
   private constructor(
     readonly path: string,
-    /** Everything up to this key is done, but what has failed. */
-    readonly startAfter: string | undefined,
-    /** Keys up to that one that are to be tried again. */
-    readonly failed: ReadonlySet<string>,
-    private readonly everyFailed: ReadonlySet<string>,
-    copied: Map<string, string | undefined>,
-    /** How many files up to `startAfter` are done, in the order of the listing. */
-    readonly listedBefore: number,
-    /** How many of those that had failed are done by now. */
-    private readonly retriedBefore: number,
     task: string,
+    private readonly before: Before,
   ) {
-    this.#copied = copied;
     const begun = sizeOf(path) > 0;
     this.isResumed = begun;
     this.#file = openSync(path, 'a', 0o600);
@@ -71,31 +74,39 @@ export class Journal {
     }
     // The listing comes to the others by itself.
     const passed = [...failed].filter((key) => startAfter && compare(key, startAfter) <= 0);
-    return new Journal(
-      path,
-      startAfter,
-      new Set(passed),
-      failed,
-      copied,
-      listedBefore,
-      retriedBefore,
-      task,
-    );
+    const before = { startAfter, passed: new Set(passed), failed, copied };
+    return new Journal(path, task, { ...before, listedBefore, retriedBefore });
+  }
+
+  /** Everything up to this key is done, but what has failed. */
+  get startAfter(): string | undefined {
+    return this.before.startAfter;
+  }
+
+  /** Keys up to that one that are to be tried again. */
+  get failed(): ReadonlySet<string> {
+    return this.before.passed;
+  }
+
+  /** How many files up to `startAfter` are done, in the order of the listing. */
+  get listedBefore(): number {
+    return this.before.listedBefore;
   }
 
   /** How many files of the source this run does not come to, since they are done. */
   get doneBefore(): number {
-    return this.listedBefore + this.retriedBefore;
+    return this.before.listedBefore + this.before.retriedBefore;
   }
 
   /** Whether this very version was copied before. */
   has(key: string, etag: string | undefined): boolean {
-    return this.#copied.has(key) && this.#copied.get(key) === etag;
+    const { copied } = this.before;
+    return copied.has(key) && copied.get(key) === etag;
   }
 
   /** Whether it has failed in a run before, and was not copied since. */
   hasFailed(key: string): boolean {
-    return this.everyFailed.has(key);
+    return this.before.failed.has(key);
   }
 
   add(key: string, etag: string | undefined): void {
