@@ -1,23 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
-import { Readable } from 'node:stream';
 import { ContainerClient } from '@azure/storage-blob';
-import { parseAttributes } from '../../../lib/core/attributes.js';
 import { StorageError } from '../../../lib/core/errors.js';
 import { parseRetryOptions, type RetryOptions } from '../../../lib/core/retry.js';
-import type {
-  DriverDownload,
-  DriverListOptions,
-  DriverPutOptions,
-  ListPage,
-  StorageDriver,
-} from '../../../lib/core/storage-driver.js';
-import type { FileAttributes } from '../../../lib/core/stored-file.js';
+import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { createAzureDriver } from '../../../lib/drivers/azure/azure.driver.js';
 import type { AzureStorageOptions } from '../../../lib/drivers/azure/azure.options.js';
 import { type Azurite, connectionString, startAzurite } from './azurite.js';
 import { type FaultProxy, startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
 import { isNewestSdk } from '../../conformance/sdk.js';
+import { read, signal } from '../driver-calls.js';
 
 export const MIB = 1024 ** 2;
 
@@ -103,38 +94,7 @@ export function proxied(azurite: Azurite, proxy: FaultProxy): string {
   return connectionString(proxy.endpoint + new URL(azurite.endpoint).pathname);
 }
 
-/** A signal that is never aborted. */
-export const signal = new AbortController().signal;
-setMaxListeners(0, signal);
-
-export function putOptions(
-  options: Partial<DriverPutOptions> & FileAttributes = {},
-): DriverPutOptions {
-  const { contentType, metadata, ...rest } = options;
-  return {
-    signal,
-    ...rest,
-    ...parseAttributes('x', {
-      ...(contentType !== undefined && { contentType }),
-      ...(metadata !== undefined && { metadata }),
-    }),
-  };
-}
-
-/** So many bytes, in chunks, without saying how many. */
-export async function* chunks(
-  bytes: Uint8Array,
-  size = 64 * 1024,
-): AsyncGenerator<Uint8Array, void> {
-  for (let start = 0; start < bytes.byteLength; start += size) {
-    yield bytes.subarray(start, start + size);
-  }
-}
-
-export async function read({ body }: DriverDownload): Promise<Buffer> {
-  if (!(body instanceof Readable)) return Buffer.from(body);
-  return Buffer.concat(await body.toArray());
-}
+export { chunks, listAll, putOptions, read, signal } from '../driver-calls.js';
 
 /** Compared as a whole: Jest would look at megabytes one by one. */
 export async function expectStored(
@@ -149,21 +109,6 @@ export async function expectStored(
 
 export async function readKey(driver: StorageDriver, key: string): Promise<Buffer> {
   return read(await driver.get(key, { signal }));
-}
-
-export async function listAll(
-  driver: StorageDriver,
-  options: Partial<DriverListOptions> = {},
-): Promise<{ keys: string[]; prefixes: string[]; pages: ListPage[] }> {
-  const pages: ListPage[] = [];
-  for await (const page of driver.list({ prefix: '', pageSize: 1000, signal, ...options })) {
-    pages.push(page);
-  }
-  return {
-    keys: pages.flatMap(({ files }) => files.map(({ key }) => key)),
-    prefixes: pages.flatMap(({ prefixes }) => prefixes),
-    pages,
-  };
 }
 
 /** The error with which it rejects, as it must. */

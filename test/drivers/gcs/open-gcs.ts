@@ -1,16 +1,6 @@
-import { setMaxListeners } from 'node:events';
-import { Readable } from 'node:stream';
 import { Storage as GcsClient } from '@google-cloud/storage';
-import { parseAttributes } from '../../../lib/core/attributes.js';
 import { parseRetryOptions, type RetryOptions } from '../../../lib/core/retry.js';
-import type {
-  DriverDownload,
-  DriverListOptions,
-  DriverPutOptions,
-  ListPage,
-  StorageDriver,
-} from '../../../lib/core/storage-driver.js';
-import type { FileAttributes } from '../../../lib/core/stored-file.js';
+import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { createGcsDriver } from '../../../lib/drivers/gcs/gcs.driver.js';
 import type { GcsStorageOptions } from '../../../lib/drivers/gcs/gcs.options.js';
 import {
@@ -93,53 +83,7 @@ export function gcsClient({ credentials, ...options }: GcsTestServer['clientOpti
   return client;
 }
 
-/** A signal that is never aborted. */
-export const signal = new AbortController().signal;
-setMaxListeners(0, signal);
-
-export function putOptions(
-  options: Partial<DriverPutOptions> & FileAttributes = {},
-): DriverPutOptions {
-  const { contentType, metadata, ...rest } = options;
-  return {
-    signal,
-    ...rest,
-    ...parseAttributes('x', {
-      ...(contentType !== undefined && { contentType }),
-      ...(metadata !== undefined && { metadata }),
-    }),
-  };
-}
-
-/** So many bytes, in chunks, without saying how many. */
-export async function* chunks(
-  bytes: Uint8Array,
-  size = 64 * 1024,
-): AsyncGenerator<Uint8Array, void> {
-  for (let start = 0; start < bytes.byteLength; start += size) {
-    yield bytes.subarray(start, start + size);
-  }
-}
-
-export async function read({ body }: DriverDownload): Promise<Buffer> {
-  if (!(body instanceof Readable)) return Buffer.from(body);
-  return Buffer.concat(await body.toArray());
-}
-
-export async function listAll(
-  driver: StorageDriver,
-  options: Partial<DriverListOptions> = {},
-): Promise<{ keys: string[]; prefixes: string[]; pages: ListPage[] }> {
-  const pages: ListPage[] = [];
-  for await (const page of driver.list({ prefix: '', pageSize: 1000, signal, ...options })) {
-    pages.push(page);
-  }
-  return {
-    keys: pages.flatMap(({ files }) => files.map(({ key }) => key)),
-    prefixes: pages.flatMap(({ prefixes }) => prefixes),
-    pages,
-  };
-}
+export { chunks, listAll, ODD_KEYS, putOptions, read, signal } from '../driver-calls.js';
 
 /** Resolves once so many requests for the operation have come. */
 export function started(
@@ -173,22 +117,3 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   if ('error' in settled) return settled.error;
   throw new Error('It did not reject');
 }
-
-/** Keys that something on the way might decode, encode, fold or split. */
-export const ODD_KEYS = [
-  'plain.txt',
-  'with space.txt',
-  'plus+plus.txt',
-  'percent%20literal%.txt',
-  'question?mark=1&b=2',
-  'hash#tag',
-  'quote\'and"double',
-  'semi;colon,comma:at@',
-  'brackets[1](2){3}<4>',
-  'star*bang!dollar$tilde~',
-  'pipe|caret^back`tick',
-  'ünïcödé/日本語/🙂.png',
-  'deep/er/and/deeper.txt',
-  '...dots/..x/.y',
-  ' leading and trailing ',
-];
