@@ -1,8 +1,5 @@
-import {
-  type StorageError,
-  StorageFileNotFoundError,
-  StoragePreconditionFailedError,
-} from './errors.js';
+import { type StorageError, StoragePreconditionFailedError } from './errors.js';
+import { isThere } from './is-there.js';
 import type { Operation } from './operations.js';
 import type { DeleteFailure, DeletePrefixResult } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
@@ -27,16 +24,6 @@ export async function deleteOne(
     // Of what is not there, some say that it is no such version: a request whose answer was lost may have deleted it.
     if (!(error instanceof StoragePreconditionFailedError)) throw error;
     if (await isThere(view, fullKey, operation)) throw error;
-  }
-}
-
-async function isThere(view: StorageView, fullKey: string, operation: Operation): Promise<boolean> {
-  try {
-    await operation.repeat(() => view.driver.info(fullKey, { signal: operation.signal }));
-    return true;
-  } catch (error) {
-    if (error instanceof StorageFileNotFoundError) return false;
-    throw error;
   }
 }
 

@@ -8,13 +8,13 @@ import { parseWriteConditions } from './conditions.js';
 import { deleteBatches, deleteListed, deleteOne, deleteVersion } from './deletion.js';
 import { Download } from './download.js';
 import { DriverSource } from './driver-source.js';
-import { openDownload } from './open-download.js';
 import {
   StorageFileExistsError,
   StorageFileNotFoundError,
   StorageInvalidArgumentError,
   StoragePreconditionFailedError,
 } from './errors.js';
+import { isThere } from './is-there.js';
 import {
   DEFAULT_PART_SIZE,
   type MultipartPart,
@@ -23,6 +23,7 @@ import {
   parsePartNumber,
   parseParts,
 } from './multipart.js';
+import { openDownload } from './open-download.js';
 import type { Operation } from './operations.js';
 import { put } from './put.js';
 import { readWhole } from './read-whole.js';
@@ -271,15 +272,9 @@ export class Storage<Name extends string = string> {
 
   /** Whether a file is stored under the key. False means "not there"; an outage or a refusal rejects. */
   async exists(key: string, options: SignalOption = {}): Promise<boolean> {
-    return this.#view.runKey('exists', key, options, async (operation, fullKey) => {
-      try {
-        await operation.repeat(() => this.#driver.info(fullKey, { signal: operation.signal }));
-        return true;
-      } catch (error) {
-        if (error instanceof StorageFileNotFoundError) return false;
-        throw error;
-      }
-    });
+    return this.#view.runKey('exists', key, options, (operation, fullKey) =>
+      isThere(this.#view, fullKey, operation),
+    );
   }
 
   /**
