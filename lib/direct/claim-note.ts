@@ -4,10 +4,10 @@ import {
   StorageFileNotFoundError,
   StoragePreconditionFailedError,
 } from '../core/errors.js';
+import { infoIfThere } from '../core/info-if-there.js';
 import type { Storage } from '../core/storage.js';
 import type { WriteConditions } from '../core/conditions.js';
 import { storedFile, type StoredFile } from '../core/stored-file.js';
-import { infoOf } from './file-info.js';
 
 /** What has become of an upload. */
 export type UploadOutcome =
@@ -39,7 +39,7 @@ export function newHolder(): string {
 /** `undefined` when there is none. */
 export async function readNote(staging: Storage, key: string): Promise<StoredNote | undefined> {
   // Nearly always there is none.
-  if (!(await infoOf(staging, key))) return undefined;
+  if (!(await infoIfThere(staging, key))) return undefined;
   try {
     const download = await staging.get(key);
     const note = JSON.parse(await download.text()) as Omit<StoredNote, 'file'>;

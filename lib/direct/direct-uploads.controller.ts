@@ -17,9 +17,9 @@ import type { StorageRouteSettings } from '../interfaces/storage-routes-options.
 import type { StoredFile } from '../core/stored-file.js';
 import type { RouteMethods } from '../routes/route-methods.js';
 import { claimPath } from '../routes/route-path.js';
+import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import type { DirectUpload, DirectUploads, DirectUploadStatus } from './direct-uploads.js';
-import { uploadNotFound } from './direct.exceptions.js';
 import type { PartUrl } from './part-urls.js';
 import { type DirectUploadRequest, fieldsOf } from './upload-request.js';
 import { UploadRoutes } from './upload-routes.js';

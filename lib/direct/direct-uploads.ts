@@ -4,6 +4,7 @@ import {
   StorageConfigurationError,
   StorageFileNotFoundError,
 } from '../core/errors.js';
+import { infoIfThere } from '../core/info-if-there.js';
 import { isKeptName } from '../core/kept-names.js';
 import { TokenSealer } from '../core/sealed-token.js';
 import type { MultipartPart } from '../core/multipart.js';
@@ -11,11 +12,9 @@ import type { UploadUrl } from '../core/storage-driver.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { StorageRegistry } from '../storage.registry.js';
-import { shuttingDown } from '../uploads/upload.exceptions.js';
+import { shuttingDown, uploadNotFound } from '../uploads/upload.exceptions.js';
 import { CompletionClaim } from './completion-claim.js';
-import { infoOf } from './file-info.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
-import { uploadNotFound } from './direct.exceptions.js';
 import { type PartUrl, PartUrls } from './part-urls.js';
 import { takenOut } from './taken-out.js';
 import { isPublished, UploadPublication } from './upload-publication.js';
@@ -184,8 +183,8 @@ export class DirectUploads {
     // A file that is published already may still be refused by the app.
     const isSent =
       outcome !== undefined ||
-      isPublished(await infoOf(this.storage, key), claims) ||
-      (await infoOf(this.#staging, name)) ||
+      isPublished(await infoIfThere(this.storage, key), claims) ||
+      (await infoIfThere(this.#staging, name)) ||
       (isReplaceable && (await takenOut(this.#staging, name)).length > 0);
     if (isSent) return { ...upload, state: 'uploaded' };
     if (!multipart) return { ...upload, state: 'waiting' };

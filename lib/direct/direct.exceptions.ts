@@ -8,11 +8,6 @@ export class UploadConflict extends UploadException {
   }
 }
 
-/** The one answer to every id that is none, is over, or is another's: nothing can be learned from it. */
-export function uploadNotFound(): UploadException {
-  return new UploadException(HttpStatus.NOT_FOUND, 'UPLOAD_NOT_FOUND', 'There is no such upload');
-}
-
 export function invalidRequest(message: string): UploadException {
   return new UploadException(HttpStatus.BAD_REQUEST, 'INVALID_UPLOAD_REQUEST', message);
 }

@@ -1,13 +1,8 @@
 import { StorageFileNotFoundError } from '../core/errors.js';
 import type { MultipartPart, MultipartUpload } from '../core/multipart.js';
 import type { Storage } from '../core/storage.js';
-import {
-  invalidPartNumber,
-  invalidRequest,
-  notUploaded,
-  uploadNotFound,
-  wrongBytes,
-} from './direct.exceptions.js';
+import { uploadNotFound } from '../uploads/upload.exceptions.js';
+import { invalidPartNumber, invalidRequest, notUploaded, wrongBytes } from './direct.exceptions.js';
 import type { MultipartClaims, UploadClaims } from './upload-claims.js';
 import { assertSize } from './upload-verification.js';
 

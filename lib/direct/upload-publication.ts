@@ -4,12 +4,13 @@ import {
   StorageFileNotFoundError,
   StorageInvalidKeyError,
 } from '../core/errors.js';
+import { infoIfThere } from '../core/info-if-there.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import { toHttpException } from '../storage.exceptions.js';
+import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { UploadOutcome } from './claim-note.js';
 import { CompletionClaim } from './completion-claim.js';
-import { infoOf } from './file-info.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import {
   alreadyCompleted,
@@ -17,7 +18,6 @@ import {
   notUploaded,
   uploadBusy,
   UploadConflict,
-  uploadNotFound,
 } from './direct.exceptions.js';
 import type { PartUrls } from './part-urls.js';
 import { takenOut, takeOut } from './taken-out.js';
@@ -91,12 +91,12 @@ export class UploadPublication {
   async #assertNotTheApps(claims: UploadClaims, outcome: UploadOutcome | undefined): Promise<void> {
     if (outcome?.state === 'refused') return;
     if (outcome?.state === 'told' || outcome?.state === 'completed') throw alreadyCompleted();
-    if (isPublished(await infoOf(this.storage, claims.key), claims)) throw alreadyCompleted();
+    if (isPublished(await infoIfThere(this.storage, claims.key), claims)) throw alreadyCompleted();
   }
 
   async #published(claims: UploadClaims, claim: CompletionClaim): Promise<StoredFile | undefined> {
     return this.#releasing(claim, async () => {
-      const file = await infoOf(this.storage, claims.key);
+      const file = await infoIfThere(this.storage, claims.key);
       return isPublished(file, claims) ? file : undefined;
     });
   }
@@ -160,9 +160,10 @@ export class UploadPublication {
    */
   async #outOfReach(claims: UploadClaims): Promise<[name: string, ...others: string[]]> {
     const { name, multipart, isReplaceable } = claims;
-    if (multipart && !(await infoOf(this.#staging, name))) await this.partUrls.join(claims);
+    if (multipart && !(await infoIfThere(this.#staging, name))) await this.partUrls.join(claims);
     if (!isReplaceable) {
-      if (!multipart && !(await infoOf(this.#staging, name))) throw notUploaded('No file was sent');
+      if (!multipart && !(await infoIfThere(this.#staging, name)))
+        throw notUploaded('No file was sent');
       return [name];
     }
     const [before, ...others] = await takenOut(this.#staging, name);
@@ -185,7 +186,7 @@ export class UploadPublication {
     } catch (error) {
       // Which key a backend takes may depend on what is stored there: it is the client's as much as the app's.
       if (error instanceof StorageInvalidKeyError) throw toHttpException(error);
-      const there = await infoOf(this.storage, key).catch(() => {
+      const there = await infoIfThere(this.storage, key).catch(() => {
         throw new UnknownOutcome(error);
       });
       if (isPublished(there, claims)) return there;
@@ -264,7 +265,7 @@ export class UploadPublication {
 
   async #unpublish(claims: UploadClaims): Promise<void> {
     const { key } = claims;
-    if (isPublished(await infoOf(this.storage, key), claims)) await this.storage.delete(key);
+    if (isPublished(await infoIfThere(this.storage, key), claims)) await this.storage.delete(key);
   }
 
   /** In an outage it stays, and is refused again: why it is refused is what the client is to be told. */

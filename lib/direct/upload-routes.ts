@@ -2,8 +2,8 @@ import { mountedPath, targetBelow } from '../routes/route-path.js';
 import { toRouteException } from '../routes/route.exceptions.js';
 import type { ApplicationConfig } from '@nestjs/core';
 import { rawRequest } from '../uploads/http-exchange.js';
+import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
-import { uploadNotFound } from './direct.exceptions.js';
 
 /**
  * What the controllers of direct uploads share. Ids are longer than a router takes for a parameter, so that what stands below

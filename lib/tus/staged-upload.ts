@@ -1,4 +1,5 @@
 import { StorageFileNotFoundError } from '../core/errors.js';
+import { infoIfThere } from '../core/info-if-there.js';
 import type { MultipartPart, MultipartUpload } from '../core/multipart.js';
 import type { Storage } from '../core/storage.js';
 import { PartBuffer } from './part-buffer.js';
@@ -303,10 +304,5 @@ function tailKey(name: string, parts: readonly unknown[]): string {
 }
 
 async function sizeOf(staging: Storage, key: string): Promise<number | undefined> {
-  try {
-    return (await staging.info(key)).size;
-  } catch (error) {
-    if (error instanceof StorageFileNotFoundError) return undefined;
-    throw error;
-  }
+  return (await infoIfThere(staging, key))?.size;
 }

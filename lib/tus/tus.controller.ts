@@ -16,9 +16,9 @@ import type { StorageRouteSettings } from '../interfaces/storage-routes-options.
 import type { RouteMethods } from '../routes/route-methods.js';
 import { claimPath, mountedPath, targetBelow } from '../routes/route-path.js';
 import { httpExchangeOf } from '../uploads/http-exchange.js';
+import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
 import { TUS_VERSION, type TusRequest, TusUploads } from './tus-uploads.js';
-import { uploadNotFound } from './tus.exceptions.js';
 
 /** Those below the path: for one upload each. */
 export const TUS_METHODS: RouteMethods = {

@@ -1,7 +1,7 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 import { StorageError, StorageIntegrityError } from '../core/errors.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
-import { UploadException } from '../uploads/upload.exceptions.js';
+import { UploadException, uploadNotFound } from '../uploads/upload.exceptions.js';
 
 /** Of the checksum extension of tus 1.0. */
 const CHECKSUM_MISMATCH: number = 460;
@@ -12,11 +12,6 @@ const CODES: Readonly<Record<number, string>> = {
   [HttpStatus.GONE]: 'UPLOAD_EXPIRED',
   [HttpStatus.PAYLOAD_TOO_LARGE]: 'LIMIT_FILE_SIZE',
 };
-
-/** The one answer to every id that is none, and to an upload that is another's or is not there any more. */
-export function uploadNotFound(): UploadException {
-  return new UploadException(HttpStatus.NOT_FOUND, 'UPLOAD_NOT_FOUND', 'There is no such upload');
-}
 
 export function uploadExpired(): UploadException {
   return new UploadException(HttpStatus.GONE, 'UPLOAD_EXPIRED', 'The upload took too long');

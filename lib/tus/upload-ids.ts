@@ -1,6 +1,7 @@
 import { TokenSealer } from '../core/sealed-token.js';
 import type { SigningKey } from '../core/signing-keys.js';
-import { uploadExpired, uploadNotFound } from './tus.exceptions.js';
+import { uploadNotFound } from '../uploads/upload.exceptions.js';
+import { uploadExpired } from './tus.exceptions.js';
 
 /** What the id of an upload says. */
 export interface UploadClaims {

@@ -5,6 +5,7 @@ import {
   StorageFileNotFoundError,
   StorageInvalidKeyError,
 } from '../core/errors.js';
+import { infoIfThere } from '../core/info-if-there.js';
 import type { StagedFile } from '../core/staging.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
@@ -12,11 +13,11 @@ import { toHttpException } from '../storage.exceptions.js';
 import { SNIFF_LENGTH } from '../uploads/content-sniffing.js';
 import { contentTypeByBytes, isAccepted } from '../uploads/content-type-policy.js';
 import { chosenKey } from '../uploads/key-strategies.js';
-import { notAccepted } from '../uploads/upload.exceptions.js';
+import { notAccepted, uploadNotFound } from '../uploads/upload.exceptions.js';
 import { announcedFile } from './announced-file.js';
 import type { StagedUpload } from './staged-upload.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
-import { keyInUse, uploadChanged, uploadNotFound } from './tus.exceptions.js';
+import { keyInUse, uploadChanged } from './tus.exceptions.js';
 import type { PublishedAs } from './upload-record.js';
 
 /** For `field` in the body of a refusal, as in those of forms. */
@@ -142,14 +143,9 @@ export class UploadPublication {
 
   /** What is under the key, unless that is somebody else's. */
   async #published(name: string, { key }: PublishedAs): Promise<StoredFile | undefined> {
-    try {
-      const stored = await this.storage.info(key);
-      const isForeign = this.behaviour.isCreateOnly && stored.metadata[UPLOAD_MARK] !== name;
-      return isForeign ? undefined : stored;
-    } catch (error) {
-      if (error instanceof StorageFileNotFoundError) return undefined;
-      throw error;
-    }
+    const stored = await infoIfThere(this.storage, key);
+    const isForeign = this.behaviour.isCreateOnly && stored?.metadata[UPLOAD_MARK] !== name;
+    return isForeign ? undefined : stored;
   }
 
   /** Where to publish it, which is written down first: who goes on with it must not choose another key. */

@@ -4,10 +4,11 @@ import { EventEmitter } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { Checksum } from '../core/checksum.js';
 import type { Storage } from '../core/storage.js';
+import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import { assertAnnouncedType } from './announced-file.js';
 import type { TusServerPackage } from './load-tus-server.js';
 import { StagedUpload } from './staged-upload.js';
-import { finalUploadIsWhole, uploadNotFound } from './tus.exceptions.js';
+import { finalUploadIsWhole } from './tus.exceptions.js';
 import type { UploadPublication } from './upload-publication.js';
 import type { UploadRecord } from './upload-record.js';
 

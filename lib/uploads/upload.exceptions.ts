@@ -147,6 +147,11 @@ export function invalidUploadId(): UploadException {
   );
 }
 
+/** The one answer to every id that is none or is another's, and to an upload that is not there any more: nothing can be learned from it. */
+export function uploadNotFound(): UploadException {
+  return new UploadException(HttpStatus.NOT_FOUND, 'UPLOAD_NOT_FOUND', 'There is no such upload');
+}
+
 /** For a function of the app that rejects with `undefined`, or with what else is no error. */
 export function failedWithoutError(thrown: unknown): Error {
   return new Error(

@@ -1,10 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { Checksum } from '../core/checksum.js';
-import {
-  StorageFileExistsError,
-  StorageFileNotFoundError,
-  StorageUnsupportedError,
-} from '../core/errors.js';
+import { StorageFileExistsError, StorageUnsupportedError } from '../core/errors.js';
+import { infoIfThere } from '../core/info-if-there.js';
 import type { StagedFile } from '../core/staging.js';
 import type { SignalOption } from '../core/storage-methods.js';
 import type { Storage } from '../core/storage.js';
@@ -137,15 +134,6 @@ const CLOCK_TOLERANCE = 2;
 async function removeVersion(storage: Storage, stored: StoredFile): Promise<void> {
   const now = await infoIfThere(storage, stored.key);
   if (now && isSameVersion(stored, now)) await storage.delete(stored.key);
-}
-
-async function infoIfThere(storage: Storage, key: string): Promise<StoredFile | undefined> {
-  try {
-    return await storage.info(key);
-  } catch (error) {
-    if (error instanceof StorageFileNotFoundError) return undefined;
-    throw error;
-  }
 }
 
 function isSameVersion(stored: StoredFile, now: StoredFile): boolean {
