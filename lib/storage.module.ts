@@ -13,7 +13,7 @@ import type {
 import { StorageHealthIndicator } from './health/storage.health.js';
 import { SignedRoutesModule } from './routes/signed-routes.module.js';
 import { ServedFileInterceptor } from './serving/served-file.interceptor.js';
-import { assertOptions } from './module-options.js';
+import { assertConfiguredOptions } from './configured-options.js';
 import { MissingStoragesModule, registerStorageName, requestStorage } from './missing-storages.js';
 import { defaultStorageProvider, featureProvider, storageProvider } from './storage.providers.js';
 import { StorageRegistry } from './storage.registry.js';
@@ -55,7 +55,7 @@ export class StorageModule {
 
   /** As `forRoot`, with configurations that are made by factories, from other providers, while the app starts. */
   static forRootAsync(options: StorageModuleAsyncOptions): DynamicModule {
-    assertOptions('StorageModule.forRoot()', options, MODULE_OPTIONS);
+    assertConfiguredOptions('StorageModule.forRoot()', options, MODULE_OPTIONS);
     const { storages, imports = [], isGlobal = true, routes } = options;
     const names = Object.keys(storages ?? {});
     if (names.length === 0) {
@@ -155,7 +155,7 @@ const FEATURE_OPTIONS: Readonly<Record<keyof StorageFeature, true>> = {
 
 function assertFeature(name: string, feature: StorageFeature): void {
   const where = `StorageModule.forFeature(): "${name}"`;
-  assertOptions(where, feature, FEATURE_OPTIONS);
+  assertConfiguredOptions(where, feature, FEATURE_OPTIONS);
   try {
     if (parsePrefix(feature.prefix) !== '') return;
   } catch (cause) {

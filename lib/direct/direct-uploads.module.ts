@@ -7,7 +7,7 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef } from '@nestjs/core';
-import { StorageConfigurationError } from '../core/errors.js';
+import { assertConfiguredOptions, assertFactory, dividedOptions } from '../configured-options.js';
 import type { Storage } from '../core/storage.js';
 import type {
   AsyncDirectUploadsOptions,
@@ -16,10 +16,9 @@ import type {
   DirectUploadsSettings,
 } from '../interfaces/direct-uploads-options.interface.js';
 import { requestStorage } from '../missing-storages.js';
-import { assertOptions } from '../module-options.js';
 import { refuseMalformedBodies } from '../routes/malformed-bodies.js';
 import { routeAllBelow, type RouteMethods } from '../routes/route-methods.js';
-import { mountedPath, parseRoutePath, targetBelow } from '../routes/route-path.js';
+import { isAtOrBelow, mountedPath, parseRoutePath, targetBelow } from '../routes/route-path.js';
 import { hasBody, withholdBodies } from '../routes/withheld-bodies.js';
 import { StorageRegistry } from '../storage.registry.js';
 import { getStorageToken } from '../storage.tokens.js';
@@ -81,24 +80,19 @@ export class DirectUploadsModule implements NestModule, OnModuleInit {
 
   /** @throws StorageConfigurationError, here or while the app starts, naming the option */
   static forRoot<Request = unknown>(options: DirectUploadsOptions<Request>): DynamicModule {
-    assertOptions(WHERE, options, { ...SETTINGS, ...BEHAVIOUR_OPTIONS });
-    const entries = Object.entries(options);
-    const settings = entries.filter(([name]) => Object.hasOwn(SETTINGS, name));
-    const behaviour = entries.filter(([name]) => !Object.hasOwn(SETTINGS, name));
-    return create(Object.fromEntries(settings), {
-      // A framework's request type is the user's choice; here it is only handed on.
-      useFactory: () => Object.fromEntries(behaviour) as unknown as DirectUploadsBehaviour<never>,
+    assertConfiguredOptions(WHERE, options, { ...SETTINGS, ...BEHAVIOUR_OPTIONS });
+    const [settings, behaviour] = dividedOptions(options, SETTINGS);
+    // A framework's request type is the user's choice; here it is only handed on.
+    return create(settings, {
+      useFactory: () => behaviour as unknown as DirectUploadsBehaviour<never>,
     });
   }
 
   /** The same with what is allowed made by a factory, from other providers, while the app starts. */
   static forRootAsync(options: AsyncDirectUploadsOptions): DynamicModule {
-    assertOptions(WHERE, options, { ...SETTINGS, inject: true, useFactory: true });
-    const { useFactory, inject, ...settings } = options;
-    if (typeof useFactory !== 'function') {
-      throw new StorageConfigurationError(`${WHERE}: useFactory must be a function`);
-    }
-    return create(settings, { useFactory, ...(inject && { inject }) });
+    assertConfiguredOptions(WHERE, options, { ...SETTINGS, inject: true, useFactory: true });
+    assertFactory(WHERE, options.useFactory);
+    return create(options, options);
   }
 
   // The last that Nest calls before it registers the routes.
@@ -118,8 +112,8 @@ export class DirectUploadsModule implements NestModule, OnModuleInit {
     const unread = unparsed.map((path) => mountedPath(path, this.config));
     for (const mount of paths.map((path) => mountedPath(path, this.config))) {
       withholdBodies(this.adapterHost, mount, (request) => {
-        const { method, url = '' } = request;
-        if (!/^(?:[/?]|$)/.test(url.slice(mount.length)) || !url.startsWith(mount)) return false;
+        const { method, url } = request;
+        if (!isAtOrBelow(mount, url)) return false;
         // Fastify takes a Content-Type for a body, although there is none.
         if (!hasBody(request)) return true;
         return method === 'POST' && unread.some((each) => targetBelow(each, url) !== undefined);
@@ -147,7 +141,7 @@ function create(
         inject,
         useFactory: async (...args: never[]) => {
           const behaviour = (await useFactory(...args)) as DirectUploadsBehaviour;
-          assertOptions(WHERE, behaviour, BEHAVIOUR_OPTIONS);
+          assertConfiguredOptions(WHERE, behaviour, BEHAVIOUR_OPTIONS);
           return parseBehaviour(WHERE, behaviour);
         },
       },

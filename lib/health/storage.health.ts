@@ -3,7 +3,7 @@ import { StorageError, type StorageErrorCode, StorageTimeoutError } from '../cor
 import type { Storage } from '../core/storage.js';
 import type { StorageName } from '../core/storage-names.js';
 import { parseMilliseconds } from '../core/units.js';
-import { assertOptions } from '../module-options.js';
+import { assertConfiguredOptions } from '../configured-options.js';
 import { toHttpException } from '../storage.exceptions.js';
 import { StorageRegistry } from '../storage.registry.js';
 
@@ -62,7 +62,7 @@ export class StorageHealthIndicator {
     key: Key,
     options: StorageHealthOptions = {},
   ): Promise<StorageHealth<Key>> {
-    assertOptions(`health check "${key}"`, options, OPTIONS);
+    assertConfiguredOptions(`health check "${key}"`, options, OPTIONS);
     const storage = this.registry.get(options.storage ?? key);
     const timeout = parseMilliseconds(options.timeout ?? 3000, 'timeout');
     const { driver } = storage;

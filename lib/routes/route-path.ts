@@ -44,6 +44,11 @@ export function mountedPath(path: string, config: ApplicationConfig): string {
   return segments.map((segment) => `/${segment}`).join('') + path;
 }
 
+/** Whether the URL is the path itself, with whatever query, or lies below it. */
+export function isAtOrBelow(mount: string, url = ''): boolean {
+  return url.startsWith(mount) && /^(?:[/?]|$)/.test(url.slice(mount.length));
+}
+
 /** What a request asks for below a path, as it was sent: nothing is decoded yet. */
 export interface RawTarget {
   readonly path: string;

@@ -3,7 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { StorageConfigurationError } from '../core/errors.js';
 import type { ServeStorageOptions } from '../interfaces/storage-routes-options.interface.js';
 import { requestStorage } from '../missing-storages.js';
-import { assertOptions } from '../module-options.js';
+import { assertConfiguredOptions } from '../configured-options.js';
 import { assertServingOptions } from '../serving/serving-options.js';
 import { routeAllBelow } from './route-methods.js';
 import { parseRoutePath } from './route-path.js';
@@ -37,7 +37,7 @@ export class ServeStorageModule implements NestModule {
 
   /** @throws StorageConfigurationError naming the option; also when it is not said who may read */
   static forRoot<Request = unknown>(options: ServeStorageOptions<Request>): DynamicModule {
-    assertOptions(WHERE, options, OPTIONS);
+    assertConfiguredOptions(WHERE, options, OPTIONS);
     assertServingOptions(options.serving ?? {});
     assertReaders(options);
     const path = parseRoutePath(WHERE, options.path);

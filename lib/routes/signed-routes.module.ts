@@ -5,7 +5,7 @@ import type {
   StorageRoutesOptions,
   StorageSigningOptions,
 } from '../interfaces/storage-routes-options.interface.js';
-import { assertOptions } from '../module-options.js';
+import { assertConfiguredOptions } from '../configured-options.js';
 import { routeAllBelow } from './route-methods.js';
 import { parseRoutePath } from './route-path.js';
 import { SIGNED_ROUTE_METHODS, signedRoutesController } from './signed-routes.controller.js';
@@ -40,7 +40,7 @@ export class SignedRoutesModule implements NestModule {
   /** @throws StorageConfigurationError naming the option */
   static create(routes: StorageRoutesOptions | AsyncStorageRoutesOptions): DynamicModule {
     const where = 'StorageModule.forRoot({ routes })';
-    assertOptions(where, routes, isAsync(routes) ? ASYNC_OPTIONS : OPTIONS);
+    assertConfiguredOptions(where, routes, isAsync(routes) ? ASYNC_OPTIONS : OPTIONS);
     const path = parseRoutePath(where, routes.path ?? DEFAULT_PATH);
     const controller = signedRoutesController({ ...routes, path });
     const { imports = [], inject = [], useFactory } = isAsync(routes) ? routes : constant(routes);

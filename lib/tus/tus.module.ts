@@ -7,12 +7,11 @@ import {
   type Type,
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
-import { StorageConfigurationError } from '../core/errors.js';
+import { assertConfiguredOptions, assertFactory, dividedOptions } from '../configured-options.js';
 import type { Storage } from '../core/storage.js';
 import { requestStorage } from '../missing-storages.js';
-import { assertOptions } from '../module-options.js';
 import { routeAllBelow } from '../routes/route-methods.js';
-import { mountedPath, parseRoutePath } from '../routes/route-path.js';
+import { isAtOrBelow, mountedPath, parseRoutePath } from '../routes/route-path.js';
 import { withholdBodies } from '../routes/withheld-bodies.js';
 import { StorageRegistry } from '../storage.registry.js';
 import { getStorageToken } from '../storage.tokens.js';
@@ -59,24 +58,17 @@ export class TusModule implements NestModule, OnModuleInit {
 
   /** @throws StorageConfigurationError, here or while the app starts, naming the option */
   static forRoot<Request = unknown>(options: TusModuleOptions<Request>): DynamicModule {
-    assertOptions(WHERE, options, { ...SETTINGS, ...TUS_BEHAVIOUR_OPTIONS });
-    const entries = Object.entries(options);
-    const settings = entries.filter(([name]) => Object.hasOwn(SETTINGS, name));
-    const behaviour = entries.filter(([name]) => !Object.hasOwn(SETTINGS, name));
-    return create(Object.fromEntries(settings), {
-      // A framework's request type is the user's choice; here it is only handed on.
-      useFactory: () => Object.fromEntries(behaviour) as unknown as TusBehaviour<never>,
-    });
+    assertConfiguredOptions(WHERE, options, { ...SETTINGS, ...TUS_BEHAVIOUR_OPTIONS });
+    const [settings, behaviour] = dividedOptions(options, SETTINGS);
+    // A framework's request type is the user's choice; here it is only handed on.
+    return create(settings, { useFactory: () => behaviour as unknown as TusBehaviour<never> });
   }
 
   /** The same with what is allowed made by a factory, from other providers, while the app starts. */
   static forRootAsync(options: TusModuleAsyncOptions): DynamicModule {
-    assertOptions(WHERE, options, { ...SETTINGS, inject: true, useFactory: true });
-    const { useFactory, inject, ...settings } = options;
-    if (typeof useFactory !== 'function') {
-      throw new StorageConfigurationError(`${WHERE}: useFactory must be a function`);
-    }
-    return create(settings, { useFactory, ...(inject && { inject }) });
+    assertConfiguredOptions(WHERE, options, { ...SETTINGS, inject: true, useFactory: true });
+    assertFactory(WHERE, options.useFactory);
+    return create(options, options);
   }
 
   // The last that Nest calls before it registers the routes.
@@ -90,9 +82,8 @@ export class TusModule implements NestModule, OnModuleInit {
     withholdBodies(
       this.adapterHost,
       mount,
-      ({ method, url = '' }) =>
-        (method === 'POST' || method === 'PATCH' || method === 'DELETE') &&
-        (url.replace(/\?.*$/s, '') === mount || url.startsWith(`${mount}/`)),
+      ({ method, url }) =>
+        (method === 'POST' || method === 'PATCH' || method === 'DELETE') && isAtOrBelow(mount, url),
     );
   }
 }
@@ -119,7 +110,7 @@ function create(
         inject,
         useFactory: async (...args: never[]) => {
           const made = (await useFactory(...args)) as TusBehaviour;
-          assertOptions(WHERE, made, TUS_BEHAVIOUR_OPTIONS);
+          assertConfiguredOptions(WHERE, made, TUS_BEHAVIOUR_OPTIONS);
           return parseTusBehaviour(WHERE, made);
         },
       },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { StorageUnsupportedError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
-import { assertOptions } from '../../module-options.js';
+import { assertConfiguredOptions } from '../../configured-options.js';
 import type { Behaviour, BehaviourContext, BehaviourOutcome } from './behaviour.js';
 import { rejection } from './expectations.js';
 import { GroupResults } from './group-results.js';
@@ -69,7 +69,7 @@ export function describeStorageDriver(
   open: () => Promise<OpenedStorage>,
   options: DescribeStorageOptions = {},
 ): void {
-  assertOptions('describeStorageDriver()', options, OPTIONS);
+  assertConfiguredOptions('describeStorageDriver()', options, OPTIONS);
   const {
     runner = globalRunner(),
     prefixBytes = 0,

@@ -10,7 +10,7 @@ import {
 } from '../../core/errors.js';
 import type { StorageDriver } from '../../core/storage-driver.js';
 import { assertCount, MAX_TIMER } from '../../core/units.js';
-import { assertOptions } from '../../module-options.js';
+import { assertConfiguredOptions } from '../../configured-options.js';
 
 /**
  * What a storage asks of its driver. Several methods of a storage come down to one of these: `exists` to `info`, `delete` and
@@ -72,7 +72,7 @@ export class FakeScript {
 
   fail(method: FakeMethod, fault: FakeFault): void {
     assertMethod('failOn()', method);
-    assertOptions('failOn()', fault, FAULT_OPTIONS);
+    assertConfiguredOptions('failOn()', fault, FAULT_OPTIONS);
     const { after = 0, times = 1, key, afterBytes, error = connectionError } = fault;
     assertCount(after, 'failOn(): after');
     if (times !== Infinity) assertCount(times, 'failOn(): times');

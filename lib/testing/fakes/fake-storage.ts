@@ -10,7 +10,7 @@ import type { StorageOptions } from '../../core/storage-options.js';
 import type { S3Provider } from '../../drivers/driver-options.js';
 import { describeS3Service, openDriver } from '../../drivers/open-storage.js';
 import { type OptionNames, STORAGE_OPTIONS } from '../../drivers/option-names.js';
-import { assertOptions } from '../../module-options.js';
+import { assertConfiguredOptions } from '../../configured-options.js';
 import { FakeDriver, type FakeRules } from './fake-driver.js';
 import { type FakeCall, type FakeFault, type FakeMethod, FakeScript } from './fake-script.js';
 import {
@@ -63,7 +63,7 @@ export class FakeStorage extends Storage {
    * @throws StorageInvalidArgumentError naming an option that is not well-formed
    */
   constructor(name: string, options: FakeStorageOptions = {}) {
-    assertOptions('fakeStorage()', options, OPTIONS);
+    assertConfiguredOptions('fakeStorage()', options, OPTIONS);
     const { behavesLike, capabilities, limits, now, ...storageOptions } = options;
     const clock = parseClock(now);
     const script = new FakeScript();
@@ -187,8 +187,8 @@ async function rulesOf(
 ): Promise<FakeRules> {
   const like = behavesLike && (await describeS3Service(behavesLike));
   const base = like?.capabilities ?? memory;
-  assertOptions('fakeStorage(): capabilities', capabilities ?? {}, { ...base });
-  assertOptions('fakeStorage(): limits', limits ?? {}, { ...base.limits });
+  assertConfiguredOptions('fakeStorage(): capabilities', capabilities ?? {}, { ...base });
+  assertConfiguredOptions('fakeStorage(): limits', limits ?? {}, { ...base.limits });
   return {
     // A fault is to be seen: whoever wants it to be tried again says so by `retry`.
     capabilities: {

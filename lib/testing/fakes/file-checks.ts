@@ -1,7 +1,7 @@
 import { StorageConfigurationError, StorageFileNotFoundError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
 import type { StoredFile } from '../../core/stored-file.js';
-import { assertOptions } from '../../module-options.js';
+import { assertConfiguredOptions } from '../../configured-options.js';
 
 /** Whether something holds of a storage, and both ways to say that it does not. */
 export interface FileCheck {
@@ -31,7 +31,7 @@ const EXPECTED: Readonly<Record<keyof ExpectedFile, true>> = {
 
 /** @throws StorageConfigurationError naming a field that there is not, or that is undefined: it would hold of any file */
 export function assertExpected(expected: ExpectedFile): void {
-  assertOptions('What is expected of a file', expected, EXPECTED);
+  assertConfiguredOptions('What is expected of a file', expected, EXPECTED);
   for (const [name, value] of Object.entries(expected)) {
     if (value !== undefined) continue;
     throw new StorageConfigurationError(
