@@ -1,4 +1,9 @@
-import type { FactoryProvider, Provider } from '@nestjs/common';
+import type {
+  FactoryProvider,
+  InjectionToken,
+  OptionalFactoryDependency,
+  Provider,
+} from '@nestjs/common';
 import { StorageConfigurationError } from './core/errors.js';
 import type { Storage } from './core/storage.js';
 import type { UploadMemory } from './core/upload-memory.js';
@@ -20,49 +25,56 @@ interface ProvidedStorage extends StorageModuleSettings {
   readonly uploadMemory: UploadMemory;
 }
 
+/** Makes the configuration of a storage while the app starts. */
+interface ConfigurationMaker {
+  /** What Nest has to make for it. */
+  readonly providers: readonly Provider[];
+  /** Tokens of what `make` is called with, in its order. */
+  readonly inject: readonly (InjectionToken | OptionalFactoryDependency)[];
+  readonly make: (
+    ...injected: readonly unknown[]
+  ) => StorageConfiguration | Promise<StorageConfiguration>;
+}
+
 /** Provides the storage under its name. It is opened by its first use. */
 export function storageProvider(
   name: string,
   configuration: StorageConfiguration | AsyncStorageConfiguration,
   { eager, shutdownTimeout, uploadMemory, isDefault }: ProvidedStorage,
 ): Provider[] {
-  const register = (
-    registry: StorageRegistry,
-    routes: SignedRoutes | undefined,
-    given: StorageConfiguration,
-  ): Storage => {
-    const ready = routes ? routes.complete(name, given) : given;
-    const storage = registry.register(createStorage(name, withMemory(ready, uploadMemory)), {
-      isDefault,
-      lacksRoutes: lacksRoutes(ready),
-      ...(eager !== undefined && { eager }),
-      ...(shutdownTimeout !== undefined && { shutdownTimeout }),
-    });
-    routes?.serve(storage, ready);
-    return storage;
-  };
-  const inject = [StorageRegistry, { token: SignedRoutes, optional: true }];
-  const storage: FactoryProvider<Storage> = {
+  const { providers, inject, make } = makerOf(name, configuration);
+  const provider: FactoryProvider<Storage> = {
     provide: getStorageToken(name),
-    inject,
-    useFactory: (registry: StorageRegistry, routes?: SignedRoutes) =>
-      register(registry, routes, configuration as StorageConfiguration),
+    inject: [StorageRegistry, { token: SignedRoutes, optional: true }, ...inject],
+    async useFactory(
+      registry: StorageRegistry,
+      routes: SignedRoutes | undefined,
+      ...injected: readonly unknown[]
+    ) {
+      const given = await make(...injected);
+      const ready = routes ? routes.complete(name, given) : given;
+      const storage = registry.register(createStorage(name, withMemory(ready, uploadMemory)), {
+        isDefault,
+        lacksRoutes: lacksRoutes(ready),
+        ...(eager !== undefined && { eager }),
+        ...(shutdownTimeout !== undefined && { shutdownTimeout }),
+      });
+      routes?.serve(storage, ready);
+      return storage;
+    },
   };
-  if (!isAsync(configuration)) return [storage];
-  const { useFactory, inject: injected = [], useClass, useExisting } = configuration;
+  return [...providers, provider];
+}
+
+/** @throws StorageConfigurationError when nothing makes it */
+function makerOf(
+  name: string,
+  configuration: StorageConfiguration | AsyncStorageConfiguration,
+): ConfigurationMaker {
+  if (!isAsync(configuration)) return { providers: [], inject: [], make: () => configuration };
+  const { useFactory, inject = [], useClass, useExisting } = configuration;
   if (useFactory) {
-    const make = useFactory as (...args: unknown[]) => Promise<StorageConfiguration>;
-    return [
-      {
-        ...storage,
-        inject: [...inject, ...injected],
-        useFactory: async (
-          registry: StorageRegistry,
-          routes: SignedRoutes | undefined,
-          ...args: unknown[]
-        ) => register(registry, routes, await make(...args)),
-      },
-    ];
+    return { providers: [], inject, make: useFactory as ConfigurationMaker['make'] };
   }
   const factory = useClass ?? useExisting;
   if (!factory) {
@@ -70,18 +82,11 @@ export function storageProvider(
       `Storage "${name}": one of useFactory, useClass, useExisting or driver is needed`,
     );
   }
-  return [
-    ...(useClass ? [useClass] : []),
-    {
-      ...storage,
-      inject: [...inject, factory],
-      useFactory: async (
-        registry: StorageRegistry,
-        routes: SignedRoutes | undefined,
-        maker: StorageConfigurationFactory,
-      ) => register(registry, routes, await maker.createStorageConfiguration(name)),
-    },
-  ];
+  return {
+    providers: useClass ? [useClass] : [],
+    inject: [factory],
+    make: (made) => (made as StorageConfigurationFactory).createStorageConfiguration(name),
+  };
 }
 
 /** Provides the default storage: an alias, so that whoever overrides the storage overrides both. */

@@ -5,8 +5,8 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { StorageConfigurationError } from './core/errors.js';
 import { isDeepStrictEqual } from 'node:util';
+import { StorageConfigurationError } from './core/errors.js';
 import type { Storage } from './core/storage.js';
 import type { StorageNamed } from './core/storage-names.js';
 import { MAX_TIMER } from './core/units.js';
