@@ -44,13 +44,15 @@ export function isForm({ headers }: IncomingMessage): boolean {
 export async function receiveForm(
   exchange: HttpExchange,
   transaction: UploadTransaction,
-  { limits, fields, onReceived, write }: FormSpecification,
+  specification: FormSpecification,
 ): Promise<void> {
-  const { framework, request, response } = exchange;
+  const { framework, request } = exchange;
+  const { limits } = specification;
   // A rollback may have come before the form.
   transaction.signal.throwIfAborted();
   const body =
-    announcedSize(exchange) <= limits.maxTotalSize && new FormBody(request, limits, onReceived);
+    announcedSize(exchange) <= limits.maxTotalSize &&
+    new FormBody(request, limits, specification.onReceived);
   const stop = (): void => void (body && body.destroy(transaction.signal.reason as Error));
   transaction.signal.addEventListener('abort', stop);
   const { timeout } = limits;
@@ -60,44 +62,7 @@ export async function receiveForm(
   try {
     if (!body) throw tooLarge(limits);
     if (request.readableEnded) throw alreadyRead();
-    const ofFiles = new WeakSet<Error>();
-    const parser = multer({
-      storage: {
-        _handleFile(form: FormBody, file: MulterFile, callback: (error?: unknown) => void) {
-          const fail = (error: unknown): void => {
-            const reason = fileFailure(error, file.fieldname);
-            ofFiles.add(reason);
-            // The others have no time to lose.
-            void transaction.rollback(reason);
-            callback(reason);
-          };
-          // The parser waits for its files before it tells of anything: so it need not know how long a backend takes.
-          file.stream.once('end', () => callback(null));
-          transaction
-            .write((signal) => write(file, signal, form.body))
-            .catch((error: unknown) => fail(error));
-        },
-        // The transaction knows what there is to remove.
-        _removeFile(_request: unknown, _file: unknown, callback: (error: Error | null) => void) {
-          callback(null);
-        },
-      },
-      limits: multerLimits(limits),
-      defParamCharset: 'utf8',
-      streamHandler(_request: unknown, busboy: Writable) {
-        // The parser lets go of the body when it has heard enough, and would then wait for its end.
-        busboy.once('unpipe', () => body.destroy());
-        body.pipe(busboy);
-      },
-    } as unknown as multer.Options);
-    await new Promise<void>((resolve, reject) => {
-      fields(parser)(body as never, response as never, (error: unknown) => {
-        // What is said of a file is no word of the parser, whatever it says.
-        const isOfFile = ofFiles.has(error as Error);
-        if (error) reject(isOfFile ? error : toUploadException(error, limits.maxSize));
-        else resolve();
-      });
-    });
+    await parse(exchange, transaction, body, specification);
     // The parser passes over what it does not take for a form.
     if (body.body === undefined) throw malformedType();
     await transaction.written();
@@ -107,6 +72,53 @@ export async function receiveForm(
     transaction.signal.removeEventListener('abort', stop);
     if (body) body.destroy();
   }
+}
+
+/** Hands the files of the form on as they come, and resolves when the parser has seen its end. */
+function parse(
+  { response }: HttpExchange,
+  transaction: UploadTransaction,
+  body: FormBody,
+  { limits, fields, write }: FormSpecification,
+): Promise<void> {
+  const ofFiles = new WeakSet<Error>();
+  const parser = multer({
+    storage: {
+      _handleFile(form: FormBody, file: MulterFile, callback: (error?: unknown) => void) {
+        const fail = (error: unknown): void => {
+          const reason = fileFailure(error, file.fieldname);
+          ofFiles.add(reason);
+          // The others have no time to lose.
+          void transaction.rollback(reason);
+          callback(reason);
+        };
+        // The parser waits for its files before it tells of anything: so it need not know how long a backend takes.
+        file.stream.once('end', () => callback(null));
+        transaction
+          .write((signal) => write(file, signal, form.body))
+          .catch((error: unknown) => fail(error));
+      },
+      // The transaction knows what there is to remove.
+      _removeFile(_request: unknown, _file: unknown, callback: (error: Error | null) => void) {
+        callback(null);
+      },
+    },
+    limits: multerLimits(limits),
+    defParamCharset: 'utf8',
+    streamHandler(_request: unknown, busboy: Writable) {
+      // The parser lets go of the body when it has heard enough, and would then wait for its end.
+      busboy.once('unpipe', () => body.destroy());
+      body.pipe(busboy);
+    },
+  } as unknown as multer.Options);
+  return new Promise<void>((resolve, reject) => {
+    fields(parser)(body as never, response as never, (error: unknown) => {
+      // What is said of a file is no word of the parser, whatever it says.
+      const isOfFile = ofFiles.has(error as Error);
+      if (error) reject(isOfFile ? error : toUploadException(error, limits.maxSize));
+      else resolve();
+    });
+  });
 }
 
 /** By what the form announces: of one that may have one file, who sends it knows no limit but that of the file. */
