@@ -5,7 +5,7 @@
  * @category API reference
  */
 
-export { contentTypeOf } from './core/attributes.js';
+export { contentTypeOf, type ParsedAttributes } from './core/attributes.js';
 export { type DriverBody, readBody, type StorageBody } from './core/body.js';
 export type {
   Capabilities,
@@ -62,7 +62,6 @@ export {
 export type { SeekableBody, SeekableSource } from './core/seekable-body.js';
 export type { SignedUrlOptions } from './core/signed-url.js';
 export type { SigningKey } from './core/signing-keys.js';
-export type { ParsedAttributes } from './core/attributes.js';
 export type * from './core/storage-driver.js';
 export type * from './core/storage-methods.js';
 export {
@@ -75,8 +74,7 @@ export type * from './core/storage-names.js';
 export type { StorageOptions } from './core/storage-options.js';
 export { StagedFile } from './core/staging.js';
 export { Storage } from './core/storage.js';
-export type { FileAttributes, StoredFile } from './core/stored-file.js';
-export { storedFile } from './core/stored-file.js';
+export { type FileAttributes, storedFile, type StoredFile } from './core/stored-file.js';
 export type { ByteSize } from './core/units.js';
 export { UploadMemory } from './core/upload-memory.js';
 export {
@@ -103,8 +101,8 @@ export type * from './interfaces/storage-module-options.interface.js';
 export type * from './interfaces/storage-routes-options.interface.js';
 export { ServeStorageModule } from './routes/serve-storage.module.js';
 export type { CachePreset } from './serving/cache-control.js';
-export type { AccelOptions, ServingMode } from './serving/serving-options.js';
-export { ServedFile, type ServedFileOptions } from './serving/served-file.js';
+export { ServedFile } from './serving/served-file.js';
+export type { AccelOptions, ServedFileOptions, ServingMode } from './serving/serving-options.js';
 export { StorageExceptionFilter, toHttpException } from './storage.exceptions.js';
 export { StorageModule } from './storage.module.js';
 export { StorageRegistry } from './storage.registry.js';
@@ -115,6 +113,7 @@ export {
   type ApiUploadOptions,
   type UploadFields,
 } from './uploads/api-upload.decorator.js';
+export type { MulterFile } from './uploads/file-body.js';
 export type { ImageLimits } from './uploads/image-limits.js';
 export { KeepUploads } from './uploads/keep-uploads.decorator.js';
 export {
@@ -124,17 +123,17 @@ export {
   type UploadContentKey,
   type UploadKey,
 } from './uploads/key-strategies.js';
-export { type MulterFile, StorageEngine } from './uploads/storage.engine.js';
+export { StorageEngine } from './uploads/storage.engine.js';
 export {
   StorageAnyFilesInterceptor,
   StorageFileFieldsInterceptor,
   StorageFileInterceptor,
   StorageFilesInterceptor,
-  type UploadField,
 } from './uploads/storage.interceptors.js';
 export { StoredSizeValidator, StoredTypeValidator } from './uploads/stored-upload.validators.js';
 export type { HashedFile, IncomingFile, StoredUpload, TypedFile } from './uploads/stored-upload.js';
 export type { UploadInterceptorOptions, UploadOptions } from './uploads/upload-options.js';
+export type { UploadField } from './uploads/upload-plan.js';
 export type { UploadOptionsSource, UploadPolicy } from './uploads/upload-policy.js';
 export { UploadProgress, type UploadStatus } from './uploads/upload-progress.js';
 export type { ScanContext, ScanVerdict, UploadScan } from './uploads/upload-scan.js';

@@ -1,7 +1,7 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency } from '@nestjs/common';
 import type { SigningKey } from '../core/signing-keys.js';
 import type { StorageName } from '../core/storage-names.js';
-import type { ServedFileOptions } from '../serving/served-file.js';
+import type { ServedFileOptions } from '../serving/serving-options.js';
 
 /** Where the app serves a storage, and what stands before it. */
 export interface StorageRouteSettings {

@@ -6,8 +6,6 @@ import type { Storage } from '../core/storage.js';
 import { answerUnsent } from './failed-body.js';
 import { assertServingOptions, type ServedFileOptions } from './serving-options.js';
 
-export type { ServedFileOptions };
-
 /**
  * A file of a storage as a handler's return value. Sent with ranges, conditions, ETag and safe headers (RFC 9110);
  * a file that is not there, and a key that could never be one, are a 404.

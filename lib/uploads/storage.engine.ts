@@ -10,8 +10,6 @@ import { parseUploadOptions, type UploadOptions } from './upload-options.js';
 import { UploadWriter } from './upload-writer.js';
 import type { UploadedFileInfo, WrittenUpload } from './written-upload.js';
 
-export type { MulterFile } from './file-body.js';
-
 type StoredCallback = (error?: unknown, info?: Partial<StoredUpload>) => void;
 type RemovedCallback = (error: Error | null) => void;
 

@@ -7,8 +7,6 @@ import { uploadInterceptor } from './upload.interceptor.js';
 import type { UploadField } from './upload-plan.js';
 import type { UploadOptionsSource } from './upload-policy.js';
 
-export type { UploadField } from './upload-plan.js';
-
 /**
  * Stores the one file of a field; the handler gets it by `@UploadedFile()` as a `StoredUpload`.
  *
