@@ -49,6 +49,18 @@ const OFFENCES: readonly (readonly [what: string, file: string, code: string, ru
     IMPORTS,
   ],
   [
+    'a driver imports what Nest is told by',
+    'drivers/local/f.ts',
+    "export * from '../../storage.exceptions.js';",
+    IMPORTS,
+  ],
+  [
+    'a driver imports resumable uploads',
+    'drivers/local/g.ts',
+    "export * from '../../tus/index.js';",
+    IMPORTS,
+  ],
+  [
     'a driver imports another driver',
     'drivers/local/c.ts',
     "export * from '../s3/s3.driver.js';",
@@ -88,6 +100,22 @@ const OFFENCES: readonly (readonly [what: string, file: string, code: string, ru
     'serving imports a driver',
     'serving/a.ts',
     "export * from '../drivers/local/local.driver.js';",
+    IMPORTS,
+  ],
+  ['serving imports uploads', 'serving/b.ts', "export * from '../uploads/form-body.js';", IMPORTS],
+  ['serving imports a module', 'serving/c.ts', "export * from '../storage.module.js';", IMPORTS],
+  ['uploads import serving', 'uploads/c.ts', "export * from '../serving/send-file.js';", IMPORTS],
+  ['uploads import routes', 'uploads/d.ts', "export * from '../routes/route-path.js';", IMPORTS],
+  [
+    'the command line imports Nest',
+    'command-line/a.ts',
+    "import { Logger } from '@nestjs/common'; export default Logger;",
+    IMPORTS,
+  ],
+  [
+    'the command line imports what imports Nest',
+    'command-line/commands/a.ts',
+    "export * from '../../storage.exceptions.js';",
     IMPORTS,
   ],
   [
