@@ -19,13 +19,21 @@ import {
   UseGuards,
   VersioningType,
 } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, Reflector } from '@nestjs/core';
+import {
+  APP_FILTER,
+  APP_GUARD,
+  APP_INTERCEPTOR,
+  ApplicationConfig,
+  type HttpAdapterHost,
+  Reflector,
+} from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { type Observable, tap } from 'rxjs';
 import { StorageConfigurationError } from '../../lib/core/errors.js';
 import type { Storage } from '../../lib/core/storage.js';
 import type { StorageRoutesOptions } from '../../lib/interfaces/storage-routes-options.interface.js';
 import { ServeStorageModule } from '../../lib/routes/serve-storage.module.js';
+import { SignedRoutes } from '../../lib/routes/signed-routes.js';
 import { StorageModule } from '../../lib/storage.module.js';
 import { getStorageToken } from '../../lib/storage.tokens.js';
 import { closeApps, failure, startApp } from '../nest/app-fixture.js';
@@ -411,6 +419,27 @@ describe('routes', () => {
     const { host, pathname } = new URL(await storage.url('a.txt'));
     expect([host, pathname]).toEqual(['bucket.s3.eu-central-1.amazonaws.com', '/a.txt']);
     expect(await send(port, '/storage/uploads/a.txt')).toMatchObject({ status: 403 });
+  });
+
+  test.each([
+    ['::', 'IPv6', 'http://localhost:3000'],
+    ['0.0.0.0', 'IPv4', 'http://localhost:3000'],
+    ['::1', 'IPv6', 'http://[::1]:3000'],
+    ['192.0.2.1', 'IPv4', 'http://192.0.2.1:3000'],
+  ])('lead to where an app that listens on %s is reached', (address, family, origin) => {
+    const server = { address: () => ({ address, family, port: 3000 }) };
+    const httpAdapter = { getHttpServer: () => server };
+    const adapterHost = { httpAdapter } as unknown as HttpAdapterHost;
+    const routes = new SignedRoutes(
+      '/storage',
+      { signingKeys },
+      adapterHost,
+      new ApplicationConfig(),
+    );
+    const completed = routes.complete('uploads', { driver: 'memory' }) as {
+      baseUrl: () => string;
+    };
+    expect(completed.baseUrl()).toBe(`${origin}/storage/uploads`);
   });
 
   test('have no URL before the app listens, unless they are told one', async () => {

@@ -106,6 +106,12 @@ describe.each(CASES)('the signed PUT of a part of %s on %s', (driver, adapter) =
     expect(await stored()).toMatchObject([{ partNumber: 1, size: BYTES.length }]);
   });
 
+  test('takes a part of whatever length where no size was signed, announced or not', async () => {
+    expect(await sendChunked(await sign(), BYTES)).toMatch(/^HTTP\/1\.1 201 /);
+    expect(await put(await sign({}, 2), 'the end')).toMatchObject({ status: 201 });
+    expect(await stored()).toMatchObject([{ size: BYTES.length }, { size: 7 }]);
+  });
+
   test('refuses more than 64 MiB where no size was signed, before a byte of it is sent', async () => {
     const socket = await openSocket(app.port);
     const length = 64 * 1024 ** 2 + 1;

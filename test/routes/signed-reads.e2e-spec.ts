@@ -227,5 +227,12 @@ describe.each(CASES)('a signed URL of %s on %s', (driver, adapter) => {
     );
     expect(asked.headers['content-disposition']).toMatch(/^inline/);
     expect(asked.headers['content-security-policy']).toMatch(/sandbox$/);
+    const typed = await get(
+      targetOf(await app.storage.url('page.html', { contentType: 'text/html' })),
+    );
+    expect(typed.headers).toMatchObject({
+      'content-type': 'text/html',
+      'content-disposition': 'attachment; filename="page.html"',
+    });
   });
 });
