@@ -3,7 +3,7 @@ import { compareKeys } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
-import { assertGoesOn, notACursor } from '../remote/cursor.js';
+import { CursorTrail, notACursor } from '../remote/cursor.js';
 import type { AzureContainer } from './azure.client.js';
 import type { Segment } from './azure.engine.js';
 import { codeOf } from './azure.errors.js';
@@ -28,6 +28,7 @@ export async function* list(
   const { prefix, pageSize } = options;
   const place = options.cursor === undefined ? {} : placeOf(options.cursor);
   const items = new KeyOrder<Item>(prefix.length);
+  const trail = new CursorTrail(place.token);
   let { after } = place;
   let next: Place | undefined = place;
   do {
@@ -37,6 +38,7 @@ export async function* list(
       after = page.at(-1)?.name ?? after;
       if (page.length === pageSize || !next) break;
       const segment = await listSegment(container, options, next.token);
+      trail.follow(segment.next);
       const last = [segment.blobs.at(-1)?.name ?? [], segment.prefixes.at(-1) ?? []].flat();
       items.add(await itemsOf(container, segment, options, next.token, after), last);
       next = segment.next === undefined ? undefined : { token: segment.next };
@@ -113,11 +115,9 @@ export async function listSegment(
     marker: token,
   };
   try {
-    const segment = await send(container, signal, (abortSignal) =>
+    return await send(container, signal, (abortSignal) =>
       container.engine.listBlobs(listing, abortSignal),
     );
-    assertGoesOn(segment.next, token);
-    return segment;
   } catch (error) {
     const code = codeOf(error);
     const refused = code === 'OutOfRangeInput' || code === 'InvalidQueryParameterValue';

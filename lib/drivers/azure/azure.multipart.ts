@@ -11,6 +11,7 @@ import type {
   DriverUpload,
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { CursorTrail } from '../remote/cursor.js';
 import { attributesOf } from '../remote/file-attributes.js';
 import { commitBlocks, stageBlock } from './azure.blocks.js';
 import type { AzureContainer } from './azure.client.js';
@@ -160,9 +161,11 @@ export async function* listUploads(
   { prefix, signal }: DriverListUploadsOptions,
 ): AsyncIterable<DriverListedUpload[]> {
   const segmentOptions = { prefix: UPLOADS_FOLDER, pageSize: LIST_PAGE_SIZE, signal };
+  const trail = new CursorTrail();
   let token: string | undefined;
   do {
     const { blobs, next } = await listSegment(container, segmentOptions, token);
+    trail.follow(next);
     yield blobs.flatMap(({ name, metadata, properties }) => {
       const key = Buffer.from(decodeMetadata(metadata)[KEY] ?? '', 'base64url').toString();
       const uploadId = name.slice(UPLOADS_FOLDER.length);

@@ -2,7 +2,7 @@ import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { toText } from '../remote/answer-fields.js';
-import { assertGoesOn, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
+import { CursorTrail, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
 import type { GcsBucket } from './gcs.client.js';
 import { unreadableAnswer } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject } from './gcs.metadata.js';
@@ -37,8 +37,9 @@ export async function* list(
   options: DriverListOptions,
 ): AsyncIterable<ListPage> {
   let pageToken = options.cursor === undefined ? undefined : tokenOf(options.cursor);
+  const trail = new CursorTrail(pageToken);
   do {
-    const page = await listPage(bucket, options, pageToken);
+    const page = await listPage(bucket, options, pageToken, trail);
     pageToken = page.pageToken;
     yield {
       files: page.objects.map(fileOf),
@@ -54,9 +55,11 @@ export async function* listObjects(
   prefix: string,
   signal: AbortSignal,
 ): AsyncIterable<GcsObject[]> {
+  const trail = new CursorTrail();
   let pageToken: string | undefined;
   do {
     const answer = await query(bucket, { prefix, pageToken, maxResults: MAX_RESULTS, signal });
+    trail.follow(answer.pageToken);
     yield answer.objects;
     pageToken = answer.pageToken;
   } while (pageToken !== undefined);
@@ -67,6 +70,7 @@ async function listPage(
   bucket: GcsBucket,
   options: DriverListOptions,
   pageToken: string | undefined,
+  trail: CursorTrail,
 ): Promise<Answer> {
   const { prefix, delimiter, startAfter, signal } = options;
   const pageSize = Math.min(options.pageSize, MAX_RESULTS);
@@ -85,6 +89,7 @@ async function listPage(
       maxResults,
       signal,
     });
+    trail.follow(answer.pageToken);
     const objects = answer.objects.filter(
       ({ name }) => name !== startAfter && (isOfUpload(prefix) || !isOfUpload(name)),
     );
@@ -139,10 +144,8 @@ async function query(bucket: GcsBucket, { signal, ...asked }: Query): Promise<An
   const names = Object.keys(listed);
   if (names.length > 0 && !names.some((name) => FIELDS.has(name))) throw unreadableAnswer(answer);
   const { items, prefixes } = listed;
-  const pageToken = toText(listed['nextPageToken']);
-  assertGoesOn(pageToken, asked.pageToken);
   return {
-    pageToken,
+    pageToken: toText(listed['nextPageToken']),
     objects: asArray(items).map(parseObject),
     prefixes: asArray(prefixes).map(String),
   };

@@ -2,7 +2,7 @@ import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { StorageConnectionError, StorageInvalidArgumentError } from '../../core/errors.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile } from '../../core/stored-file.js';
-import { cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
+import { CursorTrail, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
 import type { S3Bucket } from './s3.client.js';
 import { readFailure, unconfirmed } from './s3.errors.js';
 import { toEtag, toLastModified } from './s3.metadata.js';
@@ -12,9 +12,11 @@ const MAX_KEYS = 1000;
 
 export async function* list(bucket: S3Bucket, options: DriverListOptions): AsyncIterable<ListPage> {
   let token = options.cursor === undefined ? undefined : tokenOf(options.cursor);
+  const trail = new CursorTrail(token);
   do {
     const page = await listPage(bucket, options, token);
     token = page.token;
+    trail.follow(token);
     yield {
       files: page.files,
       prefixes: page.prefixes,
@@ -75,22 +77,16 @@ async function listPage(
       if (!Prefix) throw listedOtherwise('listed a common prefix without its text');
       return decode(Prefix);
     }),
-    token: output.IsTruncated
-      ? nextMarker(output.NextContinuationToken, token, 'the listing')
-      : undefined,
+    token: output.IsTruncated ? nextMarker(output.NextContinuationToken, 'the listing') : undefined,
   };
 }
 
 /**
- * Where the next page begins. @throws StorageConnectionError when the service does not tell, or would answer the same page
- * for ever: a listing that ends early passes for whole.
+ * Where the next page begins. @throws StorageConnectionError when the service does not tell: a listing that ends early passes
+ * for whole.
  */
-export function nextMarker(
-  next: string | undefined,
-  previous: string | undefined,
-  what: string,
-): string {
-  if (next && next !== previous) return next;
+export function nextMarker(next: string | undefined, what: string): string {
+  if (next) return next;
   throw listedOtherwise(`announced more of ${what} but not where it begins`);
 }
 

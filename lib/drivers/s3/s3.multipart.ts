@@ -35,6 +35,7 @@ import {
   unconfirmed,
 } from './s3.errors.js';
 import { readFile } from './s3.downloads.js';
+import { CursorTrail } from '../remote/cursor.js';
 import { decodeListed, nextMarker } from './s3.listing.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { send, sendWrite } from './s3.requests.js';
@@ -128,6 +129,7 @@ export async function listParts(
   { signal }: DriverOptions,
 ): Promise<MultipartPart[]> {
   const parts: MultipartPart[] = [];
+  const trail = new CursorTrail();
   let marker: string | undefined;
   for (;;) {
     const command = new ListPartsCommand({
@@ -146,7 +148,8 @@ export async function listParts(
       parts.push({ partNumber: PartNumber, etag: partEtag(PartNumber, ETag), size: Size });
     }
     if (!page.IsTruncated) return parts;
-    marker = nextMarker(page.NextPartNumberMarker, marker, 'the list of parts');
+    marker = nextMarker(page.NextPartNumberMarker, 'the list of parts');
+    trail.follow(marker);
   }
 }
 
@@ -340,8 +343,10 @@ export async function* listUploads(
   bucket: S3Bucket,
   { prefix, signal }: DriverListUploadsOptions,
 ): AsyncIterable<DriverListedUpload[]> {
+  const trail = new CursorTrail();
   let page = await listUploadPage(bucket, prefix, undefined, signal);
   for (;;) {
+    trail.follow(page.marker && JSON.stringify(page.marker));
     const next = page.marker && (await listUploadPage(bucket, prefix, page.marker, signal));
     yield page.uploads;
     if (!next) return;
@@ -376,14 +381,8 @@ async function listUploadPage(
     return { key: decode(Key), uploadId: UploadId, startedAt: Initiated };
   });
   if (!output.IsTruncated) return { uploads, marker: undefined };
-  const { NextKeyMarker, NextUploadIdMarker } = output;
-  const place = NextKeyMarker && JSON.stringify([decode(NextKeyMarker), NextUploadIdMarker]);
-  const previous = marker && JSON.stringify([marker.KeyMarker, marker.UploadIdMarker]);
-  nextMarker(place, previous, what);
-  return {
-    uploads,
-    marker: { KeyMarker: decode(NextKeyMarker!), UploadIdMarker: NextUploadIdMarker },
-  };
+  const KeyMarker = decode(nextMarker(output.NextKeyMarker, what));
+  return { uploads, marker: { KeyMarker, UploadIdMarker: output.NextUploadIdMarker } };
 }
 
 /**

@@ -51,6 +51,10 @@ const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>
   'start of an upload': (driver) => driver.startMultipartUpload('key', putOptions()),
 };
 
+async function listUploads(driver: StorageDriver): Promise<void> {
+  for await (const _ of driver.listMultipartUploads({ prefix: '', signal }));
+}
+
 describe.each(Object.entries(ANSWERS))('%s, in place of the service', (_, answer) => {
   test.each(Object.entries(CALLS))(
     'is no success of a %s, and tried again',
@@ -128,6 +132,21 @@ describe.each(['direct', 'sdk'] as const)('a listing, to the engine "%s",', (eng
     expect(error).toBeInstanceOf(StorageConnectionError);
     expect(error.message).toContain('repeats its cursor');
     expect(azure.proxy.requests).toHaveLength(2);
+  });
+
+  test.each([
+    ['files', listAll],
+    ['uploads', listUploads],
+  ])('of %s that goes round in a circle has an end', async (_, list) => {
+    await using azure = await open({ engine });
+    for (const [marker, next] of ['xy', 'ya', 'ab', 'bc', 'ca']) {
+      const page = listing('', `<NextMarker>${next}</NextMarker>`);
+      azure.proxy.fail({ url: new RegExp(`marker=${marker}(&|$)`), times: 10, with: page });
+    }
+    azure.proxy.fail({ with: listing('', '<NextMarker>x</NextMarker>') });
+    const error = await rejected(list(azure.driver));
+    expect(error).toBeInstanceOf(StorageConnectionError);
+    expect(error.message).toContain('repeats its cursor');
   });
 });
 

@@ -78,3 +78,33 @@ test('a listing that leads back to the page where it is has an end', async () =>
   await driver.close();
   await server.close();
 });
+
+test.each([
+  ['of files', (driver: StorageDriver) => listAll(driver)],
+  [
+    'of uploads',
+    async (driver: StorageDriver) => {
+      for await (const _ of driver.listMultipartUploads({ prefix: '', signal }));
+    },
+  ],
+])('a listing %s that goes round in a circle has an end', async (_, call) => {
+  const server = await startGcsServer();
+  await using proxy = await startFaultProxy({ target: server.endpoint });
+  const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+  const driver = await openDriver(server, { client: clientOf({ ...server, clientOptions }) });
+  const headers = { 'content-type': 'application/json' };
+  for (const [token, next] of ['xy', 'ya', 'ab', 'bc', 'ca']) {
+    const body = JSON.stringify({ kind: 'storage#objects', nextPageToken: next });
+    const url = new RegExp(`pageToken=${token}(&|$)`);
+    proxy.fail({ url, times: 10, with: { status: 200, headers, body } });
+  }
+  const body = JSON.stringify({ kind: 'storage#objects', nextPageToken: 'x' });
+  proxy.fail({ with: { status: 200, headers, body } });
+  expect(await rejection(call(driver))).toMatchObject({
+    code: 'CONNECTION_FAILED',
+    retryable: false,
+    message: expect.stringContaining('repeats its cursor') as unknown,
+  });
+  await driver.close();
+  await server.close();
+});

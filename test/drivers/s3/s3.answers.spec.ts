@@ -58,6 +58,16 @@ async function listUploads(driver: StorageDriver): Promise<void> {
   for await (const _ of driver.listMultipartUploads({ prefix: '', signal }));
 }
 
+/** The first ones once, and the last three of them again and again. */
+function circle(places: string): () => string {
+  let step = 0;
+  return () => {
+    const place = places.at(step++) ?? places.at(-3 + ((step - places.length - 1) % 3))!;
+    if (step > 200) throw new Error('Nobody has noticed');
+    return place;
+  };
+}
+
 const UPLOAD = { key: 'key', uploadId: 'id' };
 const XML = { 'content-type': 'application/xml' };
 const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>>> = {
@@ -206,6 +216,44 @@ describe('a listing', () => {
       code: 'CONNECTION_FAILED',
       retryable: false,
     });
+  });
+
+  test.each(['', 'zz'])('that goes round in a circle, after %j, has an end', async (before) => {
+    const next = circle(`x${before}abc`);
+    let pages = 0;
+    await using s3 = await openAnswers(() => {
+      pages++;
+      return {
+        headers: XML,
+        body: truncated(`<NextContinuationToken>${next()}</NextContinuationToken>`),
+      };
+    });
+    await expect(listAll(s3.driver)).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryable: false,
+      message: expect.stringContaining('repeats its cursor') as unknown,
+    });
+    expect(pages).toBeLessThan(20);
+  });
+
+  test.each([
+    ['parts', (driver: StorageDriver) => driver.listParts(UPLOAD, { signal })],
+    ['uploads', listUploads],
+  ])('of %s that goes round in a circle has an end', async (_, call) => {
+    const next = circle('123');
+    let pages = 0;
+    await using s3 = await openAnswers(({ url }) => {
+      pages++;
+      const at = next();
+      return {
+        headers: XML,
+        body: url!.includes('uploadId')
+          ? `<ListPartsResult><UploadId>id</UploadId><IsTruncated>true</IsTruncated><NextPartNumberMarker>${at}</NextPartNumberMarker></ListPartsResult>`
+          : `<ListMultipartUploadsResult><Bucket>bucket</Bucket><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker><NextUploadIdMarker>${at}</NextUploadIdMarker></ListMultipartUploadsResult>`,
+      };
+    });
+    await expect(call(s3.driver)).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+    expect(pages).toBeLessThan(20);
   });
 
   const answered = async (body: string, engine: 'direct' | 'sdk' = 'direct') => {
