@@ -270,6 +270,25 @@ describe('doctor', () => {
     });
   });
 
+  test('says of an endpoint where something else answers that it is the endpoint, and tries no more', async () => {
+    await using bucket = await startBucket(
+      { provider: 'minio' },
+      { cors: UPLOADS_FROM_APP, lifecycle: ABORTED_AFTER_7_DAYS },
+    );
+    const headers = { 'content-type': 'text/plain' };
+    const body = 'default backend - 404';
+    bucket.proxy.fail({ times: Infinity, with: { status: 404, headers, body } });
+    const { code, stdout } = await bucket.doctor('--json');
+    expect(lines(stdout)).toEqual([
+      {
+        check: 'list',
+        outcome: 'finding',
+        detail: expect.stringMatching(/answered 404 and something that is not .*: check endpoint/),
+      },
+    ]);
+    expect(code).toBe(3);
+  });
+
   test('reads CORS and lifecycle of a GCS bucket from its metadata, and skips what it may not read', async () => {
     await using server = await startGcsServer({ anonymous: true });
     await using proxy = await startFaultProxy({ target: server.endpoint });

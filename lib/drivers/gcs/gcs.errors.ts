@@ -131,6 +131,12 @@ export function isMissingObject(answer: GcsAnswer): boolean {
   return answer.status === 404 && readRefusal(answer).message.startsWith('No such object');
 }
 
+/** Whether the service says so itself, in its JSON, whatever it is: a proxy has other words. */
+export function tellsReason({ body }: GcsAnswer): boolean {
+  const { message } = toRecord(toRecord(parseJson(body.toString('utf8')))['error']);
+  return toText(message) !== undefined;
+}
+
 export function noSuchBucket(bucket: string): StorageConfigurationError {
   return new StorageConfigurationError(
     `The bucket ${JSON.stringify(bucket)} does not exist: create it, or check bucket, project and apiEndpoint`,

@@ -6,7 +6,7 @@ import { CursorTrail, cursorOf, notACursor, tokenOf } from '../remote/cursor.js'
 import type { GcsBucket } from './gcs.client.js';
 import { unreadableAnswer } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject } from './gcs.metadata.js';
-import { bucketPath, expectOk, jsonOf, send } from './gcs.requests.js';
+import { bucketPath, expectOk, jsonOf, missingBucket, send } from './gcs.requests.js';
 
 /** Below it, at the root of the bucket, lie the parts of multipart uploads. No listing of files shows them. */
 export const UPLOADS_FOLDER = `${RESERVED_FOLDER}/uploads/`;
@@ -139,6 +139,7 @@ async function query(bucket: GcsBucket, { signal, ...asked }: Query): Promise<An
     signal,
   });
   if (answer.status === 400 && asked.pageToken !== undefined) throw notACursor();
+  if (answer.status === 404) throw missingBucket(bucket, answer);
   const listed = jsonOf(await expectOk(bucket, answer, signal));
   // An empty listing has no field at all, or names its kind. What has others only is no listing.
   const names = Object.keys(listed);

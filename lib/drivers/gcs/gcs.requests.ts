@@ -15,6 +15,7 @@ import {
   isWebPage,
   noSuchBucket,
   parseJson,
+  tellsReason,
   toStorageError,
   unreadableAnswer,
 } from './gcs.errors.js';
@@ -135,16 +136,21 @@ export async function refusal(
   if (answer.status !== 404 || isMissingObject(answer) || existingBuckets.has(bucket)) {
     return answerError(answer);
   }
-  const { status } = await send(bucket, {
+  const found = await send(bucket, {
     method: 'GET',
     path: bucketPath(bucket),
     query: { fields: 'name' },
     signal,
   });
-  if (status === 404) return noSuchBucket(bucket.name);
+  if (found.status === 404) return missingBucket(bucket, found);
   // Whoever may not ask for the bucket may still use it.
   existingBuckets.add(bucket);
   return answerError(answer);
+}
+
+/** What a 404 means that cannot be about a file. */
+export function missingBucket(bucket: GcsBucket, answer: GcsAnswer): StorageError {
+  return tellsReason(answer) ? noSuchBucket(bucket.name) : unreadableAnswer(answer);
 }
 
 export function bucketPath({ name }: Pick<GcsBucket, 'name'>): string {

@@ -142,7 +142,7 @@ export function unconfirmed(what: string): StorageConnectionError {
 }
 
 /** A web page says that nothing is there: it is not S3 that says so, and nobody knows of the file. */
-const webPage: MakeError = (_, context) =>
+const webPage = (_: S3Failure, context: Context): StorageConfigurationError =>
   new StorageConfigurationError(
     'A web page was answered instead of a file: check that endpoint is that of an S3 service',
     context,
@@ -152,11 +152,10 @@ const redirected: MakeError = ({ status }, context) =>
     `The service answered with a redirect (${status}), as S3 does not: check endpoint`,
     context,
   );
-const unreadable: MakeError = ({ status }, context) =>
-  new StorageConnectionError(
-    `The service answered ${status} and something that is not the XML of S3: check endpoint`,
-    context,
-  );
+const notXml = ({ status }: S3Failure): string =>
+  `The service answered ${status} and something that is not the XML of S3: check endpoint`;
+const unreadable: MakeError = (failure, context) =>
+  new StorageConnectionError(notXml(failure), context);
 
 const BY_NAME: Readonly<Record<string, MakeError>> = {
   NoSuchKey: notFound,
@@ -278,9 +277,20 @@ function makeError(failure: S3Failure): MakeError {
 }
 
 /** Whether it is not S3 that says that nothing is there. HTML has no error code, so that the name is the SDK's. */
-export function isWebPage({ name, status, headers }: S3Failure): boolean {
+export function isWebPage(failure: S3Failure): boolean {
+  const { status, headers } = failure;
   const isHtml = headers['content-type']?.startsWith('text/html') ?? false;
-  return status === 404 && isHtml && (name === 'NotFound' || isUnnamed(name));
+  return status === 404 && isHtml && !tellsCode(failure);
+}
+
+/** What a 404 to a listing means, which is never that of a file: without an error code, it is not S3 that has answered. */
+export function missingListing(bucket: string, error: unknown): StorageConfigurationError {
+  const failure = readFailure(error);
+  const context = { cause: causeOf(failure) };
+  if (isWebPage(failure)) return webPage(failure, context);
+  return tellsCode(failure)
+    ? noSuchBucket(bucket, context)
+    : new StorageConfigurationError(notXml(failure), context);
 }
 
 /** The error of a conditional write, told from its conditions. `undefined` when they have nothing to do with it. */
@@ -380,6 +390,11 @@ function label({ status, name }: S3Failure): string {
 /** Whether the answer told no error code. */
 function isUnnamed(name: string): boolean {
   return name === 'Error' || name === 'SyntaxError' || name === 'Unknown';
+}
+
+/** Whether it is the service that says that nothing is there: `NotFound` is what the SDK calls a 404 that says nothing. */
+function tellsCode({ name }: S3Failure): boolean {
+  return name !== 'NotFound' && !isUnnamed(name);
 }
 
 function cleanText(value: unknown): string | undefined {

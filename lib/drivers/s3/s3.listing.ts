@@ -4,7 +4,7 @@ import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile } from '../../core/stored-file.js';
 import { CursorTrail, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
 import type { S3Bucket } from './s3.client.js';
-import { readFailure, unconfirmed } from './s3.errors.js';
+import { missingListing, readFailure, unconfirmed } from './s3.errors.js';
 import { toEtag, toLastModified } from './s3.metadata.js';
 import { send } from './s3.requests.js';
 
@@ -50,10 +50,9 @@ async function listPage(
   try {
     output = await send(bucket, command, signal);
   } catch (error) {
-    if (options.cursor !== undefined && readFailure(error).name === 'InvalidArgument') {
-      throw notACursor();
-    }
-    throw error;
+    const { name, status } = readFailure(error);
+    if (options.cursor !== undefined && name === 'InvalidArgument') throw notACursor();
+    throw status === 404 ? missingListing(bucket.bucket, error) : error;
   }
   if (output.Name === undefined && output.IsTruncated === undefined) {
     throw unconfirmed('the listing');

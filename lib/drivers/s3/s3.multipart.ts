@@ -29,6 +29,7 @@ import type { S3Bucket } from './s3.client.js';
 import { commit, joinedEtag, type WrittenFile } from './s3.commits.js';
 import {
   isNoSuchUpload,
+  missingListing,
   noSuchUpload,
   readFailure,
   toStorageError,
@@ -372,7 +373,9 @@ async function listUploadPage(
     ...marker,
     // Without `encoding-type`: XML can hold every key that there may be, and radosgw encodes without saying so.
   });
-  const output = await send(bucket, command, signal);
+  const output = await send(bucket, command, signal).catch((error: unknown) => {
+    throw readFailure(error).status === 404 ? missingListing(bucket.bucket, error) : error;
+  });
   if (output.Bucket === undefined && output.IsTruncated === undefined) throw unconfirmed(what);
   const decode = output.EncodingType === 'url' ? decodeListed : (text: string): string => text;
   const uploads = (output.Uploads ?? []).map(({ Key, UploadId, Initiated }) => {

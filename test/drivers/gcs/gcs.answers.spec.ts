@@ -108,3 +108,65 @@ test.each([
   await driver.close();
   await server.close();
 });
+
+describe.each(['text/plain', 'application/json'])(
+  'a 404 as %s that is not of the service',
+  (type) => {
+    test('is about no bucket, and no listing is empty for it', async () => {
+      const server = await startGcsServer();
+      await using proxy = await startFaultProxy({ target: server.endpoint });
+      const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+      const client = clientOf({ ...server, clientOptions });
+      const driver = await openDriver(server, { client, retry: { maxRetries: 0 } });
+      const headers = { 'content-type': type };
+      const body =
+        type === 'text/plain' ? 'default backend - 404' : '{"message":"no Route matched"}';
+      proxy.fail({ times: Infinity, with: { status: 404, headers, body } });
+      const { info, list } = CALLS as Record<'info' | 'list', (typeof CALLS)[string]>;
+      for (const call of [list, info]) {
+        expect(await rejection(call(driver))).toMatchObject({
+          code: 'CONNECTION_FAILED',
+          message: expect.stringContaining(
+            'no answer of Google Cloud Storage: check apiEndpoint',
+          ) as unknown,
+        });
+      }
+      proxy.clearFaults();
+      // Now that the bucket is known to be there.
+      await driver.put('key', Buffer.from('a'), putOptions());
+      expect(await rejection(driver.info('missing', { signal }))).toMatchObject({
+        code: 'FILE_NOT_FOUND',
+      });
+      proxy.fail({ times: Infinity, with: { status: 404, headers, body } });
+      expect(await rejection(list(driver))).toMatchObject({ code: 'CONNECTION_FAILED' });
+      await driver.close();
+      await server.close();
+    });
+  },
+);
+
+test('a listing of a bucket that was deleted meanwhile says so', async () => {
+  const server = await startGcsServer();
+  await using proxy = await startFaultProxy({ target: server.endpoint });
+  const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+  const driver = await openDriver(server, { client: clientOf({ ...server, clientOptions }) });
+  await rejection(driver.info('missing', { signal }));
+  const error = {
+    code: 404,
+    message: 'The specified bucket does not exist.',
+    errors: [{ reason: 'notFound' }],
+  };
+  proxy.fail({
+    with: {
+      status: 404,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ error }),
+    },
+  });
+  expect(await rejection(listAll(driver))).toMatchObject({
+    code: 'CONFIGURATION',
+    message: expect.stringContaining('does not exist') as unknown,
+  });
+  await driver.close();
+  await server.close();
+});

@@ -335,6 +335,43 @@ describe('a listing', () => {
   });
 });
 
+describe.each(['direct', 'sdk'] as const)('a listing, by the engine "%s",', (engine) => {
+  const lists = [listAll, listUploads];
+
+  test.each([
+    ['in plain text', 'text/plain', 'default backend - 404'],
+    ['in JSON', 'application/json', '{"message":"no Route matched"}'],
+    ['without a word', 'text/plain', ''],
+  ])(
+    'of which a 404 comes that is not of S3, %s, is neither empty nor of a missing bucket',
+    async (_, type, body) => {
+      const answer = { status: 404, headers: { 'content-type': type }, body };
+      await using s3 = await openAnswers(() => answer, { engine });
+      for (const list of lists) {
+        await expect(list(s3.driver)).rejects.toMatchObject({
+          code: 'CONFIGURATION',
+          message:
+            'The service answered 404 and something that is not the XML of S3: check endpoint',
+        });
+      }
+    },
+  );
+
+  test.each(['NoSuchBucket', 'NoSuchKey'])(
+    'of which S3 says that nothing is there (%s) is one of a bucket that is not there',
+    async (code) => {
+      const body = `<Error><Code>${code}</Code></Error>`;
+      await using s3 = await openAnswers(() => ({ status: 404, headers: XML, body }), { engine });
+      for (const list of lists) {
+        await expect(list(s3.driver)).rejects.toMatchObject({
+          code: 'CONFIGURATION',
+          message: expect.stringContaining('bucket "bucket" does not exist') as unknown,
+        });
+      }
+    },
+  );
+});
+
 describe('a deletion of several keys', () => {
   const failures = async (results: string): Promise<Record<string, string>> => {
     const body = `<DeleteResult>${results}</DeleteResult>`;
