@@ -49,6 +49,11 @@ export async function openDownload(
   );
   const { file, range } = opened;
   let { body } = opened;
+  // A backend that had the answer at once has not seen it.
+  if (operation.signal.aborted) {
+    if (body instanceof Readable) body.on('error', () => {}).destroy();
+    operation.signal.throwIfAborted();
+  }
   const size = range ? range.end - range.start + 1 : file.size;
   holdToSize(body, size);
   if (options.onProgress || operation.isObserved) {

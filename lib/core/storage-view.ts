@@ -165,13 +165,15 @@ export class StorageView {
   /** Starts a call, with the checks that the options of all calls need. What it throws tells where it happened. */
   begin(name: string, given: string | undefined, options: CallOptions): Operation {
     const key = textOrNone(given);
+    if (this.#closed && !this.isRoot) {
+      const { name: storage, driverName: driver } = this;
+      const context = { storage, driver, operation: name, key };
+      throw new StorageClosedError('This view of the storage is closed', context);
+    }
     try {
       assertCallOptions(options);
-      if (this.#closed && !this.isRoot) {
-        throw new StorageClosedError('This view of the storage is closed');
-      }
     } catch (error) {
-      throw this.#located(error, name, key);
+      throw this.#refusal(error, name, key);
     }
     return this.shared.operations.begin(name, key, options.signal);
   }
@@ -227,7 +229,7 @@ export class StorageView {
     try {
       return openBody(body);
     } catch (error) {
-      throw this.#located(error, operation, textOrNone(key));
+      throw this.#refusal(error, operation, textOrNone(key));
     }
   }
 
@@ -513,10 +515,12 @@ export class StorageView {
     return isReserved(fullKey) || isReserved(fullKey.slice(this.shared.options.prefix.length));
   }
 
-  #located(error: unknown, operation: string, key: string | undefined): unknown {
-    const { name: storage, driverName: driver } = this;
-    if (!(error instanceof StorageError)) return error;
-    return addErrorContext(error, { storage, driver, operation, key });
+  /** What a call that is refused at once fails with, which is told to those who listen like any other failure. */
+  #refusal(error: unknown, name: string, key: string | undefined): StorageError {
+    const operation = this.shared.operations.begin(name, key, undefined);
+    const failure = operation.failure(error);
+    operation.end();
+    return failure;
   }
 
   #derive(prefix: string, isReadonly: boolean): StorageView {

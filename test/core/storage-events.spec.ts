@@ -63,6 +63,33 @@ describe('what becomes of a call', () => {
     expect(ended('exists')).toMatchObject({ errorCode: undefined });
   });
 
+  test('is told of one that is refused for what it was given, before any key is looked at', async () => {
+    const storage = fakeStorage();
+    const upload = await storage.startMultipartUpload('a');
+    const refused: [operation: string, call: () => Promise<unknown>][] = [
+      ['put', () => storage.put('a', 5 as never)],
+      ['stage', () => storage.stage(5 as never)],
+      ['uploadPart', () => storage.uploadPart(upload, 1, 5 as never)],
+      ['info', () => storage.info('a', { signal: 5 as never })],
+    ];
+    for (const [operation, call] of refused) {
+      await expect(call()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', operation });
+      expect(ended(operation)).toMatchObject({ errorCode: 'INVALID_ARGUMENT', bytes: 0 });
+    }
+    // Nothing of them is under way.
+    await storage.close({ timeout: Infinity });
+  });
+
+  test('is that a get was aborted, also where the answer was there at once', async () => {
+    await using storage: Storage = createStorage('files', { driver: 'memory' });
+    await storage.put('a', 'hello');
+    const controller = new AbortController();
+    const got = storage.get('a', { signal: controller.signal });
+    controller.abort();
+    await expect(got).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(ended('get')).toMatchObject({ errorCode: 'ABORTED', bytes: 0 });
+  });
+
   test('ends for a get when its body does, however that ends', async () => {
     await using server = await startS3Server({ buckets: ['photos'] });
     await using storage: Storage = createStorage('photos', {
