@@ -205,7 +205,14 @@ describe('the command line', () => {
     [['cat', 'file:///tmp/100%'], 'a % that is not followed by'],
     [['cat', 'file:///tmp/a%2Fb'], 'A file: URL is no path'],
     [['cat', 'memory:a//b'], 'Invalid key: '],
-    [['sweep', 'memory:', '--older-than', 'x'], '--older-than must be'],
+    // A number alone is one of milliseconds elsewhere: what is being written right now would be older.
+    ...['x', '', '0', '7', '7 ', '0d', '-1d', '1 fortnight', 'NaN', 'Infinity'].map(
+      (age): [string[], string] => [
+        ['sweep', 'memory:', `--older-than=${age}`],
+        '--older-than must be a time with its unit, such as 90m, 12h or 7d',
+      ],
+    ),
+    [['sweep', 'memory:', '--older-than', '-1d'], '--older-than'],
     [
       ['get', 'memory:x', '/nowhere/x'],
       'get writes to a folder that is there, and /nowhere is not: create it first',

@@ -2,6 +2,7 @@ import { parseMilliseconds } from '../../core/units.js';
 import type { Command } from '../command.js';
 import { printFailures } from '../file-lines.js';
 import { SHARED_OPTIONS, textOf } from '../option-values.js';
+import { UsageError } from '../usage-error.js';
 
 export const sweep: Command = {
   promise: 'Removes uploads that were begun and never ended.',
@@ -13,11 +14,7 @@ export const sweep: Command = {
   },
   async run(invocation) {
     const { openFolder, operands, values, print, signal } = invocation;
-    const olderThan = parseMilliseconds(
-      textOf(values, 'older-than') ?? '1d',
-      '--older-than',
-      Infinity,
-    );
+    const olderThan = parseAge(textOf(values, 'older-than') ?? '1d');
     const { storage } = openFolder(operands[0]!);
     const dryRun = values['dry-run'] === true;
     const swept = await storage.sweep({ olderThan, dryRun, signal });
@@ -32,3 +29,15 @@ export const sweep: Command = {
     return swept.failed.length === 0;
   },
 };
+
+/** Milliseconds. @throws UsageError also for a number alone: of milliseconds it would take what is being written right now */
+function parseAge(text: string): number {
+  try {
+    return parseMilliseconds(/[a-z]$/i.test(text) ? text : '', '--older-than', Infinity);
+  } catch (cause) {
+    throw new UsageError(
+      `--older-than must be a time with its unit, such as 90m, 12h or 7d, not ${JSON.stringify(text)}`,
+      { cause },
+    );
+  }
+}
