@@ -185,6 +185,30 @@ describe('get', () => {
   });
 });
 
+describe('get under a name as long as a name can be', () => {
+  test.each([
+    ['letters', 'a'.repeat(255)],
+    ['two bytes each', `${'ä'.repeat(127)}a`],
+    ['a surrogate pair at any place', `abc${'\u{1f680}'.repeat(63)}`],
+  ])('writes the file: %s', async (_what, name) => {
+    expect(Buffer.byteLength(name)).toBe(255);
+    await mkdir(join(folder, 'files'));
+    await writeFile(join(folder, 'files', 'a'), 'hello');
+    await succeed('get', local('files/a'), join(folder, name));
+    expect(await readFile(join(folder, name), 'utf8')).toBe('hello');
+    expect((await readdir(folder)).sort()).toEqual([name, 'files'].sort());
+  });
+});
+
+describe('get under a name that no file can have', () => {
+  test('fails before anything is read', async () => {
+    const target = join(folder, 'a'.repeat(256));
+    const { code, stderr } = await command(['get', 'memory:not-there', target]);
+    expect(stderr).toContain('ENAMETOOLONG');
+    expect(code).toBe(1);
+  });
+});
+
 describe('get onto what is there', () => {
   test('keeps the mode of a file and the link to it, and refuses what is no file', async () => {
     await mkdir(join(folder, 'files'));

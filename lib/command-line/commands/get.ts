@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { createWriteStream, existsSync } from 'node:fs';
+import { createWriteStream, existsSync, type Stats } from 'node:fs';
 import { chmod, realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from '../command.js';
 import { printStored } from '../file-lines.js';
@@ -17,7 +17,7 @@ export const get: Command = {
     const [address, target] = operands as [string, string];
     if (target === '-')
       throw new UsageError('get writes a file: for the standard output, take cat');
-    const there = await stat(target).catch(() => undefined);
+    const there = await statOf(target);
     if (there?.isDirectory()) {
       throw new UsageError(
         `get writes one file, and ${target} is a folder: add the name of the file`,
@@ -42,7 +42,8 @@ export const get: Command = {
     // another run, and not one that was killed.
     // The file behind a link, so that the link stays.
     const file = there ? await realpath(target) : target;
-    const part = `${file}.${randomUUID()}.part`;
+    // Not all of a long name: a file system takes 255 bytes, of which a UTF-16 code unit is up to three.
+    const part = join(dirname(file), `${basename(file).slice(0, 60)}.${randomUUID()}.part`);
     try {
       await pipeline(
         download.stream,
@@ -58,3 +59,12 @@ export const get: Command = {
     return true;
   },
 };
+
+async function statOf(target: string): Promise<Stats | undefined> {
+  try {
+    return await stat(target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
