@@ -5,7 +5,7 @@ import type { NamedStorages } from './address.js';
 import { UsageError } from './usage-error.js';
 
 /**
- * The storages of a `.json`, `.js` or `.mjs` file: an object by name, alone or as `storages`, as `StorageModule.forRoot` takes it.
+ * The storages of a `.json` file or a module: an object by name, alone or as `storages`, as `StorageModule.forRoot` takes it.
  *
  * @throws UsageError when it cannot be read
  */
@@ -13,9 +13,9 @@ export async function readConfigFile(path: string): Promise<NamedStorages> {
   let read: unknown;
   try {
     read =
-      extname(path) === '.json'
-        ? JSON.parse(await readFile(path, 'utf8'))
-        : ((await import(pathToFileURL(resolve(path)).href)) as { default: unknown }).default;
+      extname(path).toLowerCase() === '.json'
+        ? parseJson(await readFile(path, 'utf8'))
+        : exported((await import(pathToFileURL(resolve(path)).href)) as Module);
   } catch (error) {
     // What JSON.parse() says quotes the text, which may hold a secret.
     const reason = error instanceof SyntaxError ? 'it is not well-formed' : String(error);
@@ -25,7 +25,24 @@ export async function readConfigFile(path: string): Promise<NamedStorages> {
   if (isRecord(storages) && Object.values(storages).every(isRecord)) {
     return storages as NamedStorages;
   }
-  throw new UsageError(`--config ${path} must hold an object of storages by name`);
+  throw new UsageError(
+    `--config ${path} must hold an object of storages by name: as JSON, or by "export default", "export const storages" or "module.exports ="`,
+  );
+}
+
+type Module = Readonly<Record<string, unknown>>;
+
+/** Editors of Windows begin a text by the mark of its byte order. */
+function parseJson(text: string): unknown {
+  return JSON.parse(text.replace(/^\uFEFF/, ''));
+}
+
+function exported({ default: exports, storages }: Module): unknown {
+  if (isRecord(storages)) return storages;
+  if (!isRecord(exports)) return undefined;
+  // All that a CommonJS module exports, `exports.default` included. A storage that is called "default" has a driver.
+  const { default: inner } = exports;
+  return isRecord(inner) && !Object.hasOwn(inner, 'driver') ? inner : exports;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -27,7 +27,7 @@ export interface Surroundings {
 }
 
 const COMMON: Readonly<Record<string, CommandOption>> = {
-  config: { type: 'string', description: 'file with storages by name: .json, .js or .mjs' },
+  config: { type: 'string', description: 'file with storages by name: .json, .js, .mjs or .cjs' },
   json: { type: 'boolean', description: 'every line is one JSON object' },
   help: { type: 'boolean', short: 'h', description: 'this text' },
 };

@@ -121,14 +121,51 @@ describe('an address', () => {
     expect(await readFile(join(folder, 'files', 'a'), 'utf8')).toBe('hello');
   });
 
-  test.each(['js', 'mjs'])('names a storage of a configuration in .%s', async (extension) => {
-    const config = join(folder, `storages.${extension}`);
-    const storages = { uploads: { driver: 'local', root: join(folder, 'files') } };
+  test.each([
+    ['a.js', (storages: string) => `export default { storages: ${storages} };`],
+    ['a.mjs', (storages: string) => `export default ${storages};`],
+    ['b.mjs', (storages: string) => `export const storages = ${storages};`],
+    ['c.mjs', (storages: string) => `export default class {} export const storages = ${storages};`],
+    ['a.cjs', (storages: string) => `module.exports = ${storages};`],
+    ['b.cjs', (storages: string) => `exports.storages = ${storages};`],
+    ['c.cjs', (storages: string) => `exports.default = ${storages};`],
+    [
+      'd.cjs',
+      (storages: string) => `exports.default = { default: 'uploads', storages: ${storages} };`,
+    ],
+    ['e.cjs', (storages: string) => `exports.__esModule = true; exports.default = ${storages};`],
+    ['a.json', (storages: string) => `\ufeff{"default": "uploads", "storages": ${storages}}`],
+    ['b.JSON', (storages: string) => storages],
+  ])('names a storage of the configuration %s', async (name, text) => {
+    const config = join(folder, name);
+    // One that is called "default", too, which is no module.
+    const [uploads, other] = ['files', 'others'].map((root) => ({
+      driver: 'local',
+      root: join(folder, root),
+    }));
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
-    await writeFile(config, `export default { storages: ${JSON.stringify(storages)} };\n`);
+    await writeFile(config, text(JSON.stringify({ uploads, default: other })));
     await writeFile(join(folder, 'from'), 'hello');
-    await succeed('put', join(folder, 'from'), 'uploads:a', '--config', config);
-    expect(await succeed('ls', 'uploads:', '--config', config)).toBe('a\n');
+    for (const storage of ['uploads', 'default']) {
+      await succeed('put', join(folder, 'from'), `${storage}:a`, '--config', config);
+      expect(await succeed('ls', `${storage}:`, '--config', config)).toBe('a\n');
+    }
+    expect(await readFile(join(folder, 'files', 'a'), 'utf8')).toBe('hello');
+  });
+
+  test.each([
+    ['a.mjs', 'export const files = { driver: "memory" };'],
+    ['b.mjs', 'export default () => ({ files: { driver: "memory" } });'],
+    ['a.cjs', 'exports.default = "files";'],
+    ['b.cjs', 'module.exports = [];'],
+  ])('says what the configuration %s must be instead of %s', async (name, text) => {
+    const config = join(folder, name);
+    await writeFile(config, text);
+    const { code, stderr } = await command(['ls', 'files:', '--config', config]);
+    expect(stderr).toBe(
+      `nestjs-storages: --config ${config} must hold an object of storages by name: as JSON, or by "export default", "export const storages" or "module.exports ="\n`,
+    );
+    expect(code).toBe(2);
   });
 });
 
