@@ -8,7 +8,7 @@ import { StorageInvalidArgumentError } from './errors.js';
 const BREATHE_EVERY = 1024;
 
 /** Streams that were given to be stored: the second time there would be nothing left in them. */
-const claimed = new WeakSet<Readable>();
+const claimed = new WeakSet<object>();
 
 /** What `put` takes. Streams and iterables are read once, chunk by chunk; strings are stored as UTF-8. */
 export type StorageBody =
@@ -55,7 +55,11 @@ export function openBody(body: StorageBody): OpenBody {
   if (body instanceof Readable) return openReadable(body, undefined);
   if (body instanceof Download) return openReadable(body.stream, body.size);
   if (isWebStream(body)) return openWebStream(body, undefined);
-  if (isIterable(body)) return { chunks: body, size: undefined, destroy() {} };
+  if (isIterable(body)) {
+    return isForeignStream(body)
+      ? openForeignStream(body)
+      : { chunks: body, size: undefined, destroy() {} };
+  }
   throw new StorageInvalidArgumentError(
     `The body must be a string, bytes, a Blob, a stream or an iterable of bytes, not ${typeName(body)}`,
   );
@@ -116,25 +120,50 @@ async function leave(iterator: AsyncIterator<unknown> | Iterator<unknown>): Prom
 }
 
 function openReadable(stream: Readable, size: number | undefined): OpenBody {
-  const spent = stream.destroyed || stream.readableEnded;
-  // One that failed before anybody looked tells why when it is read.
-  if ((spent && !stream.errored) || claimed.has(stream)) {
-    throw new StorageInvalidArgumentError(
-      'The stream was already read or destroyed; a stream can be stored only once',
-    );
-  }
-  const encoding = stream.readableEncoding;
-  if (encoding !== null && encoding !== 'utf8') {
-    throw new StorageInvalidArgumentError(
-      `The stream decodes its bytes as ${encoding}; take setEncoding() away, so that bytes stay bytes`,
-    );
-  }
-  claimed.add(stream);
+  claim(stream, stream.destroyed || stream.readableEnded);
   // It may fail before the driver begins to read. Whoever reads it sees that; the process must not end by it.
   stream.on('error', () => {});
   // Who listens to its chunks as well must not let them flow by before the driver begins.
   stream.pause();
   return { chunks: stream, size, destroy: (reason) => void stream.destroy(reason) };
+}
+
+/** As `readable-stream` makes them, and with it many a library: no instances of Node's own, and not as careful. */
+function openForeignStream(stream: ForeignStream): OpenBody {
+  claim(stream, stream.destroyed === true || stream.readable === false);
+  const state = { error: stream.errored ?? undefined, isEnded: false };
+  // Nobody else may listen, and the process must not end by it.
+  stream.on('error', (error) => (state.error ??= error as Error));
+  stream.on('end', () => (state.isEnded = true));
+  if (stream.readableFlowing === true) stream.pause?.();
+  async function* read(): AsyncGenerator<unknown, void> {
+    if (state.error) throw state.error;
+    yield* stream;
+    // The iterators of some end with a stream that is destroyed or has failed, as if it were complete.
+    if (state.error) throw state.error;
+    if (!state.isEnded) throw new Error('The stream was closed before its end');
+  }
+  return { chunks: read(), size: undefined, destroy: (reason) => void stream.destroy?.(reason) };
+}
+
+/** Takes the stream to be read, by nobody else. @throws StorageInvalidArgumentError */
+function claim(
+  stream: Pick<ForeignStream, 'errored' | 'readableEncoding'>,
+  isSpent: boolean,
+): void {
+  // One that failed before anybody looked tells why when it is read.
+  if ((isSpent && !stream.errored) || claimed.has(stream)) {
+    throw new StorageInvalidArgumentError(
+      'The stream was already read or destroyed; a stream can be stored only once',
+    );
+  }
+  const encoding = stream.readableEncoding ?? 'utf8';
+  if (encoding !== 'utf8') {
+    throw new StorageInvalidArgumentError(
+      `The stream decodes its bytes as ${encoding}; take setEncoding() away, so that bytes stay bytes`,
+    );
+  }
+  claimed.add(stream);
 }
 
 function openWebStream(stream: ReadableStream<Uint8Array>, size: number | undefined): OpenBody {
@@ -179,6 +208,25 @@ function isWebStream(value: unknown): value is ReadableStream<Uint8Array> {
     'getReader' in value &&
     typeof value.getReader === 'function'
   );
+}
+
+/** What tells streams of other libraries, of which each has some of the rest. */
+interface ForeignStream extends AsyncIterable<unknown> {
+  on(event: string, listener: (...args: unknown[]) => void): unknown;
+  pipe(...args: unknown[]): unknown;
+  pause?(): unknown;
+  destroy?(error: Error): unknown;
+  readonly readable?: boolean;
+  readonly readableFlowing?: boolean | null;
+  readonly readableEncoding?: string | null;
+  readonly destroyed?: boolean;
+  readonly errored?: Error | null;
+}
+
+function isForeignStream(value: object): value is ForeignStream {
+  if (!(Symbol.asyncIterator in value)) return false;
+  const { on, pipe } = value as Partial<ForeignStream>;
+  return typeof on === 'function' && typeof pipe === 'function';
 }
 
 function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {

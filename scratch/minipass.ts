@@ -1,0 +1,13 @@
+import { createStorage } from '../lib/drivers/open-storage.js';
+import { createRequire } from 'node:module';
+const require = createRequire(import.meta.url);
+const { Minipass } = require('minipass');
+const s: any = createStorage('m', { driver: 'memory' } as any);
+const m = new Minipass(); m.write('abc'); m.end('def');
+console.log((await s.put('a', m)).size);
+await s.put('a', m).catch((e: any) => console.log(e.message));
+const m2 = new Minipass(); m2.write('abc'); m2.end(); for await (const _ of m2); await s.put('a', m2).then((x: any) => console.log('BAD', x.size), (e: any) => console.log(e.message));
+const m3 = new Minipass(); const p = s.put('a', m3); m3.write('x'); setImmediate(() => m3.destroy()); await p.then((x: any) => console.log('BAD', x.size), (e: any) => console.log(e.message));
+const m4 = new Minipass(); const p4 = s.put('a', m4); m4.write('x'); setImmediate(() => m4.emit('error', new Error('ups'))); await p4.then((x: any) => console.log('BAD', x.size), (e: any) => console.log(e.message));
+const m5 = new Minipass(); m5.end(); await s.put('a', m5).then((x: any) => console.log('empty ok', x.size), (e: any) => console.log('BAD', e.message));
+const bl = require('bl'); await s.put('a', bl('hello')).then((x: any) => console.log('bl', x.size), (e: any) => console.log('BAD', e.message));
