@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import type { Readable } from 'node:stream';
+import * as foreign from 'readable-stream';
 import { Storage } from '../../lib/core/storage.js';
 import { DriverSource } from '../../lib/core/driver-source.js';
 import { StorageInvalidArgumentError } from '../../lib/core/errors.js';
@@ -7,11 +6,7 @@ import { parseRetryOptions } from '../../lib/core/retry.js';
 import { createMemoryDriver } from '../../lib/drivers/memory/memory.driver.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
 
-// As `archiver` and many others build their streams: these are no instances of Node's own.
-const foreign = createRequire(import.meta.url)('readable-stream') as {
-  Readable: typeof Readable;
-  PassThrough: typeof import('node:stream').PassThrough;
-};
+type Readable = foreign.Readable;
 
 async function openWithOld(): Promise<Storage> {
   const storage = createStorage('m', { driver: 'memory' }) as Storage;
@@ -30,6 +25,7 @@ function silentStream(): Readable {
   return new foreign.Readable({ read() {} });
 }
 
+// As `archiver` and many others build their streams: these are no instances of Node's own.
 describe('a stream of another library than Node', () => {
   it('is stored whole', async () => {
     const storage = await openWithOld();
