@@ -14,7 +14,7 @@ export function parseByteSize(size: ByteSize, name: string): number {
   const parsed = typeof size === 'string' ? parseSize(size) : size;
   if (parsed !== null && Number.isSafeInteger(parsed) && parsed >= 0) return parsed;
   throw new StorageInvalidArgumentError(
-    `${name} must be a whole number of bytes or text such as "10mb", not ${shown(size)}`,
+    `${name} must be a whole number of bytes or text such as "10mb", not ${shownAs(size, parsed)}`,
   );
 }
 
@@ -38,7 +38,7 @@ export function parseMilliseconds(
     return Math.min(parsed, most);
   }
   throw new StorageInvalidArgumentError(
-    `${name} must be a number of milliseconds above 0 or text such as "30s", not ${shown(duration)}`,
+    `${name} must be a number of milliseconds above 0 or text such as "30s", not ${shownAs(duration, parsed)}`,
   );
 }
 
@@ -47,14 +47,20 @@ export function parseExpiresIn(expiresIn: number | string, maximum: number): num
   const parsed = typeof expiresIn === 'string' ? parseDuration(expiresIn) / 1000 : expiresIn;
   if (Number.isFinite(parsed) && parsed >= 1 && parsed <= maximum) return Math.floor(parsed);
   throw new StorageInvalidArgumentError(
-    `expiresIn must be 1 to ${maximum} seconds, as a number or as text such as "15m", not ${shown(expiresIn)}`,
+    `expiresIn must be 1 to ${maximum} seconds, as a number or as text such as "15m", not ${shownAs(expiresIn, parsed)}`,
   );
 }
 
 /** Milliseconds; NaN when it is no duration. */
 function parseDuration(text: string): number {
   // ms() throws for the empty string.
-  return (text && ms(text as StringValue)) || Number.NaN;
+  return text === '' ? Number.NaN : (ms(text as StringValue) ?? Number.NaN);
+}
+
+/** A refused value as a message shows it: text by the number that it says, since the text itself may be a secret. */
+function shownAs(given: unknown, parsed: number | null): string {
+  if (typeof given !== 'string' || given === '') return shown(given);
+  return Number.isFinite(parsed) ? String(parsed) : 'another text';
 }
 
 /** @throws StorageInvalidArgumentError naming the option when it is not a whole number in the range. */

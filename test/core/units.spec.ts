@@ -86,6 +86,29 @@ describe('parseExpiresIn', () => {
   );
 });
 
+describe('a text that is refused', () => {
+  it.each([
+    [() => parseExpiresIn('8d', 604_800), 'not 691200'],
+    [() => parseExpiresIn('0s', 3600), 'not 0'],
+    [() => parseExpiresIn('soon', 3600), 'not another text'],
+    [() => parseMilliseconds('0s', 'timeout'), 'not 0'],
+    [() => parseMilliseconds('-1s', 'timeout'), 'not -1000'],
+    [() => parseMilliseconds('10 apples', 'timeout'), 'not another text'],
+    [() => parseByteSize('10mib', 'maxSize'), 'not another text'],
+    [() => parseByteSize('', 'maxSize'), 'not an empty string'],
+  ])('is told by what it says, or not to be one that can be read: %#', (parse, end) => {
+    expect(parse).toThrow(new RegExp(`${end}$`));
+  });
+
+  it('is not shown, since it may be a secret in the wrong place', () => {
+    for (const text of ['hunter2', '5ecret']) {
+      expect(() => parseExpiresIn(text, 3600)).not.toThrow(text);
+      expect(() => parseExpiresIn(text, 3600)).toThrow(StorageInvalidArgumentError);
+      expect(() => parseByteSize(text, 'maxSize')).toThrow(/not another text$/);
+    }
+  });
+});
+
 describe('assertCount', () => {
   it('gives back a whole number within its bounds, and refuses all else by its name', () => {
     expect(assertCount(3, 'limit', 1, 3)).toBe(3);
