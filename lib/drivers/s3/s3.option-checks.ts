@@ -53,6 +53,12 @@ export function assertOptions(options: S3StorageOptions): void {
   if (bucket === '.' || bucket === '..') {
     throw new StorageConfigurationError('bucket must be a name: as a path "." and ".." are others');
   }
+  // The ARN of an access point has slashes.
+  if (!/^(?:arn:\S+|[^\s/]+)$/.test(bucket)) {
+    throw new StorageConfigurationError(
+      'bucket must be the name of a bucket such as "media", without scheme, path and blanks: a folder in it is the prefix',
+    );
+  }
   if (provider !== undefined && !Object.hasOwn(S3_PROFILES, provider)) {
     throw new StorageConfigurationError(
       `provider must be one of ${Object.keys(S3_PROFILES).join(', ')}`,
