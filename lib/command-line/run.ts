@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { readFile, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import { StorageInvalidArgumentError, StorageInvalidKeyError } from '../core/errors.js';
@@ -50,11 +52,18 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     }
     command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!command) {
+      if (name === '--version') {
+        stdout.write(`${await readVersion()}\n`);
+        return EXIT.ok;
+      }
+      if (Object.hasOwn(COMMON, name.replace(/^--/, ''))) {
+        throw new UsageError(`Options come after the command: nestjs-storages <command> ${name}`);
+      }
       // An address whose command was forgotten may hold a secret.
       const typed = /^[\w-]*:?/.exec(name)?.[0];
       throw new UsageError(
         typed === name
-          ? `No command is called ${name}${nearest(name, Object.keys(COMMANDS))}`
+          ? `No command is called ${name}${nearest(name, Object.keys(COMMANDS)) || '; nestjs-storages --help lists them'}`
           : `The command comes before the addresses, and none is called ${typed}…`,
       );
     }
@@ -130,6 +139,13 @@ function openAddress({ name, configuration }: Address, as: Purpose): Storage {
     : createStorage(name, { createRoot: false, ...configuration });
 }
 
+/** That of the package whose program runs, which npm starts by a link. */
+async function readVersion(): Promise<string> {
+  const program = await realpath(process.argv[1]!);
+  const manifest = await readFile(join(dirname(program), '../../package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
 function parse(
   command: Command,
   argv: readonly string[],
@@ -154,7 +170,7 @@ function overview(): string {
   const lines = Object.entries(COMMANDS).map(
     ([name, { promise }]) => `  ${name.padEnd(8)}${promise}`,
   );
-  return `Usage: nestjs-storages <command> …\n\n${lines.join('\n')}\n\nnestjs-storages <command> --help says more.\n`;
+  return `Usage: nestjs-storages <command> …\n\n${lines.join('\n')}\n\nnestjs-storages <command> --help says more, --version which release this is.\n`;
 }
 
 function usage(name: string, command: Command): string {

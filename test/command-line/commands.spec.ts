@@ -180,6 +180,15 @@ describe('the command line', () => {
 
   test.each([
     [['lss', 'memory:'], 'No command is called lss (did you mean ls?)'],
+    [['bogus'], 'No command is called bogus; nestjs-storages --help lists them'],
+    [
+      ['--json', 'ls', 'memory:'],
+      'Options come after the command: nestjs-storages <command> --json',
+    ],
+    [['cat', 'memory:'], 'cat takes one file, and memory: names none: add the name of the file'],
+    [['stat', 's3://bucket/a/?endpoint=https://a:hush@x'], 's3://bucket/a/ names none'],
+    [['get', 's3://bucket/', '/tmp/x'], 's3://bucket/ names none'],
+    [['sign', 's3://bucket/a/'], 's3://bucket/a/ names none'],
     [['ls', 'memory:', '--recursiv'], 'Unknown option --recursiv (did you mean --recursive?)'],
     [['ls', 's3://bucket?regoin=x'], 'no option regoin (did you mean region?)'],
     [['ls', 's3://bucket?secret=x'], 'An s3: URL must not hold secret'],

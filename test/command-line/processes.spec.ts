@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -23,6 +23,13 @@ function start(...argv: string[]) {
 }
 
 describe('the program', () => {
+  test('tells its version', async () => {
+    const { version } = JSON.parse(await readFile('package.json', 'utf8')) as { version: string };
+    const { child, closed } = start('--version');
+    expect(await text(child.stdout)).toBe(`${version}\n`);
+    expect(await closed).toEqual([0, null]);
+  });
+
   test('ends quietly when nobody reads its output any more', async () => {
     await writeFile(join(folder, 'large'), Buffer.alloc(8 * 1024 ** 2));
     const { child, closed, stderr } = start('cat', pathToFileURL(join(folder, 'large')).href);

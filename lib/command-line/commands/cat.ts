@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import type { Command } from '../command.js';
 import { textOf } from '../option-values.js';
+import { assertFile } from '../place.js';
 import { UsageError } from '../usage-error.js';
 
 export const cat: Command = {
@@ -16,7 +17,9 @@ export const cat: Command = {
   },
   async run({ open, operands, values, stdout, signal }) {
     const range = parseRange(textOf(values, 'range'));
-    const { storage, path } = open(operands[0]!);
+    const source = open(operands[0]!);
+    assertFile(source, operands[0]!, 'cat');
+    const { storage, path } = source;
     const download = await storage.get(path, { signal, ...(range && { range }) });
     await pipeline(download.stream, stdout, { end: false, signal });
     return true;

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from '../command.js';
 import { printStored } from '../file-lines.js';
+import { assertFile } from '../place.js';
 import { describeProgress } from '../progress-line.js';
 import { UsageError } from '../usage-error.js';
 
@@ -33,7 +34,9 @@ export const get: Command = {
         `get writes to a folder that is there, and ${dirname(target)} is not: create it first`,
       );
     }
-    const { storage, path } = open(address);
+    const source = open(address);
+    assertFile(source, address, 'get');
+    const { storage, path } = source;
     const download = await storage.get(path, {
       signal,
       onProgress: (info) => progress.show(() => describeProgress(info)),

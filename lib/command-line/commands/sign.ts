@@ -4,6 +4,7 @@ import { parseExpiresIn } from '../../core/units.js';
 import type { StorageConfiguration } from '../../drivers/driver-options.js';
 import type { Command, OptionValues } from '../command.js';
 import { SHARED_OPTIONS, textOf } from '../option-values.js';
+import { assertFile } from '../place.js';
 import { UsageError } from '../usage-error.js';
 
 export const sign: Command = {
@@ -17,7 +18,9 @@ export const sign: Command = {
     'content-type': SHARED_OPTIONS['content-type'],
   },
   async run({ open, operands, values, print, signal }) {
-    const { storage, configuration, path } = open(operands[0]!);
+    const place = open(operands[0]!);
+    assertFile(place, operands[0]!, 'sign');
+    const { storage, configuration, path } = place;
     if (lacksSigner(configuration)) {
       throw new UsageError(
         `sign: no server answers for ${operands[0]!}: take a storage of --config that has baseUrl and signingKeys, those of the app that serves it`,

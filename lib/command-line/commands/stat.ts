@@ -1,4 +1,5 @@
 import type { Command } from '../command.js';
+import { assertFile } from '../place.js';
 
 export const stat: Command = {
   promise: 'Shows what a file is stored with.',
@@ -6,7 +7,9 @@ export const stat: Command = {
   operands: [1, 1],
   onlyPrints: true,
   async run({ open, operands, print, signal }) {
-    const { storage, path } = open(operands[0]!);
+    const source = open(operands[0]!);
+    assertFile(source, operands[0]!, 'stat');
+    const { storage, path } = source;
     const file = await storage.info(path, { signal });
     await print(file, ...JSON.stringify(file, null, 2).split('\n'));
     return true;
