@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { crc32c } from '../../core/crc32c.js';
 
 export const CHECKSUM_ALGORITHMS = ['CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const;
 
@@ -47,7 +48,7 @@ export function isChecksumOf(algorithm: ChecksumAlgorithm, value: string): boole
 export function createDigest(algorithm: ChecksumAlgorithm | 'MD5'): Digest {
   switch (algorithm) {
     case 'CRC32':
-      return new Crc32Digest((chunk, crc) => crc32(chunk, crc));
+      return new Crc32Digest(crc32);
     case 'CRC32C':
       return new Crc32Digest(crc32c);
     case 'CRC64NVME':
@@ -85,22 +86,6 @@ class Crc32Digest implements Digest {
 const CRC32_POLYNOMIAL = 0xedb88320;
 const CRC32C_POLYNOMIAL = 0x82f63b78;
 const CRC64NVME_POLYNOMIAL = 0x9a6c9329ac4bc9b5n;
-
-const CRC32C_TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) {
-    crc = crc & 1 ? (crc >>> 1) ^ CRC32C_POLYNOMIAL : crc >>> 1;
-  }
-  return crc;
-});
-
-function crc32c(chunk: Uint8Array, previous: number): number {
-  let crc = ~previous;
-  for (let index = 0; index < chunk.length; index++) {
-    crc = (crc >>> 8) ^ CRC32C_TABLE[(crc ^ chunk[index]!) & 0xff]!;
-  }
-  return ~crc >>> 0;
-}
 
 // The 64-bit register is kept as two halves: BigInt arithmetic per byte is a
 // hundred times slower.
