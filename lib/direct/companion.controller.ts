@@ -14,9 +14,9 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { ApplicationConfig } from '@nestjs/core';
+import { rawRequest, rawResponse } from '../http-exchange.js';
 import type { RouteMethods } from '../routes/route-methods.js';
 import { claimPath } from '../routes/route-path.js';
-import { rawRequest, rawResponse } from '../uploads/http-exchange.js';
 import { discardLeftover } from '../uploads/leftover-body.js';
 import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';

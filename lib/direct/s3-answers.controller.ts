@@ -13,9 +13,9 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { httpExchangeOf, rawRequest } from '../http-exchange.js';
 import type { RouteMethods } from '../routes/route-methods.js';
 import { claimPath } from '../routes/route-path.js';
-import { httpExchangeOf, rawRequest } from '../uploads/http-exchange.js';
 import { discardLeftover } from '../uploads/leftover-body.js';
 import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';

@@ -1,6 +1,7 @@
 import type { Checksum } from '../core/checksum.js';
 import { safeFileName } from '../core/content-disposition.js';
 import { announcedChecksum } from '../uploads/announced-checksum.js';
+import { isBareType } from '../uploads/content-type-policy.js';
 import { invalidRequest, malformedBody } from './direct.exceptions.js';
 
 /** What a client tells of the file that it is about to send. @publicApi */
@@ -58,7 +59,7 @@ export function fieldsOf(body: unknown = {}): Readonly<Record<string, unknown>> 
 function parseType(contentType: unknown): string {
   if (contentType === undefined || contentType === null || contentType === '') return UNKNOWN_TYPE;
   const type = typeof contentType === 'string' ? contentType.split(';')[0]!.trim() : '';
-  if (/^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type)) return type.toLowerCase();
+  if (isBareType(type)) return type.toLowerCase();
   throw invalidRequest('contentType must be a media type such as "image/png"');
 }
 

@@ -1,7 +1,7 @@
+import { rawRequest } from '../http-exchange.js';
 import { mountedPath, targetBelow } from '../routes/route-path.js';
 import { toRouteException } from '../routes/route.exceptions.js';
 import type { ApplicationConfig } from '@nestjs/core';
-import { rawRequest } from '../uploads/http-exchange.js';
 import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 

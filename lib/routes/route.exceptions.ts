@@ -1,5 +1,10 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
-import { StorageError, StorageIntegrityError, StorageTooLargeError } from '../core/errors.js';
+import {
+  StorageConfigurationError,
+  StorageError,
+  StorageIntegrityError,
+  StorageTooLargeError,
+} from '../core/errors.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
 
 /** The one answer to every signed URL that does not allow the request, whatever is wrong with it. */
@@ -33,6 +38,13 @@ export function tooLarge(maxSize: number): StorageTooLargeError {
 
 export function wrongSize(size: number): StorageIntegrityError {
   return new StorageIntegrityError(`The upload must have exactly ${size} bytes, as signed`);
+}
+
+/** For a body that should be unread here. */
+export function alreadyRead(): StorageConfigurationError {
+  return new StorageConfigurationError(
+    'The body of the request was read before the storage route came to it; take away the middleware or plugin that reads bodies on this path',
+  );
 }
 
 /** What the client is told of a failure. */

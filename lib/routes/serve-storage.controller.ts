@@ -9,10 +9,10 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
 import type { Storage } from '../core/storage.js';
+import { rawRequest } from '../http-exchange.js';
 import type { ServeStorageOptions } from '../interfaces/storage-routes-options.interface.js';
 import { ServedFile } from '../serving/served-file.js';
 import { getStorageToken } from '../storage.tokens.js';
-import { rawRequest } from '../uploads/http-exchange.js';
 import { readDenied } from './route.exceptions.js';
 import type { RouteMethods } from './route-methods.js';
 import { receiveBelow } from './received-targets.js';

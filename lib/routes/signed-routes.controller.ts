@@ -15,10 +15,10 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { StoredFile } from '../core/stored-file.js';
+import { httpExchangeOf, rawRequest } from '../http-exchange.js';
 import type { StorageRouteSettings } from '../interfaces/storage-routes-options.interface.js';
 import type { ServedFile } from '../serving/served-file.js';
 import { StorageRegistry } from '../storage.registry.js';
-import { httpExchangeOf, rawRequest } from '../uploads/http-exchange.js';
 import { urlRefused } from './route.exceptions.js';
 import type { RouteMethods } from './route-methods.js';
 import { signedFile } from './signed-file.js';

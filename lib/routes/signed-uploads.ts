@@ -1,25 +1,21 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 import { contentTypeOf } from '../core/attributes.js';
 import type { Checksum, ChecksumAlgorithm } from '../core/checksum.js';
-import {
-  StorageConfigurationError,
-  StorageFileExistsError,
-  StoragePreconditionFailedError,
-} from '../core/errors.js';
+import { StorageFileExistsError, StoragePreconditionFailedError } from '../core/errors.js';
 import type { MultipartPart } from '../core/multipart.js';
 import type { SignedRequest } from '../core/signed-url.js';
 import type { StageOptions } from '../core/storage-methods.js';
 import type { Storage } from '../core/storage.js';
 import { type StoredFile, storedFile } from '../core/stored-file.js';
+import type { HttpExchange } from '../http-exchange.js';
 import { leaveFile, type MulterFile, openFileBody } from '../uploads/file-body.js';
 import { FormBody } from '../uploads/form-body.js';
 import { type FormSpecification, receiveForm } from '../uploads/form-reception.js';
-import type { HttpExchange } from '../uploads/http-exchange.js';
 import { UploadException } from '../uploads/upload.exceptions.js';
 import type { UploadTransaction } from '../uploads/upload-transaction.js';
 import type { WrittenUpload } from '../uploads/written-upload.js';
 import { assertWhole, putConditions } from './put-conditions.js';
-import { tooLarge, wrongSize, wrongType } from './route.exceptions.js';
+import { alreadyRead, tooLarge, wrongSize, wrongType } from './route.exceptions.js';
 
 /** What a signature allows to store, under the key that the storage knows. */
 export interface SignedUpload {
@@ -216,11 +212,4 @@ function announcedSize(contentLength: string | undefined): number | undefined {
 
 function malformed(message: string): UploadException {
   return new UploadException(HttpStatus.BAD_REQUEST, 'MALFORMED_FORM', message);
-}
-
-/** For a body that should be unread here. */
-export function alreadyRead(): StorageConfigurationError {
-  return new StorageConfigurationError(
-    'The body of the request was read before the storage route came to it; take away the middleware or plugin that reads bodies on this path',
-  );
 }

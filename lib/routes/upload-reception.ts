@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import type { MultipartPart } from '../core/multipart.js';
 import type { StoredFile } from '../core/stored-file.js';
+import { type HttpExchange, http2StreamOf } from '../http-exchange.js';
 import type { StorageRegistry } from '../storage.registry.js';
-import { type HttpExchange, http2StreamOf } from '../uploads/http-exchange.js';
 import { discardLeftover } from '../uploads/leftover-body.js';
 import { requestClosed, shuttingDown } from '../uploads/upload.exceptions.js';
 import { UploadTransaction } from '../uploads/upload-transaction.js';

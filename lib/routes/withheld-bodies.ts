@@ -1,6 +1,6 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { rawRequest } from '../uploads/http-exchange.js';
+import { rawRequest } from '../http-exchange.js';
 
 /** Whether the body of a request belongs to a route of ours, unread. */
 type IsOurs = (request: IncomingMessage) => boolean;

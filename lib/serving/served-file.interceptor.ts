@@ -7,9 +7,10 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { mergeMap, type Observable, of } from 'rxjs';
 import { StorageError } from '../core/errors.js';
+import { rawRequest, rawResponse } from '../http-exchange.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
 import type { AnswerHead } from './answer.js';
 import { ClientConnection } from './client-connection.js';
@@ -19,9 +20,6 @@ import { sendFile, type ServedRequest } from './send-file.js';
 import { ServedFile } from './served-file.js';
 
 const logger = new Logger('ServedFile');
-
-/** Express hands on Node's own objects; Fastify's have them as `raw`. */
-type Framework<Node> = Node | { readonly raw: Node };
 
 /** Sends every `ServedFile` that a handler returns. Interceptors of the app see the `ServedFile` itself. */
 @Injectable()
@@ -39,14 +37,15 @@ export class ServedFileInterceptor implements NestInterceptor {
 
   async #send(served: ServedFile, context: ExecutionContext): Promise<unknown> {
     const http = context.switchToHttp();
-    const request = http.getRequest<ServedRequest & Framework<IncomingMessage>>();
-    const response = http.getResponse<Framework<ServerResponse>>();
+    const request = http.getRequest<ServedRequest>();
+    const response = http.getResponse<object>();
+    const incoming = rawRequest(request);
     const head = this.#headOf(response);
-    const client = new ClientConnection(rawOf(request), rawOf(response));
+    const client = new ClientConnection(incoming, rawResponse(response));
     try {
       await client.turn();
       const body = await sendFile(served, request, { head, client });
-      keepAsStored(rawOf(request));
+      keepAsStored(incoming);
       return body;
     } catch (error) {
       removeCacheHeaders(head);
@@ -59,10 +58,11 @@ export class ServedFileInterceptor implements NestInterceptor {
     }
   }
 
-  #headOf(response: Framework<ServerResponse>): AnswerHead {
+  #headOf(response: object): AnswerHead {
     const adapter = this.adapterHost.httpAdapter;
     // Express would add a charset of its own to media types; Fastify keeps its headers apart from Node's.
-    const headers = 'raw' in response ? undefined : response;
+    const raw = rawResponse(response);
+    const headers = raw === response ? raw : undefined;
     return {
       status: (code) => void adapter.status(response, code),
       header: (name, value) =>
@@ -78,10 +78,4 @@ function brokenAtBackend(error: StorageError): HttpException {
   logger.error(error);
   const message = 'The file storage delivered other bytes than it announced';
   return new HttpException({ statusCode: 502, message, code: error.code }, 502, { cause: error });
-}
-
-function rawOf<Node>(framework: Framework<Node>): Node {
-  return typeof framework === 'object' && framework !== null && 'raw' in framework
-    ? framework.raw
-    : framework;
 }

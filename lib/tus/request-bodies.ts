@@ -1,21 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { alreadyRead } from '../routes/signed-uploads.js';
-import { FormBody } from '../uploads/form-body.js';
-import type { FormLimits } from '../uploads/upload-plan.js';
+import { alreadyRead } from '../routes/route.exceptions.js';
+import { type BodyLimits, FormBody } from '../uploads/form-body.js';
 
 // Sizes are counted where the upload is known.
-const LIMITS: FormLimits = {
-  maxSize: Infinity,
-  maxFiles: 1,
-  maxFields: 0,
-  maxFieldSize: 0,
-  maxTotalSize: Infinity,
-  onlyFile: undefined,
-  minRate: 1024,
-  minRateWindow: 30_000,
-  timeout: undefined,
-};
+const LIMITS: BodyLimits = { maxTotalSize: Infinity, minRate: 1024, minRateWindow: 30_000 };
 
 /** Bytes between the request and the backend, beside the part that is collected. */
 const BUFFER_SIZE = 64 * 1024;

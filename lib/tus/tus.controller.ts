@@ -12,10 +12,10 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { httpExchangeOf } from '../http-exchange.js';
 import type { StorageRouteSettings } from '../interfaces/storage-routes-options.interface.js';
 import type { RouteMethods } from '../routes/route-methods.js';
 import { claimPath, mountedPath, targetBelow } from '../routes/route-path.js';
-import { httpExchangeOf } from '../uploads/http-exchange.js';
 import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
 import { TUS_VERSION, type TusRequest, TusUploads } from './tus-uploads.js';

@@ -6,6 +6,14 @@ import { hasSignature, OLE, sniffContentType, ZIP } from './content-sniffing.js'
 const ACTIVE_TYPES =
   /script|^(?:text|application)\/(?:html|css|xsl|xml.*|x-component|cache-manifest|x-shockwave-flash|x-mimearchive)$|^(?:message|multipart)\/|\+xml$/;
 
+// RFC 6838 §4.2.
+const BARE_TYPE = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/;
+
+/** Whether the text is a media type without parameters. */
+export function isBareType(text: string): boolean {
+  return BARE_TYPE.test(text);
+}
+
 /**
  * The media type under which a file is stored: what its first bytes show; for text and for what shows nothing, the
  * client's word, as long as that is harmless.
@@ -14,8 +22,7 @@ export function contentTypeByBytes(head: Uint8Array, declared: string): string {
   const found = sniffContentType(head);
   if (found !== undefined && found !== 'text/plain' && !isContainer(found)) return found;
   const type = declared.split(';')[0]!.trim().toLowerCase();
-  const isMediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(type);
-  const plausible = isMediaType && !runsScript(type) && agrees(type, found, head.length === 0);
+  const plausible = isBareType(type) && !runsScript(type) && agrees(type, found, head.length === 0);
   return plausible ? type : (found ?? 'application/octet-stream');
 }
 

@@ -1,9 +1,12 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { http2StreamOf } from './http-exchange.js';
+import { http2StreamOf } from '../http-exchange.js';
 import { ReceiveRate } from './receive-rate.js';
 import { formTooLarge, tooSlow } from './upload.exceptions.js';
 import type { FormLimits } from './upload-plan.js';
+
+/** What a body is held to while it comes. */
+export type BodyLimits = Pick<FormLimits, 'maxTotalSize' | 'minRate' | 'minRateWindow'>;
 
 /**
  * The body of a request, for the parser. It stands before the request itself, which must live until it is answered:
@@ -14,21 +17,20 @@ export class FormBody extends Readable {
   /** Set by the parser. */
   body?: unknown;
   readonly #request: IncomingMessage;
-  readonly #limits: FormLimits;
+  readonly #maxTotalSize: number;
   readonly #rate: ReceiveRate | undefined;
   #size = 0;
 
   constructor(
     request: IncomingMessage,
-    limits: FormLimits,
+    { maxTotalSize, minRate, minRateWindow }: BodyLimits,
     private readonly onReceived: (bytes: number) => void = () => {},
   ) {
     super();
-    const { minRate, minRateWindow } = limits;
     // The parser goes by this for whether there is a body, of which HTTP/2 says nothing.
     this.headers = { 'transfer-encoding': 'chunked', ...request.headers };
     this.#request = request;
-    this.#limits = limits;
+    this.#maxTotalSize = maxTotalSize;
     if (minRate > 0) {
       this.#rate = new ReceiveRate(minRate, minRateWindow, () => this.destroy(tooSlow()));
     }
@@ -56,8 +58,8 @@ export class FormBody extends Readable {
     this.#size += chunk.byteLength;
     this.#rate?.received(chunk.byteLength);
     this.onReceived(chunk.byteLength);
-    if (this.#size > this.#limits.maxTotalSize) {
-      this.destroy(formTooLarge(this.#limits.maxTotalSize));
+    if (this.#size > this.#maxTotalSize) {
+      this.destroy(formTooLarge(this.#maxTotalSize));
     } else if (!this.push(chunk)) {
       this.#rate?.pause();
       this.#request.pause();

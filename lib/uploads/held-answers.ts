@@ -1,7 +1,7 @@
 import { StreamableFile } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
-import { rawResponse } from './http-exchange.js';
+import { rawResponse } from '../http-exchange.js';
 
 /** Called once, with the first answer: what the answer waits for, or nothing. @throws what is answered instead */
 type BeforeAnswer = (status: number) => Promise<void> | undefined;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { http2StreamOf } from './http-exchange.js';
+import { http2StreamOf } from '../http-exchange.js';
 
 export interface LeftoverLimits {
   /** Bytes that are still read of a form that was answered before its end. */

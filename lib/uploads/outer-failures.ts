@@ -2,7 +2,7 @@ import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/com
 import type { ApplicationConfig } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { catchError, type Observable } from 'rxjs';
-import { httpExchange } from './http-exchange.js';
+import { httpExchange } from '../http-exchange.js';
 
 type OnFailure = () => Promise<void>;
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { onConnectionClosed } from '../core/connection-end.js';
-import { type HttpExchange, http2StreamOf } from './http-exchange.js';
+import { type HttpExchange, http2StreamOf } from '../http-exchange.js';
 
 /**
  * Watches how a request ends: it fails when it is answered with a status of 400 or more, when the client goes away

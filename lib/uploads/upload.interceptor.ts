@@ -16,6 +16,7 @@ import { catchError, concat, defer, finalize, ignoreElements, type Observable, t
 import { StorageConfigurationError, StorageError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { InjectStorage } from '../decorators/inject-storage.decorator.js';
+import { type FrameworkRequest, httpExchange } from '../http-exchange.js';
 import { assertRegistered } from '../missing-storages.js';
 import { toLoggedHttpException } from '../storage.exceptions.js';
 import { StorageRegistry } from '../storage.registry.js';
@@ -24,7 +25,6 @@ import { describeUploads, type UploadFields } from './api-upload.decorator.js';
 import { letFormsPass } from './fastify-forms.js';
 import { type FieldSelection, isForm, receiveForm } from './form-reception.js';
 import { beforeAnswer, holdAnswers } from './held-answers.js';
-import { type FrameworkRequest, httpExchange } from './http-exchange.js';
 import { keepsUploads } from './keep-uploads.decorator.js';
 import { discardLeftover } from './leftover-body.js';
 import { hearOfOuterFailures, onOuterFailure } from './outer-failures.js';

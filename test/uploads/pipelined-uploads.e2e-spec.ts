@@ -9,7 +9,7 @@ import {
   type StoredUpload,
   UploadProgress,
 } from '../../lib/index.js';
-import { rawRequest } from '../../lib/uploads/http-exchange.js';
+import { rawRequest } from '../../lib/http-exchange.js';
 import { closeApps, failure, until } from '../nest/app-fixture.js';
 import { openSocket } from '../nest/http-client.js';
 import { form, png, requestHead } from './forms.js';

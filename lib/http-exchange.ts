@@ -26,7 +26,7 @@ export function httpExchange(context: ExecutionContext): HttpExchange {
 export function httpExchangeOf(framework: FrameworkRequest, response: object): HttpExchange {
   return {
     framework,
-    request: rawOf<IncomingMessage>(framework, 'pipe'),
+    request: rawRequest(framework),
     response: rawResponse(response),
   };
 }
