@@ -106,6 +106,22 @@ describe('StorageHealthIndicator, in a health check of Terminus', () => {
     expect(started.log.text).toContain('left 28 bytes in the staging area of "uploads"');
   });
 
+  test('asks for a page of the storage that the result is named after, where nothing else is said', async () => {
+    const health = started.app.get(StorageHealthIndicator);
+    expect(await health.check('old')).toEqual({ old: { status: 'up', driver: 'fake' } });
+    expect(old.calls).toEqual([{ method: 'list' }]);
+  });
+
+  test('counts a storage as down that fails with no error of a storage, as a double in tests may', async () => {
+    old.info = () => Promise.reject(new TypeError('not mocked'));
+    const health = started.app.get(StorageHealthIndicator);
+    expect(await health.check('old', { file: 'index.json' })).toMatchObject({
+      old: { status: 'down', code: 'UNKNOWN', message: 'Internal server error' },
+    });
+    expect(started.log.text).toContain('"old" is down (check "old", file "index.json"): ');
+    expect(started.log.text).toContain('TypeError: not mocked');
+  });
+
   test('refuses an option that it does not know, which would pass for a probe', async () => {
     const health = started.app.get(StorageHealthIndicator);
     const mistyped = { writes: true } as object;

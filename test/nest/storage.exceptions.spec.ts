@@ -101,6 +101,10 @@ describe('StorageExceptionFilter', () => {
     wrongCredentials(): never {
       throw new StoragePermissionError('check the secret', { cause: new Error('denied') });
     }
+    @Get('wrong-argument')
+    wrongArgument(): never {
+      throw new StorageInvalidArgumentError('concurrency must be a whole number');
+    }
     @Get('other')
     other(): never {
       throw new RangeError('none of its business');
@@ -151,6 +155,13 @@ describe('StorageExceptionFilter', () => {
     expect(log.entries).toEqual([]);
     expect((await send(port, '/wrong-credentials')).status).toBe(403);
     expect(log.text).toContain('check the secret');
+  });
+
+  test('warns of an argument that is not well-formed, and tells the client nothing of it', async () => {
+    const { port, log } = await startApp({ controllers: [FilteredController] });
+    const { status, text } = await send(port, '/wrong-argument');
+    expect([status, text]).toEqual([400, expect.not.stringContaining('concurrency')]);
+    expect(log.entries).toEqual([{ level: 'warn', text: expect.stringContaining('concurrency') }]);
   });
 
   test('lets the error itself pass outside HTTP', () => {

@@ -32,6 +32,18 @@ afterEach(closeApps);
 
 const memory = { driver: 'memory' } as const;
 
+/** As `Promise.withResolvers()`, which Node.js 20 has not. */
+function withResolvers(): {
+  promise: Promise<void>;
+  resolve: () => void;
+  reject: (reason: Error) => void;
+} {
+  let resolve!: () => void;
+  let reject!: (reason: Error) => void;
+  const promise = new Promise<void>((...both) => ([resolve, reject] = both));
+  return { promise, resolve, reject };
+}
+
 describe('forRoot', () => {
   test('provides each storage under its token', async () => {
     const { app } = await startApp({
@@ -76,6 +88,17 @@ describe('forRoot', () => {
   test('refuses to have no storage at all', () => {
     expect(() => StorageModule.forRoot({ storages: {} })).toThrow(StorageConfigurationError);
     expect(() => StorageModule.forRoot({} as never)).toThrow(StorageConfigurationError);
+  });
+
+  test('refuses what is no object with options, by the name of who wants one', () => {
+    for (const options of [undefined, null, 'uploads']) {
+      expect(() => StorageModule.forRoot(options as never)).toThrow(
+        new StorageConfigurationError('StorageModule.forRoot() needs an object with its options'),
+      );
+      expect(() => StorageModule.forFeature({ avatars: options as never })).toThrow(
+        'StorageModule.forFeature(): "avatars" needs an object with its options',
+      );
+    }
   });
 
   test('refuses an option of its own that it does not know', () => {
@@ -619,6 +642,7 @@ describe('a storage that no module registers', () => {
     expect(registry.names).toEqual(['a', 'b']);
     expect(registry.has('c')).toBe(false);
     expect(() => registry.get('c')).toThrow('There is no storage "c"; the storages are "a", "b"');
+    expect(() => new StorageRegistry().get('c')).toThrow('the storages are none');
   });
 });
 
@@ -679,6 +703,43 @@ describe('closing the app', () => {
     });
     await app.close();
     expect(log.entries).toEqual([]);
+  });
+
+  test('ends work that is under way, and closes nothing before it has come to its end', async () => {
+    const { driver, calls } = await recordingDriver();
+    const { app } = await startApp({
+      imports: [StorageModule.forRoot({ eager: true, storages: { a: { driver } } })],
+    });
+    const storage = app.get<Storage>(getStorageToken());
+    const { promise: interrupted, resolve: interrupt } = withResolvers();
+    const settled = interrupted.then(() => storage.put('undone.txt', 'by the work itself'));
+    app.get(StorageRegistry).holdOpen({ settled, interrupt });
+    await app.close();
+    expect(calls).toEqual(['put undone.txt', 'close']);
+  });
+
+  test('waits for work that fails no longer than for any other', async () => {
+    const { driver, calls } = await recordingDriver();
+    const { app } = await startApp({
+      imports: [StorageModule.forRoot({ eager: true, storages: { a: { driver } } })],
+    });
+    const { promise: settled, reject } = withResolvers();
+    app.get(StorageRegistry).holdOpen({ settled, interrupt: () => reject(new Error('cut off')) });
+    await app.close();
+    expect(calls).toEqual(['close']);
+  });
+
+  test('gives up work that does not end within the shutdownTimeout', async () => {
+    const { driver, calls } = await recordingDriver();
+    const { app } = await startApp({
+      imports: [
+        StorageModule.forRoot({ eager: true, shutdownTimeout: 1, storages: { a: { driver } } }),
+      ],
+    });
+    const { promise: settled } = withResolvers();
+    app.get(StorageRegistry).holdOpen({ settled, interrupt() {} });
+    await app.close();
+    expect(calls).toEqual(['close']);
   });
 
   test('makes later calls fail as closed', async () => {
