@@ -1,6 +1,15 @@
-import { appendFileSync, closeSync, openSync, rmSync, statSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { compare } from './merged-listing.js';
+import { printable } from './printable.js';
 import { UsageError } from './usage-error.js';
 
 /** What the runs before have written. */
@@ -24,6 +33,7 @@ interface Before {
  */
 export class Journal {
   #file: number | undefined;
+  #failure: Error | undefined;
   readonly isResumed: boolean;
 
   private constructor(
@@ -35,20 +45,39 @@ export class Journal {
     this.isResumed = begun;
     this.#file = openSync(path, 'a', 0o600);
     // A line that a kill has cut short is ended, so that the next one can be read.
-    appendFileSync(this.#file, begun ? '\n' : `${JSON.stringify({ task })}\n`);
+    appendFileSync(this.#file, begun ? '\n' : `${lineOf({ task })}\n`);
   }
 
   /**
    * An empty file is a new journal, as `mktemp` makes one.
    *
-   * @throws UsageError when the file is the journal of another task, or no file
+   * @throws UsageError when the file is the journal of another task, or no file, or cannot be read and written
    */
   static async open(path: string, task: string): Promise<Journal> {
+    try {
+      return await Journal.#open(path, task);
+    } catch (cause) {
+      if (cause instanceof UsageError) throw cause;
+      const { message } = cause as Error;
+      throw new UsageError(
+        `The journal ${path} cannot be written: ${message}. Nothing was done: make it writable, or take another --journal`,
+        { cause },
+      );
+    }
+  }
+
+  static async #open(path: string, task: string): Promise<Journal> {
     let startAfter: string | undefined;
     const copied = new Map<string, string | undefined>();
     const failed = new Set<string>();
     let listedBefore = 0;
     let retriedBefore = 0;
+    const size = sizeOf(path);
+    const begins = Buffer.from(lineOf({ task }));
+    // A run that was killed at its very beginning has done nothing.
+    if (size > 0 && size < begins.length && begins.subarray(0, size).equals(readFileSync(path))) {
+      truncateSync(path);
+    }
     if (sizeOf(path) > 0) {
       const file = await open(path);
       let first = true;
@@ -129,9 +158,26 @@ export class Journal {
     if (remove) rmSync(this.path, { force: true });
   }
 
+  /** @throws Error once it has failed, also when there is room again: what came behind half of a line could not be read */
   #write(entry: Entry): void {
-    if (this.#file !== undefined) appendFileSync(this.#file, `${JSON.stringify(entry)}\n`);
+    if (this.#file === undefined) return;
+    if (this.#failure) throw this.#failure;
+    try {
+      appendFileSync(this.#file, `${lineOf(entry)}\n`);
+    } catch (cause) {
+      const { message } = cause as Error;
+      this.#failure = new Error(
+        `The journal ${this.path} cannot be written: ${message}. When there is room, the same command goes on with it`,
+        { cause },
+      );
+      throw this.#failure;
+    }
   }
+}
+
+/** Names of files may have what some versions of Node.js end a line at. */
+function lineOf(entry: Entry): string {
+  return printable(JSON.stringify(entry));
 }
 
 /** Bytes; 0 of one that is not there. */
