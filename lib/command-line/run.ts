@@ -84,7 +84,7 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     let drained: Promise<unknown> | undefined;
     const print: Invocation['print'] = async (record, ...lines) => {
       progress.clear();
-      const text = values['json'] ? JSON.stringify(record) : lines.map(printable).join('\n');
+      const text = (values['json'] ? [JSON.stringify(record)] : lines).map(printable).join('\n');
       if (stdout.write(`${text}\n`)) return;
       drained ??= once(stdout, 'drain', { signal: stopped }).finally(() => (drained = undefined));
       await drained;

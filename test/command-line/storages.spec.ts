@@ -169,6 +169,17 @@ describe('an address', () => {
   });
 });
 
+describe('stat --json', () => {
+  test('tells metadata exactly, and nothing that a terminal obeys', async () => {
+    await using files = createStorage('files', { driver: 'local', root: join(folder, 'files') });
+    const metadata = { name: 'gpj\u202eexe', other: 'a\u2028b' };
+    await files.put('a', '', { metadata });
+    const told = await succeed('stat', local('files/a'), '--json');
+    expect(told).not.toMatch(/[\u202e\u2028]/);
+    expect(JSON.parse(told)).toMatchObject({ metadata });
+  });
+});
+
 describe('mv to another storage', () => {
   test('moves what replaced the source meanwhile, too, or leaves it where it is', async () => {
     await using s3 = await startS3();
