@@ -20,8 +20,8 @@ export async function transfer(
   toKey: string,
   options: { signal: AbortSignal },
 ): Promise<Transfer> {
-  await to.open();
   await using download = await from.get(fromKey, { signal: options.signal });
+  await to.open();
   const source = download.file;
   const { contentType, metadata, checksum } = source;
   const { cacheControl, contentDisposition, contentEncoding, contentLanguage } = source;

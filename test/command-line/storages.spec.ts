@@ -169,6 +169,28 @@ describe('an address', () => {
   });
 });
 
+describe('a source that is not there', () => {
+  test.each([
+    ['sync', 'folder', () => local('nowhere')],
+    ['sync', 'bucket', (s3: string) => s3.replace('bucket/', 'bucket-2/')],
+    ['cp', 'folder', () => local('nowhere/a')],
+    ['mv', 'folder', () => local('nowhere/a')],
+    ['cp', 'file', () => local('there/b')],
+    ['mv', 'file', () => local('there/b')],
+    ['cp', 'object', (s3: string) => s3],
+  ])('%s of a missing %s makes nothing where it was to go', async (name, _what, source) => {
+    await using s3 = await startS3();
+    await mkdir(join(folder, 'there'));
+    const from = source(s3.at('b'));
+    const to = name === 'sync' ? local('new/folder') : local('new/folder/a');
+    const journal = name === 'sync' ? ['--journal', join(folder, 'journal')] : [];
+    const { code, stdout } = await command([name, from, to, ...journal]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(await readdir(folder)).toEqual(['there']);
+    expect(await readdir(join(folder, 'there'))).toEqual([]);
+  });
+});
+
 describe('stat --json', () => {
   test('tells metadata exactly, and nothing that a terminal obeys', async () => {
     await using files = createStorage('files', { driver: 'local', root: join(folder, 'files') });

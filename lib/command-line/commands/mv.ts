@@ -23,6 +23,8 @@ export const mv: Command = {
       await printStored(invocation, file);
       return true;
     }
+    // One that is not there fails before anything is made for it.
+    await from.storage.info(from.path, { signal });
     if (await isSamePlace(from, to, signal)) {
       throw new UsageError('mv: both addresses lead to the same file, which stays as it is');
     }

@@ -57,6 +57,8 @@ export const sync: Command = {
         'sync --delete: there is no file at the first address, so all at the second one would be deleted; rm --recursive does that',
       );
     }
+    // A source that is not there fails before anything is made for its files.
+    await from.listPage({ prefix, limit: 1, signal });
     const task = [
       locationOf(source),
       locationOf(target),
