@@ -3,7 +3,7 @@ import type { ReadableStream } from 'node:stream/web';
 import { setImmediate } from 'node:timers/promises';
 import { ByteCollector } from './byte-collector.js';
 import { Download } from './download.js';
-import { StorageInvalidArgumentError } from './errors.js';
+import { StorageIntegrityError, StorageInvalidArgumentError } from './errors.js';
 
 const BREATHE_EVERY = 1024;
 
@@ -34,7 +34,11 @@ export async function readBody(body: DriverBody): Promise<Uint8Array> {
 
 /** A body whose kind is known: bytes, or chunks of whatever the source yields. */
 export type OpenBody =
-  | { readonly bytes: Uint8Array }
+  | {
+      readonly bytes: Uint8Array;
+      /** In bytes, when they were given. */
+      readonly size: number;
+    }
   | {
       readonly chunks: AsyncIterable<unknown> | Iterable<unknown>;
       /** In bytes, where it is certain. */
@@ -45,12 +49,10 @@ export type OpenBody =
 
 /** @throws StorageInvalidArgumentError when it is no body, or one that was read before. */
 export function openBody(body: StorageBody): OpenBody {
-  if (typeof body === 'string') return { bytes: Buffer.from(body) };
-  if (body instanceof Uint8Array) return { bytes: body };
-  if (ArrayBuffer.isView(body)) {
-    return { bytes: new Uint8Array(body.buffer, body.byteOffset, body.byteLength) };
-  }
-  if (body instanceof ArrayBuffer) return { bytes: new Uint8Array(body) };
+  if (typeof body === 'string') return openBytes(Buffer.from(body));
+  if (body instanceof Uint8Array) return openBytes(body);
+  if (ArrayBuffer.isView(body)) return openBytes(bytesOf(body));
+  if (body instanceof ArrayBuffer) return openBytes(bytesOf({ buffer: body }));
   if (body instanceof Blob) return openWebStream(body.stream(), body.size);
   if (body instanceof Readable) return openReadable(body, undefined);
   if (body instanceof Download) return openReadable(body.stream, body.size);
@@ -117,6 +119,36 @@ async function leave(iterator: AsyncIterator<unknown> | Iterator<unknown>): Prom
   } catch {
     // Why the body ended early is known already.
   }
+}
+
+function openBytes(bytes: Uint8Array): OpenBody {
+  // Of memory that is elsewhere, nothing else tells: the view has no bytes left.
+  if (bytes.byteLength === 0) bytesOf({ buffer: bytes.buffer });
+  return { bytes, size: bytes.byteLength };
+}
+
+/** @throws StorageInvalidArgumentError when the memory was transferred */
+function bytesOf({
+  buffer,
+  byteOffset,
+  byteLength,
+}: Pick<ArrayBufferView, 'buffer'> & Partial<ArrayBufferView>): Uint8Array {
+  try {
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch (cause) {
+    throw new StorageInvalidArgumentError(
+      'The bytes are gone: their memory was transferred, as to a worker',
+      { cause },
+    );
+  }
+}
+
+/** @throws StorageIntegrityError when there are not as many bytes as were given: their memory was transferred or resized */
+export function assertHeld({ bytes, size }: { bytes: Uint8Array; size: number }): void {
+  if (bytes.byteLength === size) return;
+  throw new StorageIntegrityError(
+    `The bytes were ${size} when they were given, and are ${bytes.byteLength}: leave their memory alone until the call has settled`,
+  );
 }
 
 function openReadable(stream: Readable, size: number | undefined): OpenBody {

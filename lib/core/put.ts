@@ -1,5 +1,5 @@
 import { parseAttributes } from './attributes.js';
-import type { StorageBody } from './body.js';
+import { assertHeld, type StorageBody } from './body.js';
 import { parseChecksum } from './checksum.js';
 import { ProgressMeter } from './progress.js';
 import type { PutOptions } from './storage-methods.js';
@@ -24,7 +24,7 @@ export async function put(
       const attributes = parseAttributes(key, options);
       view.assertAttributes(options);
       const checksum = options.checksum === undefined ? undefined : parseChecksum(options.checksum);
-      const size = 'bytes' in source ? source.bytes.byteLength : (options.size ?? source.size);
+      const size = 'bytes' in source ? source.size : (options.size ?? source.size);
       const meter =
         options.onProgress && new ProgressMeter('upload', key, size, options.onProgress);
       const content = uploadBody(source, {
@@ -38,8 +38,9 @@ export async function put(
           operation.countBytes(bytes);
         },
       });
-      const store = (): Promise<StoredFile> =>
-        view.driver.put(fullKey, content, {
+      const store = async (): Promise<StoredFile> => {
+        if ('bytes' in source) assertHeld(source);
+        return view.driver.put(fullKey, content, {
           ...attributes,
           ...conditions,
           signal: operation.signal,
@@ -52,6 +53,7 @@ export async function put(
             concurrency: assertCount(options.concurrency, 'concurrency', 1),
           }),
         });
+      };
       // Bytes in memory can be sent again; a create-only write that is repeated could refuse its own first try.
       const repeatable = 'bytes' in source && Object.keys(conditions).length === 0;
       const file = await (repeatable ? operation.repeat(store) : store());

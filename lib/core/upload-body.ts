@@ -1,4 +1,4 @@
-import { type DriverBody, type OpenBody, readChunks } from './body.js';
+import { assertHeld, type DriverBody, type OpenBody, readChunks } from './body.js';
 import { assertChecksum, type Checksum, startChecksum } from './checksum.js';
 import { StorageIntegrityError, StorageTooLargeError } from './errors.js';
 
@@ -21,10 +21,11 @@ interface UploadChecks {
  */
 export function uploadBody(body: OpenBody, checks: UploadChecks): DriverBody {
   const { signal, checksum, maxSize, onBytes } = checks;
-  const size = 'bytes' in body ? body.bytes.byteLength : (checks.size ?? body.size);
+  const size = 'bytes' in body ? body.size : (checks.size ?? body.size);
   if (size !== undefined && size > maxSize) throw tooLarge(maxSize);
   if (!('bytes' in body)) return checkedChunks(body, { ...checks, size });
   if (checks.size !== undefined && checks.size !== size) throw wrongSize(checks.size, size!);
+  assertHeld(body);
   const running = checksum && startChecksum(checksum.algorithm);
   running?.update(body.bytes);
   if (checksum && running) assertChecksum(checksum, running.digest());

@@ -22,7 +22,7 @@ describe('openBody', () => {
   it('knows the bytes of what is in memory', () => {
     const words = Uint16Array.from([0x6161, 0x6262, 0x6363]);
     for (const body of ['bb', Buffer.from('bb'), Uint8Array.from([98, 98]).buffer]) {
-      expect(openBody(body as string)).toEqual({ bytes: expect.any(Uint8Array) });
+      expect(openBody(body as string)).toEqual({ bytes: expect.any(Uint8Array), size: 2 });
     }
     const view = openBody(words.subarray(1, 2) as unknown as Uint8Array);
     expect(Buffer.from((view as { bytes: Uint8Array }).bytes).toString()).toBe('bb');

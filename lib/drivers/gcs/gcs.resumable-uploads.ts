@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { assertHeld } from '../../core/body.js';
 import { type RunningChecksum, startChecksum } from '../../core/checksum.js';
 import { StorageConnectionError, StorageError } from '../../core/errors.js';
 import { retryDelay } from '../../core/retry.js';
@@ -51,9 +52,11 @@ export async function* bytesInChunks(
   bytes: Uint8Array,
   chunkSize: number,
 ): AsyncGenerator<Chunk, void> {
-  for (let start = 0; start < bytes.byteLength; start += chunkSize) {
+  const size = bytes.byteLength;
+  for (let start = 0; start < size; start += chunkSize) {
+    assertHeld({ bytes, size });
     const end = start + chunkSize;
-    yield { bytes: bytes.subarray(start, end), last: end >= bytes.byteLength, release() {} };
+    yield { bytes: bytes.subarray(start, end), last: end >= size, release() {} };
   }
 }
 

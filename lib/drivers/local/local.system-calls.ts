@@ -54,7 +54,8 @@ export async function writeAll(descriptor: number, bytes: Uint8Array): Promise<v
     const written = await call<number>((done) =>
       fs.write(descriptor, rest, (error, count) => done(error, count)),
     );
-    rest = rest.subarray(written);
+    // Memory that was transferred meanwhile has no rest; whoever gave it is told.
+    rest = rest.byteLength === 0 ? rest : rest.subarray(written);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import type { DriverBody } from '../../core/body.js';
+import { assertHeld, type DriverBody } from '../../core/body.js';
 import { checkWriteConditions, type WriteConditions } from '../../core/conditions.js';
 import { StorageConnectionError, StorageError, StorageFileExistsError } from '../../core/errors.js';
 import type { StoredFile } from '../../core/stored-file.js';
@@ -245,9 +245,11 @@ async function writeBytes(
   bytes: Uint8Array,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let start = 0; start < bytes.byteLength; start += SLICE_BYTES) {
+  const size = bytes.byteLength;
+  for (let start = 0; start < size; start += SLICE_BYTES) {
     throwIfAborted(signal);
     await writeAll(descriptor, bytes.subarray(start, start + SLICE_BYTES));
+    assertHeld({ bytes, size });
   }
 }
 

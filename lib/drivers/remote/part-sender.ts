@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { assertHeld } from '../../core/body.js';
 import { StorageTooLargeError } from '../../core/errors.js';
 import type { BodyBeginning } from './body-beginning.js';
 import { nextChunk } from './body-failure.js';
@@ -77,8 +78,10 @@ export class PartSender<Part> {
 
   async #sendBytes(body: Uint8Array): Promise<void> {
     const { partSize } = this.options;
-    for (let start = 0; start < body.byteLength; start += partSize) {
+    const size = body.byteLength;
+    for (let start = 0; start < size; start += partSize) {
       await this.#turn(partSize);
+      assertHeld({ bytes: body, size });
       this.#send(body.subarray(start, start + partSize));
     }
   }
