@@ -24,7 +24,10 @@ export type StorageBody =
 /** A body as a driver reads it: bytes in memory, or chunks that arrive. */
 export type DriverBody = Uint8Array | AsyncIterable<Uint8Array>;
 
-/** Reads chunks to their end. For what has to be in memory, such as a part that may be sent again. */
+/**
+ * Reads chunks to their end. For what has to be in memory, such as a part that may be sent again. A body that is bytes already
+ * is answered as it is, and stays the caller's: copy it to keep it.
+ */
 export async function readBody(body: DriverBody): Promise<Uint8Array> {
   if (body instanceof Uint8Array) return body;
   const collector = new ByteCollector();

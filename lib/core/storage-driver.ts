@@ -24,7 +24,7 @@ export interface DriverClients {
  * prefix is on; conditions, ranges, attributes, checksums and part numbers are well-formed; options whose capability
  * is missing do not arrive; `signal` is always there; nothing is called after `close()`; a body throws when its size or
  * checksum is not what was announced, and when the signal is aborted, even while its source is silent; its chunks are the
- * driver's to keep.
+ * driver's to keep. A body that is one `Uint8Array` is not: it is the caller's, who may change it after the call.
  *
  * A driver promises: it rejects with a `StorageError` (anything else is reported as one, with code `UNKNOWN`); a
  * failed or aborted write leaves what was there before, and it rejects only when nothing of it is in flight; a body
