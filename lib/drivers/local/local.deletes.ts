@@ -49,7 +49,7 @@ async function deleteKey(
   key: string,
   options: DriverDeleteOptions,
 ): Promise<boolean> {
-  const { root, metadata } = context;
+  const { root, metadata, known } = context;
   const { signal, ifMatch } = options;
   return exclusively(context, key, options, signal, async () => {
     const folder = await root.openFolder(parentOf(key));
@@ -64,7 +64,7 @@ async function deleteKey(
       if (ifMatch !== undefined)
         checkWriteConditions({ etag: etagOf(await stat(path)) }, { ifMatch });
       await unlink(path);
-      await metadata.remove(key, stats);
+      if (await known.mayHave(key, stats)) await metadata.remove(key, stats);
       return true;
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return false;

@@ -84,7 +84,7 @@ export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = 
     options: parsed,
     root,
     metadata,
-    known: new KnownMetadata(root.openFiles.marksRenames),
+    known: new KnownMetadata(metadata, root.openFiles.marksRenames),
     temporary,
     keyLocks: KEY_LOCKS,
     lockFiles: new LockFiles(temporary),

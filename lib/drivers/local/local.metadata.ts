@@ -33,6 +33,8 @@ export interface Recorded extends FileAttributes {
 }
 
 const ATTEMPTS = 100;
+/** Digits of a key's hash by which the folders of keys lie together. */
+const SHARED = 2;
 /** Between the metadata and its file there are milliseconds, and at worst the sleep of a machine. */
 const ABANDONED_MS = 60 * 60 * 1000;
 /** The metadata of a version, or what was to become it. */
@@ -74,6 +76,12 @@ export class MetadataFolder {
     if (name === undefined) return undefined;
     const text = await readText(join(folder, name)).catch(asAbsent);
     return text === undefined ? undefined : parse(text);
+  }
+
+  /** Looks for which keys nothing is recorded, by the folders that several share. */
+  async keysWithAny(): Promise<(key: string) => boolean> {
+    const shared = new Set(await namesIn(this.path));
+    return (key) => shared.has(hashOf(key).slice(0, SHARED));
   }
 
   /** Whether something was recorded for this very version. */
@@ -140,7 +148,7 @@ export class MetadataFolder {
 
   #folderOf(hash: string): string {
     // Plain names, which join() would look through for each file that is read.
-    return `${this.path}${sep}${hash.slice(0, 2)}${sep}${hash.slice(2)}`;
+    return `${this.path}${sep}${hash.slice(0, SHARED)}${sep}${hash.slice(SHARED)}`;
   }
 
   async #writeNew(path: string, bytes: Uint8Array): Promise<void> {

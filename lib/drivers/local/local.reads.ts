@@ -42,7 +42,7 @@ export function openVersion(
 }
 
 async function findVersion(
-  { root, metadata, known }: LocalContext,
+  { root, known }: LocalContext,
   key: string,
   signal: AbortSignal,
 ): Promise<OpenVersion> {
@@ -54,9 +54,7 @@ async function findVersion(
       const stats = await root.openFiles.fstat(descriptor);
       if (stats.isDirectory()) throw new StorageFileNotFoundError(undefined, { key });
       if (!stats.isFile()) throw notRegular({ key });
-      const seen = known.find(key, stats);
-      const recorded = seen ? seen.recorded : await metadata.read(key, stats);
-      if (!seen) known.keep(key, stats, recorded);
+      const recorded = await known.read(key, stats);
       const place = await root.locate(descriptor, key, stats);
       // Elsewhere: over a link, or the file was moved after it was opened; then the path does not lead to it any more.
       if (place === 'elsewhere' && attempt >= ATTEMPTS_ELSEWHERE) {

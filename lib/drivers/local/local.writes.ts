@@ -33,7 +33,7 @@ export interface LocalContext {
   readonly options: ParsedLocalOptions;
   readonly root: LocalRoot;
   readonly metadata: MetadataFolder;
-  /** For reads, which look for metadata far more often than it changes. */
+  /** For what looks for metadata far more often than it changes. */
   readonly known: KnownMetadata;
   readonly temporary: TemporaryFiles;
   /** By path, shared by all drivers of the process. */
@@ -107,7 +107,7 @@ export async function publish(
   let moved = false;
   try {
     return await exclusively(context, key, conditions, signal, async () => {
-      const { root, metadata, options } = context;
+      const { root, metadata, known, options } = context;
       const replaced = await place(context, key, conditions, signal, async (target) => {
         if (recorded) await metadata.write(key, staged.version, recorded);
         try {
@@ -127,7 +127,9 @@ export async function publish(
         }
       });
       if (replaced && !isSameVersion(replaced, staged.version)) {
-        await metadata.remove(key, replaced, staged.version);
+        if (await known.mayHave(key, replaced)) {
+          await metadata.remove(key, replaced, staged.version);
+        }
       } else if (replaced) {
         // Two names of one file: rename() left both as they were.
         moved = false;
