@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hashOf } from '../../lib/drivers/local/local.metadata.js';
 import type { Storage } from '../../lib/core/storage.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import type { Program } from './programs.js';
@@ -124,6 +125,16 @@ class Audit {
       if (names.length > 0) this.problems.push(`left in ${folder}: ${names.join(' ')}`);
     }
     if (failed.length > 0) this.problems.push(`${failed.length} uploads were not swept`);
+    await this.#assertOneRecordEach(own);
+  }
+
+  /** Files that one process at a time has written: what several did at once may leave more for an hour. */
+  async #assertOneRecordEach(own: string): Promise<void> {
+    for (const name of await readdir(join(this.root, 'own'))) {
+      const hash = hashOf(`own/${name}`);
+      const records = await readdir(join(own, 'meta', hash.slice(0, 2), hash.slice(2)));
+      if (records.length !== 1) this.problems.push(`own/${name} has metadata ${records.join(' ')}`);
+    }
   }
 
   #open(): Promise<Storage> {

@@ -2,6 +2,7 @@ import { checkWriteConditions } from '../../core/conditions.js';
 import { linkDenied, notRegular, throwIfAborted, toStorageError } from './local.errors.js';
 import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
 import { etagOf } from './local.identity.js';
+import { Intents } from './local.intents.js';
 import { nameOf, parentOf } from './local.paths.js';
 import { hasCode, lstat, stat, unlink } from './local.system-calls.js';
 import { exclusively, syncFolderAt, type LocalContext } from './local.writes.js';
@@ -49,7 +50,7 @@ async function deleteKey(
   key: string,
   options: DriverDeleteOptions,
 ): Promise<boolean> {
-  const { root, metadata, known } = context;
+  const { root } = context;
   const { signal, ifMatch } = options;
   return exclusively(context, key, options, signal, async () => {
     const folder = await root.openFolder(parentOf(key));
@@ -63,9 +64,12 @@ async function deleteKey(
       if (!stats.isFile() && !stats.isSymbolicLink()) throw notRegular({ key });
       if (ifMatch !== undefined)
         checkWriteConditions({ etag: etagOf(await stat(path)) }, { ifMatch });
-      await unlink(path);
-      if (await known.mayHave(key, stats)) await metadata.remove(key, stats);
-      return true;
+      return await Intents.during(context, async (intents) => {
+        await intents.outdate(key, stats);
+        await unlink(path);
+        await intents.remove(key, stats);
+        return true;
+      });
     } catch (error) {
       if (hasCode(error, 'ENOENT')) return false;
       throw error;

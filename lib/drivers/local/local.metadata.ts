@@ -15,6 +15,7 @@ import {
   fchmod,
   hasCode,
   isSharedMode,
+  link,
   lstat,
   open,
   PATIENT,
@@ -39,6 +40,7 @@ const SHARED = 2;
 const ABANDONED_MS = 60 * 60 * 1000;
 /** The metadata of a version, or what was to become it. */
 const OWN_NAME = /^(?:\d+-\d+-\d+\.json|draft-[0-9a-f]{32})$/;
+const DRAFT = 'draft-';
 const RECORDED = [
   'contentType',
   'metadata',
@@ -69,10 +71,8 @@ export class MetadataFolder {
   async read(key: string, version: Identity): Promise<Recorded | undefined> {
     const folder = this.#folderOf(hashOf(key));
     const names = await namesIn(folder);
-    if (names === undefined) return undefined;
     const exact = nameOfVersion(version);
-    const restored = exact.slice(0, exact.lastIndexOf('-') + 1);
-    const name = names.includes(exact) ? exact : names.find((other) => other.startsWith(restored));
+    const name = names.includes(exact) ? exact : names.find((other) => isRestored(other, exact));
     if (name === undefined) return undefined;
     const text = await readText(join(folder, name)).catch(asAbsent);
     return text === undefined ? undefined : parse(text);
@@ -86,8 +86,17 @@ export class MetadataFolder {
 
   /** Whether something was recorded for this very version. */
   async has(key: string, version: Identity): Promise<boolean> {
-    const names = await namesIn(this.#folderOf(hashOf(key)));
-    return names?.includes(nameOfVersion(version)) ?? false;
+    return (await this.namesFor(key)).includes(nameOfVersion(version));
+  }
+
+  /** What is recorded for versions of the key, by its names. */
+  namesFor(key: string): Promise<readonly string[]> {
+    return namesIn(this.#folderOf(hashOf(key)));
+  }
+
+  /** Where it is recorded, if anything is. */
+  pathOf(key: string, version: Identity): string {
+    return join(this.#folderOf(hashOf(key)), nameOfVersion(version));
   }
 
   /** Records it for a version that is not yet published. */
@@ -103,7 +112,7 @@ export class MetadataFolder {
         } catch (error) {
           if (!hasCode(error, 'EEXIST')) throw error;
           // A version that is moved or completed twice at once may be published: its readers must not see half a file.
-          const draft = join(folder, `draft-${randomBytes(16).toString('hex')}`);
+          const draft = join(folder, DRAFT + randomBytes(16).toString('hex'));
           await this.#writeNew(draft, bytes);
           await rename(draft, join(folder, name));
         }
@@ -112,7 +121,7 @@ export class MetadataFolder {
       } catch (error) {
         // Another process has just removed the last version in the folder, and the folder with it.
         if (hasCode(error, 'ENOENT') && attempt < ATTEMPTS) continue;
-        await rmdir(folder).catch(() => {});
+        await removeIfEmpty(folder);
         throw error;
       }
     }
@@ -122,28 +131,66 @@ export class MetadataFolder {
    * Removes what was recorded for a version that is gone, and with it what is left of others: when two processes
    * replace a file at once, neither knows all the versions that are gone by then. What is young may be waiting for its
    * version to be published.
+   *
+   * @param current has metadata, which stays
+   * @param known what was there before the version was gone, if that was looked up
    */
-  async remove(key: string, gone: Identity, current?: Identity): Promise<void> {
+  async remove(
+    key: string,
+    gone: Identity,
+    current?: Identity,
+    known?: readonly string[],
+  ): Promise<void> {
     const folder = this.#folderOf(hashOf(key));
-    const names = await namesIn(folder);
-    if (names === undefined || !(await isOwnFolder(folder))) return;
+    const names = known ?? (await namesIn(folder));
+    if (names.length === 0 || !(await isOwnFolder(folder))) return;
     const kept = current && nameOfVersion(current);
     for (const name of names) {
       if (name === kept || !OWN_NAME.test(name)) continue;
       const path = join(folder, name);
       if (name === nameOfVersion(gone) || (await isAbandoned(path))) await unlinkIfThere(path);
     }
-    // Not empty when another version has been published: so it stays.
-    if (kept === undefined || !names.includes(kept)) await rmdir(folder).catch(() => {});
+    if (kept === undefined) await removeIfEmpty(folder);
   }
 
   /** Takes back what was written for a version that is not published after all. */
   async withdraw(hash: string, version: Identity): Promise<void> {
     const folder = this.#folderOf(hash);
     if (!(await isOwnFolder(folder))) return;
-    if (await unlinkIfThere(join(folder, nameOfVersion(version)))) {
-      await rmdir(folder).catch(() => {});
+    await unlinkIfThere(join(folder, nameOfVersion(version)));
+    await removeIfEmpty(folder);
+  }
+
+  /**
+   * Removes what a process that is gone has left of its work on the version: metadata that does not belong to what is
+   * stored, and drafts. Other processes may be at work on the same key.
+   *
+   * @param name of the metadata, as `nameOfVersion` gives it
+   * @param aside a path that nobody else uses
+   * @param isNeeded whether the version is there under the key, or somebody is about to put it there; without a key, the latter
+   */
+  async sweep(
+    hash: string,
+    name: string,
+    aside: string,
+    isNeeded: (key: string | undefined) => Promise<boolean>,
+  ): Promise<void> {
+    const folder = this.#folderOf(hash);
+    if (!(await isOwnFolder(folder))) return;
+    const path = join(folder, name);
+    const text = await readText(path).catch(asAbsent);
+    const key = text === undefined ? undefined : keyIn(text);
+    const isOwn = text !== undefined && (key === undefined || hashOf(key) === hash);
+    if (isOwn && !(await isNeeded(key))) {
+      await rename(path, aside);
+      // Since it was looked at, somebody may have put the version there: who does so later finds no metadata, and writes it.
+      if (await isNeeded(key)) await link(aside, path).catch(unlessThere);
+      await unlinkIfThere(aside);
     }
+    // The draft of a writer that lives is written again.
+    const drafts = (await namesIn(folder)).filter((other) => other.startsWith(DRAFT));
+    for (const draft of drafts) await unlinkIfThere(join(folder, draft));
+    await removeIfEmpty(folder);
   }
 
   #folderOf(hash: string): string {
@@ -219,13 +266,21 @@ export function describeFile(
   });
 }
 
-async function namesIn(folder: string): Promise<string[] | undefined> {
+async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readNames(folder);
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
+    if (hasCode(error, 'ENOENT')) return [];
     throw error;
   }
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  await rmdir(folder).catch(() => {});
+}
+
+function unlessThere(error: unknown): void {
+  if (!hasCode(error, 'EEXIST')) throw error;
 }
 
 /** A link in the place of a record is not the driver's. */
@@ -241,8 +296,14 @@ async function isAbandoned(path: string): Promise<boolean> {
   }
 }
 
-function nameOfVersion({ size, mtimeNs, ino }: Identity): string {
+export function nameOfVersion({ size, mtimeNs, ino }: Identity): string {
   return `${size}-${mtimeNs}-${ino}.json`;
+}
+
+/** Whether two names are of one version, which a backup has brought back under another inode. */
+export function isRestored(name: string, other: string): boolean {
+  const end = name.lastIndexOf('-') + 1;
+  return name.slice(0, end) === other.slice(0, other.lastIndexOf('-') + 1);
 }
 
 /** Other programs can write here, too: what is no attribute of a file counts as absent. */
@@ -266,12 +327,23 @@ function parseField(name: (typeof RECORDED)[number], value: unknown): unknown {
 }
 
 function parse(text: string): Recorded | undefined {
-  let value: unknown;
+  const value = parseJson(text);
+  return value === undefined ? undefined : parseRecorded(value);
+}
+
+/** The key that a record names: `undefined` when it is cut short, and so nobody's; empty when it names none. */
+function keyIn(text: string): string | undefined {
+  const value = parseJson(text);
+  if (value === undefined) return undefined;
+  const { key } = (value ?? {}) as { key?: unknown };
+  return typeof key === 'string' ? key : '';
+}
+
+/** `undefined` for what is cut short by a power cut, with a durability that allows it. */
+function parseJson(text: string): unknown {
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    // Cut short by a power cut, with a durability that allows it.
     return undefined;
   }
-  return parseRecorded(value);
 }

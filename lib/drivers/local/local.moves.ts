@@ -5,11 +5,12 @@ import type { StoredFile } from '../../core/stored-file.js';
 import { conditionsOf, recordOf } from './local.copies.js';
 import { throwIfAborted } from './local.errors.js';
 import { isSameVersion } from './local.identity.js';
+import { Intents } from './local.intents.js';
 import { describeFile, hashOf, type Recorded } from './local.metadata.js';
 import { nameOf, parentOf } from './local.paths.js';
 import { openVersion, type OpenVersion } from './local.reads.js';
 import { close, hasCode, link, rename, unlinkIfThere } from './local.system-calls.js';
-import { isAt, place, syncFolderAt, versionAt, type LocalContext } from './local.writes.js';
+import { place, syncFolderAt, type LocalContext } from './local.writes.js';
 
 const ATTEMPTS = 100;
 
@@ -38,7 +39,9 @@ export async function moveVersion(
       const source = await openVersion(context, from, options.signal);
       await close(source.descriptor);
       const moved = await context.slots.moves.use(() =>
-        moveOpened(context, from, to, source, options),
+        Intents.during(context, (intents) =>
+          moveOpened(context, intents, from, to, source, options),
+        ),
       );
       if (moved) return describeFile(to, moved.version, moved.after);
     }
@@ -51,12 +54,13 @@ export async function moveVersion(
 /** Answers nothing when the version is no longer there: another look tells what is. */
 async function moveOpened(
   context: LocalContext,
+  intents: Intents,
   from: string,
   to: string,
   source: OpenVersion,
   options: DriverCopyOptions,
 ): Promise<Moved | undefined> {
-  const { root, metadata } = context;
+  const { root } = context;
   const folder = await root.openFolder(parentOf(from));
   if (typeof folder === 'string') return undefined;
   let moved: Moved | undefined;
@@ -67,8 +71,11 @@ async function moveOpened(
       to,
       conditionsOf(options),
       options.signal,
-      async (target) => {
-        moved = await renameVersion(context, { from, origin, to, target }, source, options);
+      async (target, current) => {
+        await intents.outdate(from, source.stats);
+        if (current) await intents.outdate(to, current);
+        const paths = { from, origin, to, target };
+        moved = await renameVersion(context, intents, paths, source, options);
       },
     );
     if (moved === undefined) {
@@ -78,13 +85,13 @@ async function moveOpened(
     const { version } = moved;
     const sameFile = replaced !== undefined && isSameVersion(replaced, version);
     // rename() does nothing to two names of one file.
-    if ((sameFile || options.ifNoneMatch !== undefined) && (await isAt(root, origin, version))) {
+    if ((sameFile || options.ifNoneMatch !== undefined) && (await root.isAt(origin, version))) {
       await unlinkIfThere(origin);
     }
-    if (replaced && !sameFile) await metadata.remove(to, replaced, version);
-    await removeBehind(context, from, origin, source.stats, source.recorded);
+    if (replaced && !sameFile) await intents.remove(to, replaced, moved.after && version);
+    await removeBehind(context, intents, from, origin, source.stats, source.recorded);
     if (!isSameVersion(version, source.stats)) {
-      await removeBehind(context, from, origin, version, moved.before);
+      await removeBehind(context, intents, from, origin, version, moved.before);
     }
     if (context.options.durability === 'full') {
       await syncFolderAt(root, parentOf(to));
@@ -99,6 +106,7 @@ async function moveOpened(
 
 async function renameVersion(
   context: LocalContext,
+  intents: Intents,
   paths: { from: string; origin: string; to: string; target: string },
   source: OpenVersion,
   options: DriverCopyOptions,
@@ -106,40 +114,41 @@ async function renameVersion(
   const { root, metadata } = context;
   const { from, origin, to, target } = paths;
   const recorded = recordOf(from, to, source.recorded, options);
-  if (recorded) await metadata.write(to, source.stats, recorded);
+  if (recorded) await intents.write(to, source.stats, recorded);
   let renamed = false;
   try {
     throwIfAborted(options.signal);
-    if (await isAt(root, origin, source.stats)) {
+    if (await root.isAt(origin, source.stats)) {
       if (options.ifNoneMatch === undefined) await rename(origin, target);
       else await link(origin, target);
       renamed = true;
     }
   } catch (error) {
     // Missing is the origin, or the folder of the target, which place() creates anew.
-    if (!hasCode(error, 'ENOENT') || (await isAt(root, origin, source.stats))) throw error;
+    if (!hasCode(error, 'ENOENT') || (await root.isAt(origin, source.stats))) throw error;
   } finally {
     // Somebody else may have moved it to the same place.
-    if (!renamed && recorded && !(await isAt(root, target, source.stats))) {
+    if (!renamed && recorded && !(await root.isAt(target, source.stats))) {
       await metadata.withdraw(hashOf(to), source.stats);
     }
   }
-  return renamed ? settle(context, paths, source, recorded, options) : undefined;
+  return renamed ? settle(context, intents, paths, source, recorded, options) : undefined;
 }
 
 /** Looks at what was moved, and sees to it that its metadata is there. */
 async function settle(
   { root, metadata }: LocalContext,
+  intents: Intents,
   { from, to, target }: { from: string; to: string; target: string },
   source: OpenVersion,
   recorded: Recorded | undefined,
   options: DriverCopyOptions,
 ): Promise<Moved> {
-  const version = await versionAt(root, target);
+  const version = await root.versionAt(target);
   if (version === undefined || isSameVersion(version, source.stats)) {
     // Another process that failed to move it may have withdrawn the metadata just before.
     if (version && recorded && !(await metadata.has(to, version))) {
-      await metadata.write(to, version, recorded);
+      await intents.write(to, version, recorded);
     }
     return { version: source.stats, before: source.recorded, after: recorded };
   }
@@ -150,20 +159,21 @@ async function settle(
     return { version, before, after: await metadata.read(to, version) };
   }
   const after = recordOf(from, to, before, options);
-  if (after) await metadata.write(to, version, after);
+  if (after) await intents.write(to, version, after);
   return { version, before, after };
 }
 
 /** Removes the metadata under the old name; not when somebody has moved the version back there. */
 async function removeBehind(
-  { root, metadata }: LocalContext,
+  { root }: LocalContext,
+  intents: Intents,
   key: string,
   path: string,
   version: BigIntStats,
   recorded: Recorded | undefined,
 ): Promise<void> {
-  if (await isAt(root, path, version)) return;
-  await metadata.remove(key, version);
+  if (await root.isAt(path, version)) return;
+  await intents.remove(key, version);
   // If it comes back later than this, who moves it finds that its metadata is missing.
-  if (recorded && (await isAt(root, path, version))) await metadata.write(key, version, recorded);
+  if (recorded && (await root.isAt(path, version))) await intents.write(key, version, recorded);
 }

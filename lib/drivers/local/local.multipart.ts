@@ -205,7 +205,7 @@ export class Uploads {
         // A part is already a version of its own: a second name for it is enough.
         const path = temporary.next(upload.key);
         await temporary.use(() => link(only, path));
-        return { path, version: await lstat(path) };
+        return { path, version: await lstat(path), shared: true };
       }
       return await stageBody(this.context, upload.key, content ?? contentOf(paths, signal), signal);
     } catch (error) {

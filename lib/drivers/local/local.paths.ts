@@ -3,6 +3,7 @@ import { dirname, join, sep } from 'node:path';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import { StorageConnectionError, StorageFileNotFoundError } from '../../core/errors.js';
 import { clash, linkDenied, toStorageError } from './local.errors.js';
+import { isSameVersion, type Identity } from './local.identity.js';
 import {
   O_DIRECTORY,
   O_NOFOLLOW,
@@ -157,6 +158,22 @@ export class LocalRoot {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) return 'gone';
       throw error;
     }
+  }
+
+  /** What the path is a name of, `undefined` when nothing is there. */
+  async versionAt(path: string): Promise<BigIntStats | undefined> {
+    try {
+      return await (this.followInside ? stat(path) : lstat(path));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether the path is a name of this version. */
+  async isAt(path: string, version: Identity): Promise<boolean> {
+    const there = await this.versionAt(path);
+    return there !== undefined && isSameVersion(there, version);
   }
 
   /** Opens the folder with this path (`''` is the root), or says why there is none. */

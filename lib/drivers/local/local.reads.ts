@@ -13,7 +13,7 @@ import type { StoredFile } from '../../core/stored-file.js';
 import { linkDenied, notRegular, throwIfAborted, toStorageError } from './local.errors.js';
 import { describeFile, type Recorded } from './local.metadata.js';
 import { close, read } from './local.system-calls.js';
-import { isAt, type LocalContext } from './local.writes.js';
+import type { LocalContext } from './local.writes.js';
 
 /** One version of a file, held open. */
 export interface OpenVersion {
@@ -58,7 +58,7 @@ async function findVersion(
       const place = await root.locate(descriptor, key, stats);
       // Elsewhere: over a link, or the file was moved after it was opened; then the path does not lead to it any more.
       if (place === 'elsewhere' && attempt >= ATTEMPTS_ELSEWHERE) {
-        if (await isAt(root, root.pathOf(key), stats)) throw linkDenied({ key });
+        if (await root.isAt(root.pathOf(key), stats)) throw linkDenied({ key });
       }
       kept = place === 'here' || (place === 'gone' && recorded !== undefined);
       if (kept) return { descriptor, stats, recorded };

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { StoragePermissionError } from '../../core/errors.js';
-import { hashOf, type MetadataFolder } from './local.metadata.js';
+import type { Identity } from './local.identity.js';
+import { hashOf, isRestored, nameOfVersion, type MetadataFolder } from './local.metadata.js';
 import { isGone, ownerName } from './local.owners.js';
 import type { LocalRoot } from './local.paths.js';
 import { isOwnFolder, makeOwnFolder, notPlain } from './local.reserved.js';
@@ -15,6 +16,9 @@ import {
   stat,
   unlinkIfThere,
 } from './local.system-calls.js';
+
+/** What waits to be published under a key, by the key's hash and a number; or an intent, with the name of a version's metadata. */
+const OF_KEY = /^([0-9a-f]{64})-(?:\d+|(\d+-\d+-\d+\.json))$/;
 
 /**
  * The unpublished files of one driver, in a folder of its own: `tmp/<owner>/`, which the first write creates. What owners
@@ -60,6 +64,11 @@ export class TemporaryFiles {
   next(key?: string): string {
     const number = String(++this.#count);
     return join(this.folder, key === undefined ? number : `${hashOf(key)}-${number}`);
+  }
+
+  /** The path of an intent, by which the sweep finds the metadata of the version. */
+  noteOf(key: string, version: Identity): string {
+    return join(this.folder, `${hashOf(key)}-${nameOfVersion(version)}`);
   }
 
   /** Opens what needs the folder, which somebody may have tidied away while the process was idle. */
@@ -140,12 +149,31 @@ export class TemporaryFiles {
         owners.add(entry.name);
         await this.#removeMetadata(path, owners);
       }
-      const hash = /^([0-9a-f]{64})-\d+$/.exec(entry.name)?.[1];
+      const named = OF_KEY.exec(entry.name);
+      const hash = named?.[1];
+      const noted = named?.[2];
       if (hash === undefined) continue;
+      if (noted !== undefined) {
+        const isNeeded = (key?: string): Promise<boolean> => this.#isNeeded(key, noted, entry.name);
+        // What cannot be judged stays, and keeps nobody from what follows.
+        await this.metadata.sweep(hash, noted, this.next(), isNeeded).catch(() => {});
+        continue;
+      }
       const stats = await lstat(path);
       // With a second name it was published, create-only: the owner only did not come to remove the first one.
       if (stats.nlink === 1n) await this.metadata.withdraw(hash, stats);
     }
+  }
+
+  /** Whether the version is under the key, or an owner that may live has said that it is about to put it there. */
+  async #isNeeded(key: string | undefined, version: string, note: string): Promise<boolean> {
+    for (const owner of await readNames(this.path)) {
+      const names: readonly string[] = await readNames(join(this.path, owner)).catch(() => []);
+      if (names.includes(note)) return true;
+    }
+    if (key === undefined) return false;
+    const there = await this.root.versionAt(this.root.pathOf(key));
+    return there !== undefined && isRestored(nameOfVersion(there), version);
   }
 }
 

@@ -4,7 +4,8 @@ import { checkWriteConditions, type WriteConditions } from '../../core/condition
 import { StorageConnectionError, StorageError, StorageFileExistsError } from '../../core/errors.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { clash, linkDenied, notRegular, throwIfAborted } from './local.errors.js';
-import { distinctTime, etagOf, isSameVersion, type Identity } from './local.identity.js';
+import { distinctTime, etagOf, isSameVersion } from './local.identity.js';
+import { Intents } from './local.intents.js';
 import type { KnownMetadata } from './local.known-metadata.js';
 import type { KeyLocks, LockFiles } from './local.locks.js';
 import { describeFile, hashOf, type MetadataFolder, type Recorded } from './local.metadata.js';
@@ -21,7 +22,6 @@ import {
   open,
   type OpenFileCalls,
   rename,
-  stat,
   unlinkIfThere,
   writeAll,
   writeChunks,
@@ -46,6 +46,8 @@ export interface LocalContext {
 export interface StagedFile {
   readonly path: string;
   readonly version: BigIntStats;
+  /** Whether the file has a name elsewhere, which it keeps. */
+  readonly shared?: boolean;
 }
 
 /** A stream holds two of them at most. Larger ones gain nothing, and many uploads at once would hold more. */
@@ -106,37 +108,39 @@ export async function publish(
 ): Promise<StoredFile> {
   let moved = false;
   try {
-    return await exclusively(context, key, conditions, signal, async () => {
-      const { root, metadata, known, options } = context;
-      const replaced = await place(context, key, conditions, signal, async (target) => {
-        if (recorded) await metadata.write(key, staged.version, recorded);
-        try {
-          throwIfAborted(signal);
-          if (conditions.ifNoneMatch === undefined) {
-            await rename(staged.path, target);
-            moved = true;
-          } else {
-            await link(staged.path, target);
+    return await exclusively(context, key, conditions, signal, () =>
+      Intents.during(context, async (intents) => {
+        const { root, metadata, options } = context;
+        const replaced = await place(context, key, conditions, signal, async (target, current) => {
+          if (current) await intents.outdate(key, current);
+          if (recorded)
+            await (staged.shared ? intents : metadata).write(key, staged.version, recorded);
+          try {
+            throwIfAborted(signal);
+            if (conditions.ifNoneMatch === undefined) {
+              await rename(staged.path, target);
+              moved = true;
+            } else {
+              await link(staged.path, target);
+            }
+          } catch (error) {
+            // The part of an upload may be published by another process at the same time.
+            if (recorded && !(await root.isAt(target, staged.version))) {
+              await metadata.withdraw(hashOf(key), staged.version);
+            }
+            throw error;
           }
-        } catch (error) {
-          // The part of an upload may be published by another process at the same time.
-          if (recorded && !(await isAt(root, target, staged.version))) {
-            await metadata.withdraw(hashOf(key), staged.version);
-          }
-          throw error;
+        });
+        if (replaced && !isSameVersion(replaced, staged.version)) {
+          await intents.remove(key, replaced, recorded && staged.version);
+        } else if (replaced) {
+          // Two names of one file: rename() left both as they were.
+          moved = false;
         }
-      });
-      if (replaced && !isSameVersion(replaced, staged.version)) {
-        if (await known.mayHave(key, replaced)) {
-          await metadata.remove(key, replaced, staged.version);
-        }
-      } else if (replaced) {
-        // Two names of one file: rename() left both as they were.
-        moved = false;
-      }
-      if (options.durability === 'full') await syncFolderAt(root, parentOf(key));
-      return describeFile(key, staged.version, recorded);
-    });
+        if (options.durability === 'full') await syncFolderAt(root, parentOf(key));
+        return describeFile(key, staged.version, recorded);
+      }),
+    );
   } finally {
     if (!moved) await unlinkIfThere(staged.path);
   }
@@ -164,7 +168,7 @@ export async function place(
   key: string,
   conditions: WriteConditions,
   signal: AbortSignal,
-  put: (target: string) => Promise<void>,
+  put: (target: string, current: BigIntStats | undefined) => Promise<void>,
 ): Promise<BigIntStats | undefined> {
   const parent = parentOf(key);
   const name = nameOf(key);
@@ -183,7 +187,7 @@ export async function place(
     try {
       const current = await fileAt(target, key, root.followsLinks);
       checkWriteConditions(current && { etag: etagOf(current) }, conditions);
-      await put(target);
+      await put(target, current);
       return current;
     } catch (error) {
       if (hasCode(error, 'ENOENT')) continue;
@@ -210,22 +214,6 @@ async function fileAt(path: string, key: string, links: boolean): Promise<BigInt
   if (stats.isFile() || (links && stats.isSymbolicLink())) return stats;
   if (stats.isDirectory()) throw clash(key);
   throw stats.isSymbolicLink() ? linkDenied({ key }) : notRegular({ key });
-}
-
-/** Whether the path is a name of this version. */
-export async function isAt(root: LocalRoot, path: string, version: Identity): Promise<boolean> {
-  const there = await versionAt(root, path);
-  return there !== undefined && isSameVersion(there, version);
-}
-
-/** What the path is a name of, `undefined` when nothing is there. */
-export async function versionAt(root: LocalRoot, path: string): Promise<BigIntStats | undefined> {
-  try {
-    return await (root.followsLinks ? stat(path) : lstat(path));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
-    throw error;
-  }
 }
 
 export async function syncFolderAt(root: LocalRoot, path: string): Promise<void> {
