@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   lstat,
   mkdir,
@@ -7,6 +8,7 @@ import {
   rm,
   stat,
   symlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -276,6 +278,33 @@ describe('get under a name that no file can have', () => {
     const { code, stderr } = await command(['get', 'memory:not-there', target]);
     expect(stderr).toContain('ENAMETOOLONG');
     expect(code).toBe(1);
+  });
+});
+
+describe('get, after a run that was killed,', () => {
+  test('removes what that has left of the same file and nobody has touched for a day, and nothing else', async () => {
+    await mkdir(join(folder, 'files'));
+    await writeFile(join(folder, 'files', 'a'), 'hello');
+    const hoursAgo = (hours: number): number => Date.now() / 1000 - hours * 3600;
+    const leave = async (name: string, hours: number): Promise<void> => {
+      await writeFile(join(folder, name), 'half');
+      await utimes(join(folder, name), hoursAgo(hours), hoursAgo(hours));
+    };
+    const kept = [
+      [`target.${randomUUID()}.part`, 23],
+      [`other.${randomUUID()}.part`, 25],
+      [`target.${randomUUID()}.part.txt`, 25],
+      ['target.1.part', 25],
+    ] as const;
+    for (const [name, hours] of kept) await leave(name, hours);
+    const folderOfSomebody = `target.${randomUUID()}.part`;
+    await mkdir(join(folder, folderOfSomebody));
+    await utimes(join(folder, folderOfSomebody), hoursAgo(25), hoursAgo(25));
+    await leave(`target.${randomUUID()}.part`, 25);
+    await succeed('get', local('files/a'), join(folder, 'target'));
+    expect((await readdir(folder)).sort()).toEqual(
+      ['files', 'target', folderOfSomebody, ...kept.map(([name]) => name)].sort(),
+    );
   });
 });
 

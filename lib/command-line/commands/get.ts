@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync, type Stats } from 'node:fs';
-import { chmod, realpath, rename, rm, stat } from 'node:fs/promises';
+import { chmod, lstat, readdir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from '../command.js';
@@ -8,6 +8,10 @@ import { printStored } from '../file-lines.js';
 import { assertFile } from '../place.js';
 import { describeProgress } from '../progress-line.js';
 import { UsageError } from '../usage-error.js';
+
+/** Milliseconds without a byte, after which no run is taken to be still writing: as for what processes leave in a local storage. */
+const UNTOUCHED = 24 * 60 * 60 * 1000;
+const END_OF_PART = /^\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/;
 
 export const get: Command = {
   promise: 'Writes a file to this machine: whole, or not at all.',
@@ -45,8 +49,8 @@ export const get: Command = {
     // another run, and not one that was killed.
     // The file behind a link, so that the link stays.
     const file = there ? await realpath(target) : target;
-    // Not all of a long name: a file system takes 255 bytes, of which a UTF-16 code unit is up to three.
-    const part = join(dirname(file), `${basename(file).slice(0, 60)}.${randomUUID()}.part`);
+    await removeAbandonedParts(file);
+    const part = join(dirname(file), `${beginningOf(file)}.${randomUUID()}.part`);
     try {
       await pipeline(
         download.stream,
@@ -69,5 +73,23 @@ async function statOf(target: string): Promise<Stats | undefined> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+/** Not all of a long name: a file system takes 255 bytes, of which a UTF-16 code unit is up to three. */
+function beginningOf(file: string): string {
+  return basename(file).slice(0, 60);
+}
+
+/** Removes what runs have left that were killed while they wrote the same file. Best effort: it is not what was asked for. */
+async function removeAbandonedParts(file: string): Promise<void> {
+  const name = beginningOf(file);
+  const names = await readdir(dirname(file)).catch(() => []);
+  for (const other of names) {
+    if (!other.startsWith(name) || !END_OF_PART.test(other.slice(name.length))) continue;
+    const part = join(dirname(file), other);
+    const there = await lstat(part).catch(() => undefined);
+    const isAbandoned = there?.isFile() && Date.now() - there.mtimeMs > UNTOUCHED;
+    if (isAbandoned) await unlink(part).catch(() => {});
   }
 }
