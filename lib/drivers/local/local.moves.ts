@@ -9,7 +9,7 @@ import { Intents } from './local.intents.js';
 import { describeFile, hashOf, type Recorded } from './local.metadata.js';
 import { nameOf, parentOf } from './local.paths.js';
 import { openVersion, type OpenVersion } from './local.reads.js';
-import { close, hasCode, link, rename, unlinkIfThere } from './local.system-calls.js';
+import { close, link, rename, unlinkIfThere } from './local.system-calls.js';
 import { place, syncFolderAt, type LocalContext } from './local.writes.js';
 
 const ATTEMPTS = 100;
@@ -123,9 +123,6 @@ async function renameVersion(
       else await link(origin, target);
       renamed = true;
     }
-  } catch (error) {
-    // Missing is the origin, or the folder of the target, which place() creates anew.
-    if (!hasCode(error, 'ENOENT') || (await root.isAt(origin, source.stats))) throw error;
   } finally {
     // Somebody else may have moved it to the same place.
     if (!renamed && recorded && !(await root.isAt(target, source.stats))) {

@@ -50,6 +50,7 @@ describe('opening a local storage', () => {
     const error = await failure(openDriver({ root, createRoot: false }));
     expect(error.code).toBe('CONFIGURATION');
     expect(error.message).toMatch(/missing.* does not exist; create the folder, or set createRoot/);
+    expect(error.cause).toMatchObject({ code: 'ENOENT', path: root });
   });
 
   it('refuses a root that is a file', async () => {

@@ -87,6 +87,24 @@ describe('what processes that are gone have left', () => {
     expect(await openAndSweep()).toEqual([]);
   });
 
+  it.each([
+    ['no process number', { pid: 'x1' }],
+    ['a number and more', { pid: '1x' }],
+    ['no host', { host: '' }],
+  ])('with a name that has %s is swept only after a day of rest', async (_what, changes) => {
+    const name = await owner({ ...changes, nonce: 'odd' });
+    await leave(name, 23);
+    expect(await openAndSweep()).toEqual([name]);
+    await leave(name, 25);
+    expect(await openAndSweep()).toEqual([]);
+  });
+
+  it('with a name of fewer fields is swept only after a day of rest', async () => {
+    const name = (await owner({ pid: deadPid() })).split(',').slice(0, 5).join(',');
+    await leave(name, 23);
+    expect(await openAndSweep()).toEqual([name]);
+  });
+
   it('is never listed, and does not hinder a write', async () => {
     await leave(await owner({ host: 'elsewhere', nonce: 'far' }));
     const { driver } = await openDriver({ root });
