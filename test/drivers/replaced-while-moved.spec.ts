@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { StoragePreconditionFailedError } from '../../lib/core/errors.js';
 import type { Storage } from '../../lib/core/storage.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
 import { type FaultProxy, startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
 import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
 import { startS3Server } from '../../lib/testing/s3-server/index.js';
+import { type Azurite, connectionString, startAzurite } from './azure/azurite.js';
 
 interface Opened extends AsyncDisposable {
   /** By way of the proxy. */
@@ -37,11 +39,32 @@ async function openGcs(): Promise<Opened> {
   return withDisposal(open(proxy.endpoint), open(server.endpoint), proxy, server);
 }
 
+let azurite: Azurite | undefined;
+afterAll(() => azurite?.[Symbol.asyncDispose]());
+
+async function openAzure(): Promise<Opened> {
+  azurite ??= await startAzurite();
+  const { origin, pathname } = new URL(azurite.endpoint);
+  const container = randomUUID();
+  const proxy = await startFaultProxy({ target: origin });
+  const open = (endpoint: string) =>
+    createStorage('files', {
+      driver: 'azure',
+      container,
+      connectionString: connectionString(endpoint),
+    });
+  const storage = open(proxy.endpoint + pathname);
+  const other = open(azurite.endpoint);
+  await other.open();
+  await other.client.create();
+  return withDisposal(storage, other, proxy);
+}
+
 function withDisposal(
   storage: Storage,
   other: Storage,
   proxy: FaultProxy,
-  server: { close(): Promise<void> },
+  server?: { close(): Promise<void> },
 ): Opened {
   return {
     storage,
@@ -50,7 +73,7 @@ function withDisposal(
     async [Symbol.asyncDispose]() {
       await Promise.all([storage.close(), other.close()]);
       await proxy.close();
-      await server.close();
+      await server?.close();
     },
   };
 }
@@ -60,6 +83,7 @@ describe.each([
   // What is stored between the look and the deletion is lost.
   ['s3 that does not', () => openS3('ceph'), 'HEAD'],
   ['gcs', openGcs, 'DELETE'],
+  ['azure', openAzure, 'DELETE'],
 ] as const)('a source on %s that is replaced while it is moved', (_name, open, method) => {
   /** As the last request before the version is deleted, or the one that does it. */
   const asLast = (opened: Opened, times: number, replace: () => Promise<unknown>): void => {
