@@ -299,3 +299,42 @@ test('a put that is only ever refused tells so', async () => {
   const put = s3.driver.put('key', Buffer.from('x'), putOptions());
   await expect(put).rejects.toThrow(StorageRateLimitedError);
 });
+
+describe('an unconditional write whose answer is lost, and which another one has replaced,', () => {
+  const LOST = { code: 'CONNECTION_FAILED', retryable: true };
+
+  /** The answer that comes is no other than that of a write that never happened. */
+  const lose = ({ server }: OpenS3, operation: 'PutObject' | 'CompleteMultipartUpload'): void =>
+    void server.fail({ operation, with: INTERNAL_ERROR });
+
+  test('may be repeated', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 0 } });
+    await s3.driver.put('key', Buffer.from('theirs'), putOptions());
+    lose(s3, 'PutObject');
+    const put = s3.driver.put('key', Buffer.from('mine'), putOptions());
+    await expect(put).rejects.toMatchObject(LOST);
+  });
+
+  test('may not when it was to create only, or to replace a version', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 0 } });
+    await s3.driver.put('key', Buffer.from('theirs'), putOptions());
+    for (const condition of [{ ifNoneMatch: '*' as const }, { ifMatch: '"gone"' }]) {
+      lose(s3, 'PutObject');
+      const put = s3.driver.put('key', Buffer.from('mine'), putOptions(condition));
+      await expect(put).rejects.toMatchObject(UNCERTAIN);
+    }
+  });
+});
+
+test('a create-only write whose answer is lost, and of which nothing is there, is uncertain only when it was refused', async () => {
+  await using s3 = await openS3({ retry: { maxRetries: 1 } });
+  s3.server.fail({ operation: 'PutObject', times: 2, with: INTERNAL_ERROR });
+  const failed = s3.driver.put('key', Buffer.from('x'), CREATE_ONLY);
+  // Nothing was stored, so whoever repeats it does no harm.
+  await expect(failed).rejects.toMatchObject({ code: 'CONNECTION_FAILED', retryable: true });
+  s3.server.fail({ operation: 'PutObject', with: INTERNAL_ERROR });
+  s3.server.fail({ operation: 'PutObject', with: { status: 412, code: 'PreconditionFailed' } });
+  // It may have been stored, and deleted since.
+  const refused = s3.driver.put('key', Buffer.from('x'), CREATE_ONLY);
+  await expect(refused).rejects.toMatchObject(UNCERTAIN);
+});

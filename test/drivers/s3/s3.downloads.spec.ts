@@ -54,11 +54,13 @@ describe('get', () => {
     const past = new Date(lastModified!.getTime() - 60_000);
     const get = (options: Omit<DriverGetOptions, 'signal'>) =>
       s3.driver.get('key', { ...options, signal });
+    await expect(get({ ifNoneMatch: '*' })).rejects.toThrow(StorageNotModifiedError);
     await expect(get({ ifNoneMatch: etag! })).rejects.toThrow(StorageNotModifiedError);
     await expect(get({ ifMatch: '"other"' })).rejects.toThrow(StoragePreconditionFailedError);
     await expect(get({ ifModifiedSince: lastModified! })).rejects.toThrow(StorageNotModifiedError);
     await expect(get({ ifUnmodifiedSince: past })).rejects.toThrow(StoragePreconditionFailedError);
     for (const holds of [
+      { ifMatch: '*' },
       { ifMatch: etag! },
       { ifNoneMatch: '"other"' },
       { ifModifiedSince: past },

@@ -54,6 +54,16 @@ describe('errors', () => {
     expect(codes).toEqual(['CONNECTION_FAILED', 'CONFIGURATION']);
   });
 
+  test('say of a version that was to be replaced that there is none', async () => {
+    await using s3 = await openS3(NO_RETRY);
+    const put = () => s3.driver.put('key', Buffer.from('a'), putOptions({ ifMatch: '"a"' }));
+    expect(await failure(put)).toMatchObject({
+      code: 'PRECONDITION_FAILED',
+      message: 'Nothing is stored under the key, so ifMatch cannot hold',
+      cause: { httpStatus: 404 },
+    });
+  });
+
   test('tell of a missing file whoever may not look at the bucket', async () => {
     await using s3 = await openS3(NO_RETRY);
     s3.server.fail({ operation: 'HeadBucket', with: { status: 403, code: 'AccessDenied' } });
