@@ -10,10 +10,11 @@ import {
 import { type ByteRange, type RangeOption, resolveRange } from '../../core/range.js';
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { isOfNothing, notEmpty } from '../remote/empty-file.js';
 import type { AzureContainer } from './azure.client.js';
 import type { DownloadedBlob } from './azure.engine.js';
-import { unreadableAnswer } from './azure.errors.js';
-import { fileOf, lengthOf, type SizedProperties, toEtag } from './azure.metadata.js';
+import { toStorageError, unreadableAnswer } from './azure.errors.js';
+import { fileOf, lengthOf, type SizedProperties, toChecksum, toEtag } from './azure.metadata.js';
 import { send } from './azure.requests.js';
 import { ResumedBody } from './azure.resumed-body.js';
 
@@ -36,16 +37,49 @@ export async function readFile(
 }
 
 /** The properties with what a blob cannot be without. @throws StorageConnectionError when the answer lacks it */
-export function readProperties(
+export async function readProperties(
   container: AzureContainer,
   key: string,
   signal: AbortSignal,
 ): Promise<SizedProperties> {
-  return send(container, signal, async (abortSignal) => {
-    const properties = await container.engine.getProperties(key, abortSignal);
-    if (properties.etag === undefined) throw unreadableAnswer();
-    return { ...properties, contentLength: lengthOf(properties) };
+  const properties = await send(container, signal, async (abortSignal) => {
+    const answer = await container.engine.getProperties(key, abortSignal);
+    if (answer.etag === undefined) throw unreadableAnswer();
+    return { ...answer, contentLength: lengthOf(answer) };
   });
+  const { contentLength, contentMD5 } = properties;
+  const isCertain = contentLength > 0 || isOfNothing(toChecksum(contentMD5));
+  if (!isCertain && (await isReplaced(container, key, properties, signal))) {
+    return readProperties(container, key, signal);
+  }
+  return properties;
+}
+
+/**
+ * Looks whether a blob is as empty as the answer to a HEAD says, which a proxy may have made of the body that is not there.
+ *
+ * @returns whether there is another version of it now
+ * @throws StorageConnectionError when it is not empty
+ */
+async function isReplaced(
+  container: AzureContainer,
+  key: string,
+  { etag }: SizedProperties,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let blob: DownloadedBlob;
+  try {
+    blob = await request(container, key, undefined, { ifMatch: toEtag(etag)! }, signal);
+  } catch (error) {
+    if (error instanceof StoragePreconditionFailedError) return true;
+    if (signal.aborted || toStorageError(error).retryable) throw error;
+    // It cannot be read, such as one in the archive.
+    return false;
+  }
+  blob.body.on('error', () => {}).destroy();
+  const { size } = deliveredRange(blob.description);
+  if (size > 0) throw notEmpty(size, "the account's URL");
+  return false;
 }
 
 export async function get(

@@ -171,11 +171,6 @@ function mayBeWritten(error: unknown): StorageConnectionError {
   );
 }
 
-/** The etag that services which hash plainly give to a file sent in one request. */
-export function etagOf(bytes: Uint8Array): string {
-  return `"${createHash('md5').update(bytes).digest('hex')}"`;
-}
-
 /** The etag of a file that is joined from parts, where the parts' own etags are MD5 digests. */
 export function joinedEtag(etags: readonly string[]): string | undefined {
   const digests = etags.map((etag) => /^"?([0-9a-f]{32})"?$/i.exec(etag)?.[1]);

@@ -22,10 +22,11 @@ import {
 import { type ByteRange, formatRange, type RangeOption, resolveRange } from '../../core/range.js';
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { isOfNothing, notEmpty } from '../remote/empty-file.js';
 import { S3Call } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { isWebPage, noSuchBucket, readFailure, toStorageError, unconfirmed } from './s3.errors.js';
-import { fileOf, toEtag } from './s3.metadata.js';
+import { etagOf, fileOf, toChecksum, toEtag } from './s3.metadata.js';
 import { send } from './s3.requests.js';
 
 /** The file as HeadObject describes it. */
@@ -38,6 +39,8 @@ export async function readFile(
   return fileOf(key, head.ContentLength, head);
 }
 
+const ETAG_OF_NOTHING = etagOf(Buffer.alloc(0));
+
 /** HeadObject with what a file cannot be without. */
 export interface S3Head extends HeadObjectCommandOutput {
   ContentLength: number;
@@ -48,9 +51,11 @@ export async function readHead(
   key: string,
   signal: AbortSignal,
 ): Promise<S3Head> {
+  let head: HeadObjectCommandOutput;
+  let size: number;
   try {
-    const head = await send(bucket, headCommand(bucket, key), signal);
-    return { ...head, ContentLength: lengthOf(head) };
+    head = await send(bucket, headCommand(bucket, key), signal);
+    size = lengthOf(head);
   } catch (error) {
     const failure = readFailure(error);
     if (failure.status === 400) throw (await failureInWords(bucket, key, signal)) ?? error;
@@ -60,6 +65,44 @@ export async function readHead(
     await assertBucket(bucket, key, signal);
     throw new StorageFileNotFoundError(undefined, { cause: toStorageError(error).cause });
   }
+  const isCertain =
+    size > 0 || toEtag(head.ETag) === ETAG_OF_NOTHING || isOfNothing(toChecksum(head));
+  if (!isCertain && (await isReplaced(bucket, key, head, signal))) {
+    return readHead(bucket, key, signal);
+  }
+  return { ...head, ContentLength: size };
+}
+
+/**
+ * Looks whether a file is as empty as the answer to a HEAD says, which a proxy may have made of the body that is not there.
+ *
+ * @returns whether there is another version of it now
+ * @throws StorageConnectionError when it is not empty
+ */
+async function isReplaced(
+  bucket: S3Bucket,
+  key: string,
+  head: HeadObjectCommandOutput,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let output: GetObjectCommandOutput;
+  try {
+    output = await send(bucket, new GetObjectCommand({ Bucket: bucket.bucket, Key: key }), signal);
+  } catch (error) {
+    if (signal.aborted || toStorageError(error).retryable) throw error;
+    // It cannot be read, such as one in an archive.
+    return false;
+  }
+  discard(output);
+  if (toEtag(output.ETag) !== toEtag(head.ETag)) return true;
+  const size = lengthOf(output);
+  if (size > 0) throw notEmpty(size, 'endpoint');
+  return false;
+}
+
+/** Frees the connection of a body that nobody reads. */
+function discard({ Body }: GetObjectCommandOutput): void {
+  if (Body instanceof Readable) Body.on('error', () => {}).destroy();
 }
 
 /**
@@ -73,8 +116,7 @@ async function failureInWords(
 ): Promise<unknown> {
   const one = { Bucket: bucket.bucket, Key: key, Range: 'bytes=0-0' };
   try {
-    const { Body } = await send(bucket, new GetObjectCommand(one), signal);
-    if (Body instanceof Readable) Body.on('error', () => {}).destroy();
+    discard(await send(bucket, new GetObjectCommand(one), signal));
     return undefined;
   } catch (error) {
     return error;
@@ -196,11 +238,10 @@ function assertVersion({ ETag }: GetObjectCommandOutput, ifMatch: string | undef
 
 /** @throws StorageRangeNotSatisfiableError, StorageConnectionError, StorageUnsupportedError when it is not what was asked for */
 function deliveredRange(range: RangeOption, output: GetObjectCommandOutput): ByteRange {
-  const [, ...numbers] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(output.ContentRange ?? '') ?? [];
-  const [start, end, size] = numbers.map(Number);
-  if (start !== undefined && end !== undefined && size !== undefined) {
-    const asked = resolveRange(range, size);
-    if (start === asked.start && end === asked.end) return asked;
+  const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(output.ContentRange ?? '') ?? [];
+  if (size !== undefined) {
+    const asked = resolveRange(range, Number(size));
+    if (Number(start) === asked.start && Number(end) === asked.end) return asked;
     throw new StorageConnectionError('The service answered another range than was asked for');
   }
   if (output.ContentRange) throw unconfirmed('which bytes of how large a file it sends');

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { GetObjectCommandOutput, HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { Checksum } from '../../core/checksum.js';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
@@ -116,6 +117,11 @@ export function toEtag(etag: string | undefined): string | undefined {
   if (!etag) return undefined;
   if (etag.length > 1 && etag.startsWith('"') && etag.endsWith('"')) return etag;
   return `"${etag.replace(/^W\//, '').replace(/^"|"$/g, '')}"`;
+}
+
+/** The etag that services which hash plainly give to a file sent in one request. */
+export function etagOf(bytes: Uint8Array): string {
+  return `"${createHash('md5').update(bytes).digest('hex')}"`;
 }
 
 /** In whole seconds, as headers tell it: some services tell more in listings, and in their answers to copies. */

@@ -10,10 +10,10 @@ import { type BodyBeginning, readBeginning } from '../remote/body-beginning.js';
 import { dateOf, S3Call, type WireAnswer } from './s3.call.js';
 import { bodyChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
-import { commit, etagOf, newWriteToken } from './s3.commits.js';
+import { commit, newWriteToken } from './s3.commits.js';
 import { unconfirmed } from './s3.errors.js';
 import { attributesOf } from '../remote/file-attributes.js';
-import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
+import { etagOf, toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { PartUpload } from './s3.part-upload.js';
 import { sendWrite } from './s3.requests.js';
 

@@ -1,7 +1,16 @@
 import { Readable } from 'node:stream';
 import { StorageConnectionError, StorageError } from '../../../lib/core/errors.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
-import { listAll, putOptions, read, readKey, rejected, signal, useAzurite } from './open-azure.js';
+import {
+  listAll,
+  type OpenAzure,
+  putOptions,
+  read,
+  readKey,
+  rejected,
+  signal,
+  useAzurite,
+} from './open-azure.js';
 
 const { open } = useAzurite();
 
@@ -202,6 +211,96 @@ describe.each(['direct', 'sdk'] as const)(
         '<?xml version="1.0"?><EnumerationResults><Blobs><Blob><Name>key</Name><Properties><Etag>0x1</Etag></Properties></Blob></Blobs><NextMarker /></EnumerationResults>';
       azure.proxy.fail({ with: { status: 200, headers: XML, body } });
       expect(await rejected(listAll(azure.driver))).toBeInstanceOf(StorageConnectionError);
+    });
+  },
+);
+
+describe.each(['direct', 'sdk'] as const)(
+  'a HEAD that tells of no bytes, to the engine "%s",',
+  (engine) => {
+    /** By way of a proxy that answers so, without the MD5 of the file. */
+    async function openWith(bytes: string) {
+      const azure = await open({ engine, retry: { maxRetries: 0 } });
+      const { other, proxy } = azure;
+      // In blocks, which leave no MD5.
+      const uploadId = await other.startMultipartUpload('from', putOptions());
+      const upload = { key: 'from', uploadId };
+      const part = await other.uploadPart(upload, 1, Buffer.from(bytes), { signal });
+      const { etag } = await other.completeMultipartUpload(upload, [part], { signal });
+      const lie = (headers: Record<string, string> = {}): void => {
+        proxy.fail({
+          method: 'HEAD',
+          times: Infinity,
+          with: {
+            status: 200,
+            headers: { ...ID, etag: etag!, 'content-length': '0', ...headers },
+          },
+        });
+      };
+      return { ...azure, lie };
+    }
+
+    test('makes no empty file of one that has some', async () => {
+      await using azure = await openWith('hello');
+      azure.lie();
+      await azure.other.put('to', Buffer.from('old'), putOptions());
+      for (const call of [
+        () => azure.driver.info('from', { signal }),
+        () => azure.driver.copy('from', 'to', { signal }),
+      ]) {
+        expect(await rejected(call())).toMatchObject({
+          code: 'CONNECTION_FAILED',
+          retryable: false,
+          message:
+            "The file has 5 bytes, but the answer to a HEAD request says 0: check the account's URL, and the proxies on the way",
+        });
+      }
+      expect(String(await readKey(azure.other, 'to'))).toBe('old');
+      // The connection of a download that nobody reads is free again.
+      expect(String(await readKey(azure.driver, 'from'))).toBe('hello');
+    });
+
+    test('is believed without another look when the MD5 is that of none', async () => {
+      await using azure = await openWith('hello');
+      azure.lie({ 'content-md5': '1B2M2Y8AsgTpgAmY7PhCfg==' });
+      expect((await azure.driver.info('from', { signal })).size).toBe(0);
+      expect(azure.proxy.requests.map(({ method }) => method)).toEqual(['HEAD']);
+    });
+
+    test('is believed of a file without an MD5 that has none, and can be copied', async () => {
+      await using azure = await openWith('');
+      expect((await azure.driver.info('from', { signal })).size).toBe(0);
+      expect(await azure.driver.copy('from', 'to', { signal })).toMatchObject({ size: 0 });
+    });
+
+    const refuse = ({ proxy }: OpenAzure, status: number, name: string): void =>
+      void proxy.fail({
+        method: 'GET',
+        with: { status, headers: { ...ID, 'x-ms-error-code': name } },
+      });
+
+    test('is believed when a look at the file is refused for good', async () => {
+      await using azure = await openWith('hello');
+      azure.lie();
+      refuse(azure, 409, 'BlobArchived');
+      expect((await azure.driver.info('from', { signal })).size).toBe(0);
+    });
+
+    test('is not believed when a look at the file is refused in passing', async () => {
+      await using azure = await openWith('hello');
+      azure.lie();
+      refuse(azure, 503, 'ServerBusy');
+      const error = await rejected(azure.driver.info('from', { signal }));
+      expect(error).toMatchObject({ code: 'RATE_LIMITED' });
+    });
+
+    test('is asked for again when the file was replaced meanwhile', async () => {
+      await using azure = await openWith('hello');
+      azure.proxy.fail({
+        method: 'HEAD',
+        with: { status: 200, headers: { ...ID, etag: '"0x1"', 'content-length': '0' } },
+      });
+      expect((await azure.driver.info('from', { signal })).size).toBe(5);
     });
   },
 );

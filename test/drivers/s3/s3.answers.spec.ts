@@ -91,8 +91,12 @@ describe('a page of HTML with status 200', () => {
   const body = '<html><head><title>Login</title></head><body>Please log in</body></html>';
   const page = { headers: { 'content-type': 'text/html', 'content-length': body.length }, body };
 
-  test.each(Object.entries(CALLS))('is no success of %s', async (_, call) => {
-    await using s3 = await openAnswers(() => page);
+  const calls = Object.entries(CALLS).flatMap(([name, call]) =>
+    (['direct', 'sdk'] as const).map((engine) => ({ name, call, engine })),
+  );
+
+  test.each(calls)('is no success of $name, by the engine "$engine"', async ({ call, engine }) => {
+    await using s3 = await openAnswers(() => page, { engine });
     await expect(call(s3.driver)).rejects.toMatchObject({
       code: 'CONNECTION_FAILED',
       retryable: false,
@@ -372,6 +376,15 @@ describe.each(['direct', 'sdk'] as const)('a listing, by the engine "%s",', (eng
   );
 });
 
+test('a bucket that is not there is told, also when the answer does not name it', async () => {
+  const body = '<Error><Code>NoSuchBucket</Code></Error>';
+  await using s3 = await openAnswers(() => ({ status: 404, headers: XML, body }));
+  await expect(s3.driver.get('key', { signal })).rejects.toMatchObject({
+    code: 'CONFIGURATION',
+    message: 'The bucket does not exist: create it, or check bucket, region and endpoint',
+  });
+});
+
 describe('a deletion of several keys', () => {
   const failures = async (results: string): Promise<Record<string, string>> => {
     const body = `<DeleteResult>${results}</DeleteResult>`;
@@ -427,3 +440,72 @@ test.each([
   expect(message).toContain('…');
   expect(message + String(cause)).not.toContain('SECRET');
 });
+
+describe.each(['direct', 'sdk'] as const)(
+  'a HEAD that tells of no bytes, by the engine "%s",',
+  (engine) => {
+    const ETAG = '"5d41402abc4b2a76b9719d911017c592"';
+    const empty = { 'content-length': 0, etag: ETAG };
+    const file = (etag = ETAG, body = 'hello'): Answer => ({
+      headers: { 'content-length': body.length, etag },
+      body,
+    });
+    const asked: string[] = [];
+    beforeEach(() => void asked.splice(0));
+    const open = (heads: readonly Answer[], got: Answer): Promise<OpenAnswers> => {
+      const answers = [...heads];
+      const answer = ({ method }: IncomingMessage): Answer => {
+        asked.push(method!);
+        return method === 'HEAD' ? (answers.length > 1 ? answers.shift()! : answers[0]!) : got;
+      };
+      return openAnswers(answer, { engine });
+    };
+
+    test.each([
+      ['info', (driver: StorageDriver) => driver.info('key', { signal })],
+      ['copy', (driver: StorageDriver) => driver.copy('key', 'to', { signal })],
+    ])('is no success of %s when the file has some', async (_, call) => {
+      await using s3 = await open([{ headers: empty }], file());
+      await expect(call(s3.driver)).rejects.toMatchObject({
+        code: 'CONNECTION_FAILED',
+        retryable: false,
+        message:
+          'The file has 5 bytes, but the answer to a HEAD request says 0: check endpoint, and the proxies on the way',
+      });
+      expect(asked).toEqual(['HEAD', 'GET']);
+    });
+
+    test.each([
+      ['by the etag', { etag: '"d41d8cd98f00b204e9800998ecf8427e"' }],
+      ['by a checksum', { 'x-amz-checksum-crc32': 'AAAAAA==' }],
+    ])('is believed when they are none %s', async (_, header) => {
+      await using s3 = await open([{ headers: { ...empty, ...header } }], file());
+      expect((await s3.driver.info('key', { signal })).size).toBe(0);
+      expect(asked).toEqual(['HEAD']);
+    });
+
+    test.each([
+      ['has none', file(ETAG, '')],
+      [
+        'cannot be read',
+        { status: 403, headers: XML, body: '<Error><Code>InvalidObjectState</Code></Error>' },
+      ],
+    ])('is believed of a file with another etag that %s', async (_, got) => {
+      await using s3 = await open([{ headers: empty }], got);
+      expect((await s3.driver.info('key', { signal })).size).toBe(0);
+      expect(asked).toEqual(['HEAD', 'GET']);
+    });
+
+    test('is not believed when the service fails to show the file', async () => {
+      await using s3 = await open([{ headers: empty }], { status: 500 });
+      await expect(s3.driver.info('key', { signal })).rejects.toMatchObject({ retryable: true });
+    });
+
+    test('is asked for again when the file was replaced meanwhile', async () => {
+      const newer = file('"newer"');
+      await using s3 = await open([{ headers: empty }, newer], newer);
+      expect((await s3.driver.info('key', { signal })).size).toBe(5);
+      expect(asked).toEqual(['HEAD', 'GET', 'HEAD']);
+    });
+  },
+);
