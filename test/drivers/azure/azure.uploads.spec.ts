@@ -320,6 +320,21 @@ describe('a write whose answer is lost', () => {
     expect(String(await readKey(azure.driver, 'key'))).toBe('2');
   });
 
+  test('and of which nothing is there is uncertain only when it was refused', async () => {
+    await using azure = await open({ retry: { maxRetries: 1 } });
+    const failed = { status: 500, headers: { 'x-ms-error-code': 'InternalError' } };
+    const put = () =>
+      rejected(azure.driver.put('key', Buffer.from('a'), putOptions({ ifNoneMatch: '*' })));
+    azure.proxy.fail({ method: 'PUT', times: 2, with: failed });
+    // Nothing was stored, so whoever repeats it does no harm.
+    expect(await put()).toMatchObject({ code: 'CONNECTION_FAILED', retryable: true });
+    const taken = { status: 409, headers: { 'x-ms-error-code': 'BlobAlreadyExists' } };
+    azure.proxy.fail({ method: 'PUT', with: failed });
+    azure.proxy.fail({ method: 'PUT', with: taken });
+    // It may have been stored, and deleted since.
+    expect(await put()).toMatchObject({ code: 'CONNECTION_FAILED', retryable: false });
+  });
+
   test('fails when the service never got it', async () => {
     await using azure = await open();
     await azure.driver.put('key', Buffer.from('old'), putOptions());

@@ -2,7 +2,13 @@ import { StorageConnectionError } from '../../../lib/core/errors.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
 import { errorAnswer, startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
-import { clientOf, listAll, openDriver, putOptions, rejection, signal } from './open-gcs.js';
+import { clientOf, listAll, openDriver, putOptions, read, rejection, signal } from './open-gcs.js';
+
+interface ProxyAnswer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string;
+}
 
 const CALLS: Readonly<Record<string, (driver: StorageDriver) => Promise<unknown>>> = {
   put: (driver) => driver.put('key', Buffer.from('a'), putOptions()),
@@ -169,4 +175,45 @@ test('a listing of a bucket that was deleted meanwhile says so', async () => {
   });
   await driver.close();
   await server.close();
+});
+
+describe('a range', () => {
+  const bytes = Buffer.from('0123456789');
+
+  /** What comes of the range when media is answered so. */
+  async function answered(range: { start: number; end: number }, answer: ProxyAnswer) {
+    const server = await startGcsServer();
+    await using proxy = await startFaultProxy({ target: server.endpoint });
+    const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+    const driver = await openDriver(server, { client: clientOf({ ...server, clientOptions }) });
+    const { version } = await driver.put('key', bytes, putOptions());
+    const headers = { 'x-goog-generation': version!, ...answer.headers };
+    proxy.fail({ url: /alt=media/, with: { ...answer, headers } });
+    try {
+      return await read(await driver.get('key', { signal, range }));
+    } finally {
+      await driver.close();
+      await server.close();
+    }
+  }
+
+  test.each<[string, ProxyAnswer]>([
+    ['the whole file', { status: 200, body: '0123456789' }],
+    ['another one', { status: 206, headers: { 'content-range': 'bytes 1-3/10' }, body: '123' }],
+    [
+      'one of another file',
+      { status: 206, headers: { 'content-range': 'bytes 2-4/11' }, body: '234' },
+    ],
+    ['bytes without their place', { status: 206, body: '234' }],
+  ])('for which %s comes is refused', async (_, answer) => {
+    await expect(answered({ start: 2, end: 4 }, answer)).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: 'The service answered another range than was asked for',
+    });
+  });
+
+  test('of the whole file may be answered as that', async () => {
+    const whole = { status: 200, body: '0123456789' };
+    expect(await answered({ start: 0, end: 9 }, whole)).toEqual(bytes);
+  });
 });
