@@ -171,6 +171,15 @@ describe('the order of keys', () => {
     }
   });
 
+  test('has what comes again once, as it came first: whoever goes on from there misses nothing of that segment', () => {
+    const keys = new KeyOrder<{ name: string; segment: number }>(0);
+    keys.add([{ name: 'p/', segment: 1 }], ['p/']);
+    const again = { name: 'p/', segment: 2 };
+    keys.add([again, { name: 'q', segment: 2 }], ['q']);
+    expect(keys.first).toEqual({ name: 'p/', segment: 1 });
+    expect(keys.take(Infinity, false).map(({ name }) => name)).toEqual(['p/', 'q']);
+  });
+
   test('holds nothing back that is certain', () => {
     const keys = new KeyOrder<{ name: string }>(0);
     keys.add([{ name: 'a' }, { name: 'a😀' }, { name: 'b' }], ['b']);
