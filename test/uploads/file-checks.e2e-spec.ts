@@ -241,11 +241,17 @@ onEachAdapter(() => {
 test.each([
   [{ minSize: -1 }, /minSize/],
   [{ minSize: 'much' }, /minSize/],
+  [{ minSize: 5, maxSize: 4 }, 'minSize must be no more than maxSize: 5 bytes are more than 4'],
+  [{ accept: [['image/png']] }, 'accept must be a list of media types'],
   [{ image: 5 }, /image/],
   [{ image: { maxPixel: 5 } }, /image\.maxPixel;/],
   [
     { image: { minWidth: 10, maxWidth: 5 } },
     'image.minWidth must be no more than image.maxWidth: 10 pixels are more than 5',
+  ],
+  [
+    { image: { minHeight: 10, maxHeight: 5 } },
+    'image.minHeight must be no more than image.maxHeight: 10 pixels are more than 5',
   ],
   [{ image: { minWidth: 10, minHeight: 10, maxPixels: 99 } }, /image\.maxPixels: 100 pixels/],
   [{ storage: '' }, 'storage must be the name of a storage, not an empty string'],

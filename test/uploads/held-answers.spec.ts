@@ -1,0 +1,77 @@
+import type { HttpAdapterHost } from '@nestjs/core';
+import type { ServerResponse } from 'node:http';
+import { beforeAnswer, holdAnswers } from '../../lib/uploads/held-answers.js';
+
+/** What is used of an adapter. Its answers may have to be waited for. */
+interface Adapter {
+  reply(response: object, body: unknown, status?: number): unknown;
+  render(response: object, view: string): unknown;
+}
+
+/** One that notes what it answers. */
+function adapterOf(events: string[]): Adapter {
+  return {
+    reply(_response, body, status) {
+      events.push(`reply ${typeof body} ${String(status)}`);
+    },
+    render(_response, view) {
+      events.push(`render ${view}`);
+    },
+  };
+}
+
+function held(): {
+  adapter: Adapter;
+  response: ServerResponse;
+  events: string[];
+} {
+  const events: string[] = [];
+  const adapter = adapterOf(events);
+  holdAnswers({ httpAdapter: adapter } as unknown as HttpAdapterHost);
+  const response = { statusCode: 201, writeHead() {} } as unknown as ServerResponse;
+  beforeAnswer(response, async (status) => void events.push(`published before ${status}`));
+  return { adapter, response, events };
+}
+
+test.each<[what: string, body: unknown]>([
+  ['nothing', undefined],
+  ['null', null],
+  ['text', 'done'],
+  ['bytes', Buffer.from('done')],
+  ['a stream', { pipe() {} }],
+  ['what becomes JSON', { done: true }],
+])('an answer of %s waits for what comes before it', async (_, body) => {
+  const { adapter, response, events } = held();
+  await adapter.reply(response, body, 200);
+  expect(events).toEqual(['published before 200', `reply ${typeof body} 200`]);
+});
+
+test('an answer without a status of its own has that of the response, and so has a page', async () => {
+  const first = held();
+  await first.adapter.reply(first.response, 'done');
+  expect(first.events[0]).toBe('published before 201');
+  const second = held();
+  await second.adapter.render(second.response, 'page');
+  expect(second.events).toEqual(['published before 201', 'render page']);
+});
+
+test('what cannot be sent waits for nothing, and leaves that to the answer of its failure', async () => {
+  const { adapter, response, events } = held();
+  adapter.reply(response, { size: 1n }, 200);
+  expect(events).toEqual(['reply object 200']);
+  await adapter.reply(response, { statusCode: 500 }, 500);
+  expect(events.slice(1)).toEqual(['published before 500', 'reply object 500']);
+});
+
+test('only the first answer waits, and none to a request for which nothing does', async () => {
+  const { adapter, response, events } = held();
+  await adapter.reply(response, 'first', 200);
+  adapter.reply(response, 'second', 500);
+  adapter.reply({ statusCode: 200, writeHead() {} }, 'another', 200);
+  expect(events).toEqual([
+    'published before 200',
+    'reply string 200',
+    'reply string 500',
+    'reply string 200',
+  ]);
+});
