@@ -60,7 +60,8 @@ function optionsOf(sample, sampled, { sources, tests, without = [] }) {
     // Modules of a test file that ran as ES modules are never freed.
     maxTestRunnerReuse: 40,
     timeoutMS: 60_000,
-    dryRunTimeoutMinutes: 30,
+    // All tests once, by one process: minutes on an idle machine, an hour on a busy one.
+    dryRunTimeoutMinutes: 120,
     ignorePatterns: ELSEWHERE,
     // Below what Git, Prettier and Jest leave out.
     tempDirName: 'var/mutation',

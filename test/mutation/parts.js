@@ -10,7 +10,12 @@ export const parts = {
     // A gigabyte each time, and servers that are not this one.
     without: ['test/serving/large-files', 'test/serving/accelerated'],
   },
-  uploads: { sources: 'lib/uploads', tests: ['test/uploads'], without: ['test/uploads/large'] },
+  uploads: {
+    sources: 'lib/uploads',
+    // The descriptions of forms are judged by those who read them.
+    tests: ['test/uploads', 'test/swagger/api-upload.spec.ts'],
+    without: ['test/uploads/large'],
+  },
   memory: driver('memory'),
   local: driver('local'),
   s3: driver('s3'),
