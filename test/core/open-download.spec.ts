@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import type { Capabilities } from '../../lib/core/capabilities.js';
+import { Storage } from '../../lib/core/storage.js';
+import { fakeStorage } from '../../lib/testing/fakes/index.js';
+import { recordingDriver } from '../nest/recording-driver.js';
+
+/** A storage whose file `a` comes as a stream of three bytes. */
+async function streaming(): Promise<Storage> {
+  const { driver } = await recordingDriver((memory) => ({
+    async get(key, options) {
+      const download = await memory.get(key, options);
+      return { ...download, body: Readable.from(['a', 'b', 'c'], { objectMode: false }) };
+    },
+  }));
+  const storage = new Storage(driver);
+  await storage.put('a', 'abc');
+  return storage;
+}
+
+describe('the stream of a download', () => {
+  test('tells of no failure when it was read to its end', async () => {
+    const storage = await streaming();
+    const { stream } = await storage.get('a');
+    const errors: unknown[] = [];
+    stream.on('error', (error) => errors.push(error)).resume();
+    await once(stream, 'close');
+    expect(errors).toEqual([]);
+    await storage.close();
+  });
+
+  test('tells of none when whoever has it destroys it without a reason', async () => {
+    const storage = await streaming();
+    const { stream } = await storage.get('a');
+    const errors: unknown[] = [];
+    stream.on('error', (error) => errors.push(error)).destroy();
+    await once(stream, 'close');
+    expect(errors).toEqual([]);
+    await storage.close();
+  });
+});
+
+describe('a backend without', () => {
+  const without = (capability: keyof Capabilities): Storage =>
+    fakeStorage('files', { capabilities: { [capability]: false } });
+
+  test('conditions of reads is read without any, and refuses each', async () => {
+    const storage = without('conditionalGet');
+    await storage.put('a', 'abc');
+    expect((await storage.getBytes('a')).toString()).toBe('abc');
+    for (const condition of [
+      { ifMatch: '"x"' },
+      { ifNoneMatch: '"x"' },
+      { ifModifiedSince: new Date(0) },
+      { ifUnmodifiedSince: new Date(0) },
+    ]) {
+      await expect(storage.get('a', condition)).rejects.toMatchObject({
+        code: 'UNSUPPORTED',
+        message: expect.stringContaining('does not support reads with conditions'),
+      });
+    }
+  });
+
+  test('ranges is read as a whole, and refuses parts', async () => {
+    const storage = without('ranges');
+    await storage.put('a', 'abc');
+    expect((await storage.getBytes('a')).toString()).toBe('abc');
+    await expect(storage.get('a', { range: { start: 1 } })).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringContaining('does not support ranges'),
+    });
+  });
+});
+
+test('a range that is to be verified is refused with what to do', async () => {
+  const storage = fakeStorage('files');
+  await storage.put('a', 'abc');
+  await expect(storage.get('a', { range: { start: 1 }, verify: true })).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringContaining('read the file without range'),
+  });
+});
