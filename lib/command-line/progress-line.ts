@@ -30,7 +30,7 @@ export class ProgressLine {
     this.#shown = true;
     // Some terminals tell of no columns.
     const width = (this.output.columns || 80) - 1;
-    this.output.write(`${ERASED}${printable(describe()).slice(0, width)}`);
+    this.output.write(`${ERASED}${cut(printable(describe()), width)}`);
   }
 
   /** To be called before anything else is written to the terminal. */
@@ -77,4 +77,22 @@ function duration(seconds: number): string {
   const minutes = Math.floor(whole / 60) % 60;
   const rest = String(whole % 60).padStart(2, '0');
   return hours ? `${hours}:${String(minutes).padStart(2, '0')}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** As much of the text as certainly fits: a line that wraps cannot be written over. */
+function cut(text: string, columns: number): string {
+  let fitting = '';
+  let left = columns;
+  for (const character of text) {
+    left -= widthOf(character);
+    if (left < 0) break;
+    fitting += character;
+  }
+  return fitting;
+}
+
+/** Columns that it takes at most: what is two wide, such as CJK and emoji, comes behind U+10FF, and not all that comes there is. */
+function widthOf(character: string): number {
+  if (character === '\t') return 8;
+  return character.codePointAt(0)! < 0x1100 ? 1 : 2;
 }

@@ -1,4 +1,6 @@
-import { describeProgress } from '../../lib/command-line/progress-line.js';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describeProgress, ProgressLine } from '../../lib/command-line/progress-line.js';
 
 const half = {
   operation: 'upload' as const,
@@ -14,5 +16,21 @@ describe('the line of progress', () => {
     [undefined, '50 MB  512 KB/s  a'],
   ])('tells speed and, of %p bytes, the time left', (totalBytes, line) => {
     expect(describeProgress(half, totalBytes)).toBe(line);
+  });
+
+  test.each([
+    ['letters', 'abcdefghij', 'abcdefghi'],
+    ['what is two columns wide', '東京都庁舎.jpg', '東京都庁'],
+    ['half of one', 'ab東京都庁舎', 'ab東京都'],
+    ['emoji', '🚀🚀🚀🚀🚀🚀', '🚀🚀🚀🚀'],
+    ['full-width letters', 'ａｂｃｄｅｆ', 'ａｂｃｄ'],
+    ['Hangul', '사진사진사진', '사진사진'],
+    ['accents', 'äöüßéèñøåx', 'äöüßéèñøå'],
+    ['tabs', 'a\tb', 'a\t'],
+  ])('is no wider than nine of ten columns: %s', async (_what, described, shown) => {
+    const output = Object.assign(new PassThrough(), { isTTY: true, columns: 10 });
+    new ProgressLine(output).show(() => described);
+    output.end();
+    expect(await text(output)).toBe(`\r\x1b[K${shown}`);
   });
 });
