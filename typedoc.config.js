@@ -28,6 +28,8 @@ export default {
   categorizeByGroup: false,
   categoryOrder: [...new Set(contents.map(({ chapter }) => chapter)), 'API reference', '*'],
   headings: { readme: false, document: false },
+  // Pages are found by what they say, and not by their headings alone.
+  searchInDocuments: true,
   // Names for a part of a signature, which say nothing that the signature does not.
   intentionallyNotExported: [
     'lib/core/driver-source.ts:DriverSource',
