@@ -86,9 +86,13 @@ export class FakeDriver implements StorageDriver<undefined> {
     keys: readonly string[],
     options: DriverDeleteOptions,
   ): Promise<DriverDeleteResult> {
-    const [key, ...others] = keys;
-    await this.script.enter('deleteMany', others.length === 0 ? key : undefined, options.signal);
-    return this.memory.deleteMany(keys, options);
+    const key = keys.length === 1 ? keys[0] : undefined;
+    await this.script.enter('deleteMany', key, options.signal);
+    const failures = this.script.failuresOf(keys);
+    const failing = new Set(failures.map((failure) => failure.key));
+    const others = keys.filter((each) => !failing.has(each));
+    const { failed } = await this.memory.deleteMany(others, options);
+    return { failed: [...failures, ...failed] };
   }
 
   async copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {

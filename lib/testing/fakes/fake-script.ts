@@ -13,8 +13,9 @@ import { assertCount, MAX_TIMER } from '../../core/units.js';
 import { assertConfiguredOptions } from '../../configured-options.js';
 
 /**
- * What a storage asks of its driver. Several methods of a storage come down to one of these: `exists` to `info`, `delete` and
- * `deletePrefix` to `deleteMany`, `move` to `copy`, `stage` to `put`.
+ * What a storage asks of its driver. Several methods of a storage come down to one or more of these: `exists` and `staged` to `info`,
+ * `getBytes` to `get`, `listPage` to `list`, `delete` to `deleteMany`, `deletePrefix` to `list` and `deleteMany`, `stage` to `put`, `move`
+ * to `copy`, and to `deleteMany` where no file is moved in one step.
  */
 export type FakeMethod = Exclude<keyof StorageDriver, 'name' | 'capabilities' | 'client' | 'close'>;
 
@@ -31,7 +32,7 @@ export interface FakeFault {
   after?: number;
   /** Calls that fail. Default 1; `Infinity` for all. */
   times?: number;
-  /** Only calls for this key, as the backend has it. */
+  /** Only calls for this key, as the backend has it; where several files are deleted together, only that of this key. */
   key?: string;
   /** Bytes of the body that pass before it breaks, for `get` and `put` alone. Default: the call fails before any. */
   afterBytes?: number;
@@ -111,7 +112,11 @@ export class FakeScript {
     signal: AbortSignal,
   ): Promise<BrokenBody | undefined> {
     this.calls.push(Object.freeze({ method, ...(key !== undefined && { key }) }));
-    const fault = this.#next(method, key);
+    // Of deletions, by key: `failuresOf()`.
+    const keyOfCall = method === 'deleteMany' ? undefined : key;
+    const fault = this.#next(
+      (each) => each.method === method && (each.key === undefined || each.key === keyOfCall),
+    );
     const latency = this.#latencies.get(method);
     if (latency !== undefined) await wait(latency, signal);
     if (!fault) return undefined;
@@ -120,10 +125,17 @@ export class FakeScript {
     return { afterBytes: fault.afterBytes, error };
   }
 
-  #next(method: FakeMethod, key: string | undefined): PendingFault | undefined {
+  /** Which of the files that are to be deleted were told to fail, each by its key. */
+  failuresOf(keys: readonly string[]): { key: string; error: StorageError }[] {
+    return keys.flatMap((key) => {
+      const fault = this.#next((each) => each.method === 'deleteMany' && each.key === key);
+      return fault ? [{ key, error: fault.error() }] : [];
+    });
+  }
+
+  #next(isMeant: (fault: PendingFault) => boolean): PendingFault | undefined {
     for (const fault of this.#faults) {
-      if (fault.method !== method || (fault.key !== undefined && fault.key !== key)) continue;
-      if (fault.times <= 0) continue;
+      if (fault.times <= 0 || !isMeant(fault)) continue;
       if (fault.after > 0) {
         fault.after -= 1;
         continue;
@@ -136,21 +148,25 @@ export class FakeScript {
 }
 
 /** What methods of a storage, of which a driver has none, come down to. */
-const BEHIND: ReadonlyMap<string, FakeMethod> = new Map([
-  ['exists', 'info'],
-  ['getBytes', 'get'],
-  ['listPage', 'list'],
-  ['delete', 'deleteMany'],
-  ['deletePrefix', 'deleteMany'],
-  ['move', 'copy'],
-  ['stage', 'put'],
+const BEHIND: ReadonlyMap<string, readonly FakeMethod[]> = new Map([
+  ['exists', ['info']],
+  ['getBytes', ['get']],
+  ['listPage', ['list']],
+  ['delete', ['deleteMany']],
+  ['deletePrefix', ['list', 'deleteMany']],
+  ['move', ['copy', 'deleteMany']],
+  ['stage', ['put']],
+  ['staged', ['info']],
+  ['sweepStaged', ['list', 'deleteMany']],
+  ['sweep', ['list', 'deleteMany', 'listMultipartUploads', 'abortMultipartUpload']],
+  ['resumeMultipartUpload', ['listParts', 'uploadPart', 'completeMultipartUpload']],
 ]);
 
 function assertMethod(where: string, method: string): void {
   if (Object.hasOwn(DRIVER_CALLS, method)) return;
-  const behind = BEHIND.get(method);
+  const behind = BEHIND.get(method)?.map((each) => `"${each}"`);
   throw new StorageConfigurationError(
-    `${where}: a storage asks its driver for no "${method}"${behind === undefined ? '' : `, but for "${behind}"`}; there are ${Object.keys(DRIVER_CALLS).sort().join(', ')}`,
+    `${where}: a storage asks its driver for no "${method}"${behind === undefined ? '' : `, but for ${behind.join(', ')}`}; there are ${Object.keys(DRIVER_CALLS).sort().join(', ')}`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { setImmediate } from 'node:timers/promises';
 import { Injectable, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import {
@@ -40,6 +41,14 @@ class Reports {
   providers: [Reports],
 })
 class AppModule {}
+
+/** Puts there what a sweep finds, once the clock has gone on. */
+async function begin({ stored }: FakeStorage): Promise<void> {
+  await stored.stage('x');
+  await stored.startMultipartUpload('b');
+  const begun = Date.now();
+  while (Date.now() <= begun + 1) await setImmediate();
+}
 
 describe('a fake storage', () => {
   test('takes the place of the storage of its name, and of the default', async () => {
@@ -267,6 +276,53 @@ describe('a fake storage', () => {
     await expect(storage.exists('a')).rejects.toThrow(StorageRateLimitedError);
     await expect(storage.exists('d')).resolves.toBe(true);
     await expect(storage.heal().exists('a')).resolves.toBe(true);
+  });
+
+  test('fails for one of the files that are deleted together, and deletes the others', async () => {
+    const storage = fakeStorage();
+    for (const key of ['a', 'b', 'c']) await storage.stored.put(key, 'x');
+    storage.failOn('deleteMany', { key: 'b', times: 2 });
+    const { deleted, failed } = await storage.deleteMany(['a', 'b']);
+    expect(deleted).toEqual(['a']);
+    expect(failed).toMatchObject([{ key: 'b', error: { code: 'CONNECTION_FAILED', key: 'b' } }]);
+    expect(await storage.deleteMany(['b'])).toMatchObject({ deleted: [], failed: [{ key: 'b' }] });
+    await storage.assertExists('b');
+    storage.failOn('deleteMany', { key: 'c' });
+    await expect(storage.delete('c')).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+    expect(await storage.deletePrefix('', { all: true })).toEqual({ deleted: 2, failed: [] });
+    storage.failOn('deleteMany');
+    await expect(storage.deleteMany(['a', 'b'])).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+    });
+  });
+
+  test.each<[string, (storage: FakeStorage) => Promise<unknown>]>([
+    ['exists', (storage) => storage.exists('a')],
+    ['getBytes', (storage) => storage.getBytes('a')],
+    ['listPage', (storage) => storage.listPage()],
+    ['delete', (storage) => storage.delete('a')],
+    ['deletePrefix', (storage) => storage.deletePrefix('a')],
+    ['move', (storage) => storage.move('a', 'b')],
+    ['stage', (storage) => storage.stage('x')],
+    ['staged', async (storage) => storage.staged((await storage.stored.stage('x')).name)],
+    ['sweepStaged', (storage) => begin(storage).then(() => storage.sweepStaged({ olderThan: 1 }))],
+    ['sweep', (storage) => begin(storage).then(() => storage.sweep({ olderThan: 1 }))],
+    [
+      'resumeMultipartUpload',
+      async (storage) => {
+        const upload = await storage.stored.startMultipartUpload('a');
+        await storage.resumeMultipartUpload(upload, new Blob(['x']));
+      },
+    ],
+  ])('says to what %s comes down, which it is told of', async (name, call) => {
+    // Where no file is moved in one step.
+    const storage = fakeStorage('files', { capabilities: { atomicMove: false } });
+    await storage.stored.put('a', 'x');
+    await call(storage);
+    const asked = [...new Set(storage.calls.map(({ method }) => `"${method}"`))];
+    expect(() => storage.failOn(name as 'put')).toThrow(
+      `asks its driver for no "${name}", but for ${asked.join(', ')};`,
+    );
   });
 
   test('repeats what fails where the test asks for it', async () => {
