@@ -10,6 +10,18 @@ const BREATHE_EVERY = 1024;
 /** Streams that were given to be stored: the second time there would be nothing left in them. */
 const claimed = new WeakSet<object>();
 
+/** Iterables whose chunks are used for nothing else. */
+const unsharedChunks = new WeakSet<object>();
+
+/**
+ * Says that nobody uses the memory of the chunks again, as nobody does of a stream's. Those of any other iterable are copied:
+ * one that fills the same buffer again and again, or shows the memory of WebAssembly, has other bytes there by the next chunk.
+ */
+export function unshared<Body extends DriverBody>(body: Body): Body {
+  unsharedChunks.add(body);
+  return body;
+}
+
 /** What `put` takes. Streams and iterables are read once, chunk by chunk; strings are stored as UTF-8. */
 export type StorageBody =
   | string
@@ -46,6 +58,8 @@ export type OpenBody =
       readonly chunks: AsyncIterable<unknown> | Iterable<unknown>;
       /** In bytes, where it is certain. */
       readonly size: number | undefined;
+      /** Whether the memory of a chunk may be used again when the next one is asked for. */
+      readonly sharesChunks?: boolean;
       /** Frees the source; for when it was not read to its end. */
       destroy(reason: Error): void;
     };
@@ -63,7 +77,12 @@ export function openBody(body: StorageBody): OpenBody {
   if (isIterable(body)) {
     return isForeignStream(body)
       ? openForeignStream(body)
-      : { chunks: body, size: undefined, destroy() {} };
+      : {
+          chunks: body,
+          size: undefined,
+          sharesChunks: !unsharedChunks.has(body),
+          destroy() {},
+        };
   }
   throw new StorageInvalidArgumentError(
     `The body must be a string, bytes, a Blob, a stream or an iterable of bytes, not ${typeName(body)}`,
@@ -76,12 +95,14 @@ export function openBody(body: StorageBody): OpenBody {
  *
  * @param inspect sees each chunk before it is handed on, and may throw to end the body
  * @param onWait is told when the wait for the source begins, and when it is over
+ * @param sharesChunks whether they have to be copied, as `OpenBody` has it
  */
 export async function* readChunks(
   chunks: AsyncIterable<unknown> | Iterable<unknown>,
   signal: AbortSignal,
   inspect: (chunk: Uint8Array) => void,
   onWait: (waiting: boolean) => void = () => {},
+  sharesChunks = false,
 ): AsyncGenerator<Uint8Array, void> {
   const iterator =
     Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
@@ -105,7 +126,8 @@ export async function* readChunks(
         finished = true;
         return;
       }
-      const chunk = toBytes(next.value);
+      const bytes = toBytes(next.value);
+      const chunk = sharesChunks ? Buffer.from(bytes) : bytes;
       inspect(chunk);
       yield chunk;
     }

@@ -35,7 +35,7 @@ export function uploadBody(body: OpenBody, checks: UploadChecks): DriverBody {
 }
 
 async function* checkedChunks(
-  { chunks }: Extract<OpenBody, { chunks: unknown }>,
+  { chunks, sharesChunks }: Extract<OpenBody, { chunks: unknown }>,
   { signal, size, checksum, maxSize, onWait, onBytes }: UploadChecks,
 ): AsyncGenerator<Uint8Array, void> {
   const running = checksum && startChecksum(checksum.algorithm);
@@ -47,7 +47,7 @@ async function* checkedChunks(
     running?.update(chunk);
     onBytes(chunk.byteLength);
   };
-  yield* readChunks(chunks, signal, inspect, onWait);
+  yield* readChunks(chunks, signal, inspect, onWait, sharesChunks);
   if (size !== undefined && received !== size) throw wrongSize(size, received);
   if (checksum && running) assertChecksum(checksum, running.digest());
 }

@@ -1,5 +1,6 @@
 import { HttpException, HttpStatus } from '@nestjs/common';
 import { contentTypeOf } from '../core/attributes.js';
+import { unshared } from '../core/body.js';
 import type { Checksum, ChecksumAlgorithm } from '../core/checksum.js';
 import { StorageFileExistsError, StoragePreconditionFailedError } from '../core/errors.js';
 import type { MultipartPart } from '../core/multipart.js';
@@ -60,7 +61,7 @@ export async function storePut(
   if (request.readableEnded) throw alreadyRead();
   const size = signed.size ?? announced;
   const body = new FormBody(request, LIMITS);
-  const content = upTo(signed.maxSize, body);
+  const content = unshared(upTo(signed.maxSize, body));
   const options = { ...attributesOf(signed, signal), ...(size !== undefined && { size }) };
   try {
     if (uploadId !== undefined && partNumber !== undefined) {
@@ -132,7 +133,7 @@ async function stageFormFile(
   try {
     const { storage, key, signed } = verify();
     const { contentType = contentTypeOf(key), size, maxSize, createOnly } = signed;
-    const staged = await storage.stage(upTo(maxSize, body), {
+    const staged = await storage.stage(unshared(upTo(maxSize, body)), {
       ...attributesOf(signed, signal),
       contentType,
       ...(size !== undefined && { size }),

@@ -1,3 +1,4 @@
+import { unshared } from '../core/body.js';
 import { StorageFileNotFoundError } from '../core/errors.js';
 import { infoIfThere } from '../core/info-if-there.js';
 import type { MultipartPart, MultipartUpload } from '../core/multipart.js';
@@ -74,7 +75,7 @@ export class StagedUpload {
     record: UploadRecord & { readonly length: number },
     body: AsyncIterable<Uint8Array>,
   ): Promise<StagedUpload> {
-    await staging.put(name, body, { size: record.length });
+    await staging.put(name, unshared(body), { size: record.length });
     try {
       await writeRecord(staging, name, record);
     } catch (error) {

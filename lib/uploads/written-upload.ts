@@ -1,4 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
+import { unshared } from '../core/body.js';
 import type { Checksum } from '../core/checksum.js';
 import { StorageFileExistsError, StorageUnsupportedError } from '../core/errors.js';
 import { infoIfThere } from '../core/info-if-there.js';
@@ -49,7 +50,7 @@ export async function writeUnderKey(
   { createOnly }: { createOnly: boolean },
 ): Promise<WrittenUpload> {
   if (createOnly) await assertCreateOnly(storage);
-  const stored = await storage.put(key, checked.body, {
+  const stored = await storage.put(key, unshared(checked.body), {
     ...checked.attributes,
     signal: checked.signal,
     ...(createOnly && { ifNoneMatch: '*' }),
@@ -70,7 +71,7 @@ export async function stageUnderKey(
   checked: CheckedFile,
 ): Promise<WrittenUpload> {
   const { attributes, body, signal } = checked;
-  const staged = await storage.stage(body, { ...attributes, signal });
+  const staged = await storage.stage(unshared(body), { ...attributes, signal });
   const info = describe(storage, checked, storedFile({ key, size: staged.size, ...attributes }));
   return stagedUpload(info, 'replacing', staged, (options) => staged.commit(key, options));
 }
@@ -83,7 +84,7 @@ export async function stageByContent(
 ): Promise<WrittenUpload> {
   const { attributes, body, signal } = checked;
   const hash = createHash('sha256');
-  const staged = await storage.stage(hashed(body, hash), { ...attributes, signal });
+  const staged = await storage.stage(unshared(hashed(body, hash)), { ...attributes, signal });
   try {
     const { size } = staged;
     const key = chosenKey(await keyOf({ ...checked.file, size, sha256: hash.digest('hex') }));
