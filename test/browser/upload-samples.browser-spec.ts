@@ -52,6 +52,18 @@ test.each(['direct-upload', 'uppy'])(
     await page.getByText('Paused').waitFor();
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByText('other.mp4').waitFor({ state: 'detached' });
+
+    await choose.setInputFiles({
+      name: 'a.txt',
+      mimeType: 'text/plain',
+      buffer: Buffer.from('hello'),
+    });
+    const small = page
+      .getByLabel('Stored files')
+      .getByRole('listitem')
+      .filter({ hasText: 'a.txt' });
+    await small.waitFor();
+    expect(await small.textContent()).toContain('5 bytes');
     await page.close();
   },
 );

@@ -17,6 +17,5 @@ class AppModule {}
 const app = await NestFactory.create(AppModule);
 app.enableShutdownHooks();
 await app.listen(process.env['PORT'] ?? 3000);
-console.log(
-  `Listening on ${await app.getUrl()}; try: curl -F document=@a.pdf ${await app.getUrl()}/documents`,
-);
+const url = (await app.getUrl()).replace('[::1]', 'localhost');
+console.log(`Listening on ${url}; try: curl -F document=@a.pdf ${url}/documents`);

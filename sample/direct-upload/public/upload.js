@@ -129,8 +129,9 @@ function show(file) {
   return run();
 }
 
-/** In KB below 1 MB. */
+/** In KB below 1 MB, and in bytes below 1 KB. */
 function formatSize(bytes) {
+  if (bytes < 1024) return `${bytes} bytes`;
   const kilobytes = bytes / 1024;
   return kilobytes < 1024 ? `${kilobytes.toFixed(1)} KB` : `${(kilobytes / 1024).toFixed(1)} MB`;
 }
