@@ -50,12 +50,13 @@ export class StorageModule {
    * @throws StorageConfigurationError, here or while the app starts, naming the storage and what is wrong with it
    */
   static forRoot(options: StorageModuleOptions): DynamicModule {
+    assertModuleOptions('StorageModule.forRoot()', options);
     return this.forRootAsync(options);
   }
 
   /** As `forRoot`, with configurations that are made by factories, from other providers, while the app starts. */
   static forRootAsync(options: StorageModuleAsyncOptions): DynamicModule {
-    assertConfiguredOptions('StorageModule.forRoot()', options, MODULE_OPTIONS);
+    assertModuleOptions('StorageModule.forRootAsync()', options);
     const { storages, imports = [], isGlobal = true, routes } = options;
     const names = Object.keys(storages ?? {});
     if (names.length === 0) {
@@ -135,6 +136,19 @@ const MODULE_OPTIONS: Readonly<Record<keyof StorageModuleAsyncOptions, true>> = 
   routes: true,
   imports: true,
 };
+
+/** What modules of one thing take at the top, and this one for each storage. */
+const STORAGE_OPTIONS = ['driver', 'useFactory', 'useClass', 'useExisting', 'inject'];
+
+function assertModuleOptions(where: string, options: object): void {
+  const misplaced = STORAGE_OPTIONS.find((name) => Object.hasOwn(options ?? {}, name));
+  if (misplaced !== undefined) {
+    throw new StorageConfigurationError(
+      `${where}: "${misplaced}" is of one storage, which has a name: { storages: { uploads: { ${misplaced}: … } } }`,
+    );
+  }
+  assertConfiguredOptions(where, options, MODULE_OPTIONS);
+}
 
 function sharedMemory(given: StorageModuleAsyncOptions['uploadMemory']): UploadMemory {
   if (given instanceof UploadMemory) return given;

@@ -100,9 +100,10 @@ export function featureProvider(name: string, feature: StorageFeature): Provider
     provide: getStorageToken(name),
     inject: [getStorageToken(feature.storage), StorageRegistry],
     useFactory: (storage: Storage, registry: StorageRegistry) => {
-      registry.registerFeature(name, feature);
       const scoped = storage.scope(feature.prefix);
-      return feature.readonly ? scoped.readonly() : scoped;
+      const view = feature.readonly ? scoped.readonly() : scoped;
+      registry.registerFeature(name, feature, view);
+      return view;
     },
   };
 }

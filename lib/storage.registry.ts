@@ -21,6 +21,12 @@ interface Registration {
   readonly lacksRoutes: boolean;
 }
 
+/** A part of a storage, by a name of its own. */
+interface FeatureRegistration {
+  readonly feature: StorageFeature;
+  readonly view: Storage;
+}
+
 interface RegistrationOptions {
   /** Opens the storage while the app starts. */
   eager?: boolean;
@@ -54,25 +60,27 @@ export class StorageRegistry
 {
   readonly #logger = new Logger(StorageRegistry.name);
   readonly #registrations = new Map<string, Registration>();
-  readonly #features = new Map<string, StorageFeature>();
+  readonly #features = new Map<string, FeatureRegistration>();
   readonly #work = new Set<StorageWork>();
   #shutdownTimer: NodeJS.Timeout | undefined;
 
-  /** The names of all storages, in the order of their registration. */
+  /** The names of all storages, in the order of their registration. Those of `forFeature` are not among them: they are parts of these. */
   get names(): string[] {
     return [...this.#registrations.keys()];
   }
 
+  /** Whether `get` knows it: a storage, or a part of one by `forFeature`. */
   has(name: string): boolean {
-    return this.#registrations.has(name);
+    return this.#registrations.has(name) || this.#features.has(name);
   }
 
   /** @throws StorageConfigurationError listing the known names */
   get<Name extends string>(name: Name): StorageNamed<Name>;
   get(name: string): Storage {
-    const registration = this.#registrations.get(name);
-    if (registration) return registration.storage;
-    const known = this.names.map((each) => `"${each}"`).join(', ') || 'none';
+    const storage = this.#registrations.get(name)?.storage ?? this.#features.get(name)?.view;
+    if (storage) return storage;
+    const names = [...this.#registrations.keys(), ...this.#features.keys()];
+    const known = names.map((each) => `"${each}"`).join(', ') || 'none';
     throw new StorageConfigurationError(`There is no storage "${name}"; the storages are ${known}`);
   }
 
@@ -105,7 +113,7 @@ export class StorageRegistry
     }: RegistrationOptions = {},
   ): Storage {
     const { name } = storage;
-    if (this.has(name) || this.#features.has(name)) {
+    if (this.has(name)) {
       throw new StorageConfigurationError(
         `The storage "${name}" is registered twice; give each StorageModule.forRoot() names of its own`,
       );
@@ -121,19 +129,20 @@ export class StorageRegistry
   }
 
   /**
-   * Notes the name of a part of a storage.
+   * Puts a part of a storage in. Of several that are alike, the first one is known.
    *
-   * @throws StorageConfigurationError when it is taken by something else
+   * @throws StorageConfigurationError when the name is taken by something else
    * @internal
    */
-  registerFeature(name: string, feature: StorageFeature): void {
+  registerFeature(name: string, feature: StorageFeature, view: Storage): void {
     const known = this.#features.get(name);
-    if (this.has(name) || (known && !isDeepStrictEqual(known, feature))) {
+    if (known && isDeepStrictEqual(known.feature, feature)) return;
+    if (this.has(name)) {
       throw new StorageConfigurationError(
         `StorageModule.forFeature(): the name "${name}" is taken by something else`,
       );
     }
-    this.#features.set(name, feature);
+    this.#features.set(name, { feature, view });
   }
 
   /**

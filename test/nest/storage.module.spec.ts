@@ -20,6 +20,7 @@ import {
   type StorageConfigurationFactory,
   type StorageDriver,
   StorageFileInterceptor,
+  StorageHealthIndicator,
   StorageModule,
   StoragePermissionError,
   StorageRegistry,
@@ -103,8 +104,26 @@ describe('forRoot', () => {
 
   test('refuses an option of its own that it does not know', () => {
     const options = { storages: { uploads: memory }, defualt: 'uploads' };
-    expect(() => StorageModule.forRoot(options)).toThrow(/unknown option "defualt"/);
+    expect(() => StorageModule.forRoot(options)).toThrow(
+      /^StorageModule\.forRoot\(\): unknown option "defualt"/,
+    );
   });
+
+  test.each<[string, () => unknown, string]>([
+    ['forRoot', () => StorageModule.forRoot(memory as never), 'driver'],
+    [
+      'forRootAsync',
+      () => StorageModule.forRootAsync({ useFactory: () => memory, inject: [] } as never),
+      'useFactory',
+    ],
+  ])(
+    'tells whoever gives %s the options of a storage where they belong',
+    (method, call, option) => {
+      expect(call).toThrow(
+        `StorageModule.${method}(): "${option}" is of one storage, which has a name: { storages: { uploads: { ${option}: … } } }`,
+      );
+    },
+  );
 
   test('keeps storages to the importing module with isGlobal: false', async () => {
     @Injectable()
@@ -342,6 +361,22 @@ describe('forFeature', () => {
     });
     await app.get(Avatars, { strict: false }).avatars.put('a.png', 'a');
     expect(await recorded.keys()).toEqual(['avatars/a.png']);
+  });
+
+  test('is known by its name to the registry and to health checks', async () => {
+    const { app } = await startApp({
+      imports: [
+        StorageModule.forRoot({ storages: { uploads: memory } }),
+        StorageModule.forFeature({ avatars: { storage: 'uploads', prefix: 'avatars/' } }),
+      ],
+    });
+    const registry = app.get(StorageRegistry);
+    expect(registry.has('avatars')).toBe(true);
+    expect(registry.get('avatars')).toBe(app.get<Storage>(getStorageToken('avatars')));
+    expect(registry.names).toEqual(['uploads']);
+    expect(() => registry.get('avatar')).toThrow('the storages are "uploads", "avatars"');
+    const health = await app.get(StorageHealthIndicator).check('avatars', { write: true });
+    expect(health).toEqual({ avatars: { status: 'up', driver: 'memory' } });
   });
 
   test('gives a part of the default storage, to read only', async () => {
