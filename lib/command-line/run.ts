@@ -50,23 +50,11 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
       (name ? stdout : stderr).write(overview());
       return name ? EXIT.ok : EXIT.usage;
     }
-    command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-    if (!command) {
-      if (name === '--version') {
-        stdout.write(`${await readVersion()}\n`);
-        return EXIT.ok;
-      }
-      if (Object.hasOwn(COMMON, name.replace(/^--/, ''))) {
-        throw new UsageError(`Options come after the command: nestjs-storages <command> ${name}`);
-      }
-      // An address whose command was forgotten may hold a secret.
-      const typed = /^[\w-]*:?/.exec(name)?.[0];
-      throw new UsageError(
-        typed === name
-          ? `No command is called ${name}${nearest(name, Object.keys(COMMANDS)) || '; nestjs-storages --help lists them'}`
-          : `The command comes before the addresses, and none is called ${typed}…`,
-      );
+    if (name === '--version') {
+      stdout.write(`${await readVersion()}\n`);
+      return EXIT.ok;
     }
+    command = commandOf(name);
     const { values, positionals } = parse(command, rest);
     if (values['help']) {
       stdout.write(usage(name, command));
@@ -137,6 +125,22 @@ function openAddress({ name, configuration }: Address, as: Purpose): Storage {
   return as === 'imagined target' && !existsSync(configuration.root)
     ? createStorage(name, { driver: 'memory', prefix: configuration.prefix ?? '' })
     : createStorage(name, { createRoot: false, ...configuration });
+}
+
+/** @throws UsageError when none is called so */
+function commandOf(name: string): Command {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command) return command;
+  if (name.startsWith('--') && Object.hasOwn(COMMON, name.slice(2))) {
+    throw new UsageError(`Options come after the command: nestjs-storages <command> ${name}`);
+  }
+  // An address whose command was forgotten may hold a secret.
+  const typed = /^[\w-]*:?/.exec(name)?.[0];
+  if (typed !== name) {
+    throw new UsageError(`The command comes before the addresses, and none is called ${typed}…`);
+  }
+  const hint = nearest(name, Object.keys(COMMANDS)) || '; nestjs-storages --help lists them';
+  throw new UsageError(`No command is called ${name}${hint}`);
 }
 
 /** That of the package whose program runs, which npm starts by a link. */
