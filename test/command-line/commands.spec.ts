@@ -180,6 +180,7 @@ describe('the command line', () => {
 
   test.each([
     [['lss', 'memory:'], 'No command is called lss (did you mean ls?)'],
+    [['help'], 'No command is called help; nestjs-storages --help lists them'],
     [['bogus'], 'No command is called bogus; nestjs-storages --help lists them'],
     [
       ['--json', 'ls', 'memory:'],
