@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { NotFoundException, StreamableFile } from '@nestjs/common';
 
 const LOOK = new URL('./', import.meta.url);
-const SHARED = ['look.css', 'uploads.css', 'icon.svg'];
+const SHARED = ['look.css', 'uploads.css', 'icon.svg', 'drop.js'];
 const TYPES = {
   css: 'text/css; charset=utf-8',
   html: 'text/html; charset=utf-8',

@@ -1,4 +1,5 @@
 import type { BrowserContext, Locator, Page } from 'playwright-core';
+import { dropFiles } from './drop-files.js';
 import { waitUntil } from './wait-until.js';
 
 /** Notes what each progress bar shows, and what its row says it is. */
@@ -70,14 +71,7 @@ export class GalleryPage {
 
   /** Drags files of this machine over the window and lets them go, as a file manager does. */
   async drop(paths: readonly string[]): Promise<void> {
-    const session = await this.page.context().newCDPSession(this.page);
-    const data = { items: [], files: [...paths], dragOperationsMask: 1 };
-    const at = { x: 200, y: 300, data };
-    await session.send('Input.dispatchDragEvent', { type: 'dragEnter', ...at });
-    await session.send('Input.dispatchDragEvent', { type: 'dragOver', ...at });
-    await this.page.locator('body.dragging').waitFor();
-    await session.send('Input.dispatchDragEvent', { type: 'drop', ...at });
-    await session.detach();
+    await dropFiles(this.page, paths);
   }
 
   /** Bytes per second from now on, in all requests together. */

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
+import { dropFiles } from './drop-files.js';
 import { SampleApp } from './sample-app.js';
 
 let browser: Browser;
@@ -67,3 +70,19 @@ test.each(['direct-upload', 'uppy'])(
     await page.close();
   },
 );
+
+test('the page of the sample direct-upload uploads the files that are dropped on it', async () => {
+  app = await SampleApp.start('direct-upload');
+  const folder = await mkdtemp(join(tmpdir(), 'dropped-'));
+  const files = ['one.txt', 'two.txt'].map((name) => join(folder, name));
+  await Promise.all(files.map((file) => writeFile(file, 'hello')));
+  const page = await browser.newPage();
+  await page.goto(app.url);
+  await dropFiles(page, files);
+  for (const name of ['one.txt', 'two.txt']) {
+    await page.getByLabel('Stored files').getByRole('link', { name }).waitFor();
+  }
+  await page.locator('body:not(.dragging)').waitFor();
+  await page.close();
+  await rm(folder, { recursive: true });
+});

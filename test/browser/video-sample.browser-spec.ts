@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { webm } from '../samples/webm.js';
+import { dropFiles } from './drop-files.js';
 import { SampleApp } from './sample-app.js';
 import { waitUntil } from './wait-until.js';
 
@@ -80,4 +81,20 @@ test('the owner uploads a video, seeks in it, and shares it by a link', async ()
 
   await page.getByRole('button', { name: 'Delete noise.webm' }).click();
   await page.getByText('No videos yet').waitFor();
+});
+
+test('the owner drops a video on the page, one at a time', async () => {
+  const names = ['one.webm', 'two.webm'];
+  const films = names.map((name) => join(folder, name));
+  for (const film of films) await writeFile(film, await webm(1, { width: 320, height: 180 }));
+  const page = await browser.newPage();
+  await page.goto(app.url);
+  await page.getByText('No videos yet').waitFor();
+  await dropFiles(page, films);
+  await page.getByText('One video at a time: drop a single file').waitFor();
+  await dropFiles(page, films.slice(0, 1));
+  await page.getByRole('button', { name: /^one\.webm/ }).waitFor();
+  await page.getByRole('button', { name: 'Delete one.webm' }).click();
+  await page.getByText('No videos yet').waitFor();
+  await page.close();
 });

@@ -1,3 +1,5 @@
+import { takeDropped } from './drop.js';
+
 const ROUTE = '/direct-uploads';
 
 /** What the app answers; a refusal is an error with its message. */
@@ -153,4 +155,7 @@ choose.onchange = () => {
   for (const file of choose.files) void show(file);
   choose.value = '';
 };
+takeDropped(({ files }) => {
+  for (const file of files) void show(file);
+});
 await list();

@@ -1,3 +1,5 @@
+import { takeDropped } from './drop.js';
+
 // What the server takes: set when it has told.
 let limits = { maxSize: Infinity, imagesOnly: true, accepts: () => true };
 /** Newest first. */
@@ -438,29 +440,13 @@ $('clear').onclick = () => {
   $('choose').focus();
 };
 
-function dragging(on) {
-  document.body.classList.toggle('dragging', on);
-}
-
 document.onpaste = ({ clipboardData }) => upload(clipboardData.files);
-document.ondragover = (event) => {
-  if (!event.dataTransfer.types.includes('Files')) return;
-  event.preventDefault();
-  event.dataTransfer.dropEffect = 'copy';
-  dragging(true);
-};
-document.ondragleave = (event) => {
-  if (!event.relatedTarget) dragging(false);
-};
-document.ondrop = async (event) => {
-  if (!event.dataTransfer.types.includes('Files')) return;
-  event.preventDefault();
-  dragging(false);
-  const files = [...event.dataTransfer.files];
+takeDropped(async (dropped) => {
+  const files = [...dropped.files];
   // The entries must be taken before the first `await`.
-  const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry());
+  const entries = [...dropped.items].map((item) => item.webkitGetAsEntry());
   upload(entries.every((entry) => !entry?.isDirectory) ? files : await filesIn(entries));
-};
+});
 
 /** Files, and all that is in folders. */
 async function filesIn(entries) {

@@ -1,3 +1,5 @@
+import { takeDropped } from './drop.js';
+
 const $ = (id) => document.getElementById(id);
 
 /** The key of the video in the player. */
@@ -102,23 +104,33 @@ function send(file) {
   });
 }
 
+async function upload(file) {
+  $('upload-name').textContent = file.name;
+  $('upload-progress').value = 0;
+  $('upload').hidden = false;
+  $('choose').disabled = true;
+  try {
+    await send(file);
+    await list();
+  } finally {
+    $('upload').hidden = true;
+    $('choose').disabled = false;
+  }
+}
+
 $('choose').onclick = () => $('picker').click();
-$('picker').onchange = () =>
+$('picker').onchange = () => {
+  const [file] = $('picker').files;
+  $('picker').value = '';
+  void attempt(() => upload(file));
+};
+takeDropped(({ files }) =>
   attempt(async () => {
-    const [file] = $('picker').files;
-    $('upload-name').textContent = file.name;
-    $('upload-progress').value = 0;
-    $('upload').hidden = false;
-    $('choose').disabled = true;
-    try {
-      await send(file);
-      await list();
-    } finally {
-      $('upload').hidden = true;
-      $('choose').disabled = false;
-      $('picker').value = '';
-    }
-  });
+    if ($('choose').disabled) throw new Error('One video at a time: this one is still on its way');
+    if (files.length > 1) throw new Error('One video at a time: drop a single file');
+    await upload(files[0]);
+  }),
+);
 $('link-form').onsubmit = (event) => {
   event.preventDefault();
   void makeLink();
