@@ -231,13 +231,19 @@ export function hashOf(key: string): string {
 
 /** What has to be recorded; `undefined` when the file's name says all there is. */
 export function toRecord(key: string, attributes: Recorded): Recorded | undefined {
-  const record: Record<string, unknown> = {};
+  let record: Record<string, unknown> | undefined;
   for (const name of RECORDED) {
-    if (attributes[name] !== undefined) record[name] = attributes[name];
+    const value = attributes[name];
+    if (value === undefined || isImplied(key, name, value)) continue;
+    record ??= {};
+    record[name] = value;
   }
-  if (attributes.contentType === contentTypeOf(key)) delete record['contentType'];
-  if (Object.keys(attributes.metadata ?? {}).length === 0) delete record['metadata'];
-  return Object.keys(record).length === 0 ? undefined : record;
+  return record;
+}
+
+function isImplied(key: string, name: keyof Recorded, value: string | object): boolean {
+  if (name === 'contentType') return value === contentTypeOf(key);
+  return name === 'metadata' && Object.keys(value).length === 0;
 }
 
 /** All attributes of a file: what was recorded, else what its name says. */

@@ -294,7 +294,7 @@ class PathFolder implements Folder {
   constructor(private readonly path: string) {}
 
   at(name: string): string {
-    return join(this.path, name);
+    return this.path + sep + name;
   }
 
   async sync(): Promise<void> {

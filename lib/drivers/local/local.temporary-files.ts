@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { StoragePermissionError } from '../../core/errors.js';
 import type { Identity } from './local.identity.js';
 import { hashOf, isRestored, nameOfVersion, type MetadataFolder } from './local.metadata.js';
@@ -25,6 +25,7 @@ const OF_KEY = /^([0-9a-f]{64})-(?:\d+|(\d+-\d+-\d+\.json))$/;
  * that are gone have left is swept away; of those that live nothing is touched.
  */
 export class TemporaryFiles {
+  readonly folder: string;
   #count = 0;
 
   private constructor(
@@ -34,7 +35,9 @@ export class TemporaryFiles {
     readonly owner: string,
     private readonly metadata: MetadataFolder,
     private readonly directoryPermissions: number,
-  ) {}
+  ) {
+    this.folder = join(path, owner);
+  }
 
   /** Creates nothing: whoever only reads needs no right to write. @throws StorageConfigurationError for a link or a mount */
   static async open(
@@ -56,14 +59,11 @@ export class TemporaryFiles {
     return files;
   }
 
-  get folder(): string {
-    return join(this.path, this.owner);
-  }
-
   /** A path that nobody else uses. With a key, the sweep also finds the metadata that waits for the publishing. */
   next(key?: string): string {
     const number = String(++this.#count);
-    return join(this.folder, key === undefined ? number : `${hashOf(key)}-${number}`);
+    // Plain names, which join() would look through for each file that is written.
+    return this.folder + sep + (key === undefined ? number : `${hashOf(key)}-${number}`);
   }
 
   /** The path of an intent, by which the sweep finds the metadata of the version. */
