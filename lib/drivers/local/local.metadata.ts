@@ -20,7 +20,7 @@ import {
   open,
   PATIENT,
   readNames,
-  readText,
+  readStoredText,
   rename,
   rmdir,
   syncFolder,
@@ -70,11 +70,11 @@ export class MetadataFolder {
   /** What was recorded for the version; also where a backup brought it back, which changes the inode only. */
   async read(key: string, version: Identity): Promise<Recorded | undefined> {
     const folder = this.#folderOf(hashOf(key));
-    const names = await namesIn(folder);
     const exact = nameOfVersion(version);
-    const name = names.includes(exact) ? exact : names.find((other) => isRestored(other, exact));
-    if (name === undefined) return undefined;
-    const text = await readText(join(folder, name)).catch(asAbsent);
+    // Not listed before: it nearly always has the name.
+    const text =
+      (await this.#textOf(folder, exact)) ??
+      (await this.#textOf(folder, await restoredIn(folder, exact)));
     return text === undefined ? undefined : parse(text);
   }
 
@@ -198,6 +198,11 @@ export class MetadataFolder {
     return `${this.path}${sep}${hash.slice(0, SHARED)}${sep}${hash.slice(SHARED)}`;
   }
 
+  async #textOf(folder: string, name: string | undefined): Promise<string | undefined> {
+    if (name === undefined) return undefined;
+    return readStoredText(join(folder, name), this.openFiles).catch(asAbsent);
+  }
+
   async #writeNew(path: string, bytes: Uint8Array): Promise<void> {
     const descriptor = await open(path, 'wx', this.permissions);
     let written = false;
@@ -287,6 +292,12 @@ async function removeIfEmpty(folder: string): Promise<void> {
 
 function unlessThere(error: unknown): void {
   if (!hasCode(error, 'EEXIST')) throw error;
+}
+
+/** The name of what was recorded for the version when it had another inode, before a backup brought it back. */
+async function restoredIn(folder: string, exact: string): Promise<string | undefined> {
+  const names = await namesIn(folder);
+  return names.includes(exact) ? exact : names.find((other) => isRestored(other, exact));
 }
 
 /** A link in the place of a record is not the driver's. */

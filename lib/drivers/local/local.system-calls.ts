@@ -205,6 +205,33 @@ export async function readText(path: string): Promise<string | undefined> {
   }
 }
 
+/** The same of a file whose size is told, as it is not in `/proc`: with half as many calls that get a thread. */
+export async function readStoredText(
+  path: string,
+  openFiles: OpenFileCalls,
+): Promise<string | undefined> {
+  let descriptor: number;
+  try {
+    descriptor = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw error;
+  }
+  try {
+    const { size } = await openFiles.fstat(descriptor);
+    const bytes = Buffer.allocUnsafe(Number(size));
+    let filled = 0;
+    while (filled < bytes.byteLength) {
+      const count = await read(descriptor, bytes, filled, filled);
+      if (count === 0) break;
+      filled += count;
+    }
+    return bytes.toString('utf8', 0, filled);
+  } finally {
+    await openFiles.close(descriptor);
+  }
+}
+
 /** For paths of which it does not matter whether they are there. Answers whether something was removed. */
 export async function unlinkIfThere(path: string): Promise<boolean> {
   try {
