@@ -1,5 +1,6 @@
 import { StorageConnectionError } from '../../../lib/core/errors.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { fileOf, parseObject } from '../../../lib/drivers/gcs/gcs.metadata.js';
 import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
 import { errorAnswer, startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
 import { clientOf, listAll, openDriver, putOptions, read, rejection, signal } from './open-gcs.js';
@@ -215,5 +216,71 @@ describe('a range', () => {
   test('of the whole file may be answered as that', async () => {
     const whole = { status: 200, body: '0123456789' };
     expect(await answered({ start: 0, end: 9 }, whole)).toEqual(bytes);
+  });
+});
+
+describe('an object', () => {
+  const described = { name: 'key', size: '3', generation: '1' };
+
+  test.each(['name', 'size', 'generation'])('without its %s is none', (field) => {
+    const { [field]: _, ...rest } = described as Record<string, string>;
+    expect(() => parseObject(rest)).toThrow(StorageConnectionError);
+  });
+
+  test.each([{}, { updated: 'yesterday' }])(
+    'tells no time and no checksum that it lacks (%j)',
+    (more) => {
+      const file = fileOf(parseObject({ ...described, ...more }));
+      expect(file).toEqual({ key: 'key', size: 3, etag: '"1"', version: '1', metadata: {} });
+    },
+  );
+});
+
+describe('a batch of deletions', () => {
+  const part = (id: string, status: string) =>
+    `--b\r\ncontent-type: application/http\r\n${id}\r\n\r\n${status}\r\n\r\n\r\n`;
+  const [FIRST, SECOND] = ['content-id: <response-1>', 'content-id: <response-2>'];
+  const DONE = 'HTTP/1.1 204 No Content';
+
+  async function deleted(type: Record<string, string>, parts: string) {
+    const server = await startGcsServer();
+    await using proxy = await startFaultProxy({ target: server.endpoint });
+    const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+    const client = clientOf({ ...server, clientOptions });
+    const driver = await openDriver(server, { client, retry: { maxRetries: 0 } });
+    proxy.fail({ url: /batch/, with: { status: 200, headers: type, body: `${parts}--b--\r\n` } });
+    try {
+      return await driver.deleteMany(['a', 'b'], { signal });
+    } finally {
+      await driver.close();
+      await server.close();
+    }
+  }
+
+  test.each(['b', '"b"'])('is read by its boundary, as %s', async (boundary) => {
+    const type = { 'content-type': `multipart/mixed; boundary=${boundary}` };
+    const result = await deleted(type, part(SECOND, DONE) + part(FIRST, DONE));
+    expect(result.failed).toEqual([]);
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    ['one', { 'content-type': 'multipart/mixed; boundary=b' }, part(FIRST, DONE)],
+    [
+      'the number of one',
+      { 'content-type': 'multipart/mixed; boundary=b' },
+      part(FIRST, DONE) + part('x: y', DONE),
+    ],
+    [
+      'the status of one',
+      { 'content-type': 'multipart/mixed; boundary=b' },
+      part(FIRST, DONE) + part(SECOND, 'No Content'),
+    ],
+    ['the boundary', { 'content-type': 'multipart/mixed' }, part(FIRST, DONE) + part(SECOND, DONE)],
+    ['the type', {}, part(FIRST, DONE) + part(SECOND, DONE)],
+  ])('has deleted nothing for certain when the answer leaves out %s', async (_, type, parts) => {
+    await expect(deleted(type, parts)).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'The service left out answers of a batch',
+    });
   });
 });

@@ -27,6 +27,72 @@ test('credentials that the SDK has given up waiting for are a timeout, which may
   expect(error).toMatchObject({ code: 'TIMEOUT', retryable: true });
 });
 
+test.each<[string, unknown, object]>([
+  ['text', 'boom', { code: 'UNKNOWN', message: 'boom' }],
+  ['a code that nobody knows', coded('EODD', 'odd'), { code: 'UNKNOWN', message: 'odd' }],
+  [
+    'a cause that has the code',
+    new Error('fetch failed', { cause: coded('ECONNREFUSED') }),
+    { code: 'CONNECTION_FAILED', message: expect.stringContaining('check apiEndpoint') },
+  ],
+  [
+    'the end of a wait for a connection',
+    coded('ENOCONNECTION'),
+    { code: 'TIMEOUT', retryable: false },
+  ],
+  ['an answer that is no HTTP', coded('HPE_INVALID_CONSTANT'), { code: 'CONNECTION_FAILED' }],
+])('what broke a request is told from %s', (_, thrown, told) => {
+  expect(toStorageError(thrown)).toMatchObject(told);
+});
+
+const SIGNING = { name: 'SigningError' };
+test.each<[string, unknown, object]>([
+  ['are refused too often', { response: { status: 429 } }, { code: 'RATE_LIMITED' }],
+  [
+    'meet a service that fails',
+    { response: { status: 503 } },
+    { code: 'CONNECTION_FAILED', message: "Google's token service failed (503)" },
+  ],
+  [
+    'are refused for the time',
+    { response: { status: 400, data: { error_description: 'must be in a reasonable timeframe' } } },
+    { code: 'PERMISSION_DENIED', message: expect.stringContaining('set the clock') },
+  ],
+  [
+    'are refused, without an answer in the error',
+    { status: 401, message: 'invalid_grant' },
+    { code: 'PERMISSION_DENIED', message: expect.stringContaining('may have been revoked') },
+  ],
+  [
+    'have a key that is none',
+    { message: 'error:1E08010C:DECODER routines::unsupported' },
+    { code: 'CONFIGURATION', message: expect.stringContaining('private_key cannot be read') },
+  ],
+  [
+    'may not sign',
+    { ...SIGNING, message: 'Permission denied' },
+    { code: 'PERMISSION_DENIED', message: expect.stringContaining('iam.serviceAccounts.signBlob') },
+  ],
+  [
+    'cannot reach who signs',
+    { ...SIGNING, message: 'connect ECONNREFUSED 127.0.0.1:1' },
+    { code: 'CONNECTION_FAILED' },
+  ],
+  ['lose a connection', { code: 'ECONNRESET', message: 'x' }, { code: 'CONNECTION_FAILED' }],
+  [
+    'fail in another way',
+    { message: 'odd' },
+    { code: 'CONFIGURATION', message: 'The credentials for the bucket cannot be used: odd' },
+  ],
+  ['fail without a word', undefined, { code: 'CONFIGURATION' }],
+])('credentials that %s are told as such', (_, thrown, told) => {
+  expect(authorizationError(thrown, 'for the bucket')).toMatchObject(told);
+});
+
+function coded(code: string, message = code): Error {
+  return Object.assign(new Error(message), { code });
+}
+
 describe('an answer of the service', () => {
   test.each([
     [400, 'invalid', 'INVALID_ARGUMENT'],
