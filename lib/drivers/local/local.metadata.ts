@@ -178,7 +178,7 @@ export class MetadataFolder {
     const folder = this.#folderOf(hash);
     if (!(await isOwnFolder(folder))) return;
     const path = join(folder, name);
-    const text = await readText(path).catch(asAbsent);
+    const text = await this.#textOf(folder, name);
     const key = text === undefined ? undefined : keyIn(text);
     const isOwn = text !== undefined && (key === undefined || hashOf(key) === hash);
     if (isOwn && !(await isNeeded(key))) {
