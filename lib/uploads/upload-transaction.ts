@@ -32,6 +32,8 @@ export class UploadTransaction implements StorageWork {
   #isInterrupted = false;
   #commit: Promise<void> | undefined;
   #isReplacing = false;
+  /** Published in the place of what their keys held, which cannot be taken back. */
+  readonly #replaced: WrittenUpload[] = [];
   #rollback: Promise<void> | undefined;
   #rollbackSoon: Promise<void> | undefined;
 
@@ -188,13 +190,14 @@ export class UploadTransaction implements StorageWork {
         if (this.#rollback && !this.#isReplacing) return;
         this.#isReplacing = publication === 'replacing';
         await written.publish({ signal: this.#publication.signal });
+        if (this.#isReplacing) this.#replaced.push(written);
       }
     }
   }
 
   async #removeAll(reason: Error): Promise<void> {
     this.#controller.abort(reason);
-    if (this.#isReplacing) await this.#commit?.catch(() => {});
+    if (this.#isReplacing) await this.#commit?.catch(() => this.#tellOfReplacedFiles());
     // Begun at once: at a shutdown, the storage takes no call that comes later.
     const removals = this.#written.map((written) =>
       this.#isKept || this.#kept.has(written) ? this.#publish(written) : this.#remove(written),
@@ -226,6 +229,17 @@ export class UploadTransaction implements StorageWork {
       logger.error(
         `An upload that was to be removed is still in the storage "${storage}", under ${JSON.stringify(key)}`,
         error,
+      );
+    }
+  }
+
+  /** Of a publication that failed behind its first file: the client is told that all has failed. */
+  #tellOfReplacedFiles(): void {
+    for (const written of this.#replaced) {
+      if (this.#isKept || this.#kept.has(written)) continue;
+      const { storage, key } = written.info;
+      logger.error(
+        `An upload of a request that failed has replaced what was in the storage "${storage}", under ${JSON.stringify(key)}, and stays there: another upload of the request could not be published`,
       );
     }
   }

@@ -243,6 +243,21 @@ onEachAdapter(() => {
         expect(await recorded.keys()).toEqual(['a', 'b']);
       }
     });
+
+    test('is told in the log when it fails behind a file that it has replaced', async () => {
+      let copies = 0;
+      const { post, ...recorded } = await app(twoFields, {}, (memory) => ({
+        async copy(...args) {
+          if (++copies === 2) throw new StorageConnectionError('gone');
+          return memory.copy(...args);
+        },
+      }));
+      const answer = await post(text('new a', 'a'), text('new b', 'b'));
+      expect(answer.status).toBe(502);
+      expect(await recorded.contents()).toEqual(['a: new a']);
+      expect(recorded.log.text).toMatch(/has replaced what was in the storage ".*", under "a"/);
+      expect(recorded.log.text).not.toMatch(/has replaced .*under "b"/);
+    });
   });
 
   describe('answers that Nest does not give by itself', () => {
