@@ -41,9 +41,10 @@ export async function put(
       const store = async (): Promise<StoredFile> => {
         if ('bytes' in source) assertHeld(source);
         return view.driver.put(fullKey, content, {
+          // Before what is spread: a name after two spreads takes V8 longer than all the rest of the object.
+          signal: operation.signal,
           ...attributes,
           ...conditions,
-          signal: operation.signal,
           ...(size !== undefined && { size }),
           ...(checksum && { checksum }),
           ...(options.partSize !== undefined && {
