@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { hashOf } from '../../../lib/drivers/local/local.metadata.js';
+import type { LocalStorageOptions } from '../../../lib/drivers/local/local.options.js';
 import {
   RESERVED,
   cleanUp,
@@ -70,6 +71,25 @@ describe('the fence around a local root', () => {
       expect(await readdir(outside)).toEqual(['secret']);
       expect(await readFile(join(outside, 'secret'), 'utf8')).toBe('secret');
       expect(await temporaryFiles(root)).toEqual([]);
+    });
+
+    it('follows none where folders are not held open', async () => {
+      const elsewhere = await openAs('darwin', { root });
+      await put(elsewhere, 'folder/file', 'mine');
+      await symlink(outside, join(root, 'out'));
+      await symlink('folder', join(root, 'in'));
+      await symlink('folder/file', join(root, 'leaf'));
+      for (const key of ['out/secret', 'in/file', 'leaf']) {
+        expect((await failure(elsewhere.get(key, { signal }))).code).toBe('PERMISSION_DENIED');
+        const denied = { code: 'PERMISSION_DENIED', key };
+        expect(await failure(put(elsewhere, key, 'x'))).toMatchObject(denied);
+        expect(await failure(put(driver, key, 'x'))).toMatchObject(denied);
+      }
+      expect((await failure(put(elsewhere, 'folder/file/x'))).code).toBe('INVALID_KEY');
+      expect((await failure(put(elsewhere, 'folder', 'x'))).code).toBe('INVALID_KEY');
+      expect(await listAll(elsewhere)).toEqual(['folder/file']);
+      expect(await text(elsewhere, 'folder/file')).toBe('mine');
+      expect(await readFile(join(outside, 'secret'), 'utf8')).toBe('secret');
     });
 
     it('lists no links', async () => {
@@ -220,6 +240,26 @@ describe('the fence around a local root', () => {
       expect(await readdir(outside)).toEqual(['secret']);
     });
 
+    it('does the same where folders are not held open', async () => {
+      const elsewhere = await openAs('darwin', { root, symlinks: 'follow-inside' });
+      expect(await text(elsewhere, 'folder/file')).toBe('x');
+      expect(await text(elsewhere, 'leaf')).toBe('x');
+      await put(elsewhere, 'folder/new', 'y');
+      expect(await text(elsewhere, 'real/new')).toBe('y');
+      for (const key of ['out/secret', 'outleaf']) {
+        expect((await failure(elsewhere.get(key, { signal }))).code).toBe('PERMISSION_DENIED');
+      }
+      expect((await failure(put(elsewhere, 'out/new', 'bad'))).code).toBe('PERMISSION_DENIED');
+      expect(await listAll(elsewhere)).toEqual([
+        'folder/file',
+        'folder/new',
+        'leaf',
+        'real/file',
+        'real/new',
+      ]);
+      expect(await readdir(outside)).toEqual(['secret']);
+    });
+
     it('lists what it follows, and ends in circles', async () => {
       expect(await listAll(driver)).toEqual(['folder/file', 'leaf', 'real/file']);
     });
@@ -230,3 +270,16 @@ describe('the fence around a local root', () => {
     });
   });
 });
+
+/** A storage that makes the calls of another system. */
+async function openAs(
+  value: string,
+  options: Partial<LocalStorageOptions>,
+): Promise<StorageDriver> {
+  const platform = Object.getOwnPropertyDescriptor(process, 'platform')!;
+  Object.defineProperty(process, 'platform', { ...platform, value });
+  const { driver } = await openDriver(options).finally(() => {
+    Object.defineProperty(process, 'platform', platform);
+  });
+  return driver;
+}

@@ -17,6 +17,9 @@ describe('errors of the file system', () => {
     ['EMFILE', 'CONNECTION_FAILED', true],
     ['ENFILE', 'CONNECTION_FAILED', true],
     ['EXDEV', 'CONFIGURATION', false],
+    ['EEXIST', 'FILE_EXISTS', false],
+    ['ENXIO', 'PERMISSION_DENIED', false],
+    ['EILSEQ', 'INVALID_KEY', false],
     ['EIO', 'UNKNOWN', false],
   ])('maps %s to %s, and keeps paths of the machine in the cause', (code, expected, retryable) => {
     const cause = Object.assign(new Error(`${code}: open '/srv/secret/place'`), { code });
@@ -24,5 +27,14 @@ describe('errors of the file system', () => {
     expect(error).toBeInstanceOf(StorageError);
     expect(error).toMatchObject({ code: expected, retryable, cause, key: 'key' });
     expect(JSON.stringify(error)).not.toContain('/srv/secret');
+  });
+
+  it.each(['ENOTDIR', 'EISDIR'])('names no key in %s where there is none', (code) => {
+    expect(toStorageError({ code }).message).toContain('cannot be a file and a folder at once');
+  });
+
+  it('says that the driver failed where the system did not', () => {
+    const error = toStorageError(new TypeError('x is undefined'));
+    expect(error).toMatchObject({ code: 'UNKNOWN', message: 'The local driver failed' });
   });
 });

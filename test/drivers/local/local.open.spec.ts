@@ -118,6 +118,19 @@ describe('opening a local storage', () => {
     },
   );
 
+  it('refuses a reserved folder that is a file, or a link that leads nowhere', async () => {
+    for (const make of [
+      (path: string) => writeFile(path, ''),
+      (path: string) => symlink(RESERVED, path),
+    ]) {
+      const root = await temporaryFolder();
+      await make(join(root, RESERVED));
+      const error = await failure(openDriver({ root }));
+      expect(error.code).toBe('CONFIGURATION');
+      expect(error.message).toContain('must be plain folders on the same file system');
+    }
+  });
+
   it('takes a root that is reached over a link', async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'real'));
@@ -134,6 +147,7 @@ describe('opening a local storage', () => {
     ['directoryPermissions', { directoryPermissions: 0o600 }],
     ['durability', { durability: 'safe' as 'full' }],
     ['symlinks', { symlinks: 'allow' as 'deny' }],
+    ['checksum', { checksum: 'crc64' as 'crc32' }],
     ['baseUrl', { baseUrl: 'https://example.com' }],
     ['signingKeys', { signingKeys }],
   ])('refuses a wrong %s by name', async (name, options) => {
