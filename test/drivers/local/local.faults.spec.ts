@@ -263,6 +263,39 @@ onLinux('a write', () => {
     expect((await driver.info('k', { signal })).metadata).toEqual(ATTRIBUTES.metadata);
   });
 
+  it('waits for the one before it, and gives up its place when it is aborted', async () => {
+    const order: string[] = [];
+    let behind: Promise<unknown>[] = [];
+    const controller = new AbortController();
+    beforeFirst('rename', /\/k$/, async () => {
+      behind = [
+        put(driver, 'k', 'second', { signal: controller.signal }).catch(({ code }) => {
+          order.push(code);
+        }),
+        put(driver, 'k', 'third').then(() => order.push('third')),
+      ];
+      // Long enough for both to be published, if they did not wait.
+      for (let files = 0; files < 20; files++) await put(driver, `other/${files}`);
+      expect(await temporaryFiles(root)).toHaveLength(3);
+      controller.abort();
+    });
+    await put(driver, 'k', 'first').then(() => order.push('first'));
+    await Promise.all(behind);
+    expect([...order].sort()).toEqual(['ABORTED', 'first', 'third']);
+    expect(order.indexOf('first')).toBeLessThan(order.indexOf('third'));
+    expect(await text(driver, 'k')).toBe('third');
+    expect(await temporaryFiles(root)).toEqual([]);
+  });
+
+  it('that may only create names the file that another process has created meanwhile', async () => {
+    await put(driver, 'k', 'x', ATTRIBUTES);
+    const create = (): Promise<void> => writeFile(join(root, 'new'), 'theirs');
+    beforeFirst('link', /\/new$/, create);
+    const error = await failure(driver.copy('k', 'new', { signal, move: false, ifNoneMatch: '*' }));
+    expect(error).toMatchObject({ code: 'FILE_EXISTS', key: 'new' });
+    expect(await text(driver, 'new')).toBe('theirs');
+  });
+
   it('creates the folder again that others have removed, and gives up when they always do', async () => {
     beforeFirst('rename', /\/k$/, () => rmdir(join(root, 'folder')));
     await put(driver, 'folder/k', 'x', ATTRIBUTES);
