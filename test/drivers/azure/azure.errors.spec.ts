@@ -194,3 +194,115 @@ describe('retries', () => {
     expect(azure.proxy.requests).toHaveLength(1);
   });
 });
+
+function coded(code: string, message = code): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** As the SDK's errors have them. */
+function headers(given: Readonly<Record<string, string>>): {
+  get(name: string): string | undefined;
+} {
+  return { get: (name) => given[name] };
+}
+
+const refused = (detail: string) => ({
+  statusCode: 403,
+  message: 'Server failed to authenticate the request.',
+  response: {
+    headers: headers({ 'x-ms-error-code': 'AuthenticationFailed' }),
+    bodyAsText: `<Error><AuthenticationErrorDetail>${detail}</AuthenticationErrorDetail></Error>`,
+  },
+});
+
+test.each<[string, unknown, object]>([
+  ['text', 'boom', { code: 'UNKNOWN', message: 'boom' }],
+  ['a name without a message', { name: 'Odd' }, { code: 'UNKNOWN' }],
+  [
+    'what the SDK trips over',
+    new RangeError('Invalid time value'),
+    {
+      code: 'CONNECTION_FAILED',
+      message: expect.stringMatching(/^What came is no answer of Azure/),
+    },
+  ],
+  [
+    'a batch that broke off',
+    new Error('Invalid state: sub responses count is 1'),
+    { code: 'CONNECTION_FAILED', message: 'The service failed (no answer)' },
+  ],
+  ['silence', coded('ETIMEDOUT'), { code: 'TIMEOUT', retryable: true }],
+  [
+    'the end of a wait for a connection',
+    coded('ENOCONNECTION'),
+    { code: 'TIMEOUT', retryable: false },
+  ],
+  [
+    'a host where nothing listens',
+    coded('ECONNREFUSED'),
+    {
+      code: 'CONNECTION_FAILED',
+      message: expect.stringContaining('check connectionString, accountUrl'),
+    },
+  ],
+  [
+    'a success that cannot be read',
+    { statusCode: 200, code: 'PARSE_ERROR', message: '<html>' },
+    { code: 'CONNECTION_FAILED', message: expect.stringMatching(/^What came with status 200/) },
+  ],
+  [
+    'a status alone',
+    { statusCode: 418, message: '' },
+    { code: 'UNKNOWN', message: 'The service answered 418' },
+  ],
+  [
+    'a code in its details',
+    { statusCode: 404, details: { errorCode: 'ContainerNotFound' } },
+    { code: 'CONFIGURATION' },
+  ],
+  [
+    'the source of a copy',
+    {
+      statusCode: 403,
+      response: {
+        headers: headers({
+          'x-ms-error-code': 'CannotVerifyCopySource',
+          'x-ms-copy-source-error-code': 'BlobArchived',
+          'x-ms-request-id': 'id',
+        }),
+      },
+    },
+    { message: expect.stringContaining('(BlobArchived)') },
+  ],
+  [
+    'a signature that is over',
+    refused('Signed expiry time must be after signed start time'),
+    {
+      code: 'PERMISSION_DENIED',
+      message: expect.stringContaining('shared access signature has expired'),
+    },
+  ],
+  [
+    'a token that is over',
+    refused('Lifetime validation failed. The token is expired.'),
+    { code: 'PERMISSION_DENIED', message: expect.stringContaining('The token has expired') },
+  ],
+  [
+    'a clock that is wrong',
+    refused('Date header too old'),
+    {
+      code: 'PERMISSION_DENIED',
+      message: expect.stringContaining('The clock of this machine differs'),
+    },
+  ],
+  [
+    'credentials that are wrong',
+    refused('The MAC signature found in the HTTP request is not the same'),
+    {
+      code: 'PERMISSION_DENIED',
+      message: expect.stringContaining('does not accept the credentials'),
+    },
+  ],
+])('what broke a request is told from %s', (_, thrown, told) => {
+  expect(toStorageError(thrown)).toMatchObject(told);
+});
