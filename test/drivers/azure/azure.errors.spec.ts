@@ -252,7 +252,7 @@ test.each<[string, unknown, object]>([
   ],
   [
     'a status alone',
-    { statusCode: 418, message: '' },
+    Object.assign(new Error(), { statusCode: 418 }),
     { code: 'UNKNOWN', message: 'The service answered 418' },
   ],
   [
