@@ -30,6 +30,18 @@ describe('withRetry', () => {
     expect(attempts).toEqual([1]);
   });
 
+  it('waits as long as the caller’s own function says that an error asks for', async () => {
+    const delays: number[] = [];
+    const { call } = failing(1, () => Object.assign(new Error('busy'), { seconds: 0.003 }));
+    await withRetry(call, {
+      ...AT_ONCE,
+      shouldRetry: () => true,
+      retryAfter: (error) => (error as { seconds: number }).seconds * 1000,
+      onRetry: (_error, _attempt, delay) => delays.push(delay),
+    });
+    expect(delays).toEqual([3]);
+  });
+
   it('repeats what may pass, three times by default', async () => {
     const { call, attempts } = failing(3);
     await expect(withRetry(call, AT_ONCE)).resolves.toBe('done');

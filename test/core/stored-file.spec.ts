@@ -1,0 +1,21 @@
+import { storedFile } from '../../lib/core/stored-file.js';
+
+test('a stored file has no field for what is not known of it', () => {
+  const unknown = {
+    contentType: undefined,
+    etag: undefined,
+    lastModified: undefined,
+    metadata: undefined,
+    cacheControl: undefined,
+    contentDisposition: undefined,
+    contentEncoding: undefined,
+    contentLanguage: undefined,
+    checksum: undefined,
+    version: undefined,
+  };
+  expect(Object.keys(storedFile({ key: 'a', size: 1, ...unknown }))).toEqual([
+    'key',
+    'size',
+    'metadata',
+  ]);
+});
