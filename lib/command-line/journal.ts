@@ -60,7 +60,7 @@ export class Journal {
       if (cause instanceof UsageError) throw cause;
       const { message } = cause as Error;
       throw new UsageError(
-        `The journal ${path} cannot be written: ${message}. Nothing was done: make it writable, or take another --journal`,
+        `The journal ${path} cannot be read and written: ${message}. Nothing was done: make it so, or take another --journal`,
         { cause },
       );
     }

@@ -4,12 +4,13 @@ import {
   StorageIntegrityError,
   StorageUnsupportedError,
 } from '../core/errors.js';
+import { infoIfThere } from '../core/info-if-there.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { Journal } from './journal.js';
 import { mergedListing, type Pair } from './merged-listing.js';
 import { hasKey, type Share } from './share.js';
-import { find, transferLatest } from './transfer.js';
+import { transferLatest } from './transfer.js';
 
 /** Which files a run is about. */
 export interface Scope {
@@ -177,7 +178,10 @@ async function* allPairs(
   { journal, prefix, share, signal }: SyncOptions,
 ): AsyncGenerator<Pair, void> {
   for (const key of journal?.failed ?? []) {
-    const [source, target] = await Promise.all([find(from, key, signal), find(to, key, signal)]);
+    const [source, target] = await Promise.all([
+      infoIfThere(from, key, { signal }),
+      infoIfThere(to, key, { signal }),
+    ]);
     if (source || target) yield { key, ...(source && { source }), ...(target && { target }) };
   }
   yield* pairsOf(from, to, { prefix, share, signal, startAfter: journal?.startAfter });

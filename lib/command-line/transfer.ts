@@ -1,4 +1,4 @@
-import { StorageFileNotFoundError } from '../core/errors.js';
+import { infoIfThere } from '../core/info-if-there.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 
@@ -53,7 +53,7 @@ export async function transferLatest(
 ): Promise<StoredFile> {
   for (let copies = 1; copies <= MAX_COPIES; copies++) {
     const { source } = await transfer(from, key, to, key, { signal });
-    const current = await find(from, key, signal);
+    const current = await infoIfThere(from, key, { signal });
     // One that is gone was copied before it went.
     if (!current || isSameVersion(source, current)) return source;
   }
@@ -61,20 +61,6 @@ export async function transferLatest(
     `The file was replaced as often as it was copied (${MAX_COPIES} times), so that the copy may be of an older version: ` +
       'when nobody replaces it any more, sync --checksum tells',
   );
-}
-
-/** The file as it is now, or nothing. */
-export async function find(
-  storage: Storage,
-  key: string,
-  signal: AbortSignal,
-): Promise<StoredFile | undefined> {
-  try {
-    return await storage.info(key, { signal });
-  } catch (error) {
-    if (error instanceof StorageFileNotFoundError) return undefined;
-    throw error;
-  }
 }
 
 /** Of one key of one storage, at two times. */

@@ -28,7 +28,7 @@ describe('the page of the command line', () => {
 
   test('has no option that no command has', () => {
     const known = Object.values(COMMANDS).flatMap(({ options = {} }) => Object.keys(options));
-    const common = ['config', 'json', 'help'];
+    const common = ['config', 'json', 'help', 'version'];
     const all = new Set([...known, ...common].map((name) => `--${name}`));
     expect([...optionsIn(page)].filter((option) => !all.has(option))).toEqual([]);
     expect(common.filter((name) => !page.includes(`--${name}`))).toEqual([]);

@@ -77,7 +77,9 @@ describe('a journal', () => {
     const journal = join(folder, name);
     const ended = await command(['sync', at('from/'), at('to/'), '--journal', journal]);
     expect(ended.stderr).toMatch(
-      new RegExp(`^nestjs-storages: The journal ${journal} cannot be written: ${code}.*\\n$`),
+      new RegExp(
+        `^nestjs-storages: The journal ${journal} cannot be read and written: ${code}.*\\n$`,
+      ),
     );
     expect(ended.stderr).toContain('take another --journal');
     expect(ended.code).toBe(2);

@@ -45,11 +45,11 @@ export const get: Command = {
       signal,
       onProgress: (info) => progress.show(() => describeProgress(info)),
     });
-    // By way of a file beside it, so that whoever reads the file never sees half of it; under a name that nobody else has: not
-    // another run, and not one that was killed.
     // The file behind a link, so that the link stays.
     const file = there ? await realpath(target) : target;
     await removeAbandonedParts(file);
+    // By way of a file beside it, so that whoever reads the file never sees half of it; under a name that nobody else has: not
+    // another run, and not one that was killed.
     const part = join(dirname(file), `${beginningOf(file)}.${randomUUID()}.part`);
     try {
       await pipeline(
@@ -76,9 +76,9 @@ async function statOf(target: string): Promise<Stats | undefined> {
   }
 }
 
-/** Not all of a long name: a file system takes 255 bytes, of which a UTF-16 code unit is up to three. */
+/** Not all of a long name: a file system takes 255 bytes, of which a character is up to four. */
 function beginningOf(file: string): string {
-  return basename(file).slice(0, 60);
+  return Array.from(basename(file)).slice(0, 50).join('');
 }
 
 /** Removes what runs have left that were killed while they wrote the same file. Best effort: it is not what was asked for. */

@@ -1,11 +1,12 @@
 import { StoragePreconditionFailedError } from '../../core/errors.js';
+import { infoIfThere } from '../../core/info-if-there.js';
 import type { Storage } from '../../core/storage.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { Command } from '../command.js';
 import { isInside, isSamePlace } from '../common-place.js';
 import { printStored } from '../file-lines.js';
 import { assertFile, type Place } from '../place.js';
-import { find, isSameVersion, MAX_COPIES, transfer } from '../transfer.js';
+import { isSameVersion, MAX_COPIES, transfer } from '../transfer.js';
 import { UsageError } from '../usage-error.js';
 
 export const mv: Command = {
@@ -55,7 +56,7 @@ async function deleteVersion(
   const { key, etag } = version;
   const isDecided = storage.capabilities.conditionalDelete && etag !== undefined;
   if (!isDecided) {
-    const current = await find(storage, key, signal);
+    const current = await infoIfThere(storage, key, { signal });
     if (!current) return true;
     if (!isSameVersion(version, current)) return false;
   }
