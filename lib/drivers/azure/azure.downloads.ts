@@ -41,6 +41,7 @@ export async function readProperties(
   container: AzureContainer,
   key: string,
   signal: AbortSignal,
+  attempt = 1,
 ): Promise<SizedProperties> {
   const properties = await send(container, signal, async (abortSignal) => {
     const answer = await container.engine.getProperties(key, abortSignal);
@@ -50,7 +51,12 @@ export async function readProperties(
   const { contentLength, contentMD5 } = properties;
   const isCertain = contentLength > 0 || isOfNothing(toChecksum(contentMD5));
   if (!isCertain && (await isReplaced(container, key, properties, signal))) {
-    return readProperties(container, key, signal);
+    if (attempt === MAX_ATTEMPTS) {
+      throw new StorageConnectionError(
+        'The blob is replaced faster than it can be looked at, or something on the way changes its etag',
+      );
+    }
+    return readProperties(container, key, signal, attempt + 1);
   }
   return properties;
 }

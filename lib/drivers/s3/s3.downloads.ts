@@ -39,6 +39,9 @@ export async function readFile(
   return fileOf(key, head.ContentLength, head);
 }
 
+/** Of an empty file that seems to be replaced each time: something on the way may give each answer an etag of its own. */
+const MAX_LOOKS = 3;
+
 const ETAG_OF_NOTHING = etagOf(Buffer.alloc(0));
 
 /** HeadObject with what a file cannot be without. */
@@ -50,6 +53,7 @@ export async function readHead(
   bucket: S3Bucket,
   key: string,
   signal: AbortSignal,
+  attempt = 1,
 ): Promise<S3Head> {
   let head: HeadObjectCommandOutput;
   let size: number;
@@ -67,8 +71,9 @@ export async function readHead(
   }
   const isCertain =
     size > 0 || toEtag(head.ETag) === ETAG_OF_NOTHING || isOfNothing(toChecksum(head));
-  if (!isCertain && (await isReplaced(bucket, key, head, signal))) {
-    return readHead(bucket, key, signal);
+  const isLast = attempt === MAX_LOOKS;
+  if (!isCertain && (await isReplaced(bucket, key, isLast ? undefined : head, signal))) {
+    return readHead(bucket, key, signal, attempt + 1);
   }
   return { ...head, ContentLength: size };
 }
@@ -76,13 +81,14 @@ export async function readHead(
 /**
  * Looks whether a file is as empty as the answer to a HEAD says, which a proxy may have made of the body that is not there.
  *
+ * @param head the answer; without it, every version counts as the one that it was about
  * @returns whether there is another version of it now
  * @throws StorageConnectionError when it is not empty
  */
 async function isReplaced(
   bucket: S3Bucket,
   key: string,
-  head: HeadObjectCommandOutput,
+  head: HeadObjectCommandOutput | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
   let output: GetObjectCommandOutput;
@@ -94,7 +100,7 @@ async function isReplaced(
     return false;
   }
   discard(output);
-  if (toEtag(output.ETag) !== toEtag(head.ETag)) return true;
+  if (head && toEtag(output.ETag) !== toEtag(head.ETag)) return true;
   const size = lengthOf(output);
   if (size > 0) throw notEmpty(size, 'endpoint');
   return false;

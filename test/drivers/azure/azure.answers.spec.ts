@@ -302,5 +302,22 @@ describe.each(['direct', 'sdk'] as const)(
       });
       expect((await azure.driver.info('from', { signal })).size).toBe(5);
     });
+
+    test('is no reason to ask for ever when something gives each answer another etag', async () => {
+      await using azure = await openWith('hello');
+      azure.lie({ etag: '"0x1"' });
+      expect(await rejected(azure.driver.info('from', { signal }))).toMatchObject({
+        code: 'CONNECTION_FAILED',
+        message: expect.stringContaining('replaced') as unknown,
+      });
+      expect(azure.proxy.requests.map(({ method }) => method)).toEqual([
+        'HEAD',
+        'GET',
+        'HEAD',
+        'GET',
+        'HEAD',
+        'GET',
+      ]);
+    });
   },
 );

@@ -507,5 +507,21 @@ describe.each(['direct', 'sdk'] as const)(
       expect((await s3.driver.info('key', { signal })).size).toBe(5);
       expect(asked).toEqual(['HEAD', 'GET', 'HEAD']);
     });
+
+    test.each([
+      ['hello', 'The file has 5 bytes, but the answer to a HEAD request says 0'],
+      ['', '0 bytes'],
+    ])(
+      'is no reason to ask for ever when something gives each answer another etag: "%s"',
+      async (body, told) => {
+        await using s3 = await open([{ headers: empty }], file('"other"', body));
+        const outcome = await s3.driver.info('key', { signal }).then(
+          ({ size }) => `${size} bytes`,
+          (error: Error) => error.message,
+        );
+        expect(outcome).toContain(told);
+        expect(asked).toEqual(['HEAD', 'GET', 'HEAD', 'GET', 'HEAD', 'GET']);
+      },
+    );
   },
 );
