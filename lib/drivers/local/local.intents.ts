@@ -51,6 +51,7 @@ export class Intents {
   /** Removes the metadata, after the version is gone. */
   async remove(key: string, gone: Identity, current?: Identity): Promise<void> {
     const names = this.#names.get(this.temporary.noteOf(key, gone));
+    if (names?.length === 0) return;
     await this.metadata.remove(key, gone, current, names);
   }
 

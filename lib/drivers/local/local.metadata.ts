@@ -184,7 +184,8 @@ export class MetadataFolder {
     if (isOwn && !(await isNeeded(key))) {
       await rename(path, aside);
       // Since it was looked at, somebody may have put the version there: who does so later finds no metadata, and writes it.
-      if (await isNeeded(key)) await link(aside, path).catch(unlessThere);
+      const isBack = await isNeeded(key).catch(() => true);
+      if (isBack) await link(aside, path).catch(unlessThere);
       await unlinkIfThere(aside);
     }
     // The draft of a writer that lives is written again.
