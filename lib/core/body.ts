@@ -153,12 +153,9 @@ function openBytes(bytes: Uint8Array): OpenBody {
 }
 
 /** @throws StorageInvalidArgumentError when the memory was transferred */
-function bytesOf({
-  buffer,
-  byteOffset,
-  byteLength,
-}: Pick<ArrayBufferView, 'buffer'> & Partial<ArrayBufferView>): Uint8Array {
+function bytesOf(view: Pick<ArrayBufferView, 'buffer'> & Partial<ArrayBufferView>): Uint8Array {
   try {
+    const { buffer, byteOffset, byteLength } = view;
     return new Uint8Array(buffer, byteOffset, byteLength);
   } catch (cause) {
     throw new StorageInvalidArgumentError(
@@ -168,11 +165,15 @@ function bytesOf({
   }
 }
 
-/** @throws StorageIntegrityError when there are not as many bytes as were given: their memory was transferred or resized */
-export function assertHeld({ bytes, size }: { bytes: Uint8Array; size: number }): void {
-  if (bytes.byteLength === size) return;
+/**
+ * Compares how many bytes there are with how many were given.
+ *
+ * @throws StorageIntegrityError when their memory was transferred or resized
+ */
+export function assertHeld(length: number, given: number): void {
+  if (length === given) return;
   throw new StorageIntegrityError(
-    `The bytes were ${size} when they were given, and are ${bytes.byteLength}: leave their memory alone until the call has settled`,
+    `The bytes were ${given} when they were given, and are ${length}: leave their memory alone until the call has settled`,
   );
 }
 
@@ -205,7 +206,7 @@ function openForeignStream(stream: ForeignStream): OpenBody {
 
 /** Takes the stream to be read, by nobody else. @throws StorageInvalidArgumentError */
 function claim(
-  stream: Pick<ForeignStream, 'errored' | 'readableEncoding'>,
+  stream: Pick<ForeignStream, 'errored' | 'readableEncoding' | '_readableState' | 'encoding'>,
   isSpent: boolean,
 ): void {
   // One that failed before anybody looked tells why when it is read.
@@ -214,8 +215,9 @@ function claim(
       'The stream was already read or destroyed; a stream can be stored only once',
     );
   }
-  const encoding = stream.readableEncoding ?? 'utf8';
-  if (encoding !== 'utf8') {
+  const { readableEncoding, _readableState: state, encoding: own } = stream;
+  const encoding = readableEncoding ?? state?.encoding ?? own ?? 'utf8';
+  if (!/^utf-?8$/i.test(encoding)) {
     throw new StorageInvalidArgumentError(
       `The stream decodes its bytes as ${encoding}; take setEncoding() away, so that bytes stay bytes`,
     );
@@ -276,14 +278,18 @@ interface ForeignStream extends AsyncIterable<unknown> {
   readonly readable?: boolean;
   readonly readableFlowing?: boolean | null;
   readonly readableEncoding?: string | null;
+  /** Where version 3 of `readable-stream` has the encoding. */
+  readonly _readableState?: { readonly encoding?: string | null };
+  /** Where Minipass has it. */
+  readonly encoding?: string | null;
   readonly destroyed?: boolean;
   readonly errored?: Error | null;
 }
 
 function isForeignStream(value: object): value is ForeignStream {
   if (!(Symbol.asyncIterator in value)) return false;
-  const { on, pipe } = value as Partial<ForeignStream>;
-  return typeof on === 'function' && typeof pipe === 'function';
+  const { on, pipe, readable } = value as Partial<ForeignStream>;
+  return typeof on === 'function' && typeof pipe === 'function' && typeof readable === 'boolean';
 }
 
 function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {

@@ -39,7 +39,7 @@ export async function put(
         },
       });
       const store = async (): Promise<StoredFile> => {
-        if ('bytes' in source) assertHeld(source);
+        if ('bytes' in source) assertHeld(source.bytes.byteLength, source.size);
         return view.driver.put(fullKey, content, {
           // Before what is spread: a name after two spreads takes V8 longer than all the rest of the object.
           signal: operation.signal,

@@ -1,6 +1,6 @@
 import { assertKnownOptions, assertOptions, shown } from './arguments.js';
 import { parseAttributes, parseGivenAttributes } from './attributes.js';
-import { readBody, type StorageBody } from './body.js';
+import { assertHeld, readBody, type StorageBody } from './body.js';
 import type { Capabilities } from './capabilities.js';
 import { parseChecksum } from './checksum.js';
 import { contentDisposition, parseDisposition } from './content-disposition.js';
@@ -537,9 +537,11 @@ export class Storage<Name extends string = string> {
             onBytes: (count) => operation.countBytes(count),
           }),
         );
-        return operation.repeat(() =>
-          this.#driver.uploadPart(ours, number, bytes, { signal: operation.signal }),
-        );
+        const given = 'bytes' in source ? source.size : bytes.byteLength;
+        return operation.repeat(async () => {
+          assertHeld(bytes.byteLength, given);
+          return this.#driver.uploadPart(ours, number, bytes, { signal: operation.signal });
+        });
       });
     } catch (error) {
       if ('destroy' in source) source.destroy(error as Error);

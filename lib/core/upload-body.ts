@@ -25,7 +25,7 @@ export function uploadBody(body: OpenBody, checks: UploadChecks): DriverBody {
   if (size !== undefined && size > maxSize) throw tooLarge(maxSize);
   if (!('bytes' in body)) return checkedChunks(body, { ...checks, size });
   if (checks.size !== undefined && checks.size !== size) throw wrongSize(checks.size, size!);
-  assertHeld(body);
+  assertHeld(body.bytes.byteLength, body.size);
   const running = checksum && startChecksum(checksum.algorithm);
   running?.update(body.bytes);
   if (checksum && running) assertChecksum(checksum, running.digest());

@@ -76,6 +76,32 @@ describe('a stream of another library than Node', () => {
     expect(String(await storage.getBytes('a'))).toBe('old');
   });
 
+  it.each(['hex', 'base64', 'latin1'] as const)(
+    'is refused when it decodes its bytes as %s',
+    async (encoding) => {
+      const storage = await openWithOld();
+      const stream = textStream('hello');
+      stream.setEncoding(encoding);
+      // As version 3 has it, which tells of its encoding nowhere else.
+      Object.defineProperty(stream, 'readableEncoding', { value: undefined });
+      await expect(storage.put('a', stream)).rejects.toThrow(/decodes its bytes as/);
+      expect(String(await storage.getBytes('a'))).toBe('old');
+    },
+  );
+
+  it('is none when it is not readable by its own word, and is read as any iterable', async () => {
+    const storage = await openWithOld();
+    const subprocess = {
+      on() {},
+      pipe() {},
+      async *[Symbol.asyncIterator]() {
+        yield 'hello';
+      },
+    };
+    await storage.put('a', subprocess);
+    expect(String(await storage.getBytes('a'))).toBe('hello');
+  });
+
   it('is refused the second time', async () => {
     const storage = await openWithOld();
     const body = textStream('hello');

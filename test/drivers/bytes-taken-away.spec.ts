@@ -79,6 +79,38 @@ describe.each(Object.keys(OPEN))(
       expect((await storage.info('a')).size).toBe(3);
     });
 
+    it.each([
+      ['a microtask', () => Promise.resolve()],
+      ['a turn', () => new Promise(setImmediate)],
+    ])('are stored whole or not at all when they go after %s', async (_, pass) => {
+      await storage.put('c', 'old');
+      const bytes = new Uint8Array(1000);
+      const put = storage.put('c', bytes);
+      await pass();
+      transfer(bytes);
+      const told = await put.then(
+        ({ size }) => size,
+        () => 3,
+      );
+      expect([3, 1000]).toContain(told);
+      expect((await storage.info('c')).size).toBe(told);
+    });
+
+    it('are no part when they go before it is stored', async () => {
+      const upload = await storage.startMultipartUpload('d');
+      const bytes = new Uint8Array(1000);
+      const put = storage.uploadPart(upload, 1, bytes);
+      await Promise.resolve();
+      transfer(bytes);
+      const told = await put.then(
+        ({ size }) => [size],
+        () => [],
+      );
+      expect([[], [1000]]).toContainEqual(told);
+      expect((await storage.listParts(upload)).map(({ size }) => size)).toEqual(told);
+      await storage.abortMultipartUpload(upload);
+    });
+
     it('are stored whole or not at all when they go after their first piece', async () => {
       const bytes = new Uint8Array(24 * MIB);
       let pieces = 0;

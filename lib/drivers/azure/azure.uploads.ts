@@ -1,4 +1,4 @@
-import { type DriverBody, readChunks } from '../../core/body.js';
+import { assertHeld, type DriverBody, readChunks } from '../../core/body.js';
 import type { Checksum } from '../../core/checksum.js';
 import { checkWriteConditions, type WriteConditions } from '../../core/conditions.js';
 import { StorageConnectionError, StorageFileNotFoundError } from '../../core/errors.js';
@@ -33,9 +33,11 @@ export async function put(
   const partSize = partSizeOf(body, options);
   if (body instanceof Uint8Array) {
     if (body.byteLength <= partSize) return putBytes(container, key, body, options);
-    return withBlocks(container, key, options, MAX_ROUNDS, () =>
-      new BlockUpload(container, key, partSize, options).run(body),
-    );
+    const size = body.byteLength;
+    return withBlocks(container, key, options, MAX_ROUNDS, async () => {
+      assertHeld(body.byteLength, size);
+      return new BlockUpload(container, key, partSize, options).run(body);
+    });
   }
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
@@ -99,6 +101,7 @@ export async function putBytes(
   options: PutBytesOptions,
 ): Promise<StoredFile> {
   const { signal, checksum } = options;
+  const size = bytes.byteLength;
   const token = newWriteToken(options);
   const conditions = conditionsOf(options);
   const metadata = encodeMetadata(options.metadata, token);
@@ -107,7 +110,10 @@ export async function putBytes(
   const written = await commit(
     container,
     key,
-    (abortSignal) => container.engine.putBlob(key, bytes, write, abortSignal),
+    async (abortSignal) => {
+      assertHeld(bytes.byteLength, size);
+      return container.engine.putBlob(key, bytes, write, abortSignal);
+    },
     {
       ...conditions,
       signal,
@@ -117,7 +123,7 @@ export async function putBytes(
   return storedFile({
     ...attributesOf(options),
     key,
-    size: bytes.byteLength,
+    size,
     etag: toEtag(written.etag),
     lastModified: written.lastModified,
     checksum: toChecksum(written.contentMD5),

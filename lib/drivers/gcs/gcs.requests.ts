@@ -190,9 +190,10 @@ function repeat<Result>(
 /** One exchange; a token that is not taken any more is renewed once. */
 async function authorized(bucket: GcsBucket, request: GcsRequest): Promise<IncomingMessage> {
   const { authorization } = bucket;
+  const size = request.body?.reduce((sum, chunk) => sum + chunk.byteLength, 0) ?? 0;
   const call = (): Promise<Record<string, string>> => authorization.headers();
   const identity = await authorizing(bucket, PURPOSE, request.signal, call);
-  const message = await exchangeWith(bucket, request, identity);
+  const message = await exchangeWith(bucket, request, size, identity);
   if (message.statusCode !== 401 || authorization.isAnonymous) return message;
   const refused = await wholeAnswer(message, request.signal);
   const renewed = await authorizing(bucket, PURPOSE, request.signal, async () => {
@@ -200,16 +201,16 @@ async function authorized(bucket: GcsBucket, request: GcsRequest): Promise<Incom
     return call();
   });
   if (renewed['authorization'] === identity['authorization']) throw answerError(refused);
-  return exchangeWith(bucket, request, renewed);
+  return exchangeWith(bucket, request, size, renewed);
 }
 
 async function exchangeWith(
   bucket: GcsBucket,
   request: GcsRequest,
+  size: number,
   identity: Readonly<Record<string, string>>,
 ): Promise<IncomingMessage> {
   const { method, path, query = {}, headers, body = [], signal, onBegun } = request;
-  const size = body.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   try {
     const answered = exchange(
       bucket,

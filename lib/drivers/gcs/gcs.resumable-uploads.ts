@@ -54,7 +54,7 @@ export async function* bytesInChunks(
 ): AsyncGenerator<Chunk, void> {
   const size = bytes.byteLength;
   for (let start = 0; start < size; start += chunkSize) {
-    assertHeld({ bytes, size });
+    assertHeld(bytes.byteLength, size);
     const end = start + chunkSize;
     yield { bytes: bytes.subarray(start, end), last: end >= size, release() {} };
   }

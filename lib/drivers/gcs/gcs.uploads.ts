@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type DriverBody, readChunks } from '../../core/body.js';
+import { assertHeld, type DriverBody, readChunks } from '../../core/body.js';
 import { startChecksum } from '../../core/checksum.js';
 import type { WriteConditions } from '../../core/conditions.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
@@ -69,6 +69,7 @@ export async function putBytes(
   guess: typeof ABSENT | 'current' = bytes.byteLength <= GUESSED_SIZE ? ABSENT : 'current',
 ): Promise<GcsObject> {
   const { signal, ifNoneMatch, ifMatch } = options;
+  const size = bytes.byteLength;
   const token = newWriteToken();
   const crc32c = crc32cOf(bytes);
   const boundary = randomBytes(18).toString('hex');
@@ -84,15 +85,17 @@ export async function putBytes(
     guess,
     ...(ifNoneMatch !== undefined && { ifNoneMatch }),
     ...(ifMatch !== undefined && { ifMatch }),
-    write: (ifGenerationMatch) =>
-      send(bucket, {
+    async write(ifGenerationMatch) {
+      assertHeld(bytes.byteLength, size);
+      return send(bucket, {
         method: 'POST',
         path: uploadPath(bucket),
         query: { uploadType: 'multipart', name: key, ifGenerationMatch, fields: OBJECT_FIELDS },
         headers: { 'content-type': `multipart/related; boundary=${boundary}` },
         body: [Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)],
         signal,
-      }),
+      });
+    },
   });
   await assertStored(bucket, stored, crc32c);
   return stored;

@@ -58,7 +58,7 @@ import { isOwnFolder } from './local.reserved.js';
 import { slotsOn } from './local.slots.js';
 import { hasCode, realpath } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
-import { publish, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
+import { publish, sizeOf, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
 
 // Two storages may have one root, so what serializes the writers of a file is not a driver's own.
 const KEY_LOCKS = new KeyLocks();
@@ -116,7 +116,8 @@ class LocalDriver implements StorageDriver<undefined> {
     const algorithm = options.checksum ? undefined : this.context.options.checksum;
     const summed = algorithm && summedBody(body, algorithm);
     const content = summed?.body ?? body;
-    const stage = (): Promise<StagedFile> => stageBody(this.context, key, content, signal);
+    const size = sizeOf(content);
+    const stage = (): Promise<StagedFile> => stageBody(this.context, key, content, signal, size);
     const publishStaged = (staged: StagedFile): Promise<StoredFile> => {
       const recorded = toRecord(key, summed ? { ...options, checksum: summed.digest() } : options);
       return publish(this.context, key, staged, recorded, options, signal);
@@ -176,8 +177,11 @@ class LocalDriver implements StorageDriver<undefined> {
     body: Uint8Array,
     { signal }: DriverOptions,
   ): Promise<MultipartPart> {
+    const size = body.byteLength;
     return this.#attempt(upload.key, () =>
-      this.context.slots.writes.use(() => this.#uploads.putPart(upload, partNumber, body, signal)),
+      this.context.slots.writes.use(() =>
+        this.#uploads.putPart(upload, partNumber, body, { size, signal }),
+      ),
     );
   }
 

@@ -90,10 +90,10 @@ export class Uploads {
     upload: DriverUpload,
     partNumber: number,
     body: Uint8Array,
-    signal: AbortSignal,
+    { size, signal }: { readonly size: number; readonly signal: AbortSignal },
   ): Promise<MultipartPart> {
     const { folder } = await this.#find(upload);
-    const staged = await stageBody(this.context, upload.key, body, signal);
+    const staged = await stageBody(this.context, upload.key, body, signal, size);
     try {
       await rename(staged.path, join(folder, `part-${partNumber}`));
     } catch (error) {
@@ -103,7 +103,7 @@ export class Uploads {
       throw error;
     }
     if (this.context.options.durability === 'full') await syncFolder(folder);
-    return { partNumber, etag: etagOf(staged.version), size: body.byteLength };
+    return { partNumber, etag: etagOf(staged.version), size };
   }
 
   async list(upload: DriverUpload): Promise<MultipartPart[]> {

@@ -56,19 +56,29 @@ const SMALL_CHUNK = 16 * 1024;
 const SLICE_BYTES = 4 * 1024 * 1024;
 const ATTEMPTS = 100;
 
-/** Writes the whole body into a temporary file. Leaves none behind when it fails. */
+/** Of bytes: to be asked before anything is waited for, after which their memory may be elsewhere. */
+export function sizeOf(body: DriverBody): number | undefined {
+  return body instanceof Uint8Array ? body.byteLength : undefined;
+}
+
+/**
+ * Writes the whole body into a temporary file. Leaves none behind when it fails.
+ *
+ * @param size as `sizeOf` told it
+ */
 export async function stageBody(
   { options, temporary, root }: LocalContext,
   key: string,
   body: DriverBody,
   signal: AbortSignal,
+  size = sizeOf(body),
 ): Promise<StagedFile> {
   throwIfAborted(signal);
   const path = temporary.next(key);
   const descriptor = await temporary.use(() => open(path, 'wx', options.permissions));
   let version: BigIntStats | undefined;
   try {
-    if (body instanceof Uint8Array) await writeBytes(descriptor, body, signal);
+    if (body instanceof Uint8Array) await writeBytes(descriptor, body, size!, signal);
     else await writeStream(descriptor, body, signal);
     version = await finish(descriptor, options, root.openFiles);
   } finally {
@@ -233,13 +243,13 @@ function checkNothingThere(conditions: WriteConditions): undefined {
 async function writeBytes(
   descriptor: number,
   bytes: Uint8Array,
+  size: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const size = bytes.byteLength;
   for (let start = 0; start < size; start += SLICE_BYTES) {
     throwIfAborted(signal);
     await writeAll(descriptor, bytes.subarray(start, start + SLICE_BYTES));
-    assertHeld({ bytes, size });
+    assertHeld(bytes.byteLength, size);
   }
 }
 

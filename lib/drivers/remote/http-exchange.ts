@@ -1,5 +1,6 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { assertHeld } from '../../core/body.js';
 import { readToEnd } from '../../core/read-to-end.js';
 import type { ConnectionAgents } from './connecting-agents.js';
 import { sendBody } from './settled-abort.js';
@@ -36,13 +37,16 @@ export interface HttpConnections {
  *
  * @param onHead is shown the response before anything of its body is there
  */
-export function exchange(
+export async function exchange(
   { agents, idleTimeout }: HttpConnections,
   { method, destination, headers, body }: HttpRequest,
   signal: AbortSignal | undefined,
   onHead?: (answer: IncomingMessage) => void,
 ): Promise<IncomingMessage> {
-  if (signal?.aborted) return Promise.reject(aborted());
+  if (signal?.aborted) throw aborted();
+  const pieces = body.map(asBuffer);
+  const announced = headers['content-length'];
+  if (announced !== undefined) assertHeld(lengthOf(pieces), Number(announced));
   const { protocol, hostname, port, path } = destination;
   const secure = protocol === 'https:';
   const request = (secure ? httpsRequest : httpRequest)({
@@ -96,8 +100,19 @@ export function exchange(
         signal?.removeEventListener('abort', onAbort);
         if (!answer) reject(failure ?? noAnswer());
       });
-    sendBody(request, body, signal);
+    sendBody(request, pieces, signal);
   });
+}
+
+/** Node makes one of other bytes when there is a connection, and where their memory was transferred by then, it throws. */
+function asBuffer(piece: Uint8Array | string): Buffer {
+  return typeof piece === 'string'
+    ? Buffer.from(piece)
+    : Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+}
+
+function lengthOf(pieces: readonly Buffer[]): number {
+  return pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** Whether it is the reader who is slow: what has arrived waits to be read, or was not even asked for. */

@@ -81,7 +81,7 @@ export class PartSender<Part> {
     const size = body.byteLength;
     for (let start = 0; start < size; start += partSize) {
       await this.#turn(partSize);
-      assertHeld({ bytes: body, size });
+      assertHeld(body.byteLength, size);
       this.#send(body.subarray(start, start + partSize));
     }
   }

@@ -94,7 +94,7 @@ export class DirectEngine implements S3Engine {
     const path = address.path + key;
     const unsigned = call.leavesPayloadUnsigned(protocol === 'https:', hostname);
     const headers: Record<string, string> = { ...address.headers, ...request.headers };
-    if (body !== undefined) headers['content-length'] = String(Buffer.byteLength(body));
+    if (body !== undefined) headers['content-length'] ??= String(Buffer.byteLength(body));
     headers['x-amz-content-sha256'] = unsigned ? 'UNSIGNED-PAYLOAD' : payloadHash(body);
     const identity = await this.#authorizing(signal, () => client.config.credentials());
     const now = Date.now() + client.config.systemClockOffset;

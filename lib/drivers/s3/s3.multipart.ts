@@ -82,10 +82,11 @@ export async function uploadPart(
   body: Uint8Array,
   { signal }: DriverOptions,
 ): Promise<MultipartPart> {
+  const size = body.byteLength;
   const call = partCall(bucket, upload, partNumber, body);
   // One that arrived after its abort would take the place of the one that is sent again.
   const { ETag } = await sendWrite(bucket, call, signal);
-  return { partNumber, etag: partEtag(partNumber, ETag), size: body.byteLength };
+  return { partNumber, etag: partEtag(partNumber, ETag), size };
 }
 
 /** A part of an upload that is given up as a whole: an abort cuts it at once. */

@@ -68,13 +68,14 @@ async function putBytes(
   options: DriverPutOptions,
 ): Promise<StoredFile> {
   const { signal, ifNoneMatch, ifMatch } = options;
+  const size = bytes.byteLength;
   const { createOnly, checksums } = bucket.profile;
   const token = newWriteToken(options);
   const input: PutObjectCommandInput = {
     Bucket: bucket.bucket,
     Key: key,
     Body: bytes,
-    ContentLength: bytes.byteLength,
+    ContentLength: size,
     ...toS3Attributes(options, token),
     ...bodyChecksum(bucket, options.checksum),
     ...(ifMatch !== undefined && { IfMatch: ifMatch }),
@@ -97,13 +98,13 @@ async function putBytes(
     ...(ifMatch !== undefined && { ifMatch }),
     written: () =>
       token === undefined
-        ? { etag: etagOf(bytes), size: bytes.byteLength, since, attributes: options }
+        ? { etag: etagOf(bytes), size, since, attributes: options }
         : { token, since },
   });
   return storedFile({
     ...attributesOf(options),
     key,
-    size: bytes.byteLength,
+    size,
     etag: toEtag(output.ETag),
     lastModified: 'LastModified' in output ? output.LastModified : dateOf(answer),
     checksum: toChecksum(output),

@@ -3,6 +3,7 @@ import {
   chunks,
   expectStored,
   putOptions,
+  readKey,
   rejected,
   signal,
   until,
@@ -44,6 +45,18 @@ describe.each(Object.entries(KINDS))('a body of %s', (_, bodyOf) => {
       );
     },
   );
+});
+
+test('a body whose memory was transferred is not sent again', async () => {
+  await using azure = await open();
+  await azure.other.put('key', Buffer.from('old'), putOptions());
+  const bytes = new Uint8Array(1000);
+  azure.proxy.fail({ method: 'PUT', with: { status: 503 } });
+  const put = azure.driver.put('key', bytes, putOptions());
+  await azure.proxy.until(({ requests }) => requests.length === 1);
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  await expect(put).rejects.toMatchObject({ code: 'INTEGRITY' });
+  expect(String(await readKey(azure.other, 'key'))).toBe('old');
 });
 
 test('a body of single bytes is stored whole', async () => {
