@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { StorageInvalidArgumentError } from '../../../lib/core/errors.js';
 import { decodeMetadata, encodeMetadata } from '../../../lib/drivers/azure/azure.metadata.js';
-import { putOptions, signal, useAzurite, readKey, listAll } from './open-azure.js';
+import { listAll, ODD_KEYS, putOptions, readKey, signal, useAzurite } from './open-azure.js';
 
 const { open } = useAzurite();
 
@@ -19,23 +19,6 @@ const METADATA = {
   encoded: "UTF-8''%41",
   tab: 'a\tb',
 };
-
-/** Keys that something on the way might decode, encode, fold or split. */
-const ODD_KEYS = [
-  'with space.txt',
-  'plus+plus.txt',
-  'percent%20literal%.txt',
-  'question?mark=1&b=2',
-  'hash#tag',
-  'quote\'and"double',
-  'semi;colon,comma:at@',
-  'brackets[1](2){3}<4>',
-  'star*bang!dollar$tilde~',
-  'pipe|caret^back`tick',
-  'ünïcödé/日本語/🙂.png',
-  '...dots/..x/.y',
-  ' leading and trailing ',
-];
 
 describe('metadata', () => {
   test('comes back as it was, through the wire', async () => {

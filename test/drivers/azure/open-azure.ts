@@ -94,7 +94,7 @@ export function proxied(azurite: Azurite, proxy: FaultProxy): string {
   return connectionString(proxy.endpoint + new URL(azurite.endpoint).pathname);
 }
 
-export { chunks, listAll, putOptions, read, signal } from '../driver-calls.js';
+export { chunks, listAll, ODD_KEYS, putOptions, read, signal } from '../driver-calls.js';
 
 /** Compared as a whole: Jest would look at megabytes one by one. */
 export async function expectStored(
