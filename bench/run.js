@@ -1,7 +1,7 @@
-// `npm run bench [-- suite…] [--quick] [--json file]`: runs the suites with these names, or all, and fails when one misses
-// what it has to show. A suite is any `<folder>/<name>.bench.js`. With `--guard`, only the rows that have a bound for it, against bare
+// `npm run bench [-- suite…] [--quick] [--json file] [--profile folder]`: runs the suites with these names, or all, and fails when
+// one misses what it has to show. With `--profile` each case leaves its CPU profile there, and where its time went is printed. A suite is any `<folder>/<name>.bench.js`. With `--guard`, only the rows that have a bound for it, against bare
 // Node alone: two minutes, and no peers to install.
-import { readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawSuite } from './harness/chart.js';
@@ -27,6 +27,7 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     guard: { type: 'boolean', default: false },
     json: { type: 'string' },
+    profile: { type: 'string' },
   },
 });
 const unknown = positionals.filter((name) => !suites.has(name));
@@ -36,7 +37,8 @@ if (unknown.length > 0) {
   );
   process.exit(2);
 }
-const { guard } = values;
+const { guard, profile } = values;
+if (profile !== undefined) mkdirSync(profile, { recursive: true });
 const quick = values.quick || guard;
 // Of the AWS SDK, in each of hundreds of processes.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -52,7 +54,7 @@ for (const name of positionals.length > 0 ? positionals : suites.keys()) {
     passed = (await suite.run()) && passed;
     continue;
   }
-  const result = await measureSuite(name, suites.get(name), { quick, guard });
+  const result = await measureSuite(name, suites.get(name), { quick, guard, profile });
   if (result.rows.length === 0) continue;
   measured.push(result);
   const [print, draw] = suite.curves ? [printGrowth, drawGrowth] : [printSuite, drawSuite];

@@ -1,4 +1,4 @@
-import { number, printTable } from './report.js';
+import { number, tableText } from './table.js';
 
 /** By how much more than in proportion the processor's time may grow before the run fails. */
 const STEEPEST = 1.5;
@@ -43,7 +43,7 @@ export function printGrowth(result) {
       const verdicts = lines.map((line) => (isFlat ? judge(line) : limitOf(line)));
       passed &&= verdicts.every((verdict) => verdict.passed);
       console.log(`\n**${name}**: ${verdicts.map(({ text }) => text).join('; ')}\n`);
-      printTable(isFlat ? costs(axis, lines) : latencies(axis, lines));
+      console.log(tableOf(axis, isFlat, lines));
     }
   }
   return passed;
@@ -69,6 +69,11 @@ function limitOf({ name, points }) {
     passed: true,
     text: `${name}: ${number(figures.perSecond)} a second from ${at} at once on`,
   };
+}
+
+/** What the lines of an operation came to, as Markdown. */
+export function tableOf(axis, isFlat, lines) {
+  return tableText(isFlat ? costs(axis, lines) : latencies(axis, lines));
 }
 
 function costs(axis, lines) {

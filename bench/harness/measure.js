@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { placesOf } from './profile.js';
 
 const SUBJECT = fileURLToPath(new URL('subject.js', import.meta.url));
 const CLIENT = fileURLToPath(new URL('client.js', import.meta.url));
@@ -17,7 +18,7 @@ const QUICK_ROUNDS = 3;
  * @param {URL} url of the suite's module, which exports `title` and `rows(quick)`; a row may have `files(folder)`, which are
  *   there before its cases, or before each of them when that `usesUpFiles`
  */
-export async function measureSuite(name, url, { quick, guard }) {
+export async function measureSuite(name, url, { quick, guard, profile }) {
   const suite = await import(url);
   const rounds = Number(process.env.BENCH_ROUNDS ?? (quick ? QUICK_ROUNDS : ROUNDS));
   const chosen = guard ? suite.rows(quick).flatMap(guarded) : suite.rows(quick);
@@ -36,7 +37,14 @@ export async function measureSuite(name, url, { quick, guard }) {
       const files = join(folder, 'files');
       await mkdir(files);
       if (row.files && !row.usesUpFiles) await prepareFiles(url, row, files, quick);
-      rows.push(await measureRow(url, row, { folder, files, quick, rounds: row.rounds ?? rounds }));
+      const measured = await measureRow(url, row, {
+        folder,
+        files,
+        quick,
+        rounds: row.rounds ?? rounds,
+        profileOf: profile && ((which) => join(profile, profileName(name, row.name, which))),
+      });
+      rows.push(measured);
       await rm(files, { recursive: true });
     }
   } finally {
@@ -52,7 +60,7 @@ function guarded(row) {
   return [{ ...row, cases: ['limit', 'ours'], wanted: bound, bounds: bound }];
 }
 
-async function measureRow(url, row, { folder, files, quick, rounds }) {
+async function measureRow(url, row, { folder, files, quick, rounds, profileOf }) {
   const measured = new Map(row.cases.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     // Another begins in each round: none is always the one after the largest.
@@ -65,13 +73,21 @@ async function measureRow(url, row, { folder, files, quick, rounds }) {
         await mkdir(files);
         await prepareFiles(url, row, files, quick);
       }
-      measured.get(name).push(await measureCase(url, row, name, { folder: own, files, quick }));
+      const places = { folder: own, files, quick, profile: profileOf?.(name) };
+      measured.get(name).push(await measureCase(url, row, name, places));
       await rm(own, { recursive: true });
     }
   }
   const { cases: _, ...described } = row;
+  if (profileOf) {
+    described.profile = row.cases.map((name) => ({ name, places: placesOf(profileOf(name)) }));
+  }
   const cases = [...measured].map(([name, samples]) => ({ name, ...summary(samples) }));
   return { ...described, cases };
+}
+
+function profileName(...names) {
+  return `${names.join(' ').replaceAll(/[^\w]+/g, '-')}.cpuprofile`;
 }
 
 async function measureCase(url, row, name, places) {

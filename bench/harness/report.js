@@ -1,3 +1,6 @@
+import { profileText } from './profile.js';
+import { number, tableText } from './table.js';
+
 /** By how much a ratio may miss what is wanted before the run fails: half as much again is a busy machine. */
 const MARGIN = 1.5;
 
@@ -15,25 +18,21 @@ export function printSuite({ rows }) {
     passed &&= verdict.passed;
     console.log(`\n**${row.name}**: ${verdict.text}\n`);
     printCases(row);
+    if (row.profile) console.log(`\n${profileText(row.profile)}`);
   }
   return passed;
 }
 
-/** The ratios of a row: of ours to the limit, and to the best of the peers. */
-export function ratios({ cases, unit = 'ms' }) {
+/** The ratios of a row: of ours to the limit, to the best of the peers, and to each of the others by its name. */
+export function ratios({ cases }) {
   const ours = cases.find(({ name }) => name === 'ours');
-  const limit = cases.find(({ name }) => name === 'limit');
   const peers = cases.filter(({ name }) => name !== 'limit' && !name.startsWith('ours'));
-  const against = (other) => ({
-    name: other.name,
-    time: ours[unit] / other[unit],
-    cpu: ours.cpu / other.cpu,
-  });
-  const best = peers.reduce(
-    (least, peer) => (least && least[unit] <= peer[unit] ? least : peer),
-    undefined,
-  );
-  return { limit: limit && against(limit), best: best && against(best) };
+  const [best] = peers.toSorted((one, other) => one.cpu - other.cpu);
+  const against = ({ name, ms, cpu }) => ({ name, time: ours.ms / ms, cpu: ours.cpu / cpu });
+  return {
+    ...Object.fromEntries(cases.map((other) => [other.name, against(other)])),
+    best: best && against(best),
+  };
 }
 
 function judge(row) {
@@ -48,7 +47,7 @@ function judge(row) {
     const isReached = better <= wanted;
     if (better > bound) passed = false;
     const verdict = isReached ? 'reached' : better > bound ? 'MISSED' : 'behind';
-    const of = what === 'limit' ? 'the limit' : `the best peer (${ratio.name})`;
+    const of = { limit: 'the limit', best: `the best peer (${ratio.name})` }[what] ?? what;
     texts.push(
       `${ratio.time.toFixed(2)} × ${of}, processor ${ratio.cpu.toFixed(2)} × (wanted ${wanted.toFixed(2)}: ${verdict})`,
     );
@@ -57,7 +56,7 @@ function judge(row) {
 }
 
 function printCases({ cases, limit }) {
-  printTable([
+  const table = tableText([
     ['', 'time, ms', 'from', 'to', 'processor, ms', 'peak, MiB'],
     ...cases.map(({ name, ms, least, most, cpu, peak, note }) => [
       [name === 'limit' ? `limit: ${limit}` : name, ...(note === undefined ? [] : [note])].join(
@@ -67,20 +66,5 @@ function printCases({ cases, limit }) {
       peak.toFixed(0),
     ]),
   ]);
-}
-
-/** As Markdown, the first column to the left and all others to the right. */
-export function printTable(lines) {
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const printed = lines.map(
-    (line) =>
-      `| ${line.map((text, column) => (column === 0 ? text.padEnd(widths[0]) : text.padStart(widths[column]))).join(' | ')} |`,
-  );
-  const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
-  console.log([printed[0], rule, ...printed.slice(1)].join('\n'));
-}
-
-/** With three digits. */
-export function number(value) {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  console.log(table);
 }

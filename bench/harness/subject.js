@@ -1,7 +1,8 @@
 // One case of one row, in a process of its own: gets ready, waits for the start, and tells what it took.
 import { readFileSync } from 'node:fs';
+import { startProfile } from './profile.js';
 
-const { suite, row, name, folder, files, quick } = JSON.parse(process.argv[2]);
+const { suite, row, name, folder, files, quick, profile } = JSON.parse(process.argv[2]);
 const bench = await import(suite);
 const found = bench.rows(quick).find((each) => each.name === row);
 
@@ -20,6 +21,7 @@ async function tryCase({ run, url, close, note, cpu: cpuBeside = () => 0 }) {
   let started;
   let before;
   let besideBefore;
+  let writeProfile;
   const start = () => {
     before = process.cpuUsage();
     besideBefore = cpuBeside();
@@ -32,12 +34,19 @@ async function tryCase({ run, url, close, note, cpu: cpuBeside = () => 0 }) {
     return { ms: performance.now() - started, cpu, peak };
   };
   process.on('message', async (message) => {
-    if (message === 'stop') return void process.send(usage());
+    if (message === 'stop') {
+      const used = usage();
+      await writeProfile?.();
+      return void process.send(used);
+    }
     globalThis.gc?.();
+    if (profile) writeProfile = await startProfile(profile);
     start();
     const result = await run?.();
+    const used = usage();
+    if (run) await writeProfile?.();
     const figures = typeof result === 'object' ? result : undefined;
-    process.send({ ...usage(), ...(figures ? { figures } : { note: note ?? result }) });
+    process.send({ ...used, ...(figures ? { figures } : { note: note ?? result }) });
   });
   process.once('disconnect', () => void close?.());
   process.send({ url });

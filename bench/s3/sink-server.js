@@ -24,14 +24,12 @@ function answer({ method, url }, response) {
   };
   const query = url.slice(url.indexOf('?') + 1);
   if (method === 'GET' && query.includes('list-type=2')) return list(query, response, headers);
-  if (method === 'GET' && /\/large(\?|$)/.test(url)) {
-    response.writeHead(200, { ...headers, 'content-length': mebibytes * MEBIBYTE.length });
-    return writeLarge(response, mebibytes);
-  }
-  if (method === 'GET') {
-    response.writeHead(200, { ...headers, 'content-length': SMALL.length }).end(SMALL);
-  } else if (method === 'HEAD') {
-    response.writeHead(200, { ...headers, 'content-length': SMALL.length }).end();
+  if (method === 'GET' || method === 'HEAD') {
+    const isLarge = /\/large(\?|$)/.test(url);
+    const length = isLarge ? mebibytes * MEBIBYTE.length : SMALL.length;
+    response.writeHead(200, { ...headers, 'content-length': length });
+    if (method === 'GET' && isLarge) return writeLarge(response, mebibytes);
+    response.end(method === 'GET' ? SMALL : undefined);
   } else if (method === 'POST') {
     const body = query.startsWith('uploads')
       ? '<InitiateMultipartUploadResult><UploadId>bench</UploadId></InitiateMultipartUploadResult>'
