@@ -9,6 +9,8 @@ const MARGIN = 1.5;
  * Node, and of the best peer. Judged by the better one of the two: time says what the disk and the neighbours do, the
  * processor does not.
  *
+ * A row that is behind names the paragraph of docs/performance.md that says why.
+ *
  * @returns whether no ratio misses its bound
  */
 export function printSuite({ rows }) {
@@ -46,7 +48,8 @@ function judge(row) {
     const bound = row.bounds?.[what] ?? wanted * MARGIN;
     const isReached = better <= wanted;
     if (better > bound) passed = false;
-    const verdict = isReached ? 'reached' : better > bound ? 'MISSED' : 'behind';
+    const behind = row.why ? `behind: ${row.why}` : 'behind';
+    const verdict = isReached ? 'reached' : better > bound ? 'MISSED' : behind;
     const of = { limit: 'the limit', best: `the best peer (${ratio.name})` }[what] ?? what;
     texts.push(
       `${ratio.time.toFixed(2)} × ${of}, processor ${ratio.cpu.toFixed(2)} × (wanted ${wanted.toFixed(2)}: ${verdict})`,

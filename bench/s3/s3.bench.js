@@ -8,6 +8,7 @@ export const title = 'an S3 that answers at once';
 const small = {
   wanted: { limit: 2, 'the SDK': 0.25, FlyDrive: 0.25, Flystorage: 0.25 },
   bounds: { limit: 4, 'the SDK': 0.7, FlyDrive: 0.7, Flystorage: 0.7 },
+  why: 'Small calls to S3',
 };
 
 /** @param {boolean} quick whether less is to be done, for ratios that are less sure */

@@ -67,6 +67,7 @@ function rowsOn(adapter, quick) {
       name: `${requests} files of 4 KiB, ${adapter}`,
       wanted: { best: 1 },
       bounds: { best: BEHIND },
+      why: 'Small files over HTTP',
       guard: 8,
       load(url) {
         const agent = keptConnections(AT_ONCE);
@@ -86,6 +87,7 @@ function rowsOfS3(quick) {
     cases: ['limit', 'ours', 'the SDK, as a StreamableFile'],
     wanted: { limit: 1.15, best: 1 },
     bounds: { limit: 8 },
+    why: 'Small files from S3',
     prepare: (name) => withSink((sink) => FROM_S3[name](sink), { mebibytes: size }),
   };
   return [

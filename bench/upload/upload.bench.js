@@ -59,7 +59,11 @@ function row({ what, count, size, atOnce }, where, servers, best) {
   return {
     name: `${what}, ${where}`,
     limit: 'bare http, the body into a file',
-    ...(best !== undefined && { wanted: { best }, bounds: { best: BEHIND } }),
+    ...(best !== undefined && {
+      wanted: { best },
+      bounds: { best: BEHIND },
+      why: 'Small files in forms',
+    }),
     cases: Object.keys(servers),
     prepare: (name, { folder }) => servers[name](folder),
     load(url) {
