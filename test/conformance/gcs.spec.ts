@@ -16,15 +16,16 @@ async function open(): Promise<OpenedStorage> {
     reopen: connect,
     async destroy() {
       await storage.close();
+      // The server learns of a connection that was cut a little after the one who cut it.
+      await server.until(({ inFlight }) => inFlight === 0);
       const left = {
-        inFlight: server.inFlight,
         sessions: server.resumableSessions('files'),
         reserved: [...server.objects('files').keys()].filter((name) =>
           name.startsWith('.nestjs-storages/'),
         ),
       };
       await server.close();
-      assert.deepEqual(left, { inFlight: 0, sessions: [], reserved: [] });
+      assert.deepEqual(left, { sessions: [], reserved: [] });
     },
   };
 }

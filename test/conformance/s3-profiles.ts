@@ -51,10 +51,12 @@ async function open(provider: S3Provider): Promise<OpenedStorage> {
     storage,
     async destroy() {
       await storage.close();
-      const left = { inFlight: server.inFlight, uploads: server.multipartUploads('files') };
+      // The server learns of a connection that was cut a little after the one who cut it.
+      await server.until(({ inFlight }) => inFlight === 0);
+      const uploads = server.multipartUploads('files');
       const { requests } = server;
       await server.close();
-      assert.deepEqual(left, { inFlight: 0, uploads: [] });
+      assert.deepEqual(uploads, []);
       // What the provider does not have must not even be tried: the storage refuses it before.
       assert.deepEqual(requests.filter(isUnsupported).map(summary), []);
       assert.deepEqual(

@@ -28,13 +28,14 @@ async function open(engine: 'direct' | 'sdk'): Promise<OpenedStorage> {
     reopen,
     async destroy() {
       await storage.close();
+      // The server learns of a connection that was cut a little after the one who cut it.
+      await server.until(({ inFlight }) => inFlight === 0);
       const left = {
-        inFlight: server.inFlight,
         uploads: server.multipartUploads('files'),
         elsewhere: [...server.objects('files').keys()].filter((key) => !key.startsWith(PREFIX)),
       };
       await server.close();
-      assert.deepEqual(left, { inFlight: 0, uploads: [], elsewhere: [] });
+      assert.deepEqual(left, { uploads: [], elsewhere: [] });
     },
   };
 }
