@@ -14,9 +14,11 @@ import {
   StoragePermissionError,
   StorageTimeoutError,
 } from '../../../lib/core/errors.js';
+import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
 import type { GcsStorageOptions } from '../../../lib/drivers/gcs/gcs.options.js';
-import type { GcsTestServer } from '../../../lib/testing/gcs-server/index.js';
+import type { GcsOperationName, GcsTestServer } from '../../../lib/testing/gcs-server/index.js';
+import { holdTimeouts } from '../../held-timeouts.js';
 import {
   clientOf,
   openDriver,
@@ -197,6 +199,44 @@ describe('credentials', () => {
 });
 
 describe('a token service that is silent', () => {
+  const MINUTE = 60_000;
+
+  /** A driver with a client of its own, whose service account is known to the server. @param timeout milliseconds */
+  async function openOwn(
+    server: GcsTestServer,
+    timeout: number,
+  ): Promise<StorageDriver<GcsClient>> {
+    const { client_email, private_key } = server.credentials;
+    const driver = await openDriver(server, {
+      apiEndpoint: server.endpoint,
+      credentials: { client_email, private_key },
+      timeout,
+      retry: { maxRetries: 0 },
+    });
+    // Leads to the server what the SDK asks of Google's hosts.
+    const { clientOptions } = driver.client.authClient as unknown as {
+      clientOptions: GcsTestServer['clientOptions']['clientOptions'];
+    };
+    Object.assign(
+      clientOptions.transporterOptions,
+      server.clientOptions.clientOptions.transporterOptions,
+    );
+    return driver;
+  }
+
+  /** The calls come to wait for the operation, and are given up when their minute has passed. */
+  async function expectGivenUp(
+    server: GcsTestServer,
+    operation: GcsOperationName,
+    start: () => Promise<unknown>[],
+  ): Promise<void> {
+    using timeouts = holdTimeouts();
+    const calls = start().map((call) => expect(call).rejects.toThrow(StorageTimeoutError));
+    await started(server, operation, calls.length);
+    await timeouts.pass(MINUTE);
+    await Promise.all(calls);
+  }
+
   test('is waited for as long as for any answer', async () => {
     await using gcs = await openGcs({ timeout: 200, retry: { maxRetries: 0 } });
     gcs.server.fail({ operation: 'auth.token', times: Infinity, with: 'stall' });
@@ -229,27 +269,21 @@ describe('a token service that is silent', () => {
     expect(await closed).toBeInstanceOf(StorageAbortedError);
   });
 
-  test('does not hold up the calls that come when it answers again', async () => {
+  test('has its request cut', async () => {
     await using gcs = await openGcs();
-    await gcs.driver.put('key', Buffer.from('x'), putOptions());
-    const { client_email, private_key } = gcs.server.credentials;
-    const driver = await openDriver(gcs.server, {
-      apiEndpoint: gcs.server.endpoint,
-      credentials: { client_email, private_key },
-      timeout: 300,
-      retry: { maxRetries: 0 },
-    });
-    // Leads to the server what the SDK asks of Google's hosts.
-    const { clientOptions } = driver.client.authClient as unknown as {
-      clientOptions: GcsTestServer['clientOptions']['clientOptions'];
-    };
-    Object.assign(
-      clientOptions.transporterOptions,
-      gcs.server.clientOptions.clientOptions.transporterOptions,
-    );
+    const driver = await openOwn(gcs.server, 300);
     gcs.server.fail({ operation: 'auth.token', with: 'stall' });
     await expect(driver.info('key', { signal })).rejects.toThrow(StorageTimeoutError);
     await gcs.server.until(({ inFlight }) => inFlight === 0);
+    await driver.close();
+  });
+
+  test('does not hold up the calls that come when it answers again', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', Buffer.from('x'), putOptions());
+    const driver = await openOwn(gcs.server, MINUTE);
+    gcs.server.fail({ operation: 'auth.token', with: 'stall' });
+    await expectGivenUp(gcs.server, 'auth.token', () => [driver.info('key', { signal })]);
     expect((await driver.info('key', { signal })).size).toBe(1);
     await driver.close();
   });
@@ -262,11 +296,11 @@ describe('a token service that is silent', () => {
       const driver = await openDriver(gcs.server, {
         apiEndpoint: gcs.server.endpoint,
         credentials: gcs.server.workloadIdentity as never,
-        timeout: 300,
+        timeout: MINUTE,
         retry: { maxRetries: 0 },
       });
       gcs.server.fail({ operation, with: 'stall' });
-      await expect(driver.info('key', { signal })).rejects.toThrow(StorageTimeoutError);
+      await expectGivenUp(gcs.server, operation, () => [driver.info('key', { signal })]);
       expect((await driver.info('key', { signal })).size).toBe(1);
       await driver.close();
     },
@@ -285,11 +319,11 @@ describe('a token service that is silent', () => {
         source_credentials,
         endpoint,
       } as never,
-      timeout: 300,
+      timeout: MINUTE,
       retry: { maxRetries: 0 },
     });
     gcs.server.fail({ operation: 'auth.exchange', with: 'stall' });
-    await expect(driver.info('key', { signal })).rejects.toThrow(StorageTimeoutError);
+    await expectGivenUp(gcs.server, 'auth.exchange', () => [driver.info('key', { signal })]);
     expect((await driver.info('key', { signal })).size).toBe(1);
     await driver.close();
   });
@@ -299,16 +333,14 @@ describe('a token service that is silent', () => {
     const { credentials: _, ...options } = gcs.server.clientOptions;
     const client = new GcsClient(options);
     client.authClient.jsonContent = gcs.server.workloadIdentity as never;
-    const driver = await openDriver(gcs.server, { client, timeout: 300 });
+    const driver = await openDriver(gcs.server, { client, timeout: MINUTE });
     gcs.server.fail({ operation: 'auth.signBlob', times: Infinity, with: 'stall' });
     const put = { signal, method: 'PUT', expiresIn: 60 } as const;
-    for (const call of [
+    await expectGivenUp(gcs.server, 'auth.signBlob', () => [
       driver.url('key', { signal, expiresIn: 60 }),
       driver.uploadUrl('key', put),
       driver.uploadUrl('key', { ...put, method: 'POST' }),
-    ]) {
-      await expect(call).rejects.toThrow(StorageTimeoutError);
-    }
+    ]);
     const abort = new AbortController();
     const patient = await openDriver(gcs.server, { client });
     const signing = rejection(patient.url('key', { signal: abort.signal, expiresIn: 60 }));
