@@ -7,24 +7,29 @@ import {
 } from '../../../lib/core/errors.js';
 import type { DriverUpload } from '../../../lib/core/storage-driver.js';
 import { startChecksum } from '../../../lib/core/checksum.js';
-import { startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
 import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
 import {
-  clientOf,
   openDriver,
   openGcs,
   type OpenGcs,
+  openProxied,
+  type OpenProxied,
   putOptions,
   randomBytes,
   rejection,
   signal,
-  started,
 } from './open-gcs.js';
 
 const RESERVED = '.nestjs-storages/uploads/';
 
 async function begin(gcs: OpenGcs, key = 'key'): Promise<DriverUpload> {
   return { key, uploadId: await gcs.driver.startMultipartUpload(key, putOptions()) };
+}
+
+/** Resets the first request there, and lets the second one through when something else has happened. */
+function failFirst({ proxy }: OpenProxied, url: RegExp, meanwhile: () => Promise<unknown>): void {
+  proxy.fail({ url, with: 'reset' });
+  proxy.fail({ url, with: { before: async () => void (await meanwhile()) } });
 }
 
 /** What is left of uploads in the bucket. */
@@ -34,16 +39,12 @@ function left(gcs: OpenGcs): string[] {
 
 describe('an upload in parts', () => {
   test('begins also when somebody on the way sends the request twice', async () => {
-    const server = await startGcsServer();
-    await using proxy = await startFaultProxy({ target: server.endpoint });
-    const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
-    const client = clientOf({ ...server, clientOptions });
-    const driver = await openDriver(server, { client });
+    await using server = await startGcsServer();
+    await using proxied = await openProxied(server);
+    const { driver, proxy } = proxied;
     proxy.fail({ with: 'forward-twice' });
     const uploadId = await driver.startMultipartUpload('key', putOptions());
     expect(await driver.listParts({ key: 'key', uploadId }, { signal })).toEqual([]);
-    await driver.close();
-    await server.close();
   });
 
   test('joins them by their numbers, with the attributes of its start, and leaves nothing', async () => {
@@ -81,27 +82,23 @@ describe('an upload in parts', () => {
     [33, 2],
     [65, 3],
     [1030, 35],
-  ])(
-    'of %i is joined by %i calls of 32 at most',
-    async (count, calls) => {
-      await using gcs = await openGcs();
-      const upload = await begin(gcs);
-      const bytes = randomBytes(count);
-      const parts = await Promise.all(
-        Array.from(bytes, (_, index) =>
-          gcs.driver.uploadPart(upload, index + 1, bytes.subarray(index, index + 1), { signal }),
-        ),
-      );
-      gcs.server.clearRequests();
-      await gcs.driver.completeMultipartUpload(upload, parts, { signal });
-      expect(gcs.operations().filter((operation) => operation === 'objects.compose')).toHaveLength(
-        calls,
-      );
-      expect(gcs.server.object('bucket', 'key')!.body.equals(bytes)).toBe(true);
-      expect(left(gcs)).toEqual([]);
-    },
-    30_000,
-  );
+  ])('of %i is joined by %i calls of 32 at most', async (count, calls) => {
+    await using gcs = await openGcs();
+    const upload = await begin(gcs);
+    const bytes = randomBytes(count);
+    const parts = await Promise.all(
+      Array.from(bytes, (_, index) =>
+        gcs.driver.uploadPart(upload, index + 1, bytes.subarray(index, index + 1), { signal }),
+      ),
+    );
+    gcs.server.clearRequests();
+    await gcs.driver.completeMultipartUpload(upload, parts, { signal });
+    expect(gcs.operations().filter((operation) => operation === 'objects.compose')).toHaveLength(
+      calls,
+    );
+    expect(gcs.server.object('bucket', 'key')!.body.equals(bytes)).toBe(true);
+    expect(left(gcs)).toEqual([]);
+  });
 
   test('cannot have the metadata that it keeps for itself', async () => {
     await using gcs = await openGcs();
@@ -172,15 +169,15 @@ describe('an upload in parts', () => {
   });
 
   test('refuses a part that is replaced while it is completed', async () => {
-    await using gcs = await openGcs({ retry: { baseDelay: 200, jitter: false } });
+    await using gcs = await openGcs();
+    await using proxied = await openProxied(gcs.server);
     const upload = await begin(gcs);
     const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('first'), { signal });
-    gcs.server.fail({ operation: 'objects.compose', with: 'reset' });
-    const completing = gcs.driver.completeMultipartUpload(upload, [part], { signal });
-    const refused = rejection(completing);
-    await started(gcs.server, 'objects.compose');
-    await gcs.driver.uploadPart(upload, 1, Buffer.from('second'), { signal });
-    expect(await refused).toBeInstanceOf(StorageInvalidArgumentError);
+    failFirst(proxied, /\/compose\b/, () =>
+      gcs.driver.uploadPart(upload, 1, Buffer.from('second'), { signal }),
+    );
+    const completing = proxied.driver.completeMultipartUpload(upload, [part], { signal });
+    expect(await rejection(completing)).toBeInstanceOf(StorageInvalidArgumentError);
     expect(gcs.server.object('bucket', 'key')).toBeUndefined();
   });
 
@@ -237,17 +234,16 @@ describe('an upload in parts', () => {
 
 describe('an upload that is completed by one call while another is at it', () => {
   test.each([
-    ['finds its parts gone', 'objects.list'],
-    ['is to join them', 'objects.compose'],
-  ] as const)('is over for that one, which %s', async (_, operation) => {
-    await using gcs = await openGcs({ retry: { baseDelay: 300, jitter: false } });
+    ['finds its parts gone', /\/o\?/],
+    ['is to join them', /\/compose\b/],
+  ])('is over for that one, which %s', async (_, url) => {
+    await using gcs = await openGcs();
+    await using proxied = await openProxied(gcs.server);
     const upload = await begin(gcs);
     const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
-    gcs.server.fail({ operation, with: 'reset' });
-    const late = rejection(gcs.driver.completeMultipartUpload(upload, [part], { signal }));
-    await started(gcs.server, operation);
-    await gcs.driver.completeMultipartUpload(upload, [part], { signal });
-    expect(await late).toBeInstanceOf(StorageFileNotFoundError);
+    failFirst(proxied, url, () => gcs.driver.completeMultipartUpload(upload, [part], { signal }));
+    const late = proxied.driver.completeMultipartUpload(upload, [part], { signal });
+    expect(await rejection(late)).toBeInstanceOf(StorageFileNotFoundError);
     expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('x');
   });
 });
@@ -269,14 +265,12 @@ describe('an upload that is aborted', () => {
   });
 
   test('while a part is under way has that take itself away', async () => {
-    await using gcs = await openGcs({ retry: { baseDelay: 300, jitter: false } });
+    await using gcs = await openGcs();
+    await using proxied = await openProxied(gcs.server);
     const upload = await begin(gcs);
-    gcs.server.fail({ operation: 'objects.insert', with: 'reset' });
-    const late = gcs.driver.uploadPart(upload, 1, Buffer.from('late'), { signal });
-    const refused = rejection(late);
-    await started(gcs.server, 'objects.insert', 2);
-    await gcs.driver.abortMultipartUpload(upload, { signal });
-    expect(await refused).toBeInstanceOf(StorageFileNotFoundError);
+    failFirst(proxied, /uploadType=/, () => gcs.driver.abortMultipartUpload(upload, { signal }));
+    const late = proxied.driver.uploadPart(upload, 1, Buffer.from('late'), { signal });
+    expect(await rejection(late)).toBeInstanceOf(StorageFileNotFoundError);
     expect(left(gcs)).toEqual([]);
   });
 

@@ -58,7 +58,7 @@ describe('a body that is larger than a chunk', () => {
     await gcs.driver.put('key', bytes, putOptions());
     expect(gcs.server.object('bucket', 'key')!.body.equals(bytes)).toBe(true);
     expect(ranges(gcs.server)).toHaveLength(2);
-  }, 20_000);
+  });
 
   test.each([
     [1, CHUNK],

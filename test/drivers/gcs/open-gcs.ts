@@ -3,6 +3,7 @@ import { parseRetryOptions, type RetryOptions } from '../../../lib/core/retry.js
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { createGcsDriver } from '../../../lib/drivers/gcs/gcs.driver.js';
 import type { GcsStorageOptions } from '../../../lib/drivers/gcs/gcs.options.js';
+import { type FaultProxy, startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
 import {
   type GcsOperationName,
   type GcsServerOptions,
@@ -71,8 +72,32 @@ export function openDriver(
   );
 }
 
+export interface OpenProxied extends AsyncDisposable {
+  readonly proxy: FaultProxy;
+  readonly driver: StorageDriver<GcsClient>;
+}
+
+/** A driver behind a proxy, which can keep its requests waiting until something else has happened. */
+export async function openProxied(
+  server: GcsTestServer,
+  options: Pick<DriverOptions, 'retry'> = {},
+): Promise<OpenProxied> {
+  const proxy = await startFaultProxy({ target: server.endpoint });
+  const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+  const client = clientOf({ ...server, clientOptions });
+  const driver = await openDriver(server, { client, ...options });
+  return {
+    proxy,
+    driver,
+    async [Symbol.asyncDispose]() {
+      await driver.close();
+      await proxy.close();
+    },
+  };
+}
+
 /** The SDK's client. */
-export function clientOf(server: GcsTestServer): GcsClient {
+export function clientOf(server: Pick<GcsTestServer, 'clientOptions'>): GcsClient {
   return gcsClient(server.clientOptions);
 }
 
