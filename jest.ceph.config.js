@@ -28,6 +28,6 @@ export default {
   ...project,
   roots: ['<rootDir>/test/ceph'],
   testRegex: '\\.ceph-spec\\.ts$',
-  testTimeout: 60_000,
+  testTimeout: 240_000,
   globals: { RADOSGW_INSTALLED: missing.length === 0 },
 };

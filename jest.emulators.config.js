@@ -13,5 +13,5 @@ export default {
   ...project,
   roots: ['<rootDir>/test/emulators'],
   testRegex: '\\.emulator-spec\\.ts$',
-  testTimeout: 60_000,
+  testTimeout: 240_000,
 };

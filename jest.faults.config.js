@@ -6,6 +6,6 @@ export default {
   ...project,
   roots: ['<rootDir>/test/faults'],
   testRegex: '\\.faults-spec\\.ts$',
-  testTimeout: 120_000,
+  testTimeout: 240_000,
   maxWorkers: '100%',
 };

@@ -9,7 +9,7 @@ import { type Azurite, startAzurite } from '../drivers/azure/azurite.js';
 let azurite: Azurite;
 beforeAll(async () => {
   azurite = await startAzurite();
-}, 60_000);
+});
 afterAll(() => azurite[Symbol.asyncDispose]());
 
 async function open(engine: 'direct' | 'sdk'): Promise<OpenedStorage> {

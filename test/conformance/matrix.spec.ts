@@ -95,5 +95,5 @@ describe('the matrix', () => {
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 });

@@ -23,12 +23,12 @@ describe('the TypeScript in the documentation', () => {
 
   test('compiles as strictly as the library', () => {
     expect(compile(snippets)).toEqual([]);
-  }, 60_000);
+  });
 
   test('would not compile with a mistake in it', () => {
     const wrong = { page: 'x.md', line: 7, info: 'ts', code: "await storage.putt('a', 'b');\n" };
     expect(compile([wrong])).toEqual([expect.stringMatching(/^x\.md:7: .*putt/)]);
-  }, 60_000);
+  });
 });
 
 describe('the TypeScript in the documentation that is marked as runnable', () => {

@@ -32,7 +32,7 @@ interface Backend extends AsyncDisposable {
 let azurite: Azurite;
 beforeAll(async () => {
   azurite = await startAzurite();
-}, 60_000);
+});
 afterAll(() => azurite[Symbol.asyncDispose]());
 
 const RETRY = { maxRetries: 1, baseDelay: 1 };

@@ -46,13 +46,13 @@ export function describeFaults(
         );
         running.push(result);
       }
-    }, 60_000);
+    });
 
     afterAll(async () => {
       await Promise.allSettled(running);
       await backend[Symbol.asyncDispose]();
       if (!options.operations) process.stderr.write(`\n${faultTable(name, results)}\n`);
-    }, 60_000);
+    });
 
     test.each(cells.map((cell, index) => [cell.operation.name, cell.fault.name, index] as const))(
       '%s, %s: ends in time, with the old or the new file, and leaves nothing',

@@ -89,7 +89,7 @@ export async function failure(call: Promise<unknown> | (() => unknown)): Promise
 
 /** Waits until the condition holds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const end = performance.now() + 30_000;
+  const end = performance.now() + 120_000;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`Still not so: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 2));

@@ -50,7 +50,7 @@ describe.each(Object.entries(UPLOAD_BACKENDS))('files on %s', (name, openBackend
     }
     storage = apps.get('Express')!.app.get<Storage>(getStorageToken());
     await storage.put('large.bin', large);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await closeApps();
@@ -103,7 +103,7 @@ describe.each(Object.entries(UPLOAD_BACKENDS))('files on %s', (name, openBackend
       const bound = before.heap + Math.max(8 * MIB, (ABORTED * size) / 1000);
       await until(() => heap() <= bound);
       await until(async () => (await backend.unfinished()).length === 0);
-    }, 60_000);
+    });
   });
 });
 

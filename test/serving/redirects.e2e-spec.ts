@@ -87,7 +87,7 @@ describe.each(Object.entries({ s3, gcs, azure }))('a redirect to %s', (_name, op
   let served: Served;
   beforeAll(async () => {
     served = await serve(openBackend);
-  }, 60_000);
+  });
   afterAll(() => close(served));
 
   describe.each(ADAPTERS)('by %s', (adapter) => {

@@ -35,7 +35,7 @@ describe.each(Object.entries(UPLOAD_BACKENDS))('a file on %s', (backendName, ope
     await storage.put('ten.txt', BODY);
     await storage.put('empty.txt', '');
     known = knownOf(await storage.info('ten.txt'));
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await closeApps();

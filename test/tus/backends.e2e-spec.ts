@@ -23,7 +23,7 @@ describe.each(Object.entries(UPLOAD_BACKENDS))('on %s', (_, open) => {
   beforeAll(async () => {
     backend = await open();
     partSize = Math.max(backend.driver.capabilities.limits.minPartSize, 256 * 1024);
-  }, 60_000);
+  });
 
   afterAll(() => backend.close());
 
@@ -83,7 +83,7 @@ describe.each(Object.entries(UPLOAD_BACKENDS))('on %s', (_, open) => {
         expect.stringMatching(/^[0-9a-f]{32}-\w+\.json$/),
       ]);
       expect(await backend.unfinished()).toEqual([]);
-    }, 60_000);
+    });
 
     test('what the backend has is what counts, and what was begun elsewhere is gone on with', async () => {
       const bytes = randomBytes(partSize + 5000);

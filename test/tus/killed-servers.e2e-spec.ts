@@ -101,41 +101,37 @@ test.each([
   ['s3', 'Fastify'],
   ['gcs', 'Express'],
   ['azure', 'Fastify'],
-])(
-  'a client goes on after the server was killed, on %s',
-  async (driver, adapter) => {
-    await using backend = await BACKENDS[driver]!();
-    await using servers = await KilledServers.start({
-      ...backend.server,
-      adapter,
-      partSize: 5 * MiB,
-    });
-    const bytes = randomBytes(17 * MiB);
-    const methods: string[] = [];
-    const resumedAt: number[] = [];
-    await uploadAll(bytes, {
-      endpoint: servers.endpoint,
-      chunkSize: 6 * MiB,
-      // Between two chunks for the server, while the client sends the second one.
-      onChunkComplete: (_size, accepted) => void (accepted === 6 * MiB && servers.kill()),
-      onAfterResponse(request, response) {
-        methods.push(request.getMethod());
-        if (request.getMethod() !== 'HEAD') return;
-        resumedAt.push(Number(response.getHeader('Upload-Offset')));
-      },
-    });
-    expect(servers.killed).toBe(1);
-    expect(methods.filter((method) => method === 'POST')).toHaveLength(1);
-    // What the client was told is there, and perhaps more: what came between two answers.
-    expect(resumedAt).toHaveLength(1);
-    expect(resumedAt[0]).toBeGreaterThanOrEqual(6 * MiB);
-    const [key, ...others] = await published(backend.storage);
-    expect(others).toEqual([]);
-    expect(sha256(await backend.storage.getBytes(key!))).toBe(sha256(bytes));
-    expect(await staged(backend.storage)).toEqual([expect.stringMatching(/\.json$/)]);
-  },
-  120_000,
-);
+])('a client goes on after the server was killed, on %s', async (driver, adapter) => {
+  await using backend = await BACKENDS[driver]!();
+  await using servers = await KilledServers.start({
+    ...backend.server,
+    adapter,
+    partSize: 5 * MiB,
+  });
+  const bytes = randomBytes(17 * MiB);
+  const methods: string[] = [];
+  const resumedAt: number[] = [];
+  await uploadAll(bytes, {
+    endpoint: servers.endpoint,
+    chunkSize: 6 * MiB,
+    // Between two chunks for the server, while the client sends the second one.
+    onChunkComplete: (_size, accepted) => void (accepted === 6 * MiB && servers.kill()),
+    onAfterResponse(request, response) {
+      methods.push(request.getMethod());
+      if (request.getMethod() !== 'HEAD') return;
+      resumedAt.push(Number(response.getHeader('Upload-Offset')));
+    },
+  });
+  expect(servers.killed).toBe(1);
+  expect(methods.filter((method) => method === 'POST')).toHaveLength(1);
+  // What the client was told is there, and perhaps more: what came between two answers.
+  expect(resumedAt).toHaveLength(1);
+  expect(resumedAt[0]).toBeGreaterThanOrEqual(6 * MiB);
+  const [key, ...others] = await published(backend.storage);
+  expect(others).toEqual([]);
+  expect(sha256(await backend.storage.getBytes(key!))).toBe(sha256(bytes));
+  expect(await staged(backend.storage)).toEqual([expect.stringMatching(/\.json$/)]);
+});
 
 test('in memory nothing survives, and the client begins anew', async () => {
   const configuration = { driver: 'memory' } as const;
@@ -163,7 +159,7 @@ test('in memory nothing survives, and the client begins anew', async () => {
     'PATCH 204',
     'PATCH 204',
   ]);
-}, 60_000);
+});
 
 /** A server and the one that takes its place, each in a process of its own, behind one address. */
 class KilledServers implements AsyncDisposable {

@@ -6,16 +6,16 @@ const anyNames = compile('any-names.ts');
 
 test('what an app may write compiles, and what it may not does not', () => {
   expect(faults(anyNames, 'any-names.ts')).toEqual([]);
-}, 120_000);
+});
 
 test('the names that an app adds to StorageNames are the only ones that compile', () => {
   const ownNames = compile('own-names.ts', anyNames);
   expect(faults(ownNames, 'own-names.ts')).toEqual([]);
-}, 120_000);
+});
 
 test('every field of every public option says what it is', () => {
   expect(undocumentedOptions(anyNames)).toEqual([]);
-}, 120_000);
+});
 
 /** A program of its own, as the names hold for all of it; the library's sources in it are those of the other one. */
 function compile(file: string, other?: ts.Program): ts.Program {

@@ -105,7 +105,7 @@ onEachAdapter(() => {
     expect([...server.objects('bucket')]).toEqual([]);
     await server.close();
     await until(() => descriptors() <= before + 1);
-  }, 120_000);
+  });
 
   test('a client that leaves takes the files before with it', async () => {
     const app = await recordedUploadApp(StorageFilesInterceptor('photo', 5));

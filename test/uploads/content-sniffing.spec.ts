@@ -336,7 +336,7 @@ test('two hundred thousand random and truncated files are sniffed without a thro
   found.delete(undefined);
   expect(found.size).toBeGreaterThan(50);
   expect([...found].filter((type) => !/^[a-z]+\/[\w.+-]+$/.test(type!))).toEqual([]);
-}, 60_000);
+});
 
 test('work ends after sixty-four comments: what comes then is not looked at', () => {
   const behind = (comments: number): string | undefined =>

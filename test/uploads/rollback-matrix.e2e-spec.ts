@@ -490,7 +490,7 @@ onEachAdapter((adapter) => {
         for (const cause of AFTER_TWO_FILES) {
           expect({ cause, files: written.get(cause) }).toEqual({ cause, files: 2 });
         }
-      }, 120_000);
+      });
     },
   );
 });

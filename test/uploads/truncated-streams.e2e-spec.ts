@@ -128,7 +128,7 @@ onEachAdapter(() => {
     expect(operations).not.toContain('CompleteMultipartUpload');
     expect(server.multipartUploads('bucket')).toEqual([]);
     expect([...server.objects('bucket')]).toEqual([]);
-  }, 120_000);
+  });
 
   test('on disk no file ever gets a name', async () => {
     const root = await mkdtemp(join(tmpdir(), 'nestjs-storages-uploads-'));
@@ -147,7 +147,7 @@ onEachAdapter(() => {
     expect([...names].filter((name) => !name.startsWith('.'))).toEqual([]);
     expect((await readdir(root)).filter((name) => !name.startsWith('.'))).toEqual([]);
     await rm(root, { recursive: true });
-  }, 120_000);
+  });
 });
 
 /** Every connection is over, and every call to the storage. */

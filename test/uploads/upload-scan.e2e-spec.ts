@@ -346,7 +346,6 @@ onEachAdapter(() => {
       expect(await backend.unfinished()).toEqual([]);
       await backend.close();
     },
-    120_000,
   );
 
   describe('clamd', () => {

@@ -66,7 +66,7 @@ describe('a copy', () => {
     expect(copied).toMatchObject({ ...ATTRIBUTES, size: bytes.byteLength });
     expect(azure.proxy.seen('PUT', BLOCK)).toHaveLength(2);
     await expectStored(azure.driver, 'to', bytes);
-  }, 60_000);
+  });
 
   test('of an empty file is one', async () => {
     await using azure = await open();

@@ -153,7 +153,7 @@ describe('with a token', () => {
   beforeAll(async () => {
     tls = await selfSigned();
     azurite = await startAzurite({ tls });
-  }, 60_000);
+  });
   afterAll(async () => {
     await azurite[Symbol.asyncDispose]();
     await tls[Symbol.asyncDispose]();

@@ -36,7 +36,7 @@ export function useAzurite(): {
   let azurite: Azurite;
   beforeAll(async () => {
     azurite = await startAzurite();
-  }, 60_000);
+  });
   afterAll(() => azurite[Symbol.asyncDispose]());
   return {
     get azurite() {

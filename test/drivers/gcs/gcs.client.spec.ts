@@ -195,7 +195,7 @@ describe('credentials', () => {
     gcs.server.fail({ operation: 'auth.token', times: 2, with: { status: 503, reason: 'x' } });
     await gcs.driver.put('key', Buffer.from('x'), putOptions());
     expect(gcs.operations()).toEqual(['objects.insert']);
-  }, 20_000);
+  });
 });
 
 describe('a token service that is silent', () => {

@@ -148,7 +148,7 @@ describe('get', () => {
     expect(gcs.operations().filter((operation) => operation === 'objects.download')).toHaveLength(
       20,
     );
-  }, 20_000);
+  });
 
   test('gets through although the file is replaced many times while it is opened', async () => {
     await using gcs = await openGcs();
@@ -159,7 +159,7 @@ describe('get', () => {
       with: { status: 412, reason: 'conditionNotMet' },
     });
     expect(await read(await gcs.driver.get('key', { signal }))).toEqual(TEN_BYTES);
-  }, 20_000);
+  });
 
   test('is repeated when the service throttles by 403, and tells so in the end', async () => {
     await using gcs = await openGcs({ retry: { maxRetries: 1 } });

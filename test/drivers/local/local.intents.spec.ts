@@ -35,7 +35,7 @@ it('finds what is stored whole and leaves nothing beside it, at whatever change 
     expect({ write, problems }).toEqual({ write, problems: [] });
     expect(points).toBeGreaterThan(3);
   }
-}, 120_000);
+});
 
 describe('metadata that a process was about to remove when it ended', () => {
   const VERSION = { size: 3n, mtimeNs: 12n, ino: 34n };

@@ -190,7 +190,7 @@ describe('listing a local storage', () => {
     await Promise.all([...names, ...tree].map((key) => writeFile(join(root, key), '')));
     const found = await listAll(driver, { pageSize: 700 });
     expect(found).toEqual([...names, ...tree].sort(compareKeys));
-  }, 60_000);
+  });
 
   async function firstPage(
     options: Partial<Parameters<StorageDriver['list']>[0]>,

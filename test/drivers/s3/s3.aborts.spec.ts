@@ -369,4 +369,4 @@ test('every rejection is a StorageError, whatever breaks', async () => {
       expect(s3.server.objects('bucket').size).toBe(0);
     }
   }
-}, 20_000);
+});

@@ -116,7 +116,7 @@ describe('the client', () => {
       await read(await s3.driver.get('key', { signal }));
     }
     expect(s3.server.totalConnections).toBeLessThanOrEqual(2);
-  }, 20_000);
+  });
 
   test('opens no more connections than it may, however many calls there are', async () => {
     await using s3 = await openS3({ maxSockets: 3, server: { latency: 5 } });
@@ -182,6 +182,5 @@ describe('the client', () => {
         expect(Object.keys(headers).filter((name) => unknown.test(name))).toEqual([]);
       }
     },
-    20_000,
   );
 });

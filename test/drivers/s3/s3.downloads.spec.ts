@@ -110,7 +110,7 @@ describe('get', () => {
     );
     await s3.server.until(({ inFlight }) => inFlight === 0);
     expect(s3.server.connections).toBeLessThanOrEqual(4);
-  }, 30_000);
+  });
 
   test('ends the body with an error when it is aborted', async () => {
     await using s3 = await openS3();
@@ -172,7 +172,6 @@ describe('get', () => {
         (await read({ file: await s3.driver.info('key', { signal }), body })).equals(bytes),
       ).toBe(true);
     },
-    20_000,
   );
 
   test('tries again until there is an answer', async () => {

@@ -109,7 +109,7 @@ describe('put', () => {
     );
     expect(most).toBe(3);
     expect(s3.server.totalConnections).toBeLessThanOrEqual(4);
-  }, 20_000);
+  });
 
   test('reads ahead of the network by no more than the parts in flight and the next one', async () => {
     await using s3 = await openS3({ server: { latency: 15 } });
@@ -128,7 +128,7 @@ describe('put', () => {
     }
     await s3.driver.put('key', body(), putOptions({ partSize: PART, concurrency }));
     expect(mostAhead).toBeLessThanOrEqual((concurrency + 1) * PART + 2 * MIB);
-  }, 20_000);
+  });
 
   test('round-trips odd keys', async () => {
     await using s3 = await openS3();
