@@ -477,6 +477,22 @@ describe('doctor', () => {
     expect(code).toBe(0);
   });
 
+  test('asks an Azure account for its CORS rules again when the connection breaks', async () => {
+    await using azurite = await startAzurite();
+    const { origin } = new URL(azurite.endpoint);
+    await using proxy = await startFaultProxy({ target: origin });
+    proxy.fail({ url: /comp=properties/, with: 'reset' });
+    const connectionString = azurite.connectionString.replace(origin, proxy.endpoint);
+    const config = await createContainer(connectionString);
+    const { stdout } = await command(['doctor', 'files:', '--json', '--config', config]);
+    expect(lines(stdout).at(-2)).toEqual({
+      check: 'cors',
+      outcome: 'skipped',
+      detail: expect.stringContaining('0 rules of CORS'),
+    });
+    expect(proxy.seen('GET', /comp=properties/)).toHaveLength(2);
+  });
+
   test('names a storage that cannot be opened, and creates nothing', async () => {
     const { code, stdout } = await command([
       'doctor',

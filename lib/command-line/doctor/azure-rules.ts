@@ -46,11 +46,14 @@ export async function observeAzure(
   return [cors, lifecycle];
 }
 
+/** A connection that breaks in passing is no answer. Milliseconds. */
+const RETRIES = { maxTries: 3, retryDelayInMs: 200 };
+
 /** The account's own address, with what the container's has of a signature. */
 function serviceOf({ url, credential }: ContainerClient): BlobServiceClient {
   const service = new URL(url);
   service.pathname = service.pathname.replace(/\/[^/]*$/, '');
-  return new BlobServiceClient(service.href, credential, { retryOptions: { maxTries: 1 } });
+  return new BlobServiceClient(service.href, credential, { retryOptions: RETRIES });
 }
 
 function listed(text: string | undefined): string[] {
