@@ -209,9 +209,10 @@ export class LocalRoot {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const folder = await this.openFolder(path);
       if (typeof folder !== 'string') return folder;
-      if (folder === 'file') throw clash(key);
-      if (folder === 'link') throw linkDenied({ key });
-      await this.#create(path, sync);
+      // What is missing may be missing behind a link.
+      const reason = folder === 'missing' ? await this.#create(path, sync) : folder;
+      if (reason === 'file') throw clash(key);
+      if (reason === 'link') throw linkDenied({ key });
     }
     throw new StorageConnectionError('The folder is removed as often as it is created', { key });
   }
@@ -231,7 +232,8 @@ export class LocalRoot {
     }
   }
 
-  async #create(path: string, sync: boolean): Promise<void> {
+  /** Answers what is in the way, if anything is. */
+  async #create(path: string, sync: boolean): Promise<NoFolder | undefined> {
     let made = '';
     let parent = this.#top;
     try {
@@ -240,13 +242,15 @@ export class LocalRoot {
         const created = await makeFolder(parent.at(name), this.folderPermissions);
         if (created && sync) await parent.sync();
         const child = await this.openFolder(made);
-        if (typeof child === 'string') return;
+        if (typeof child === 'string') return child;
         await parent.close();
         parent = child;
       }
+      return undefined;
     } catch (error) {
       // Removed meanwhile, or a file is in the way: a second look will tell.
       if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
+      return 'missing';
     } finally {
       await parent.close();
     }

@@ -92,6 +92,26 @@ describe('the fence around a local root', () => {
       expect(await readFile(join(outside, 'secret'), 'utf8')).toBe('secret');
     });
 
+    it.each(['linux', 'darwin'])(
+      'denies access to folders that would be made behind a link, as %s does it',
+      async (platform) => {
+        const denying = await openAs(platform, { root });
+        await symlink(outside, join(root, 'out'));
+        for (const key of ['out/new/file', 'out/new/er/file']) {
+          const denied = { code: 'PERMISSION_DENIED', key };
+          expect(await failure(put(denying, key, 'bad'))).toMatchObject(denied);
+          expect(await failure(put(denying, key, 'bad', { ifMatch: '*' }))).toMatchObject({
+            code: 'PRECONDITION_FAILED',
+          });
+        }
+        expect(await failure(put(denying, 'out/x', 'bad', { ifMatch: '*' }))).toMatchObject({
+          code: 'PERMISSION_DENIED',
+          key: 'out/x',
+        });
+        expect(await readdir(outside)).toEqual(['secret']);
+      },
+    );
+
     it('lists no links', async () => {
       await put(driver, 'b/file');
       await symlink(outside, join(root, 'a'));
