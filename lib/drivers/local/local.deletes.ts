@@ -34,12 +34,11 @@ export async function deleteKeys(
   };
   await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, keys.length) }, work));
   if (missing > 0) await context.root.assertThere();
-  // The deepest first: then each folder is tried once it can be empty.
-  const folders = [...emptied].sort((left, right) => right.length - left.length);
-  for (const folder of folders) {
-    if (context.options.durability === 'full') await syncFolderAt(context.root, folder);
-    await context.slots.writes.use(() => context.root.prune(folder));
+  // All of them before one goes with another: it would come back with what was in it.
+  if (context.options.durability === 'full') {
+    for (const folder of emptied) await syncFolderAt(context.root, folder);
   }
+  for (const folder of emptied) await context.slots.writes.use(() => context.root.prune(folder));
   throwIfAborted(signal);
   return { failed };
 }

@@ -366,6 +366,12 @@ onLinux('a write', () => {
     expect(synced.splice(0)).toEqual(expect.arrayContaining([root, join(root, 'moved')]));
     await durable.deleteMany(['moved/k'], { signal });
     expect(synced.splice(0)).toContain(join(root, 'moved'));
+    await put(durable, 'a/b/c/x', 'x');
+    await put(durable, 'a/b/y', 'x');
+    synced.splice(0);
+    await durable.deleteMany(['a/b/c/x', 'a/b/y'], { signal });
+    // One is gone with the other, and would come back with what was in it.
+    expect(synced.splice(0).sort()).toEqual([join(root, 'a/b'), join(root, 'a/b/c')]);
     const upload = {
       key: 'k',
       uploadId: await durable.startMultipartUpload('k', { signal, ...ATTRIBUTES }),
