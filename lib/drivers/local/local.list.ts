@@ -114,8 +114,7 @@ class Walk {
       const isFolder = kind?.isDirectory() ?? false;
       if (!isFolder && !kind?.isFile()) continue;
       const key = isFolder ? `${path}${dirent.name}/` : path + dirent.name;
-      if (!(key.startsWith(prefix) || (isFolder && prefix.startsWith(key)))) continue;
-      if (this.#isBefore(key) || !isKeySegment(dirent.name)) continue;
+      if (!key.startsWith(prefix) || this.#isBefore(key) || !isKeySegment(dirent.name)) continue;
       entries.push(key);
     }
     return entries;
@@ -156,7 +155,7 @@ class Walk {
   }
 
   async #realPath(folder: string): Promise<string> {
-    return realpath(this.context.root.pathOf(folder.slice(0, -1))).catch(() => '');
+    return realpath(this.context.root.pathOf(folder)).catch(() => '');
   }
 
   /** What a link stands for: nothing when links are not followed, it ends outside, or leads in a circle. */

@@ -232,14 +232,12 @@ export async function readStoredText(
   }
 }
 
-/** For paths of which it does not matter whether they are there. Answers whether something was removed. */
-export async function unlinkIfThere(path: string): Promise<boolean> {
+/** For paths of which it does not matter whether they are there. */
+export async function unlinkIfThere(path: string): Promise<void> {
   try {
     await unlink(path);
-    return true;
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
-    throw error;
+    if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw error;
   }
 }
 
