@@ -36,6 +36,19 @@ export async function openDriver(
   return { root, driver };
 }
 
+/** A storage that makes the calls of another system. */
+export async function openAs(
+  value: string,
+  options: Partial<LocalStorageOptions>,
+): Promise<StorageDriver> {
+  const platform = Object.getOwnPropertyDescriptor(process, 'platform')!;
+  Object.defineProperty(process, 'platform', { ...platform, value });
+  const { driver } = await openDriver(options).finally(() => {
+    Object.defineProperty(process, 'platform', platform);
+  });
+  return driver;
+}
+
 export async function cleanUp(): Promise<void> {
   for (const driver of opened.splice(0)) await driver.close();
   for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });

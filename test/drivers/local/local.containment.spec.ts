@@ -12,13 +12,13 @@ import {
 import { join } from 'node:path';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { hashOf } from '../../../lib/drivers/local/local.metadata.js';
-import type { LocalStorageOptions } from '../../../lib/drivers/local/local.options.js';
 import {
   RESERVED,
   cleanUp,
   failure,
   filesBelow,
   listAll,
+  openAs,
   openDriver,
   put,
   signal,
@@ -222,6 +222,17 @@ describe('the fence around a local root', () => {
       expect(await filesBelow(outside)).toEqual(['part-1', 'secret', 'upload.json']);
     });
 
+    it('takes no link for a record', async () => {
+      await put(driver, 'k.txt', 'x', { metadata: { a: 'b' } });
+      const meta = join(root, RESERVED, 'meta');
+      const [record] = await filesBelow(meta);
+      await writeFile(join(outside, 'record'), '{"metadata":{"c":"d"}}');
+      await rm(join(meta, record!));
+      await symlink(join(outside, 'record'), join(meta, record!));
+      const file = await driver.info('k.txt', { signal });
+      expect(file).toMatchObject({ contentType: 'text/plain', metadata: {} });
+    });
+
     it('reads files with several names', async () => {
       await put(driver, 'a', 'x');
       await link(join(root, 'a'), join(root, 'b'));
@@ -238,8 +249,10 @@ describe('the fence around a local root', () => {
       await symlink('real', join(root, 'folder'));
       await symlink('real/file', join(root, 'leaf'));
       await symlink('..', join(root, 'real/loop'));
+      await symlink('.', join(root, 'real/self'));
       await symlink(outside, join(root, 'out'));
       await symlink('.nestjs-storages', join(root, 'reserved'));
+      await symlink('.nestjs-storages/tmp', join(root, 'temporary'));
       await symlink(join(outside, 'secret'), join(root, 'outleaf'));
     });
 
@@ -254,7 +267,7 @@ describe('the fence around a local root', () => {
       for (const key of ['out/secret', 'outleaf']) {
         expect((await failure(driver.get(key, { signal }))).code).toBe('PERMISSION_DENIED');
       }
-      for (const key of ['out/new', 'reserved/new']) {
+      for (const key of ['out/new', 'out/new/er', 'reserved/new', 'temporary/new']) {
         expect((await failure(put(driver, key, 'bad'))).code).toBe('PERMISSION_DENIED');
       }
       expect(await readdir(outside)).toEqual(['secret']);
@@ -284,22 +297,18 @@ describe('the fence around a local root', () => {
       expect(await listAll(driver)).toEqual(['folder/file', 'leaf', 'real/file']);
     });
 
+    it('leaves out links that lead nowhere', async () => {
+      await symlink('missing', join(root, 'dangling'));
+      await symlink('real/file/below', join(root, 'below'));
+      await symlink('circle', join(root, 'circle'));
+      expect(await listAll(driver)).toEqual(['folder/file', 'leaf', 'real/file']);
+      expect(await listAll(driver, { prefix: 'circle/' })).toEqual([]);
+      expect((await failure(put(driver, 'circle/x'))).code).toBe('PERMISSION_DENIED');
+    });
+
     it('deletes the link, not what it leads to', async () => {
       await driver.deleteMany(['leaf'], { signal });
       expect(await listAll(driver)).toEqual(['folder/file', 'real/file']);
     });
   });
 });
-
-/** A storage that makes the calls of another system. */
-async function openAs(
-  value: string,
-  options: Partial<LocalStorageOptions>,
-): Promise<StorageDriver> {
-  const platform = Object.getOwnPropertyDescriptor(process, 'platform')!;
-  Object.defineProperty(process, 'platform', { ...platform, value });
-  const { driver } = await openDriver(options).finally(() => {
-    Object.defineProperty(process, 'platform', platform);
-  });
-  return driver;
-}

@@ -154,7 +154,10 @@ describe('copying, moving and deleting in a local storage', () => {
     it('deletes files, takes missing ones as deleted, and prunes empty folders', async () => {
       const keys = Array.from({ length: 50 }, (_, index) => `a/${index % 5}/${index}`);
       for (const key of keys) await put(driver, key);
+      await put(driver, 'a/up');
+      await put(driver, 'a/0/below/down');
       await put(driver, 'b/keep');
+      keys.push('a/0/below/down', 'a/up');
       const result = await driver.deleteMany([...keys, 'b/missing', 'no/where', 'b/keep/x'], {
         signal,
       });

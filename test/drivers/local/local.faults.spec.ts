@@ -4,6 +4,7 @@ import {
   link,
   mkdir,
   readdir,
+  rename,
   rm,
   rmdir,
   stat,
@@ -20,6 +21,8 @@ type Call = (...args: unknown[]) => void;
 type Before = (...args: unknown[]) => Promise<Error | void> | Error | void;
 
 const CALLS = [
+  'chmod',
+  'copyFile',
   'fsync',
   'link',
   'lstat',
@@ -31,6 +34,7 @@ const CALLS = [
   'stat',
   'unlink',
   'write',
+  'writev',
 ] as const;
 
 // Imported, its names would be taken as they are now.
@@ -65,6 +69,7 @@ const {
   temporaryFiles,
   text,
 } = await import('./local-fixture.js');
+const { hashOf, MetadataFolder } = await import('../../../lib/drivers/local/local.metadata.js');
 
 /** The first call with such a path. */
 function beforeFirst(name: (typeof CALLS)[number], path: RegExp | string, act: Before): void {
@@ -81,6 +86,18 @@ const fails =
   (code: string): Before =>
   () =>
     Object.assign(new Error(`${code}: it was told to fail`), { code });
+
+/** The first call with such a path is made, and something happens before its caller gets the answer. */
+function afterFirst(name: (typeof CALLS)[number], path: RegExp | string, act: () => void): void {
+  beforeFirst(name, path, (...args) => {
+    const done = args.pop() as (...answer: unknown[]) => void;
+    restored[name]!(...args, (...answer: unknown[]) => {
+      act();
+      done(...answer);
+    });
+    return new Promise<void>(() => {});
+  });
+}
 
 const ATTRIBUTES = { contentType: 'text/plain', metadata: { a: 'b' } };
 
@@ -340,6 +357,91 @@ onLinux('a write', () => {
     expect(Buffer.concat(await (body as ReadStream).toArray()).equals(bytes)).toBe(true);
   });
 
+  it('writes the whole of a stream of which the disk takes a part at a time', async () => {
+    const parts = ['first', 'second', 'third'].map((text) => text.padEnd(20_000, text));
+    let taken: number;
+    before.set('writev', (descriptor, buffers, done) => {
+      const some = Buffer.concat(buffers as Uint8Array[]).subarray(0, taken);
+      restored['write']!(descriptor, some, done);
+      return new Promise<void>(() => {});
+    });
+    for (taken of [1, 19_999, 20_000, 20_001, 45_000, 60_000]) {
+      await put(driver, 'k', chunks(...parts));
+      expect(await text(driver, 'k')).toBe(parts.join(''));
+    }
+  });
+
+  it('leaves no half of a record for which there is no room', async () => {
+    before.set('write', (descriptor) => {
+      const path = fs.readlinkSync(`/proc/self/fd/${String(descriptor)}`);
+      return path.endsWith('.json') ? fails('ENOSPC')() : undefined;
+    });
+    expect((await failure(put(driver, 'k', 'x', ATTRIBUTES))).code).toBe('QUOTA_EXCEEDED');
+    expect(await records()).toEqual([]);
+    expect(await listAll(driver)).toEqual([]);
+  });
+
+  it('looks again where a folder is to be made, and something else was for a moment', async () => {
+    beforeFirst('mkdir', /\/folder$/, fails('ENOTDIR'));
+    await put(driver, 'folder/k', 'x');
+    expect(await text(driver, 'folder/k')).toBe('x');
+  });
+
+  it('makes the folder again that others have removed when it was just opened', async () => {
+    await mkdir(join(root, 'folder'));
+    afterFirst('open', /\/folder$/, () => fs.rmdirSync(join(root, 'folder')));
+    await put(driver, 'folder/k', 'x');
+    expect(await text(driver, 'folder/k')).toBe('x');
+  });
+
+  it.each(['EACCES', 'EPERM', 'EROFS'])(
+    'says what it needs where the folder of temporary files cannot be made: %s',
+    async (code) => {
+      beforeFirst('mkdir', RESERVED, fails(code));
+      const error = await failure(put(driver, 'k', 'x'));
+      expect(error).toMatchObject({ code: 'PERMISSION_DENIED', cause: { code } });
+      expect(error.message).toContain('give its user the right to write there');
+    },
+  );
+
+  it('tells what it is about to do to metadata before it does it, for the case that the process ends', async () => {
+    let notes: string[] = [];
+    const look: Before = async () => {
+      notes = (await temporaryFiles(root)).filter((name) => name.endsWith('.json'));
+    };
+    const versionOf = async (key: string): Promise<string> => {
+      const { size, mtimeNs, ino } = await stat(join(root, key), { bigint: true });
+      return `${hashOf(key)}-${size}-${mtimeNs}-${ino}.json`;
+    };
+    const noted = async (...expected: string[]): Promise<void> => {
+      expect(notes.map((name) => name.replace(/^.*\//, '')).sort()).toEqual(expected.sort());
+      expect(await temporaryFiles(root)).toEqual([]);
+    };
+    await put(driver, 'k', 'x', ATTRIBUTES);
+    const first = await versionOf('k');
+    beforeFirst('rename', /\/k$/, look);
+    await put(driver, 'k', 'y');
+    await noted(first);
+    await put(driver, 'k', 'x', ATTRIBUTES);
+    await put(driver, 'moved', 'x', ATTRIBUTES);
+    const [source, replaced] = [await versionOf('k'), await versionOf('moved')];
+    beforeFirst('rename', /\/moved$/, look);
+    await driver.copy('k', 'moved', { signal, move: true });
+    const moved = await versionOf('moved');
+    await noted(source, replaced, moved);
+    beforeFirst('unlink', /\/moved$/, look);
+    await driver.deleteMany(['moved'], { signal });
+    await noted(moved);
+    const upload = {
+      key: 'k',
+      uploadId: await driver.startMultipartUpload('k', { signal, ...ATTRIBUTES }),
+    };
+    const part = await driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+    beforeFirst('rename', /\/k$/, look);
+    await driver.completeMultipartUpload(upload, [part], { signal });
+    await noted(await versionOf('k'));
+  });
+
   it('calls fsync for the bytes, the record and the names when they are to survive a power cut, else never', async () => {
     const synced: string[] = [];
     before.set('fsync', (descriptor) => {
@@ -354,16 +456,20 @@ onLinux('a write', () => {
     await rm(join(root, RESERVED), { recursive: true });
     const { driver: durable } = await openDriver({ root, durability: 'full' });
     await put(durable, 'folder/k', 'x', ATTRIBUTES);
-    const afterFirst = new Set(synced.splice(0).map((path) => path.slice(root.length)));
-    expect(afterFirst).toContain('/folder');
-    expect(afterFirst).toContain('');
-    expect([...afterFirst].some((path) => path.endsWith('….json'))).toBe(true);
-    expect([...afterFirst].some((path) => path.includes('/tmp/'))).toBe(true);
+    const first = [...new Set(synced.splice(0).map((path) => path.slice(root.length)))];
+    expect(first).toEqual(expect.arrayContaining(['/folder', '', `/${RESERVED}/meta`]));
+    const record = `/${RESERVED}/meta/${hashOf('folder/k').slice(0, 2)}/…`;
+    expect(first).toEqual(expect.arrayContaining([record, `${record}/….json`]));
+    expect(first.some((path) => path.includes('/tmp/'))).toBe(true);
     await put(durable, 'folder/k', 'y', ATTRIBUTES);
     // The folders are there by now: their own names are on the disk.
-    expect(synced.splice(0)).not.toContain(root);
+    const again = synced.splice(0).map((path) => path.slice(root.length));
+    expect(again).toContain(record);
+    expect(again).not.toContain('');
+    expect(again).not.toContain(`/${RESERVED}/meta`);
     await durable.copy('folder/k', 'moved/k', { signal, move: true });
-    expect(synced.splice(0)).toEqual(expect.arrayContaining([root, join(root, 'moved')]));
+    const both = [join(root, 'folder'), join(root, 'moved')];
+    expect(synced.splice(0)).toEqual(expect.arrayContaining([root, ...both]));
     await durable.deleteMany(['moved/k'], { signal });
     expect(synced.splice(0)).toContain(join(root, 'moved'));
     await put(durable, 'a/b/c/x', 'x');
@@ -380,6 +486,20 @@ onLinux('a write', () => {
     await durable.uploadPart(upload, 1, Buffer.from('x'), { signal });
     expect(synced.splice(0)).toContain(join(root, RESERVED, 'uploads', upload.uploadId));
   });
+
+  it.each(['k', 'folder/k'])(
+    'of %s fails when its name may not survive a power cut',
+    async (key) => {
+      const { driver: durable } = await openDriver({ root, durability: 'full' });
+      await put(durable, key, 'x');
+      const folder = join(root, key, '..');
+      before.set('fsync', (descriptor) => {
+        const path = fs.readlinkSync(`/proc/self/fd/${String(descriptor)}`);
+        return path === folder ? fails('EIO')() : undefined;
+      });
+      expect((await failure(put(durable, key, 'y'))).message).toContain('EIO');
+    },
+  );
 });
 
 onLinux('a move', () => {
@@ -407,6 +527,46 @@ onLinux('a move', () => {
     expect(await temporaryFiles(root)).toEqual([]);
   });
 
+  it.each([
+    [undefined, { version: 'newer' }],
+    [undefined, undefined],
+    ['*', { version: 'newer' }],
+    ['*', undefined],
+  ] as const)(
+    'is of the version that was put at the last moment (ifNoneMatch: %s), with its metadata: %j',
+    async (ifNoneMatch, newer) => {
+      const metadata = new MetadataFolder(join(root, RESERVED, 'meta'), 0o600, 0o700, false);
+      await put(driver, 'k', 'old', { metadata: { version: 'old' } });
+      beforeFirst(ifNoneMatch ? 'link' : 'rename', /\/moved$/, async () => {
+        await writeFile(join(root, 'next'), 'newer');
+        const version = await stat(join(root, 'next'), { bigint: true });
+        if (newer) await metadata.write('k', version, { metadata: newer });
+        await rename(join(root, 'next'), join(root, 'k'));
+      });
+      const options = { signal, move: true, ...(ifNoneMatch && { ifNoneMatch }) };
+      const file = await driver.copy('k', 'moved', options);
+      expect(file).toMatchObject({ size: 5, metadata: newer ?? {} });
+      expect(await driver.info('moved', { signal })).toEqual(file);
+      expect(await listAll(driver)).toEqual(['moved']);
+      expect(await metadata.namesFor('k')).toEqual([]);
+      expect(await metadata.namesFor('moved')).toHaveLength(newer ? 1 : 0);
+    },
+  );
+
+  it('that must not replace anything takes no file away that was put in its old place meanwhile', async () => {
+    await put(driver, 'k', 'x', ATTRIBUTES);
+    afterFirst('link', /\/moved$/, () => {
+      fs.writeFileSync(join(root, 'next'), 'theirs');
+      fs.renameSync(join(root, 'next'), join(root, 'k'));
+    });
+    await driver.copy('k', 'moved', { signal, move: true, ifNoneMatch: '*' });
+    expect(await text(driver, 'k')).toBe('theirs');
+    expect(await text(driver, 'moved')).toBe('x');
+    expect((await driver.info('k', { signal })).metadata).toEqual({});
+    expect((await driver.info('moved', { signal })).metadata).toEqual(ATTRIBUTES.metadata);
+    expect(await records()).toHaveLength(1);
+  });
+
   it('that fails leaves the file where it was, with its metadata', async () => {
     await put(driver, 'k', 'x', ATTRIBUTES);
     beforeFirst('rename', /\/moved$/, fails('EIO'));
@@ -416,7 +576,53 @@ onLinux('a move', () => {
   });
 });
 
+onLinux('a copy', () => {
+  it('is of the version that was found, bytes and metadata, when it is replaced meanwhile', async () => {
+    await put(driver, 'k', 'old', ATTRIBUTES);
+    beforeFirst('copyFile', '/tmp/', async () => void (await put(driver, 'k', 'newer')));
+    const file = await driver.copy('k', 'copy', { signal, move: false });
+    expect(file).toMatchObject({ size: 3, metadata: ATTRIBUTES.metadata });
+    expect(await text(driver, 'copy')).toBe('old');
+  });
+
+  it('that fails leaves no half of it', async () => {
+    await put(driver, 'k', 'x', ATTRIBUTES);
+    beforeFirst('chmod', '/tmp/', fails('EIO'));
+    await failure(driver.copy('k', 'copy', { signal, move: false }));
+    expect(await listAll(driver)).toEqual(['k']);
+    expect(await temporaryFiles(root)).toEqual([]);
+  });
+
+  it.each(['EISDIR', 'ENOTDIR'])('names the destination that is no file: %s', async (code) => {
+    await put(driver, 'k', 'x');
+    beforeFirst('rename', /\/copy$/, fails(code));
+    const error = await failure(driver.copy('k', 'copy', { signal, move: false }));
+    expect(error).toMatchObject({ code: 'INVALID_KEY', key: 'copy' });
+  });
+});
+
 onLinux('opening', () => {
+  it.each(['EACCES', 'EPERM', 'EROFS'])('says that it may not read the root: %s', async (code) => {
+    beforeFirst('stat', root, fails(code));
+    const error = await failure(openDriver({ root }));
+    expect(error).toMatchObject({ code: 'PERMISSION_DENIED', cause: { code } });
+    expect(error.message).toContain('give its user access');
+  });
+
+  it('refuses a reserved folder on another file system', async () => {
+    await put(driver, 'k');
+    beforeFirst('stat', /\/tmp$/, (path, options, done) => {
+      restored['stat']!(path, options, (error: Error | null, stats: { dev: bigint }) => {
+        stats.dev += 1n;
+        (done as (error: Error | null, value: unknown) => void)(error, stats);
+      });
+      return new Promise<void>(() => {});
+    });
+    const error = await failure(openDriver({ root }));
+    expect(error.code).toBe('CONFIGURATION');
+    expect(error.message).toContain('on the same file system');
+  });
+
   it('fails when the disk does', async () => {
     beforeFirst('stat', root, fails('EIO'));
     expect((await failure(openDriver({ root }))).message).toContain('The file system failed: EIO');
@@ -438,14 +644,78 @@ onLinux('a listing', () => {
     expect((await failure(listAll(driver))).code).toBe('PERMISSION_DENIED');
   });
 
+  it.each(['ENOENT', 'ENOTDIR', 'ELOOP'])(
+    'leaves out what is not there any more: %s',
+    async (code) => {
+      await put(driver, 'a');
+      await put(driver, 'b');
+      beforeFirst('lstat', /\/b$/, fails(code));
+      expect(await listAll(driver)).toEqual(['a']);
+    },
+  );
+
+  it('leaves out what is no file any more', async () => {
+    for (const key of ['a', 'b', 'c']) await put(driver, key);
+    before.set('lstat', async (path) => {
+      const key = String(path).at(-1)!;
+      if (key === 'c') return;
+      await unlink(join(root, key));
+      await (key === 'a' ? mkdir(join(root, key)) : symlink('c', join(root, key)));
+    });
+    expect(await listAll(driver)).toEqual(['c']);
+  });
+
+  it('fills its pages, and no more, when files are gone by then', async () => {
+    for (const key of ['a', 'b/x', 'c', 'd', 'e']) await put(driver, key);
+    beforeFirst('lstat', /\/a$/, () => unlink(join(root, 'a')));
+    const pages: (readonly string[])[][] = [];
+    const options = { signal, prefix: '', pageSize: 3, delimiter: '/' } as const;
+    for await (const { files, prefixes } of driver.list(options)) {
+      pages.push([files.map(({ key }) => key), prefixes]);
+    }
+    expect(pages).toEqual([
+      [['c', 'd'], ['b/']],
+      [['e'], []],
+    ]);
+  });
+
+  it('reads no folder before its pages come to it', async () => {
+    for (const key of ['a', 'b', 'c/d', 'e/f']) await put(driver, key);
+    let reads = 0;
+    before.set('readdir', () => void reads++);
+    for await (const page of driver.list({ signal, prefix: '', pageSize: 1 })) {
+      expect(page.files.map(({ key }) => key)).toEqual(['a']);
+      break;
+    }
+    expect(reads).toBe(1);
+  });
+
+  it('fails when one of many files cannot be looked at', async () => {
+    const names = Array.from({ length: 100 }, (_, index) => String(1000 + index));
+    await Promise.all(names.map((name) => writeFile(join(root, name), '')));
+    beforeFirst('lstat', /\/1000$/, fails('EIO'));
+    expect((await failure(listAll(driver))).message).toContain('EIO');
+    expect(await listAll(driver)).toEqual(names);
+  });
+
+  it('ends when it is aborted while files are looked at', async () => {
+    await put(driver, 'a');
+    const controller = new AbortController();
+    beforeFirst('lstat', /\/a$/, () => controller.abort());
+    const error = await failure(listAll(driver, { signal: controller.signal }));
+    expect(error.code).toBe('ABORTED');
+  });
+
   it('fails when a folder cannot be read, and is empty when it is gone by then', async () => {
     await put(driver, 'folder/a');
     const inFolder = /^\/proc\/self\/fd\/\d+\/\.$/;
     // The first is the root's.
     beforeFirst('readdir', inFolder, fails('EIO'));
     expect((await failure(listAll(driver))).code).toBe('UNKNOWN');
-    beforeFirst('readdir', inFolder, fails('ENOENT'));
-    expect(await listAll(driver)).toEqual([]);
+    for (const code of ['ENOENT', 'ENOTDIR']) {
+      beforeFirst('readdir', inFolder, fails(code));
+      expect(await listAll(driver)).toEqual([]);
+    }
   });
 
   it('fails when what a link leads to cannot be looked at', async () => {
@@ -482,6 +752,39 @@ onLinux('a read', () => {
     expect(moving).toMatchObject({ code: 'CONNECTION_FAILED', key: 'k' });
   });
 
+  it('is not denied because others keep moving the file away', async () => {
+    await put(driver, 'k', 'x');
+    let opened = 0;
+    before.set('open', (path, ...rest) => {
+      if (path !== join(root, 'k') || opened === 5) return undefined;
+      const done = rest.pop() as (error: Error | null, descriptor: number) => void;
+      restored['open']!(path, ...rest, (error: Error | null, descriptor: number) => {
+        fs.renameSync(join(root, 'k'), join(root, `away-${++opened}`));
+        fs.writeFileSync(join(root, 'k'), 'x');
+        done(error, descriptor);
+      });
+      return new Promise<void>(() => {});
+    });
+    expect(await text(driver, 'k')).toBe('x');
+    expect(opened).toBe(5);
+  });
+
+  it('fails when the metadata cannot be read, rather than going without', async () => {
+    await put(driver, 'k', 'x', ATTRIBUTES);
+    await put(driver, 'plain', 'x');
+    beforeFirst('open', /\.json$/, fails('EIO'));
+    expect((await failure(driver.info('k', { signal }))).message).toContain('EIO');
+    beforeFirst('readdir', '/meta/', fails('EIO'));
+    expect((await failure(driver.info('plain', { signal }))).message).toContain('EIO');
+    expect((await driver.info('k', { signal })).metadata).toEqual(ATTRIBUTES.metadata);
+  });
+
+  it.each(['ENOENT', 'ENOTDIR'])('says that the root is gone: %s', async (code) => {
+    beforeFirst('stat', root, fails(code));
+    const error = await failure(driver.info('missing', { signal }));
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', cause: { code } });
+  });
+
   it('tells of a root that cannot be looked at, and does not take everything for missing', async () => {
     await put(driver, 'k', 'x');
     beforeFirst('stat', root, fails('EIO'));
@@ -495,6 +798,13 @@ onLinux('a deletion', () => {
     await put(driver, 'k', 'x', ATTRIBUTES);
     beforeFirst('unlink', /\/k$/, () => unlink(join(root, 'k')));
     expect(await driver.deleteMany(['k'], { signal })).toEqual({ failed: [] });
+  });
+
+  it('removes the folders above one that others have removed meanwhile', async () => {
+    await put(driver, 'a/b/k');
+    beforeFirst('rmdir', /\/b$/, () => rmdir(join(root, 'a/b')));
+    await driver.deleteMany(['a/b/k'], { signal });
+    expect(await readdir(root)).toEqual([RESERVED]);
   });
 
   it('that fails leaves the file with its metadata', async () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import {
@@ -75,6 +75,19 @@ describe('metadata that a process was about to remove when it ended', () => {
       expect(await filesBelow(join(root, RESERVED, 'meta'))).toEqual([]);
     }
   });
+
+  it.each(['deny', 'follow-inside'] as const)(
+    'is removed when nothing can be under the key any more (symlinks: %s)',
+    async (symlinks) => {
+      await symlink('circle', join(root, 'circle'));
+      for (const key of ['other/below', 'circle/below']) {
+        await metadata.write(key, VERSION, { cacheControl: 'old' });
+        await leaveNote('dead', deadPid(), `${hashOf(key)}-${NAME}`);
+      }
+      await (await openDriver({ root, symlinks })).driver.close();
+      expect(await filesBelow(join(root, RESERVED, 'meta'))).toEqual([]);
+    },
+  );
 
   it('stays when the version is there, also where a backup brought it back under another inode', async () => {
     await put(driver, 'k', 'old', { metadata: { version: 'old' } });

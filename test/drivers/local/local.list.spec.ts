@@ -121,11 +121,21 @@ describe('listing a local storage', () => {
       ['a/', cursor!],
       ['b/', 'not base64!'],
       ['b/', ''],
+      ['', ''],
       ['', Buffer.from([0xff, 0xfe]).toString('base64url')],
     ] as const) {
       const error = await failure(firstPage({ prefix, cursor: wrong }));
       expect(error.code).toBe('INVALID_ARGUMENT');
     }
+  });
+
+  it('goes on from the cursor or the start, whichever is later', async () => {
+    await fill(['a', 'b', 'c', 'd']);
+    const { cursor } = await firstPage({ pageSize: 2 });
+    const after = (startAfter: string): Promise<string[]> =>
+      listAll(driver, { cursor: cursor!, startAfter });
+    expect(await after('a')).toEqual(['c', 'd']);
+    expect(await after('c')).toEqual(['d']);
   });
 
   it('lists size, etag and time, and no metadata', async () => {
@@ -138,7 +148,7 @@ describe('listing a local storage', () => {
   it('gives one empty page of an empty storage', async () => {
     const pages: ListPage[] = [];
     for await (const page of driver.list({ signal, prefix: '', pageSize: 5 })) pages.push(page);
-    expect(pages).toEqual([{ files: [], prefixes: [] }]);
+    expect(pages).toStrictEqual([{ files: [], prefixes: [] }]);
   });
 
   it('leaves out what disappears meanwhile', async () => {
@@ -157,6 +167,7 @@ describe('listing a local storage', () => {
   it('leaves out names that no key can have', async () => {
     await fill(['ok']);
     await writeFile(join(root, 'back\\slash'), '');
+    await writeFile(join(root, '\\'), '');
     await writeFile(join(root, 'new\nline'), '');
     await writeFile(join(root, 'e\u0301'), '');
     await symlink('ok', join(root, 'link'));

@@ -1,7 +1,7 @@
-import { copyFile, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
-import { MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
+import { hashOf, MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
 import { RESERVED, cleanUp, filesBelow, openDriver, put, signal } from './local-fixture.js';
 
 const ATTRIBUTES = {
@@ -54,6 +54,22 @@ describe('metadata of a local storage', () => {
     expect(await sidecars()).toEqual([]);
   });
 
+  it('leaves no empty folder', async () => {
+    const folders = async (): Promise<string[]> =>
+      readdir(join(root, RESERVED, 'meta', hashOf('a.txt').slice(0, 2)));
+    await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    expect(await folders()).toEqual([hashOf('a.txt').slice(2)]);
+    await put(driver, 'a.txt', 'x');
+    expect(await folders()).toEqual([]);
+    await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    await put(driver, 'b.txt', 'x');
+    await driver.copy('b.txt', 'a.txt', { signal, move: true });
+    expect(await folders()).toEqual([]);
+    await put(driver, 'a.txt', 'x', ATTRIBUTES);
+    await driver.deleteMany(['a.txt'], { signal });
+    expect(await folders()).toEqual([]);
+  });
+
   it('goes with the file', async () => {
     await put(driver, 'a.txt', 'x', ATTRIBUTES);
     await put(driver, 'a.txt', 'y', ATTRIBUTES);
@@ -99,19 +115,28 @@ describe('metadata of a local storage', () => {
     await writeFile(join(folder, '1-2-3.json'), '{}');
     await writeFile(join(folder, '1-2-4.json'), '{}');
     const before = new Date(Date.now() - 3_700_000);
-    await utimes(join(folder, '1-2-3.json'), before, before);
+    const foreign = ['1-2-3.json.bak', 'draft-1', `draft-${'0'.repeat(33)}`, 'note', 'x1-2-3.json'];
+    const draft = `draft-${'0f'.repeat(16)}`;
+    for (const name of [draft, ...foreign]) await writeFile(join(folder, name), '{}');
+    for (const name of ['1-2-3.json', draft, ...foreign]) {
+      await utimes(join(folder, name), before, before);
+    }
     await put(driver, 'a.txt', 'y', ATTRIBUTES);
     const names = (await sidecars()).map((path) => path.slice(path.lastIndexOf('/') + 1));
-    expect(names).toHaveLength(2);
-    expect(names).toContain('1-2-4.json');
+    expect(names).toHaveLength(2 + foreign.length);
+    expect(names).toEqual(expect.arrayContaining(['1-2-4.json', ...foreign]));
     expect((await driver.info('a.txt', { signal })).metadata).toEqual(ATTRIBUTES.metadata);
   });
 
-  it('counts as none when a power cut has cut it short', async () => {
-    await put(driver, 'a.txt', 'x', ATTRIBUTES);
-    await writeFile(join(root, RESERVED, 'meta', (await sidecars())[0]!), '{"key":');
-    expect((await driver.info('a.txt', { signal })).contentType).toBe('text/plain');
-  });
+  it.each(['', '{"key":', 'null', '7', '"text"'])(
+    'counts as none when it was cut short, or is no record: %j',
+    async (record) => {
+      await put(driver, 'a.txt', 'x', ATTRIBUTES);
+      await writeFile(join(root, RESERVED, 'meta', (await sidecars())[0]!), record);
+      const file = await driver.info('a.txt', { signal });
+      expect(file).toMatchObject({ contentType: 'text/plain', metadata: {} });
+    },
+  );
 
   it.each<[string, unknown, Record<string, unknown>]>([
     ['contentType', 7, { contentType: 'text/plain' }],

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { setImmediate } from 'node:timers/promises';
 import type { DriverUpload, StorageDriver } from '../../../lib/core/storage-driver.js';
 import {
@@ -135,6 +136,35 @@ describe('uploads in parts to a local storage', () => {
     }
   });
 
+  it('lists more uploads than a page holds, each once, and nothing that others put beside them', async () => {
+    const path = join(root, RESERVED, 'uploads');
+    const keys = Array.from({ length: 205 }, (_, index) => `${1000 + index}`);
+    for (const key of keys) await start(key);
+    await mkdir(join(path, 'theirs'));
+    await writeFile(join(path, 'theirs/upload.json'), '{"key":"theirs"}');
+    await writeFile(join(path, '0'.repeat(32)), '');
+    const listed: string[] = [];
+    for await (const page of driver.listMultipartUploads({ signal, prefix: '' })) {
+      listed.push(...page.map(({ key }) => key));
+    }
+    expect(listed.sort()).toEqual(keys);
+  });
+
+  it.each([1, 2])(
+    'stores the checksum of a file of %i parts, when every file is to have one',
+    async (count) => {
+      ({ driver } = await openDriver({ root, checksum: 'crc32' }));
+      const upload = await start('k');
+      const parts = [];
+      for (let number = 1; number <= count; number++) parts.push(await part(upload, number));
+      const file = await driver.completeMultipartUpload(upload, parts, { signal });
+      const value = checksumOf(count === 1 ? '1;' : '1;2;');
+      expect(file).toMatchObject({ ...ATTRIBUTES, checksum: { algorithm: 'crc32', value } });
+      expect(await driver.info('k', { signal })).toEqual(file);
+      expect(await text(driver, 'k')).toBe(count === 1 ? '1;' : '1;2;');
+    },
+  );
+
   it('knows no upload by a path, or by the id of another key’s', async () => {
     const { uploadId } = await start();
     for (const upload of [
@@ -142,9 +172,16 @@ describe('uploads in parts to a local storage', () => {
       { key: 'a/b.bin', uploadId: `../uploads/${uploadId}` },
       { key: 'other', uploadId },
     ]) {
-      expect((await failure(driver.listParts(upload, { signal }))).code).toBe('FILE_NOT_FOUND');
+      const missing = { code: 'FILE_NOT_FOUND', key: upload.key };
+      expect(await failure(driver.listParts(upload, { signal }))).toMatchObject(missing);
       await driver.abortMultipartUpload(upload, { signal });
     }
     expect(await uploads()).toEqual([uploadId]);
   });
 });
+
+function checksumOf(content: string): string {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(crc32(content));
+  return bytes.toString('base64');
+}

@@ -7,6 +7,7 @@ import {
   asNobody,
   cleanUp,
   failure,
+  filesBelow,
   listAll,
   openDriver,
   put,
@@ -29,13 +30,16 @@ describe('opening a local storage', () => {
         directoryPermissions: 0o750,
         permissions: 0o640,
       });
-      await put(driver, 'folder/file.txt');
+      await put(driver, 'folder/file.txt', 'x', { metadata: { a: 'b' } });
     } finally {
       process.umask(umask);
     }
+    expect((await stat(root)).mode & 0o777).toBe(0o750);
     expect((await stat(join(root, 'folder'))).mode & 0o777).toBe(0o750);
     expect((await stat(join(root, 'folder/file.txt'))).mode & 0o777).toBe(0o640);
     expect((await stat(join(root, RESERVED))).mode & 0o777).toBe(0o750);
+    const [record] = await filesBelow(join(root, RESERVED, 'meta'));
+    expect((await stat(join(root, RESERVED, 'meta', record!))).mode & 0o777).toBe(0o640);
   });
 
   it('keeps files and folders to their owner by default', async () => {
@@ -57,9 +61,11 @@ describe('opening a local storage', () => {
     const root = join(await temporaryFolder(), 'file');
     await writeFile(root, '');
     for (const createRoot of [true, false]) {
-      const error = await failure(openDriver({ root, createRoot }));
-      expect(error.code).toBe('CONFIGURATION');
-      expect(error.message).toMatch(/is not a folder/);
+      for (const path of [root, join(root, 'below')]) {
+        const error = await failure(openDriver({ root: path, createRoot }));
+        expect(error.code).toBe('CONFIGURATION');
+        expect(error.message).toContain(`${JSON.stringify(path)} is not a folder`);
+      }
     }
   });
 
@@ -142,10 +148,14 @@ describe('opening a local storage', () => {
 
   it.each<[string, Partial<LocalStorageOptions>]>([
     ['root', { root: '' }],
+    ['root', { root: 7 as unknown as string }],
+    ['root', { root: '/srv\0/files' }],
     ['permissions', { permissions: 0o4600 }],
+    ['permissions', { permissions: 0o600 + 0.5 }],
+    ['permissions', { permissions: -1 }],
     ['permissions', { permissions: 0o200 }],
     ['directoryPermissions', { directoryPermissions: 0o600 }],
-    ['durability', { durability: 'safe' as 'full' }],
+    ['durability must be one of full, rename, none', { durability: 'safe' as 'full' }],
     ['symlinks', { symlinks: 'allow' as 'deny' }],
     ['checksum', { checksum: 'crc64' as 'crc32' }],
     ['baseUrl', { baseUrl: 'https://example.com' }],
@@ -156,11 +166,37 @@ describe('opening a local storage', () => {
     expect(error.message).toContain(name);
   });
 
-  it('signs URLs only when it is configured to', async () => {
+  it('takes folders that are open to all', async () => {
+    const { root, driver } = await openDriver({ directoryPermissions: 0o777 });
+    await put(driver, 'folder/file.txt');
+    expect((await stat(join(root, 'folder'))).mode & 0o777).toBe(0o777);
+  });
+
+  it('can do everything but sign, for which it needs to be configured', async () => {
     const { driver } = await openDriver();
-    expect(driver.capabilities.signedUrls).toBe(false);
-    expect(driver.capabilities.signedUploads).toEqual({ PUT: false, POST: false });
-    expect((await failure(driver.url('a', { signal, expiresIn: 60 }))).code).toBe('UNSUPPORTED');
+    expect(driver.capabilities).toMatchObject({
+      createOnly: true,
+      compareAndSet: true,
+      conditionalDelete: true,
+      createOnlyCopy: true,
+      conditionalGet: true,
+      ranges: true,
+      metadata: true,
+      headers: true,
+      delimiters: 'slash',
+      atomicMove: true,
+      multipart: true,
+      multipartListing: true,
+      signedUrls: false,
+      signedCacheControl: false,
+      signedUploads: { PUT: false, POST: false },
+      signedParts: false,
+      checksums: ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'],
+      retries: false,
+    });
+    const error = await failure(driver.url('a', { signal, expiresIn: 60 }));
+    expect(error.code).toBe('UNSUPPORTED');
+    expect(error.message).toContain('baseUrl and signingKeys');
   });
 
   it('signs URLs that its signer verifies', async () => {
@@ -181,7 +217,14 @@ describe('opening a local storage', () => {
       maxSize: 9,
       createOnly: true,
     });
-    expect(driver.capabilities.signedUploads.PUT).toContain('createOnly');
+    const { signedUploads } = driver.capabilities;
+    expect(signedUploads.PUT).toContain('createOnly');
+    expect(driver.capabilities).toMatchObject({
+      signedUrls: true,
+      signedCacheControl: true,
+      signedUploads: { POST: signedUploads.PUT },
+      signedParts: ['size', 'checksum'],
+    });
   });
 
   it('removes its temporary folder when it is closed, and can be closed twice', async () => {

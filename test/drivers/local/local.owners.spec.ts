@@ -35,6 +35,10 @@ describe('what processes that are gone have left', () => {
     const [host, boot, namespace, pid, started, nonce] = name!.split(',');
     await driver.close();
     expect(decodeURIComponent(host!)).toBe(hostname());
+    if (process.platform === 'linux') {
+      const status = await readFile('/proc/self/stat', 'utf8');
+      expect(started).toBe(status.split(') ').at(-1)!.split(' ')[19]);
+    }
     return Object.values({ host, boot, namespace, pid, started, nonce, ...changes }).join(',');
   }
 
@@ -71,6 +75,12 @@ describe('what processes that are gone have left', () => {
 
   it('stays as long as its process lives, however old', async () => {
     const name = await owner({ nonce: 'alive' });
+    await leave(name, 1000);
+    expect(await openAndSweep()).toEqual([name]);
+  });
+
+  it('stays as long as its process lives, where the system does not tell since when', async () => {
+    const name = await owner({ started: '', nonce: 'alive' });
     await leave(name, 1000);
     expect(await openAndSweep()).toEqual([name]);
   });
@@ -143,7 +153,7 @@ describe('what processes that are gone have left', () => {
     await writeFile(join(outside, 'file'), 'x');
     const name = await owner({ pid: deadPid(), nonce: 'dead' });
     await symlink(outside, join(tmp, name));
-    await openAndSweep();
+    expect(await openAndSweep()).toEqual([name]);
     expect(await readdir(outside)).toEqual(['file']);
   });
 

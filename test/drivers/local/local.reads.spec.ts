@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
-import { once } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
 import { LocalRoot } from '../../../lib/drivers/local/local.paths.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
 import {
@@ -14,6 +15,7 @@ import {
   cleanUp,
   failure,
   listAll,
+  openAs,
   openDriver,
   put,
   signal,
@@ -101,7 +103,9 @@ describe('reading from a local storage', () => {
     for (const key of ['fifo', 'socket']) {
       expect((await failure(driver.get(key, { signal }))).code).toBe('PERMISSION_DENIED');
       expect((await failure(driver.info(key, { signal }))).code).toBe('PERMISSION_DENIED');
-      expect((await failure(put(driver, key, 'x'))).code).toBe('PERMISSION_DENIED');
+      const refused = await failure(put(driver, key, 'x'));
+      expect(refused).toMatchObject({ code: 'PERMISSION_DENIED', key });
+      expect(refused.message).toContain('no regular file');
       const { failed } = await driver.deleteMany([key], { signal });
       expect(failed).toMatchObject([{ key, error: { code: 'PERMISSION_DENIED' } }]);
     }
@@ -122,6 +126,54 @@ describe('reading from a local storage', () => {
     await truncate(join(root, 'k'), 1000);
     expect((await failure(bytesOf(body))).code).toBe('INTEGRITY');
   });
+
+  it('fails when a small file becomes shorter before it is read', async () => {
+    await put(driver, 'k', 'small');
+    const mock = jest.spyOn(LocalRoot.prototype, 'locate');
+    mock.mockImplementation(async function (this: LocalRoot, ...args) {
+      mock.mockRestore();
+      await truncate(join(root, 'k'), 2);
+      return this.locate(...args);
+    });
+    const error = await failure(driver.get('k', { signal }));
+    expect(error).toMatchObject({ code: 'INTEGRITY', key: 'k' });
+    expect(error.message).toContain('became shorter');
+  });
+
+  it('leaves nothing on the signal of a read that has ended', async () => {
+    await put(driver, 'k', Buffer.alloc(LARGE));
+    const controller = new AbortController();
+    const { body } = await driver.get('k', { signal: controller.signal });
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
+    await bytesOf(body);
+    if (!(body as Readable).closed) await once(body as Readable, 'close');
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+  });
+
+  it.each([
+    ['linux', 'deny'],
+    ['linux', 'follow-inside'],
+    ['darwin', 'deny'],
+    ['darwin', 'follow-inside'],
+  ] as const)(
+    'pairs no version with metadata that went with it: %s, symlinks: %s',
+    async (platform, symlinks) => {
+      const reader = await openAs(platform, { root, symlinks });
+      await symlink('k', join(root, 'link'));
+      const key = symlinks === 'deny' ? 'k' : 'link';
+      const newer = { contentType: 'text/plain', metadata: { version: 'newer' } };
+      await put(driver, 'k', 'old', { metadata: { version: 'old' } });
+      const mock = jest.spyOn(MetadataFolder.prototype, 'read');
+      mock.mockImplementation(async function (this: MetadataFolder, ...args) {
+        mock.mockRestore();
+        await put(driver, 'k', 'newer', newer);
+        return this.read(...args);
+      });
+      const file = await reader.info(key, { signal });
+      expect(file.size).toBe(5);
+      if (key === 'k') expect(file).toMatchObject(newer);
+    },
+  );
 
   it('ends a read when its signal is aborted', async () => {
     await put(driver, 'k', Buffer.alloc(LARGE));
@@ -202,6 +254,30 @@ describe('reading from a local storage', () => {
       await listAll(driver);
       await driver.info('c/moved', { signal });
       await failure(driver.copy('a/missing', 'b/copy', { signal, move: false }));
+    }
+    expect((await readdir('/proc/self/fd')).length).toBeLessThan(before.length + 20);
+  });
+
+  it('keeps no descriptor of what is deleted, refused, joined and opened', async () => {
+    await mkdir(join(root, 'real/inner'), { recursive: true });
+    await symlink('real', join(root, 'link'));
+    const upload = { key: 'joined', uploadId: '' };
+    const start = { signal, contentType: 'a/b', metadata: {} };
+    const before = await readdir('/proc/self/fd');
+    for (let index = 0; index < 20; index++) {
+      await put(driver, 'a/b/c', 'x');
+      await driver.deleteMany(['a/b/c'], { signal });
+      await put(driver, 'a/b/c', 'x', { ifMatch: '*' }).catch(() => {});
+      await failure(driver.info('real', { signal }));
+      await failure(put(driver, 'link/inner/x', 'x'));
+      await failure(put(driver, 'link/inner/x/y', 'x'));
+      upload.uploadId = await driver.startMultipartUpload('joined', start);
+      const parts = [];
+      for (const number of [1, 2]) {
+        parts.push(await driver.uploadPart(upload, number, Buffer.from('x'), { signal }));
+      }
+      await driver.completeMultipartUpload(upload, parts, { signal });
+      await (await openDriver({ root })).driver.close();
     }
     expect((await readdir('/proc/self/fd')).length).toBeLessThan(before.length + 20);
   });

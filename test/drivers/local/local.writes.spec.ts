@@ -1,5 +1,7 @@
-import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
+import { StorageTooLargeError } from '../../../lib/core/errors.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import {
   RESERVED,
@@ -83,6 +85,17 @@ describe('writing to a local storage', () => {
     expect(error.message).toContain('boom');
     expect(await text(driver, 'k')).toBe('old');
     expect(await temporaryFiles(root)).toEqual([]);
+  });
+
+  it('tells what was wrong with a body as it was told, an error or not', async () => {
+    const tooLarge = new StorageTooLargeError('Enough');
+    expect(await failure(put(driver, 'k', chunks('new', tooLarge)))).toBe(tooLarge);
+    const thrown: AsyncIterable<Uint8Array> = {
+      [Symbol.asyncIterator]: () => ({ next: () => Promise.reject('a text') }),
+    };
+    const error = await failure(put(driver, 'k', thrown));
+    expect(error).toMatchObject({ code: 'UNKNOWN', cause: 'a text' });
+    expect(error.message).toContain('a text');
   });
 
   it('does not take an error of the body for one of the disk', async () => {
@@ -190,6 +203,60 @@ describe('writing to a local storage', () => {
       if (index % 2) await driver.deleteMany(['k'], { signal });
     }
     expect(etags.size).toBe(300);
+  });
+
+  it('gives every version a time of its own, though the clock stands still', async () => {
+    const now = Date.now();
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
+    const random = jest.spyOn(Math, 'random').mockReturnValue(0.5);
+    const times = new Set<bigint>();
+    for (let index = 0; index < 5; index++) {
+      const { lastModified } = await put(driver, 'k', 'same');
+      expect(lastModified!.getTime() - now).toBeGreaterThanOrEqual(0);
+      expect(lastModified!.getTime() - now).toBeLessThan(60_000);
+      times.add((await stat(join(root, 'k'), { bigint: true })).mtimeNs);
+    }
+    clock.mockRestore();
+    random.mockRestore();
+    expect(times.size).toBe(5);
+  });
+
+  it.each(['bytes', 'stream'])(
+    'stores a checksum of %s when every file is to have one',
+    async (kind) => {
+      const { driver: summing } = await openDriver({ root, checksum: 'crc32' });
+      const body = kind === 'bytes' ? '123456789' : chunks('1234', '56789');
+      const file = await put(summing, 'k', body, { metadata: { a: 'b' } });
+      const checksum = { algorithm: 'crc32', value: 'y/Q5Jg==' } as const;
+      expect(file).toMatchObject({ size: 9, checksum, metadata: { a: 'b' } });
+      expect(await summing.info('k', { signal })).toEqual(file);
+      expect(await text(summing, 'k')).toBe('123456789');
+      const given = { algorithm: 'md5', value: 'JfnnlDI7RTiF9RgfG2JNCw==' } as const;
+      expect((await put(summing, 'k', '123456789', { checksum: given })).checksum).toEqual(given);
+    },
+  );
+
+  it('lets no upload wait for others that are slow to send', async () => {
+    let go!: () => void;
+    const gone = new Promise<void>((resolve) => (go = resolve));
+    async function* slowly(): AsyncGenerator<Uint8Array> {
+      await gone;
+      yield Buffer.from('slow');
+    }
+    const slow = Array.from({ length: 40 }, (_, index) => put(driver, `slow/${index}`, slowly()));
+    await put(driver, 'quick', chunks('qui', 'ck'));
+    expect(await listAll(driver)).toEqual(['quick']);
+    go();
+    await Promise.all(slow);
+    expect(await listAll(driver)).toHaveLength(41);
+  });
+
+  it('lets the first writes with conditions of several files go at once', async () => {
+    const keys = Array.from({ length: 8 }, (_, index) => `${index}`);
+    for (const key of keys) await writeFile(join(root, key), 'old');
+    await Promise.all(keys.map((key) => put(driver, key, 'new', { ifMatch: '*' })));
+    for (const key of keys) expect(await text(driver, key)).toBe('new');
+    expect(await readdir(join(root, RESERVED, 'locks'))).toEqual([]);
   });
 
   it('tells one etag for a version, wherever it is asked', async () => {
