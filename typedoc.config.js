@@ -21,8 +21,6 @@ export default {
   excludePrivate: true,
   excludeInternal: true,
   excludeExternals: true,
-  modifierTags: [...OptionDefaults.modifierTags, '@publicApi'],
-  excludeTags: [...OptionDefaults.excludeTags, '@publicApi'],
   highlightLanguages: [...OptionDefaults.highlightLanguages, 'mjs', 'nginx', 'python'],
   navigation: { includeCategories: true, includeGroups: false, includeFolders: false },
   categorizeByGroup: false,

@@ -38,7 +38,7 @@ const RESPONSES: Readonly<Record<StorageErrorCode, readonly [status: number, mes
   UNKNOWN: [HttpStatus.INTERNAL_SERVER_ERROR, 'Internal server error'],
 };
 
-/** The HTTP exception that stands for a storage error; its `cause` is the error, its body has the stable `code`. @publicApi */
+/** The HTTP exception that stands for a storage error; its `cause` is the error, its body has the stable `code`. */
 export function toHttpException(error: StorageError): HttpException {
   const [statusCode, message] = RESPONSES[error.code];
   return new HttpException({ statusCode, message, code: error.code }, statusCode, { cause: error });
@@ -63,8 +63,6 @@ function isRefusedByBackend({ code, cause }: StorageError): boolean {
 /**
  * Answers a storage error that a handler lets through with its HTTP status and a JSON body with a stable `code`.
  * Register it with `APP_FILTER` or `@UseFilters()`. Outside HTTP the error passes unchanged.
- *
- * @publicApi
  */
 @Catch(StorageError)
 export class StorageExceptionFilter extends BaseExceptionFilter implements ExceptionFilter {

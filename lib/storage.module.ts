@@ -37,11 +37,7 @@ import { UploadProgress } from './uploads/upload-progress.js';
 })
 class StorageCoreModule {}
 
-/**
- * Named storages for the app.
- *
- * @publicApi
- */
+/** Named storages for the app. */
 @Module({})
 export class StorageModule {
   /**

@@ -49,11 +49,7 @@ export interface StorageWork {
 /** Milliseconds, as long as a storage waits by itself. */
 const SHUTDOWN_TIMEOUT = 10_000;
 
-/**
- * The storages of the app by name; closes every one of them once, when the app has shut down.
- *
- * @publicApi
- */
+/** The storages of the app by name; closes every one of them once, when the app has shut down. */
 @Injectable()
 export class StorageRegistry
   implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown

@@ -4,11 +4,7 @@ const PREFIX = 'nestjs-storages:';
 // Without the colon, so that it is no storage's name.
 const DEFAULT = 'nestjs-storages(default)';
 
-/**
- * The injection token of a storage; without a name, of the default one. For `overrideProvider()` and `inject: […]`.
- *
- * @publicApi
- */
+/** The injection token of a storage; without a name, of the default one. For `overrideProvider()` and `inject: […]`. */
 export function getStorageToken(name?: StorageName): string {
   return name === undefined ? DEFAULT : `${PREFIX}${name}`;
 }

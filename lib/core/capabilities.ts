@@ -9,8 +9,6 @@ export type PartConstraint = Extract<UploadConstraint, 'size' | 'checksum'>;
 /**
  * What a driver, as configured, can do. The storage refuses the rest with `StorageUnsupportedError` before any I/O,
  * and the conformance kit holds the driver to what it says here.
- *
- * @publicApi
  */
 export interface Capabilities {
   /** `put` and `completeMultipartUpload` with `ifNoneMatch: '*'`: of many writers exactly one wins. */

@@ -10,8 +10,6 @@ import { forgetBody, watchBody } from './unread-bodies.js';
 /**
  * A file that is being read: what it is, and its bytes, once. Whoever does not read the body to its end frees it with
  * `destroy()` (or `await using`); leaving a `for await` loop does so by itself.
- *
- * @publicApi
  */
 export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly #source: Readable | undefined;

@@ -39,8 +39,6 @@ export interface StorageErrorContext {
  * Base of every error that a storage rejects with, and the class of failures that fit no other one.
  *
  * `message`, `toJSON()` and the enumerable properties never hold credentials or signed query strings.
- *
- * @publicApi
  */
 export class StorageError extends Error {
   /** The sentence without the context that `message` adds. */
@@ -83,21 +81,21 @@ export class StorageError extends Error {
   }
 }
 
-/** Nothing is stored under the key (or the multipart upload is not there). HTTP 404. @publicApi */
+/** Nothing is stored under the key (or the multipart upload is not there). HTTP 404. */
 export class StorageFileNotFoundError extends StorageError {
   constructor(reason = 'File not found', context?: StorageErrorContext) {
     super(reason, context, 'FILE_NOT_FOUND');
   }
 }
 
-/** A create-only write (`ifNoneMatch: '*'`) found the key taken; what was there is untouched. HTTP 409. @publicApi */
+/** A create-only write (`ifNoneMatch: '*'`) found the key taken; what was there is untouched. HTTP 409. */
 export class StorageFileExistsError extends StorageError {
   constructor(reason = 'A file with this key exists already', context?: StorageErrorContext) {
     super(reason, context, 'FILE_EXISTS');
   }
 }
 
-/** `ifMatch` or `ifUnmodifiedSince` does not hold (RFC 9110 §15.5.13). HTTP 412. @publicApi */
+/** `ifMatch` or `ifUnmodifiedSince` does not hold (RFC 9110 §15.5.13). HTTP 412. */
 export class StoragePreconditionFailedError extends StorageError {
   constructor(
     reason = 'The file is not the version that the condition names',
@@ -107,7 +105,7 @@ export class StoragePreconditionFailedError extends StorageError {
   }
 }
 
-/** `ifNoneMatch` or `ifModifiedSince` says that the caller's copy is current (RFC 9110 §15.4.5). HTTP 304. @publicApi */
+/** `ifNoneMatch` or `ifModifiedSince` says that the caller's copy is current (RFC 9110 §15.4.5). HTTP 304. */
 export class StorageNotModifiedError extends StorageError {
   constructor(
     reason = 'The file has not changed since the version that the condition names',
@@ -117,7 +115,7 @@ export class StorageNotModifiedError extends StorageError {
   }
 }
 
-/** The range starts beyond the end of the file (RFC 9110 §15.5.17). HTTP 416. @publicApi */
+/** The range starts beyond the end of the file (RFC 9110 §15.5.17). HTTP 416. */
 export class StorageRangeNotSatisfiableError extends StorageError {
   /** Size of the whole file in bytes, where the backend told it. */
   readonly size: number | undefined;
@@ -131,91 +129,91 @@ export class StorageRangeNotSatisfiableError extends StorageError {
   }
 }
 
-/** The backend refused: credentials, policy, file permissions or a path that leaves the root. HTTP 403. @publicApi */
+/** The backend refused: credentials, policy, file permissions or a path that leaves the root. HTTP 403. */
 export class StoragePermissionError extends StorageError {
   constructor(reason = 'The backend denied access', context?: StorageErrorContext) {
     super(reason, context, 'PERMISSION_DENIED');
   }
 }
 
-/** The key or prefix breaks a rule of `core/key.ts`, or clashes with another key on this backend. HTTP 400. @publicApi */
+/** The key or prefix breaks a rule of `core/key.ts`, or clashes with another key on this backend. HTTP 400. */
 export class StorageInvalidKeyError extends StorageError {
   constructor(reason: string, context?: StorageErrorContext) {
     super(reason, context, 'INVALID_KEY');
   }
 }
 
-/** An argument other than the key is not what the method takes. Nothing was sent. HTTP 400. @publicApi */
+/** An argument other than the key is not what the method takes. Nothing was sent. HTTP 400. */
 export class StorageInvalidArgumentError extends StorageError {
   constructor(reason: string, context?: StorageErrorContext) {
     super(reason, context, 'INVALID_ARGUMENT');
   }
 }
 
-/** The driver, as configured, cannot do what was asked; see `storage.capabilities`. Nothing was sent. HTTP 501. @publicApi */
+/** The driver, as configured, cannot do what was asked; see `storage.capabilities`. Nothing was sent. HTTP 501. */
 export class StorageUnsupportedError extends StorageError {
   constructor(reason: string, context?: StorageErrorContext) {
     super(reason, context, 'UNSUPPORTED');
   }
 }
 
-/** The backend cannot be reached, broke the connection, or failed with a 5xx. Retryable. HTTP 502. @publicApi */
+/** The backend cannot be reached, broke the connection, or failed with a 5xx. Retryable. HTTP 502. */
 export class StorageConnectionError extends StorageError {
   constructor(reason = 'The backend cannot be reached', context?: StorageErrorContext) {
     super(reason, { retryable: true, ...context }, 'CONNECTION_FAILED');
   }
 }
 
-/** No progress within the time that was configured. Retryable. HTTP 504. @publicApi */
+/** No progress within the time that was configured. Retryable. HTTP 504. */
 export class StorageTimeoutError extends StorageError {
   constructor(reason = 'The backend did not answer in time', context?: StorageErrorContext) {
     super(reason, { retryable: true, ...context }, 'TIMEOUT');
   }
 }
 
-/** The backend asked to slow down. Retryable after `retryAfter` milliseconds, if given. HTTP 429. @publicApi */
+/** The backend asked to slow down. Retryable after `retryAfter` milliseconds, if given. HTTP 429. */
 export class StorageRateLimitedError extends StorageError {
   constructor(reason = 'The backend asked to slow down', context?: StorageErrorContext) {
     super(reason, { retryable: true, ...context }, 'RATE_LIMITED');
   }
 }
 
-/** The caller's `signal` was aborted (or the storage was shut down); `cause` is the signal's reason. HTTP 499. @publicApi */
+/** The caller's `signal` was aborted (or the storage was shut down); `cause` is the signal's reason. HTTP 499. */
 export class StorageAbortedError extends StorageError {
   constructor(reason = 'The operation was aborted', context?: StorageErrorContext) {
     super(reason, context, 'ABORTED');
   }
 }
 
-/** The body is larger than `maxObjectSize`, or than the backend takes. Nothing was stored. HTTP 413. @publicApi */
+/** The body is larger than `maxObjectSize`, or than the backend takes. Nothing was stored. HTTP 413. */
 export class StorageTooLargeError extends StorageError {
   constructor(reason = 'The file is too large', context?: StorageErrorContext) {
     super(reason, context, 'TOO_LARGE');
   }
 }
 
-/** The disk, the quota or the memory limit is full. Nothing was stored, what was there is intact. HTTP 507. @publicApi */
+/** The disk, the quota or the memory limit is full. Nothing was stored, what was there is intact. HTTP 507. */
 export class StorageQuotaExceededError extends StorageError {
   constructor(reason = 'The storage is full', context?: StorageErrorContext) {
     super(reason, context, 'QUOTA_EXCEEDED');
   }
 }
 
-/** Bytes are not what was announced: a checksum or a size differs. HTTP 422. @publicApi */
+/** Bytes are not what was announced: a checksum or a size differs. HTTP 422. */
 export class StorageIntegrityError extends StorageError {
   constructor(reason = 'The bytes do not match what was announced', context?: StorageErrorContext) {
     super(reason, context, 'INTEGRITY');
   }
 }
 
-/** The storage is set up wrongly: an option, a credential, a bucket, a missing package. HTTP 500. @publicApi */
+/** The storage is set up wrongly: an option, a credential, a bucket, a missing package. HTTP 500. */
 export class StorageConfigurationError extends StorageError {
   constructor(reason: string, context?: StorageErrorContext) {
     super(reason, context, 'CONFIGURATION');
   }
 }
 
-/** The storage was closed before the call. HTTP 503. @publicApi */
+/** The storage was closed before the call. HTTP 503. */
 export class StorageClosedError extends StorageError {
   constructor(reason = 'The storage is closed', context?: StorageErrorContext) {
     super(reason, context, 'CLOSED');

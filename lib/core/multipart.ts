@@ -1,11 +1,7 @@
 import { shown } from './arguments.js';
 import { StorageInvalidArgumentError } from './errors.js';
 
-/**
- * A multipart upload under way. Plain JSON: save it, and go on in another process.
- *
- * @publicApi
- */
+/** A multipart upload under way. Plain JSON: save it, and go on in another process. */
 export interface MultipartUpload {
   readonly key: string;
   readonly uploadId: string;

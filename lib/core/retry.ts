@@ -99,7 +99,6 @@ export function retryDelay(
  * last error, unchanged. Give it only calls that may be repeated: a stream that was read once is empty the second time.
  *
  * @throws StorageAbortedError when `signal` is aborted while it waits.
- * @publicApi
  */
 export async function withRetry<T>(
   attempt: (attemptNumber: number) => Promise<T>,

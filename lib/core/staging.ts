@@ -63,8 +63,6 @@ export async function sweepStaged(
 /**
  * A file that is stored, but not published: no listing shows it, and no key reads it, until it is committed. With
  * `await using`, it is discarded where the block ends, unless it was committed.
- *
- * @publicApi
  */
 export class StagedFile implements AsyncDisposable {
   #state: 'staged' | 'being committed' | 'committed' | 'being discarded' | 'discarded' = 'staged';

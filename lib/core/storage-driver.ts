@@ -29,8 +29,6 @@ export interface DriverClients {
  * A driver promises: it rejects with a `StorageError` (anything else is reported as one, with code `UNKNOWN`); a
  * failed or aborted write leaves what was there before, and it rejects only when nothing of it is in flight; a body
  * that it stops reading early is left by `return()`, as `for await` does.
- *
- * @publicApi
  */
 export interface StorageDriver<Client = unknown> {
   /** `'s3'`, `'local'`, …: for messages. */

@@ -7,17 +7,15 @@ import type { Storage } from './storage.js';
  * `declare module 'nestjs-storages' { interface StorageNames { uploads: Storage<'s3'>; avatars: Storage } }`
  *
  * From then on any other name is an error where one is asked for, and so is a storage in `forRoot` with another name or driver.
- *
- * @publicApi
  */
 export interface StorageNames {}
 
-/** The name of a storage: one of `StorageNames`, or any text in an app that has none there. @publicApi */
+/** The name of a storage: one of `StorageNames`, or any text in an app that has none there. */
 export type StorageName = [keyof StorageNames] extends [never]
   ? string
   : Extract<keyof StorageNames, string>;
 
-/** The storage with the name: what `StorageNames` says, `Storage` for any other name. @publicApi */
+/** The storage with the name: what `StorageNames` says, `Storage` for any other name. */
 export type StorageNamed<Name extends string> = Name extends keyof StorageNames
   ? StorageNames[Name]
   : Storage;

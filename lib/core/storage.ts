@@ -105,7 +105,6 @@ type ClientOf<Name extends string> = Name extends keyof DriverClients
  * lost: with `CONNECTION_FAILED` or `TIMEOUT` the file is the old or the whole new one, and never in between.
  *
  * @typeParam Name the driver's name, which gives `client` its type
- * @publicApi
  */
 export class Storage<Name extends string = string> {
   readonly #view: StorageView;

@@ -19,8 +19,6 @@ export interface FileAttributes {
 /**
  * A file as the backend holds it. Frozen; the same shape from `put`, `get`, `info`, `copy` and `list`.
  * A listing carries only what the backend lists: `key`, `size`, `etag` and `lastModified` on every driver.
- *
- * @publicApi
  */
 export interface StoredFile {
   readonly key: string;

@@ -1,10 +1,6 @@
 import { type ByteSize, parseByteSize } from './units.js';
 
-/**
- * Memory that the uploads of several storages take together: give the same one to each, as `uploadMemory`.
- *
- * @publicApi
- */
+/** Memory that the uploads of several storages take together: give the same one to each, as `uploadMemory`. */
 export class UploadMemory {
   /** Bytes. */
   readonly limit: number;

@@ -8,8 +8,6 @@ import { getStorageToken } from '../storage.tokens.js';
  *
  * A name that no module registers ends the start of the app with a `StorageConfigurationError` that lists the known ones; one
  * that is not in `StorageNames` does not compile, in an app that has names there.
- *
- * @publicApi
  */
 export function InjectStorage(name?: StorageName): PropertyDecorator & ParameterDecorator {
   requestStorage(name);

@@ -64,8 +64,6 @@ interface ModuleRoutes {
 /**
  * Direct uploads: the browser sends files to the backend itself, and the app decides before and after. The routes are
  * ordinary controllers, so that guards, interceptors and filters apply.
- *
- * @publicApi
  */
 @Module({})
 export class DirectUploadsModule implements NestModule, OnModuleInit {

@@ -26,7 +26,7 @@ import { type DirectUploadRequest, parseUploadRequest } from './upload-request.j
 /** Parts whose URLs are part of the answer. */
 const FIRST_PARTS = 100;
 
-/** An upload that was begun. @publicApi */
+/** An upload that was begun. */
 export interface BegunDirectUpload {
   /** By which the upload is completed, cancelled and gone on with. For its owner only. */
   readonly id: string;
@@ -36,7 +36,7 @@ export interface BegunDirectUpload {
   readonly expiresAt: Date;
 }
 
-/** The file goes up in one request. @publicApi */
+/** The file goes up in one request. */
 export interface DirectRequestUpload extends BegunDirectUpload {
   readonly method: 'PUT' | 'POST';
   readonly url: string;
@@ -47,7 +47,7 @@ export interface DirectRequestUpload extends BegunDirectUpload {
   readonly parts?: undefined;
 }
 
-/** The file goes up in parts, each in a request of its own. @publicApi */
+/** The file goes up in parts, each in a request of its own. */
 export interface DirectPartsUpload extends BegunDirectUpload {
   readonly method: 'PUT';
   readonly url?: undefined;
@@ -60,14 +60,10 @@ export interface DirectPartsUpload extends BegunDirectUpload {
   readonly parts: readonly PartUrl[];
 }
 
-/**
- * What the client is to send, and where to: `parts`, or `url`, tells which of both it is.
- *
- * @publicApi
- */
+/** What the client is to send, and where to: `parts`, or `url`, tells which of both it is. */
 export type DirectUpload = DirectRequestUpload | DirectPartsUpload;
 
-/** How far an upload has come. @publicApi */
+/** How far an upload has come. */
 export interface DirectUploadStatus {
   readonly key: string;
   /** `uploaded`: the file is there, and is to be completed, or is being so. `completed`: the app has taken it. */
@@ -82,8 +78,6 @@ export interface DirectUploadStatus {
 /**
  * Uploads that clients send to the backend themselves. All that an upload is, its id says; no process keeps anything of
  * it. Every method that takes an id refuses those of others, and all that are none, with the same 404.
- *
- * @publicApi
  */
 export class DirectUploads {
   readonly #staging: Storage;

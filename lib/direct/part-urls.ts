@@ -6,7 +6,7 @@ import { invalidPartNumber, invalidRequest, notUploaded, wrongBytes } from './di
 import type { MultipartClaims, UploadClaims } from './upload-claims.js';
 import { assertSize } from './upload-verification.js';
 
-/** Where the client sends one part to. @publicApi */
+/** Where the client sends one part to. */
 export interface PartUrl {
   readonly partNumber: number;
   readonly url: string;

@@ -4,7 +4,7 @@ import { announcedChecksum } from '../uploads/announced-checksum.js';
 import { isBareType } from '../uploads/content-type-policy.js';
 import { invalidRequest, malformedBody } from './direct.exceptions.js';
 
-/** What a client tells of the file that it is about to send. @publicApi */
+/** What a client tells of the file that it is about to send. */
 export interface DirectUploadRequest {
   filename: string;
   /** Exact length in bytes. */

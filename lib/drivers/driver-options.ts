@@ -31,7 +31,7 @@ export interface DriverOptionsByName {
 
 export type DriverName = keyof DriverOptionsByName;
 
-/** One storage as it is configured: a built-in driver by name with its options, or a driver of your own. @publicApi */
+/** One storage as it is configured: a built-in driver by name with its options, or a driver of your own. */
 export type StorageConfiguration =
   | {
       [Name in DriverName]: DriverChoice<Name> & DriverOptionsByName[Name] & StorageOptions;
@@ -43,7 +43,7 @@ interface DriverChoice<Driver> {
   driver: Driver;
 }
 
-/** The configuration of a storage that is known to have the driver. @publicApi */
+/** The configuration of a storage that is known to have the driver. */
 export type StorageConfigurationOf<Driver extends string> = Driver extends DriverName
   ? Extract<StorageConfiguration, { driver: Driver }>
   : StorageConfiguration;

@@ -45,7 +45,6 @@ type NameOf<Configuration> = Configuration extends { driver: infer Driver extend
  *
  * @param name for messages, and what signed URLs of `local` and `memory` are bound to
  * @throws StorageConfigurationError, StorageInvalidArgumentError naming an option that is unknown or not well-formed
- * @publicApi
  */
 export function createStorage<const Configuration extends StorageConfiguration>(
   name: string,
@@ -77,7 +76,6 @@ export function createStorage<const Configuration extends StorageConfiguration>(
  * Makes a storage and opens it. This is all that a program without NestJS needs.
  *
  * @throws as `createStorage`, and StorageConfigurationError when it cannot work as configured: a missing package, …
- * @publicApi
  */
 export async function openStorage<const Configuration extends StorageConfiguration>(
   name: string,

@@ -41,11 +41,7 @@ const OPTIONS: Readonly<Record<keyof StorageHealthOptions, true>> = {
 };
 const PROBE = Buffer.from('nestjs-storages health check');
 
-/**
- * Tells whether storages work, for `@nestjs/terminus` 11 and 12. It needs nothing of that package, so it may be there or not.
- *
- * @publicApi
- */
+/** Tells whether storages work, for `@nestjs/terminus` 11 and 12. It needs nothing of that package, so it may be there or not. */
 @Injectable()
 export class StorageHealthIndicator {
   readonly #logger = new Logger(StorageHealthIndicator.name);

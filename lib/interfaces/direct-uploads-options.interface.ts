@@ -15,7 +15,7 @@ import type { UploadPolicy } from '../uploads/upload-policy.js';
 import type { UploadScan } from '../uploads/upload-scan.js';
 import type { StorageRouteSettings } from './storage-routes-options.interface.js';
 
-/** What a direct upload may be, and how its file is named and stored. @publicApi */
+/** What a direct upload may be, and how its file is named and stored. */
 export interface DirectUploadRules<Request = unknown> extends Pick<
   UploadOptions<Request>,
   'accept' | 'maxSize' | 'minSize' | 'image' | 'scanTimeout' | 'metadata' | 'cacheControl'
@@ -32,7 +32,7 @@ export interface DirectUploadRules<Request = unknown> extends Pick<
   scan?: UploadScan<Request>;
 }
 
-/** From when on an upload goes up in parts, and how large these are. @publicApi */
+/** From when on an upload goes up in parts, and how large these are. */
 export interface DirectMultipartOptions {
   /** Files of this size and larger. Default `'100mb'`. */
   threshold?: ByteSize;
@@ -40,7 +40,7 @@ export interface DirectMultipartOptions {
   partSize?: ByteSize;
 }
 
-/** What `onUploaded` is told beside the file. @publicApi */
+/** What `onUploaded` is told beside the file. */
 export interface UploadedContext<Request = unknown> {
   /** Of this upload, and the same each time that `onUploaded` is told of it. */
   readonly uploadId: string;
@@ -52,7 +52,7 @@ export interface UploadedContext<Request = unknown> {
   readonly request?: Request;
 }
 
-/** How direct uploads are allowed and checked. @publicApi */
+/** How direct uploads are allowed and checked. */
 export interface DirectUploadsBehaviour<Request = unknown> extends DirectUploadRules<Request> {
   /**
    * Who makes the request. Nobody else can complete, cancel or go on with what he started. What it throws is the answer.
@@ -84,7 +84,7 @@ export interface DirectUploadsBehaviour<Request = unknown> extends DirectUploadR
   onUploaded?: (file: StoredFile, context: UploadedContext<Request>) => unknown;
 }
 
-/** What is known before the app starts. @publicApi */
+/** What is known before the app starts. */
 export interface DirectUploadsSettings extends StorageRouteSettings {
   /** Default `'/direct-uploads'`. */
   path?: string;
@@ -100,11 +100,11 @@ export interface DirectUploadsSettings extends StorageRouteSettings {
   imports?: ModuleMetadata['imports'];
 }
 
-/** What `DirectUploadsModule.forRoot()` takes. @publicApi */
+/** What `DirectUploadsModule.forRoot()` takes. */
 export interface DirectUploadsOptions<Request = unknown>
   extends DirectUploadsSettings, DirectUploadsBehaviour<Request> {}
 
-/** Paths are static, what is allowed is made when the app starts. @publicApi */
+/** Paths are static, what is allowed is made when the app starts. */
 export interface AsyncDirectUploadsOptions extends DirectUploadsSettings {
   /** Makes the rest, of what `inject` names. */
   useFactory: (

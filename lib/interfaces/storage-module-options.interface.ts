@@ -31,17 +31,17 @@ export interface StorageModuleSettings {
   uploadMemory?: ByteSize | UploadMemory;
 }
 
-/** One value for each name; for some of `StorageNames`, in an app that has names there. @publicApi */
+/** One value for each name; for some of `StorageNames`, in an app that has names there. */
 export type ByStorageName<Value> = [keyof StorageNames] extends [never]
   ? Record<string, Value>
   : { [Name in StorageName]?: Value };
 
-/** The configurations by name, each with the driver that `StorageNames` says, in an app that has names there. @publicApi */
+/** The configurations by name, each with the driver that `StorageNames` says, in an app that has names there. */
 export type StorageConfigurations = [keyof StorageNames] extends [never]
   ? Record<string, StorageConfiguration>
   : { [Name in keyof StorageNames]?: ConfigurationOf<StorageNames[Name]> };
 
-/** As `StorageConfigurations`, with ways to make them. @publicApi */
+/** As `StorageConfigurations`, with ways to make them. */
 export type AsyncStorageConfigurations = [keyof StorageNames] extends [never]
   ? Record<string, AsyncStorageConfiguration | StorageConfiguration>
   : {
@@ -53,7 +53,7 @@ export type AsyncStorageConfigurations = [keyof StorageNames] extends [never]
 type ConfigurationOf<Named> =
   Named extends Storage<infer Driver> ? StorageConfigurationOf<Driver> : StorageConfiguration;
 
-/** The storages of the app, as they are known before it starts. @publicApi */
+/** The storages of the app, as they are known before it starts. */
 export interface StorageModuleOptions extends StorageModuleSettings {
   /** By name: the one to inject them by, and to find them under in messages and logs. */
   storages: StorageConfigurations;
@@ -61,7 +61,7 @@ export interface StorageModuleOptions extends StorageModuleSettings {
   routes?: StorageRoutesOptions;
 }
 
-/** Makes the configurations of storages, for `useClass` and `useExisting`. @publicApi */
+/** Makes the configurations of storages, for `useClass` and `useExisting`. */
 export interface StorageConfigurationFactory<
   Configuration extends StorageConfiguration = StorageConfiguration,
 > {
@@ -69,7 +69,7 @@ export interface StorageConfigurationFactory<
   createStorageConfiguration(name: string): Configuration | Promise<Configuration>;
 }
 
-/** How one storage's configuration is made when the app starts. @publicApi */
+/** How one storage's configuration is made when the app starts. */
 export interface AsyncStorageConfiguration<
   Configuration extends StorageConfiguration = StorageConfiguration,
 > {
@@ -85,7 +85,7 @@ export interface AsyncStorageConfiguration<
   useExisting?: InjectionToken<StorageConfigurationFactory<Configuration>>;
 }
 
-/** Names are static, configurations are not: tokens exist before any factory runs. @publicApi */
+/** Names are static, configurations are not: tokens exist before any factory runs. */
 export interface StorageModuleAsyncOptions extends StorageModuleSettings {
   /** By name. A configuration that nothing has to make may stand here as it is. */
   storages: AsyncStorageConfigurations;
@@ -95,7 +95,7 @@ export interface StorageModuleAsyncOptions extends StorageModuleSettings {
   routes?: StorageRoutesOptions | AsyncStorageRoutesOptions;
 }
 
-/** A part of a storage under a name of its own. @publicApi */
+/** A part of a storage under a name of its own. */
 export interface StorageFeature {
   /** The storage that holds the files. Default: the default storage. */
   storage?: StorageName;

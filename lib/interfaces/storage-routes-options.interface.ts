@@ -14,7 +14,7 @@ export interface StorageRouteSettings {
   decorators?: readonly ClassDecorator[];
 }
 
-/** How the URLs of `memory` and `local` storages are signed, and where they lead to. @publicApi */
+/** How the URLs of `memory` and `local` storages are signed, and where they lead to. */
 export interface StorageSigningOptions {
   /**
    * URL under which clients reach the app, such as `https://app.example.com`; path and global prefix are put behind it.
@@ -28,13 +28,13 @@ export interface StorageSigningOptions {
   signingKeys?: readonly SigningKey[];
 }
 
-/** Where the signed URLs of the storages are served. @publicApi */
+/** Where the signed URLs of the storages are served. */
 export interface StorageRoutesOptions extends StorageRouteSettings, StorageSigningOptions {
   /** Default `'/storage'`. */
   path?: string;
 }
 
-/** The path is static, what signs is made when the app starts. @publicApi */
+/** The path is static, what signs is made when the app starts. */
 export interface AsyncStorageRoutesOptions
   extends StorageRouteSettings, Pick<ModuleMetadata, 'imports'> {
   /** Default `'/storage'`. */
@@ -45,13 +45,13 @@ export interface AsyncStorageRoutesOptions
   inject?: (InjectionToken | OptionalFactoryDependency)[];
 }
 
-/** Who may read which file: true lets the request in, false answers it with 403. @publicApi */
+/** Who may read which file: true lets the request in, false answers it with 403. */
 export type AuthorizeRead<Request = unknown> = (
   request: Request,
   key: string,
 ) => boolean | Promise<boolean>;
 
-/** One storage to read below a path: for whom `authorize` lets in, or for everybody. @publicApi */
+/** One storage to read below a path: for whom `authorize` lets in, or for everybody. */
 export type ServeStorageOptions<Request = unknown> = StorageRouteSettings & {
   /** For what guards among the decorators need, and for storages that are not global. */
   imports?: ModuleMetadata['imports'];

@@ -35,7 +35,6 @@ const SCOPE = 'nestjs-storages';
  * `storage.driver`, `storage.operation` and, for what failed, `error.type`: the code of the `StorageError`.
  *
  * @returns what ends it, and the spans of the calls that are under way
- * @publicApi
  */
 export function instrumentStorages(options: StorageInstrumentationOptions = {}): () => void {
   const { tracerProvider = trace, meterProvider = metrics, keys = false } = options;

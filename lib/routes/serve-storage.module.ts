@@ -25,8 +25,6 @@ const OPTIONS: Readonly<Record<keyof ServeStorageOptions, true>> = {
 /**
  * Serves a storage below a path, to read: GET and HEAD, one file each, and no listings. The key is the rest of the path,
  * decoded once; what could never be a key is a 404 like every file that is not there.
- *
- * @publicApi
  */
 @Module({})
 export class ServeStorageModule implements NestModule {

@@ -9,8 +9,6 @@ import { assertServingOptions, type ServedFileOptions } from './serving-options.
 /**
  * A file of a storage as a handler's return value. Sent with ranges, conditions, ETag and safe headers (RFC 9110);
  * a file that is not there, and a key that could never be one, are a 404.
- *
- * @publicApi
  */
 export class ServedFile extends StreamableFile {
   /** @throws StorageConfigurationError naming an option that is not well-formed */

@@ -4,11 +4,7 @@ import type { StoredFile } from '../core/stored-file.js';
 const API_PROPERTIES = 'swagger/apiModelPropertiesArray';
 const API_PROPERTY = 'swagger/apiModelProperties';
 
-/**
- * A stored file as an API answers it, described for `@nestjs/swagger`. It has no metadata: those are often for the app alone.
- *
- * @publicApi
- */
+/** A stored file as an API answers it, described for `@nestjs/swagger`. It has no metadata: those are often for the app alone. */
 export class StoredFileDto {
   readonly key: string;
   /** Bytes. */
@@ -26,7 +22,7 @@ export class StoredFileDto {
   }
 }
 
-/** The same with the file's metadata. @publicApi */
+/** The same with the file's metadata. */
 export class StoredFileWithMetadataDto extends StoredFileDto {
   readonly metadata: Readonly<Record<string, string>>;
 

@@ -1,4 +1,4 @@
-/** Headers that browsers send: for `allowedHeaders` of the app's CORS options. @publicApi */
+/** Headers that browsers send: for `allowedHeaders` of the app's CORS options. */
 export const TUS_REQUEST_HEADERS = [
   'Content-Type',
   'Tus-Resumable',
@@ -12,7 +12,7 @@ export const TUS_REQUEST_HEADERS = [
   'X-Requested-With',
 ];
 
-/** Headers that clients read: for `exposedHeaders` of the app's CORS options. @publicApi */
+/** Headers that clients read: for `exposedHeaders` of the app's CORS options. */
 export const TUS_RESPONSE_HEADERS = [
   'Location',
   'Tus-Checksum-Algorithm',

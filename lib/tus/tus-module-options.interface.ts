@@ -19,12 +19,12 @@ export interface TusLock {
   unlock(): Promise<void>;
 }
 
-/** Lets one request at a time work on an upload: the interface of the lockers of `@tus/server`. @publicApi */
+/** Lets one request at a time work on an upload: the interface of the lockers of `@tus/server`. */
 export interface TusLocker {
   newLock(id: string): TusLock;
 }
 
-/** What `onUploaded` is told beside the file. @publicApi */
+/** What `onUploaded` is told beside the file. */
 export interface TusUploadContext<Request = unknown> {
   readonly storage: Storage;
   readonly owner: string;
@@ -36,7 +36,7 @@ export interface TusUploadContext<Request = unknown> {
   readonly request: Request;
 }
 
-/** What uploads may be, and what becomes of them. @publicApi */
+/** What uploads may be, and what becomes of them. */
 export interface TusBehaviour<Request = unknown> {
   /** Seal the ids. The first seals, all open: put a new one in front to rotate. */
   signingKeys: readonly SigningKey[];
@@ -77,7 +77,7 @@ export interface TusBehaviour<Request = unknown> {
   onUploaded?: (file: StoredFile, context: TusUploadContext<Request>) => unknown;
 }
 
-/** What is known before the app starts. @publicApi */
+/** What is known before the app starts. */
 export interface TusSettings extends StorageRouteSettings {
   /** Default `'/files'`. */
   path?: string;
@@ -87,10 +87,10 @@ export interface TusSettings extends StorageRouteSettings {
   imports?: ModuleMetadata['imports'];
 }
 
-/** @publicApi */
+/** What `TusModule.forRoot()` takes. */
 export interface TusModuleOptions<Request = unknown> extends TusSettings, TusBehaviour<Request> {}
 
-/** The path is static, what is allowed is made when the app starts. @publicApi */
+/** The path is static, what is allowed is made when the app starts. */
 export interface TusModuleAsyncOptions extends TusSettings {
   /** Makes what is allowed, of what `inject` names. */
   useFactory: (...args: never[]) => TusBehaviour<never> | Promise<TusBehaviour<never>>;

@@ -44,8 +44,6 @@ const SETTINGS: Readonly<Record<keyof TusSettings, true>> = {
 /**
  * Resumable uploads by tus 1.0, into any storage. The routes are an ordinary controller's, so that guards, interceptors and
  * filters apply to every request. Needs `@tus/server`.
- *
- * @publicApi
  */
 @Module({})
 export class TusModule implements NestModule, OnModuleInit {

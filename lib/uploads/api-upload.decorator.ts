@@ -41,8 +41,6 @@ const own = new WeakSet<object>();
 /**
  * Describes the form of a handler for `@nestjs/swagger`. Handlers with an upload interceptor are described without it; it
  * adds to what they say, and is for `StorageEngine` in Nest's own interceptors.
- *
- * @publicApi
  */
 export function ApiUpload(options: ApiUploadOptions = {}): MethodDecorator {
   return (target, property, descriptor) => {

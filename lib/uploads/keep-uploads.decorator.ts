@@ -7,8 +7,6 @@ const reflector = new Reflector();
 /**
  * Keeps what a handler, or any handler of a controller, was given, even when it fails: files are removed only when the
  * form itself is refused or does not arrive.
- *
- * @publicApi
  */
 export function KeepUploads(): CustomDecorator {
   return SetMetadata(KEEP_UPLOADS, true);

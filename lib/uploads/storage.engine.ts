@@ -21,7 +21,6 @@ type RemovedCallback = (error: Error | null) => void;
  * Fastify. The `Storage…Interceptor`s do more: they keep what they stored only when the request succeeds.
  *
  * @typeParam Request the HTTP framework's request, for `key` and `metadata`
- * @publicApi
  */
 export class StorageEngine<Request = unknown> {
   readonly #logger = new Logger(StorageEngine.name);

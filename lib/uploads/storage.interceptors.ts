@@ -12,8 +12,6 @@ import type { UploadOptionsSource } from './upload-policy.js';
  *
  * The file is kept only when the request succeeds: a pipe that refuses, a handler or an interceptor that throws, an
  * answer with a status of 400 or more, a limit and a client that goes away leave nothing in the storage.
- *
- * @publicApi
  */
 export function StorageFileInterceptor<Request = unknown>(
   fieldName: string,
@@ -32,7 +30,7 @@ export function StorageFileInterceptor<Request = unknown>(
   });
 }
 
-/** Stores the files of one field; the handler gets them by `@UploadedFiles()`. Otherwise as `StorageFileInterceptor`. @publicApi */
+/** Stores the files of one field; the handler gets them by `@UploadedFiles()`. Otherwise as `StorageFileInterceptor`. */
 export function StorageFilesInterceptor<Request = unknown>(
   fieldName: string,
   maxCount?: number,
@@ -53,8 +51,6 @@ export function StorageFilesInterceptor<Request = unknown>(
 /**
  * Stores the files of several fields, each by options of its own where it has such, even in another storage; the
  * handler gets `{ [field]: StoredUpload[] }` by `@UploadedFiles()`.
- *
- * @publicApi
  */
 export function StorageFileFieldsInterceptor<Request = unknown>(
   uploadFields: readonly UploadField<Request>[],
@@ -82,7 +78,7 @@ export function StorageFileFieldsInterceptor<Request = unknown>(
   });
 }
 
-/** Stores every file of the form, whatever its field; the handler gets a list by `@UploadedFiles()`. @publicApi */
+/** Stores every file of the form, whatever its field; the handler gets a list by `@UploadedFiles()`. */
 export function StorageAnyFilesInterceptor<Request = unknown>(
   options: UploadOptionsSource<Request> = {},
 ): Type<NestInterceptor> {

@@ -1,6 +1,6 @@
 import type { StoredFile } from '../core/stored-file.js';
 
-/** A file of a form that was stored: what multer tells about it, and where it is. @publicApi */
+/** A file of a form that was stored: what multer tells about it, and where it is. */
 export interface StoredUpload {
   fieldname: string;
   /** The name that the client gave. For display only: it is no part of the key. */

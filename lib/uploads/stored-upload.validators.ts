@@ -8,8 +8,6 @@ const NOT_STORED = 'What was given is no file that an upload interceptor has sto
 /**
  * For `ParseFilePipe`: the type that the first bytes of a stored upload showed is one of those given, by the rules of the
  * option `accept`. Needs no `buffer`. The interceptor's `accept` refuses a file earlier, before it is stored.
- *
- * @publicApi
  */
 export class StoredTypeValidator extends FileValidator<{ accept: readonly string[] }> {
   /** @throws StorageInvalidArgumentError when `accept` is no list of media types */
@@ -33,7 +31,7 @@ export class StoredTypeValidator extends FileValidator<{ accept: readonly string
   }
 }
 
-/** For `ParseFilePipe`: a stored upload is of a size within the bounds, each of them included. @publicApi */
+/** For `ParseFilePipe`: a stored upload is of a size within the bounds, each of them included. */
 export class StoredSizeValidator extends FileValidator<{ minSize?: ByteSize; maxSize?: ByteSize }> {
   readonly #least: number;
   readonly #most: number;

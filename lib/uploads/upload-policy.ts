@@ -6,8 +6,6 @@ import type { UploadInterceptorOptions } from './upload-options.js';
 /**
  * Decides for each request how its uploads are checked, named and stored. An interceptor is given the class; the
  * instance is the app's provider, of any scope, or else one of the interceptor's own, made once with its dependencies injected.
- *
- * @publicApi
  */
 export interface UploadPolicy<Request = unknown> {
   /** Called before anything of the form is read. What it throws is the answer. */

@@ -43,8 +43,6 @@ const MOST = 10_000;
  * Tells how far uploads are. A client gives its upload a name in the header `X-Upload-Id`: 128 random bits at least, as a
  * UUID or as base64url, since whoever knows the name can watch the upload. It can be watched before it begins, and for
  * a minute after its end.
- *
- * @publicApi
  */
 @Injectable()
 export class UploadProgress implements BeforeApplicationShutdown {

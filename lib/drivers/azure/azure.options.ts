@@ -6,7 +6,7 @@ declare module '../../core/storage-driver.js' {
   }
 }
 
-/** What gives Microsoft Entra tokens: any credential of `@azure/identity`, or one of one's own. @publicApi */
+/** What gives Microsoft Entra tokens: any credential of `@azure/identity`, or one of one's own. */
 export interface AzureTokenCredential {
   getToken(
     scopes: string | string[],
@@ -19,8 +19,6 @@ type AbortSignalLike = Pick<AbortSignal, 'aborted' | 'addEventListener' | 'remov
  * Where the container is and how to reach it: a connection string, or the account with one kind of credentials. With
  * the URL alone they come from `DefaultAzureCredential` of `@azure/identity`: environment, workload and managed identity,
  * developer tools.
- *
- * @publicApi
  */
 export interface AzureStorageOptions {
   /** Name of the container, which must be there. */

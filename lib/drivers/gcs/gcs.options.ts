@@ -6,26 +6,24 @@ declare module '../../core/storage-driver.js' {
   }
 }
 
-/** The private key of a service account, as its key file holds it. @publicApi */
+/** The private key of a service account, as its key file holds it. */
 export interface GcsServiceAccountKey {
   client_email: string;
   private_key: string;
 }
 
-/** Credentials of another kind, as `gcloud` or the console gave them: a workload identity, a user, an impersonation. @publicApi */
+/** Credentials of another kind, as `gcloud` or the console gave them: a workload identity, a user, an impersonation. */
 export interface GcsCredentialsFile {
   type: string;
   [field: string]: unknown;
 }
 
-/** @publicApi */
+/** What the option `credentials` takes. */
 export type GcsCredentials = GcsServiceAccountKey | GcsCredentialsFile;
 
 /**
  * Where the bucket is and how to reach it. Credentials that are left out come from the SDK's own chain (Application Default
  * Credentials): environment, gcloud's file, workload identity, the metadata server.
- *
- * @publicApi
  */
 export interface GcsStorageOptions {
   /** Name of the bucket, which must be there. */

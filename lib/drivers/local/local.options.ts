@@ -16,8 +16,6 @@ import type { SignedUrlOptions } from '../../core/signed-url.js';
  * process, one wins. `ifMatch` is decided under a lock that all writers of the same process share, and all writers with
  * `ifMatch` in every process that uses the same root; only an unconditional write or a deletion by *another* process
  * may come between the check and the publishing.
- *
- * @publicApi
  */
 export interface LocalStorageOptions extends SignedUrlOptions {
   /** Absolute, or relative to the working directory of the process. */

@@ -10,8 +10,6 @@ declare module '../../core/storage-driver.js' {
 /**
  * Where the bucket is and how to reach it. Credentials and a region that are left out come from the SDK's own default
  * chain: environment, shared config files, container and instance roles.
- *
- * @publicApi
  */
 export interface S3StorageOptions {
   /** Name of the bucket, which must be there. */

@@ -32,7 +32,7 @@ import { urls } from './urls.js';
 import { verifiedReads } from './verified-reads.js';
 import { closing, readonlyViews, scopes, shutdown } from './views.js';
 
-/** Everything that the kit holds a storage to, by trade. @publicApi */
+/** Everything that the kit holds a storage to, by trade. */
 export const storageBehaviours: readonly BehaviourGroup[] = [
   { name: 'capabilities', behaviours: declaredCapabilities },
   { name: 'bodies', behaviours: bodyKinds },
@@ -72,10 +72,10 @@ export const storageBehaviours: readonly BehaviourGroup[] = [
   { name: 'URLs of parts', behaviours: partUrls },
 ];
 
-/** What holds for whole storages, and not for views of them. @publicApi */
+/** What holds for whole storages, and not for views of them. */
 export const shutdownBehaviours: BehaviourGroup = { name: 'shutdown', behaviours: shutdown };
 
-/** What can only be seen where signed URLs are served. @publicApi */
+/** What can only be seen where signed URLs are served. */
 export const servedBehaviours: readonly BehaviourGroup[] = [
   { name: 'served URLs', behaviours: servedUrls },
   { name: 'signed uploads', behaviours: signedUploads },

@@ -62,7 +62,6 @@ const MAX_KEY_BYTES = 1024;
  *
  * @param open a fresh and empty storage each time
  * @throws StorageConfigurationError naming an option that there is not
- * @publicApi
  */
 export function describeStorageDriver(
   name: string,

@@ -47,8 +47,6 @@ const OPTIONS: OptionNames<FakeStorageOptions> = {
 /**
  * A storage in memory for tests: it takes the place of any other one, notes what it is asked for, fails when it is told to, and
  * says whether files are there.
- *
- * @publicApi
  */
 export class FakeStorage extends Storage {
   /**
@@ -156,7 +154,7 @@ export class FakeStorage extends Storage {
   }
 }
 
-/** A storage in memory for tests, in place of the one of that name. @publicApi */
+/** A storage in memory for tests, in place of the one of that name. */
 export function fakeStorage(name = 'fake', options: FakeStorageOptions = {}): FakeStorage {
   return new FakeStorage(name, options);
 }

@@ -24,8 +24,6 @@ const overridden = new WeakMap<ProviderOverrides, Set<string>>();
  *
  * `compile()` rejects with a `StorageConfigurationError` when the app has no storage of the name: the code under test would write to
  * the one that it has.
- *
- * @publicApi
  */
 export function overrideStorages<Builder extends ProviderOverrides>(
   builder: Builder,

@@ -11,8 +11,6 @@ export interface MatcherResult {
 /**
  * Matchers for `expect.extend()` of Jest and of Vitest. All of them are to be awaited; the first two take any storage, the third a
  * fake one.
- *
- * @publicApi
  */
 export const storageMatchers = {
   async toHaveFile(storage: unknown, key: string): Promise<MatcherResult> {

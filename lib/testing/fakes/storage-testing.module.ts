@@ -12,11 +12,7 @@ export interface StorageTestingOptions {
   default?: string;
 }
 
-/**
- * Stands for `StorageModule` in tests of a part of an app: the same tokens, with fake storages behind them.
- *
- * @publicApi
- */
+/** Stands for `StorageModule` in tests of a part of an app: the same tokens, with fake storages behind them. */
 @Module({})
 export class StorageTestingModule {
   /** @throws StorageConfigurationError as `StorageModule.forRoot()` */
