@@ -8,7 +8,7 @@ import {
   truncateSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { compare } from './merged-listing.js';
+import { compareKeys } from '../core/key.js';
 import { printable } from './printable.js';
 import { UsageError } from './usage-error.js';
 
@@ -92,17 +92,17 @@ export class Journal {
         if (entry?.failed !== undefined) failed.add(entry.failed);
         if (entry?.copied !== undefined) {
           copied.set(entry.copied, entry.etag);
-          const isRetried = startAfter !== undefined && compare(entry.copied, startAfter) <= 0;
+          const isRetried = startAfter !== undefined && compareKeys(entry.copied, startAfter) <= 0;
           if (failed.delete(entry.copied) && isRetried) retriedBefore++;
         }
         if (entry?.done === undefined) continue;
         startAfter = entry.done;
         listedBefore = entry.files ?? 0;
-        for (const key of copied.keys()) if (compare(key, startAfter) <= 0) copied.delete(key);
+        for (const key of copied.keys()) if (compareKeys(key, startAfter) <= 0) copied.delete(key);
       }
     }
     // The listing comes to the others by itself.
-    const passed = [...failed].filter((key) => startAfter && compare(key, startAfter) <= 0);
+    const passed = [...failed].filter((key) => startAfter && compareKeys(key, startAfter) <= 0);
     const before = { startAfter, passed: new Set(passed), failed, copied };
     return new Journal(path, task, { ...before, listedBefore, retriedBefore });
   }

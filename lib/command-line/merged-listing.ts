@@ -1,3 +1,4 @@
+import { compareKeys } from '../core/key.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
 
@@ -28,7 +29,7 @@ export async function* mergedListing(
         ? 1
         : target.done
           ? -1
-          : compare(source.value.key, target.value.key);
+          : compareKeys(source.value.key, target.value.key);
       const pair = {
         ...(order <= 0 && !source.done && { source: source.value }),
         ...(order >= 0 && !target.done && { target: target.value }),
@@ -40,9 +41,4 @@ export async function* mergedListing(
   } finally {
     await Promise.all([sources.return(), targets.return()]);
   }
-}
-
-/** By UTF-8 bytes, in which a surrogate pair comes after U+FFFF's neighbours, unlike in JavaScript. */
-export function compare(one: string, other: string): number {
-  return Buffer.compare(Buffer.from(one), Buffer.from(other));
 }

@@ -1,9 +1,10 @@
 import type { BucketMetadata, Storage as GcsClient } from '@google-cloud/storage';
+import { RESERVED_FOLDER } from '../../core/key.js';
 import { judgeCors } from './cors-rules.js';
 import { type Observation, unread } from './observation.js';
 
 /** Below it lie multipart uploads, whatever the prefix of the storage. */
-const UPLOADS = '.nestjs-storages/uploads/';
+const UPLOADS = `${RESERVED_FOLDER}/uploads/`;
 
 const RIGHT = 'storage.buckets.get';
 
