@@ -35,7 +35,8 @@ export interface CommandOption {
 }
 
 export interface Command {
-  readonly promise: string;
+  /** One sentence for the list of commands. */
+  readonly summary: string;
   readonly synopsis: string;
   /** How many, at least and at most. */
   readonly operands: readonly [number, number];

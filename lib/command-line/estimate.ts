@@ -2,14 +2,14 @@ import type { Storage } from '../core/storage.js';
 import { hasKey } from './share.js';
 import type { Scope } from './sync.js';
 
-/** Bytes. As long as that many take, a file takes even when it is empty: its requests. */
+/** Bytes that a file counts for besides its own: the requests for an empty one take time, too. */
 const PER_FILE = 64 * 1024;
-/** Milliseconds. What was quick or slow before tells nothing of what is to come. */
+/** Milliseconds of the past whose speed is taken for that of the rest. */
 const WINDOW = 30_000;
 const SAMPLE_EVERY = 1000;
 
-/** How much of the work is done, and when the rest of it will be, once somebody has counted how much there is. */
-export class Outlook {
+/** Estimates how long the rest of the work takes, once all files are counted. */
+export class Estimate {
   #counted = 0;
   #isCounted = false;
   #done = 0;
@@ -20,7 +20,7 @@ export class Outlook {
     this.#samples = [{ time: now(), done: 0 }];
   }
 
-  /** A file more that there is. */
+  /** Counts a file that is to be worked on. */
   count(size: number): void {
     this.#counted += size + PER_FILE;
   }
@@ -36,11 +36,12 @@ export class Outlook {
     const time = this.now();
     if (time - this.#samples.at(-1)!.time < SAMPLE_EVERY) return;
     this.#samples.push({ time, done: this.#done });
-    while (this.#samples.length > 2 && time - this.#samples[0]!.time > WINDOW)
+    while (this.#samples.length > 2 && time - this.#samples[0]!.time > WINDOW) {
       this.#samples.shift();
+    }
   }
 
-  /** From 0 to 1, and seconds; nothing as long as the files are being counted. */
+  /** The share that is done, from 0 to 1, and the seconds that the rest takes; `undefined` until all files are counted. */
   get rest(): { readonly share: number; readonly seconds: number } | undefined {
     if (!this.#isCounted || this.#counted === 0) return undefined;
     // More than was counted when files came meanwhile.
@@ -51,21 +52,18 @@ export class Outlook {
   }
 }
 
-/**
- * Lists all files while others work at them: a request for each page. It fails nothing: who cannot be told how much there is goes
- * on without. Resolves when it has come to the end, or was stopped.
- */
+/** Counts all files for the estimate, while others work on them. Never rejects: without it, there is no estimate. */
 export async function countFiles(
   storage: Storage,
-  outlook: Outlook,
+  estimate: Estimate,
   { prefix, share, startAfter, signal }: Scope & { readonly startAfter?: string | undefined },
 ): Promise<void> {
   try {
     const listed = { signal, ...(startAfter !== undefined && { startAfter }) };
     for await (const { key, size } of storage.list(prefix, listed)) {
-      if (!share || hasKey(share, key)) outlook.count(size);
+      if (!share || hasKey(share, key)) estimate.count(size);
     }
-    outlook.end();
+    estimate.end();
   } catch {
     // Whoever lists the files to do something with them meets the same failure, and tells of it.
   }

@@ -5,8 +5,8 @@ import type { StorageConfiguration } from '../drivers/driver-options.js';
 import { realFolder } from './file-system.js';
 import type { Place } from './place.js';
 
-/** Whether two addresses differ in nothing but the key: the storage can do by itself what leads from one to the other. */
-export function isInside(from: Place, to: Place): boolean {
+/** Whether two addresses lead to one storage, which then copies and moves by itself. Those that are spelled otherwise count as two. */
+export function isSameStorage(from: Place, to: Place): boolean {
   return (
     from.storage.name === to.storage.name && isDeepStrictEqual(from.configuration, to.configuration)
   );

@@ -46,11 +46,15 @@ export function describeProgress(
   totalBytes = told,
 ): string {
   if (totalBytes === undefined) {
-    return describeRest([size(bytesTransferred), `${size(bytesPerSecond)}/s`], key, undefined);
+    return describeRest(
+      [formatBytes(bytesTransferred), `${formatBytes(bytesPerSecond)}/s`],
+      key,
+      undefined,
+    );
   }
   const share = totalBytes === 0 ? 1 : bytesTransferred / totalBytes;
   const seconds = (totalBytes - bytesTransferred) / bytesPerSecond;
-  return describeRest([`${size(bytesPerSecond)}/s`], key, { share, seconds });
+  return describeRest([`${formatBytes(bytesPerSecond)}/s`], key, { share, seconds });
 }
 
 /** `45 %  …  1:05 left  key`, where it is known what is left. */
@@ -66,7 +70,8 @@ export function describeRest(
   return [percent, ...parts, ...left, key].join('  ');
 }
 
-export function size(number: number): string {
+/** `12.5 MB`. */
+export function formatBytes(number: number): string {
   return bytes.format(Math.round(number), { decimalPlaces: 1, unitSeparator: ' ' }) ?? '0 B';
 }
 

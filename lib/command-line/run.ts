@@ -172,7 +172,7 @@ function parse(
 
 function overview(): string {
   const lines = Object.entries(COMMANDS).map(
-    ([name, { promise }]) => `  ${name.padEnd(8)}${promise}`,
+    ([name, { summary }]) => `  ${name.padEnd(8)}${summary}`,
   );
   return `Usage: nestjs-storages <command> …\n\n${lines.join('\n')}\n\nnestjs-storages <command> --help says more, --version which release this is.\n`;
 }
@@ -184,7 +184,7 @@ function usage(name: string, command: Command): string {
       return `  ${written.padEnd(24)}  ${description}`;
     },
   );
-  return `Usage: nestjs-storages ${name} ${command.synopsis}\n\n${command.promise}\n\n${options.join('\n')}\n`;
+  return `Usage: nestjs-storages ${name} ${command.synopsis}\n\n${command.summary}\n\n${options.join('\n')}\n`;
 }
 
 function isBrokenPipe(error: unknown): boolean {

@@ -1,7 +1,7 @@
 import type { Storage } from '../core/storage.js';
 import type { Invocation } from './command.js';
-import { countFiles, Outlook } from './outlook.js';
-import { describeRest, size as sizeOf } from './progress-line.js';
+import { countFiles, Estimate } from './estimate.js';
+import { describeRest, formatBytes } from './progress-line.js';
 import type { Scope, SyncEvent } from './sync.js';
 
 /**
@@ -20,12 +20,12 @@ export async function tally<Result>(
   run: (report: (event: SyncEvent) => Promise<void>) => Promise<Result>,
 ): Promise<Result> {
   const counting = new AbortController();
-  const outlook = new Outlook();
+  const estimate = new Estimate();
   const signal = AbortSignal.any([scope.signal, counting.signal]);
   const counted = invocation.progress.isShown
-    ? countFiles(storage, outlook, { ...scope, signal })
+    ? countFiles(storage, estimate, { ...scope, signal })
     : undefined;
-  const counts = new Tally(invocation, outlook, what, scope.doneBefore ?? 0);
+  const counts = new Tally(invocation, estimate, what, scope.doneBefore ?? 0);
   try {
     const result = await run((event) => counts.add(event));
     await counts.summary();
@@ -44,7 +44,7 @@ class Tally {
 
   constructor(
     private readonly invocation: Invocation,
-    private readonly outlook: Outlook,
+    private readonly estimate: Estimate,
     private readonly what: 'copied' | 'to copy' | 'compared',
     private readonly doneBefore: number,
   ) {}
@@ -56,7 +56,7 @@ class Tally {
     // What only the other storage has is none of the files that are counted.
     if (size !== undefined) {
       this.#bytes += size;
-      this.outlook.add(size);
+      this.estimate.add(size);
     }
     this.invocation.progress.show(() => this.#line(key));
     if (action === 'same' || action === 'folder marker') return;
@@ -82,8 +82,12 @@ class Tally {
 
   #line(key: string): string {
     const seconds = (performance.now() - this.#started) / 1000;
-    const speed = `${sizeOf(this.#bytes / seconds)}/s`;
-    return describeRest([this.#actions(), sizeOf(this.#bytes), speed], key, this.outlook.rest);
+    const speed = `${formatBytes(this.#bytes / seconds)}/s`;
+    return describeRest(
+      [this.#actions(), formatBytes(this.#bytes), speed],
+      key,
+      this.estimate.rest,
+    );
   }
 
   #actions(): string {

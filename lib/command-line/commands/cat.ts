@@ -5,7 +5,7 @@ import { assertFile } from '../place.js';
 import { UsageError } from '../usage-error.js';
 
 export const cat: Command = {
-  promise: 'Writes a file to the standard output; --range first-last, counted from 0.',
+  summary: 'Writes a file to the standard output; --range first-last, counted from 0.',
   synopsis: '<address> [--range 0-99]',
   operands: [1, 1],
   onlyPrints: true,

@@ -4,7 +4,7 @@ import { textOf } from '../option-values.js';
 import { UsageError } from '../usage-error.js';
 
 export const doctor: Command = {
-  promise: 'Tries what an app does with a storage, and says what to change.',
+  summary: 'Tries what an app does with a storage, and says what to change.',
   synopsis: '<address> [--origin https://app.example.com]',
   operands: [1, 1],
   options: {

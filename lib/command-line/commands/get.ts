@@ -14,7 +14,7 @@ const UNTOUCHED = 24 * 60 * 60 * 1000;
 const END_OF_PART = /^\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.part$/;
 
 export const get: Command = {
-  promise: 'Writes a file to this machine: whole, or not at all.',
+  summary: 'Writes a file to this machine: whole, or not at all.',
   synopsis: '<address> <file>',
   operands: [2, 2],
   async run(invocation) {

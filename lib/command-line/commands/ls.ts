@@ -2,7 +2,7 @@ import type { Command } from '../command.js';
 import { SHARED_OPTIONS } from '../option-values.js';
 
 export const ls: Command = {
-  promise: 'Lists the files whose key starts with the prefix; without -r, like a folder.',
+  summary: 'Lists the files whose key starts with the prefix; without -r, like a folder.',
   synopsis: '<address> [-l] [-r]',
   operands: [1, 1],
   onlyPrints: true,

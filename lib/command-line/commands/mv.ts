@@ -3,14 +3,14 @@ import { infoIfThere } from '../../core/info-if-there.js';
 import type { Storage } from '../../core/storage.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { Command } from '../command.js';
-import { isInside, isSamePlace } from '../common-place.js';
+import { isSameStorage, isSamePlace } from '../place-comparison.js';
 import { printStored } from '../file-lines.js';
 import { assertFile, type Place } from '../place.js';
 import { isSameVersion, MAX_COPIES, transfer } from '../transfer.js';
 import { UsageError } from '../usage-error.js';
 
 export const mv: Command = {
-  promise: 'Moves one file: the source goes when the copy is confirmed.',
+  summary: 'Moves one file: the source goes when the copy is confirmed.',
   synopsis: '<from> <to>',
   operands: [2, 2],
   async run(invocation) {
@@ -19,7 +19,7 @@ export const mv: Command = {
     const to = open(operands[1]!, 'target');
     assertFile(from, operands[0]!, 'mv');
     assertFile(to, operands[1]!, 'mv');
-    if (isInside(from, to)) {
+    if (isSameStorage(from, to)) {
       const file = await from.storage.move(from.path, to.path, { signal });
       await printStored(invocation, file);
       return true;

@@ -8,7 +8,7 @@ import { describeProgress } from '../progress-line.js';
 import { UsageError } from '../usage-error.js';
 
 export const put: Command = {
-  promise: 'Stores a file of this machine, or the standard input (-): whole, or not at all.',
+  summary: 'Stores a file of this machine, or the standard input (-): whole, or not at all.',
   synopsis: '<file|-> <address> [--content-type text/plain] [--create-only]',
   operands: [2, 2],
   options: {

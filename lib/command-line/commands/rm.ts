@@ -7,7 +7,7 @@ import { SHARED_OPTIONS } from '../option-values.js';
 import { UsageError } from '../usage-error.js';
 
 export const rm: Command = {
-  promise: 'Deletes a file; with --recursive, every file whose key starts with the prefix.',
+  summary: 'Deletes a file; with --recursive, every file whose key starts with the prefix.',
   synopsis: '<address> [--recursive]',
   operands: [1, 1],
   options: { recursive: SHARED_OPTIONS.recursive },

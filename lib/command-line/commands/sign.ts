@@ -8,7 +8,7 @@ import { assertFile } from '../place.js';
 import { UsageError } from '../usage-error.js';
 
 export const sign: Command = {
-  promise: 'Prints a URL that reads a file until it expires, or with --put one that stores it.',
+  summary: 'Prints a URL that reads a file until it expires, or with --put one that stores it.',
   synopsis: '<address> [--expires 1h] [--put] [--content-type text/plain]',
   operands: [1, 1],
   onlyPrints: true,

@@ -2,7 +2,7 @@ import type { Command } from '../command.js';
 import { assertFile } from '../place.js';
 
 export const stat: Command = {
-  promise: 'Shows what a file is stored with.',
+  summary: 'Shows what a file is stored with.',
   synopsis: '<address>',
   operands: [1, 1],
   onlyPrints: true,

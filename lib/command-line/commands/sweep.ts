@@ -5,7 +5,7 @@ import { SHARED_OPTIONS, textOf } from '../option-values.js';
 import { UsageError } from '../usage-error.js';
 
 export const sweep: Command = {
-  promise: 'Removes uploads that were begun and never ended.',
+  summary: 'Removes uploads that were begun and never ended.',
   synopsis: '<address> [--older-than 1d] [--dry-run]',
   operands: [1, 1],
   options: {

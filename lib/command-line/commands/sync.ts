@@ -1,6 +1,6 @@
 import type { Command } from '../command.js';
 import { Journal } from '../journal.js';
-import { isNested } from '../common-place.js';
+import { isNested } from '../place-comparison.js';
 import { keyOfFile, locationOf } from '../location.js';
 import { concurrencyOf, SHARED_OPTIONS, textOf } from '../option-values.js';
 import { parseShare } from '../share.js';
@@ -9,7 +9,7 @@ import { tally } from '../tally.js';
 import { UsageError } from '../usage-error.js';
 
 export const sync: Command = {
-  promise: 'Makes the second storage hold what the first one holds.',
+  summary: 'Makes the second storage hold what the first one holds.',
   synopsis: '<from> <to> [--dry-run] [--delete] [--journal file] [--prefix a/] [--worker 2/4]',
   operands: [2, 2],
   options: {

@@ -5,7 +5,7 @@ import { verify as compare, verifyChecksums } from '../sync.js';
 import { tally } from '../tally.js';
 
 export const verify: Command = {
-  promise: 'Reads all files of two storages, and tells which differ; of one, by their checksums.',
+  summary: 'Reads all files of two storages, and tells which differ; of one, by their checksums.',
   synopsis: '<from> [<to>] [--prefix a/] [--worker 2/4]',
   operands: [1, 2],
   options: {
