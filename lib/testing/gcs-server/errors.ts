@@ -1,3 +1,4 @@
+import { FormError } from '../servers/form-error.js';
 import { element, xmlDocument } from '../servers/xml.js';
 
 export interface GcsErrorExtras {
@@ -104,6 +105,10 @@ export function failedOnDemand(fault: {
 /** What is answered to anything that was thrown: a 500 with its stack, when it is none of ours. */
 export function asRefusal(error: unknown): GcsError {
   if (error instanceof GcsError) return error;
+  if (error instanceof FormError) {
+    const { code, message } = error;
+    return code === 'AccessDenied' ? accessDenied(message) : invalid(message, code);
+  }
   const message = error instanceof Error ? (error.stack ?? '') : String(error);
   return new GcsError(500, 'internalError', 'InternalError', message);
 }

@@ -1,5 +1,9 @@
-import { parseRange, readDecision, type ByteRange } from '../s3-server/conditions.js';
-import { S3Error } from '../s3-server/errors.js';
+import {
+  type ByteRange,
+  parseRange,
+  readDecision,
+  wholeSecond,
+} from '../servers/conditional-reads.js';
 import { objectResource } from './attributes.js';
 import type { GcsCall, GcsResponse, GcsService, Operation } from './call.js';
 import {
@@ -50,17 +54,10 @@ export const readXmlObject: Operation = (call, service) => {
 /** RFC 9110 §13.2.2, by entity tag and date. */
 function checkHeaderConditions(call: GcsCall, object: StoredObject, etag: string): void {
   const validators = { etag: etag.replaceAll('"', ''), lastModified: wholeSecond(object.updated) };
-  try {
-    if (readDecision(validators, call.headers) === 'send') return;
-  } catch (error) {
-    if (error instanceof S3Error) throw conditionNotMet();
-    throw error;
-  }
+  const decision = readDecision(validators, call.headers);
+  if (decision === 'send') return;
+  if (decision !== 'not-modified') throw conditionNotMet();
   throw notModified({ etag, 'x-goog-generation': String(object.generation) });
-}
-
-function wholeSecond(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000) * 1000;
 }
 
 function media(
@@ -110,12 +107,9 @@ function isTranscoded(call: GcsCall, { attributes }: StoredObject): boolean {
 }
 
 function satisfiableRange(header: string | undefined, size: number): ByteRange | undefined {
-  try {
-    return parseRange(header, size);
-  } catch (error) {
-    if (error instanceof S3Error) throw rangeNotSatisfiable(size);
-    throw error;
-  }
+  const range = parseRange(header, size);
+  if (range === 'unsatisfiable') throw rangeNotSatisfiable(size);
+  return range;
 }
 
 function overrides({ query }: GcsCall): Record<string, string | undefined> {

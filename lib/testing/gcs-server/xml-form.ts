@@ -1,9 +1,8 @@
-import { S3Error } from '../s3-server/errors.js';
-import { readForm, type UploadForm } from '../s3-server/form-data.js';
-import { checkPolicy } from '../s3-server/post-policy.js';
+import { readForm, type UploadForm } from '../servers/form-data.js';
+import { checkPolicy, type SizeLimits } from '../servers/form-policy.js';
 import { element, xmlDocument } from '../servers/xml.js';
 import type { GcsCall, GcsResponse, GcsService, Operation } from './call.js';
-import { accessDenied, GcsError, invalid, notImplemented } from './errors.js';
+import { accessDenied, invalid, notImplemented } from './errors.js';
 import { xmlEtag } from './object-headers.js';
 import type { StoredObject } from './object-store.js';
 import { declaredChecksums, keep, verifyChecksums } from './receive.js';
@@ -13,21 +12,19 @@ import {
   parseTimestamp,
   signatureDoesNotMatch,
 } from './signed-request.js';
-import { checkSize, describeXmlUpload, type SizeLimits } from './xml-uploads.js';
+import { checkSize, describeXmlUpload } from './xml-uploads.js';
 
 /** An upload from an HTML form, allowed by the V4 policy signed for it. */
 export const postForm: Operation = async (call, service) => {
   const bucket = service.store.bucket(call.bucket);
-  const form = await asGcsRefusal(() =>
-    readForm(call.body(), call.headers.get('content-type') ?? ''),
-  );
-  const limits = await asGcsRefusal(() => verifiedLimits(form, call, service));
+  const form = await readForm(call.body(), call.headers.get('content-type') ?? '');
+  const limits = verifiedLimits(form, call, service);
   const name = (form.fields.get('key') ?? '').replaceAll('${filename}', form.fileName);
   refuseUnknownFields(form.fields);
   const headers = latin1(form.fields);
   const { attributes } = describeXmlUpload({ name, headers });
 
-  const content = await asGcsRefusal(() => keep(withinLimit(form.file, limits), service.storage));
+  const content = await keep(withinLimit(form.file, limits), service.storage);
   try {
     checkSize(content.body.size, limits);
     verifyChecksums(declaredChecksums(headers), content);
@@ -62,19 +59,6 @@ function verifiedLimits(
     throw signatureDoesNotMatch({ StringToSign: policy });
   }
   return checkPolicy(policy, fields, { bucket, now, exempt: EXEMPT });
-}
-
-/** Forms and policies are those of S3, and so is what is wrong with them. */
-async function asGcsRefusal<Result>(work: () => Result | Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof S3Error) {
-      const reason = error.status === 403 ? 'forbidden' : 'invalid';
-      throw new GcsError(error.status, reason, error.code, error.message);
-    }
-    throw error;
-  }
 }
 
 const KNOWN_FIELDS =

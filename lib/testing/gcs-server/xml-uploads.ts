@@ -1,3 +1,4 @@
+import type { SizeLimits } from '../servers/form-policy.js';
 import { checkObjectName } from './addressing.js';
 import { parseAttributes } from './attributes.js';
 import type { GcsCall, Operation } from './call.js';
@@ -57,11 +58,6 @@ export function describeXmlUpload(call: Pick<GcsCall, 'name' | 'headers'>): Uplo
       metadata[header.slice('x-goog-meta-'.length)] = text;
   }
   return { name: call.name, attributes: parseAttributes({ ...resource, metadata }), declared: {} };
-}
-
-export interface SizeLimits {
-  readonly min: number;
-  readonly max: number;
 }
 
 /** What `x-goog-content-length-range: min,max` allows. @throws GcsError invalid */

@@ -1,3 +1,4 @@
+import { wholeSecond } from '../servers/conditional-reads.js';
 import { JoinedBody, type BodySlice } from '../servers/stored-body.js';
 import { element, xmlDocument } from '../servers/xml.js';
 import { parseAttributes, refuseUnsupportedAttributes } from './attributes.js';
@@ -13,7 +14,7 @@ import { checkCopySource, writeCondition } from './conditions.js';
 import { notImplemented, s3Error } from './errors.js';
 import { partNumberOf, uploadIdOf } from './multipart-operations.js';
 import { commitPart, existingUpload } from './multipart-uploads.js';
-import { wholeSecond, type StoredObject } from './object-store.js';
+import type { StoredObject } from './object-store.js';
 
 export const copyObject: Operation = async (call, service) => {
   refuseUnsupportedAttributes(call);

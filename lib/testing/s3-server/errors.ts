@@ -1,3 +1,4 @@
+import { FormError } from '../servers/form-error.js';
 import { element, xmlDocument } from '../servers/xml.js';
 
 /** Every error code this server answers, with the status S3 gives it. */
@@ -79,6 +80,15 @@ export function notImplemented(what: string): S3Error {
     // S3 names the offending header here; the element helps a failing test.
     { details: { Header: what } },
   );
+}
+
+/** What is answered to anything that was thrown: a 500 with its stack, when it is no refusal. */
+export function asRefusal(error: unknown): S3Error {
+  if (error instanceof S3Error) return error;
+  if (error instanceof FormError) {
+    return s3Error(error.code, error.message, { details: error.details });
+  }
+  return s3Error('InternalError', error instanceof Error ? (error.stack ?? '') : String(error));
 }
 
 export function errorDocument(error: S3Error, requestId: string): string {

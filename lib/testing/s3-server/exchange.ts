@@ -5,7 +5,7 @@ import type { Faults } from '../servers/faults.js';
 import type { RequestLog } from '../servers/request-log.js';
 import { checkKeyLength, parseTarget, type RequestTarget } from './addressing.js';
 import type { S3Response, S3Service } from './call.js';
-import { errorDocument, notImplemented, S3Error, s3Error } from './errors.js';
+import { asRefusal, errorDocument, notImplemented, S3Error, s3Error } from './errors.js';
 import type { S3FaultEffect } from './faults.js';
 import type { S3OperationName } from './operation-names.js';
 import { receiveText } from './payload.js';
@@ -223,10 +223,7 @@ export class Exchange {
       connection.destroy();
       return;
     }
-    const refusal =
-      error instanceof S3Error
-        ? error
-        : s3Error('InternalError', error instanceof Error ? (error.stack ?? '') : String(error));
+    const refusal = asRefusal(error);
     this.#record.code = refusal.code;
     const body = Buffer.from(errorDocument(refusal, this.#requestId));
     this.#writeHead(refusal.status, {

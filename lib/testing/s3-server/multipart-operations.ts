@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { wholeSecond } from '../servers/conditional-reads.js';
 import { childText, element, xmlDocument } from '../servers/xml.js';
 import { parseAttributes, refuseUnsupportedAttributes } from './attributes.js';
 import type { Operation, S3Call, S3Service } from './call.js';
@@ -22,7 +23,7 @@ import {
   type MultipartUpload,
   type NamedPart,
 } from './multipart-uploads.js';
-import { wholeSecond, type StoredObject } from './object-store.js';
+import type { StoredObject } from './object-store.js';
 import { malformedXml, parseDocument, receive, receiveText } from './payload.js';
 import type { ProviderBehaviour } from './provider-behaviour.js';
 

@@ -1,3 +1,4 @@
+import { wholeSecond } from '../servers/conditional-reads.js';
 import { childText, element, elements, xmlDocument } from '../servers/xml.js';
 import {
   checksumHeaders,
@@ -8,9 +9,9 @@ import {
 } from './attributes.js';
 import type { Operation, S3Call, S3Response } from './call.js';
 import type { Checksum } from './checksums.js';
-import { parseRange, readDecision, writeCondition } from './conditions.js';
+import { isModified, requestedRange, writeCondition } from './conditions.js';
 import { S3Error, s3Error } from './errors.js';
-import { wholeSecond, type StoredObject } from './object-store.js';
+import type { StoredObject } from './object-store.js';
 import { malformedXml, parseDocument, receive, receiveText, type Received } from './payload.js';
 
 export const putObject: Operation = async (call, service) => {
@@ -68,7 +69,7 @@ const OVERRIDES: Readonly<Record<string, string>> = {
 export const readObject: Operation = (call, service) => {
   const overrides = responseOverrides(call);
   const object = service.store.bucket(call.bucket).existing(call.key);
-  if (readDecision(object, call.headers) === 'not-modified') {
+  if (!isModified(object, call.headers)) {
     const cacheControl = object.system.get('cache-control');
     return {
       status: 304,
@@ -76,7 +77,7 @@ export const readObject: Operation = (call, service) => {
     };
   }
   const { size } = object.body;
-  const range = parseRange(call.headers.get('range'), size);
+  const range = requestedRange(call.headers.get('range'), size);
   // A checksum of the whole would mislead whoever got a part of it.
   const showChecksum =
     !range && call.headers.get('x-amz-checksum-mode')?.toUpperCase() === 'ENABLED';

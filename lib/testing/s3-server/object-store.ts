@@ -1,3 +1,4 @@
+import { matchesEtag, wholeSecond } from '../servers/conditional-reads.js';
 import { compareKeys } from '../servers/listing.js';
 import type { StoredBody } from '../servers/stored-body.js';
 import type { Checksum } from './checksums.js';
@@ -120,19 +121,6 @@ function checkWriteCondition(
   }
 }
 
-/** Whether a list of entity tags, quoted or not, or `*`, names this one. */
-export function matchesEtag(list: string, etag: string): boolean {
-  return list
-    .split(',')
-    .map((tag) =>
-      tag
-        .trim()
-        .replace(/^W\//, '')
-        .replace(/^"(.*)"$/, '$1'),
-    )
-    .some((tag) => tag === '*' || tag === etag);
-}
-
 export function preconditionFailed(
   condition: string,
   code: S3ErrorCode = 'PreconditionFailed',
@@ -146,9 +134,4 @@ function noSuchKey(key: string): Error {
   return s3Error('NoSuchKey', 'The specified key does not exist.', {
     details: { Key: key },
   });
-}
-
-/** S3 keeps time in seconds, in headers and, as `.000Z`, in listings. */
-export function wholeSecond(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000) * 1000;
 }

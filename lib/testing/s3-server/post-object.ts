@@ -1,12 +1,13 @@
+import { wholeSecond } from '../servers/conditional-reads.js';
+import { readForm } from '../servers/form-data.js';
 import { element, xmlDocument } from '../servers/xml.js';
 import { checkKeyLength } from './addressing.js';
 import { parseAttributes, refuseUnsupportedAttributes } from './attributes.js';
 import type { Operation, S3Response } from './call.js';
 import { CHECKSUM_ALGORITHMS, checksumHeader, isChecksumOf } from './checksums.js';
 import { notImplemented, s3Error } from './errors.js';
-import { readForm } from './form-data.js';
 import { fullObjectChecksum } from './object-operations.js';
-import { wholeSecond, type StoredObject } from './object-store.js';
+import type { StoredObject } from './object-store.js';
 import { store } from './payload.js';
 import { verifyPolicy } from './post-policy.js';
 

@@ -1,25 +1,16 @@
+import { checkPolicy, type SizeLimits } from '../servers/form-policy.js';
 import { sign, signingKey } from './canonical-request.js';
 import { s3Error } from './errors.js';
 import { checkIdentity, parseCredential, parseTimestamp, type Verifier } from './signature-v4.js';
-
-export interface SizeLimits {
-  readonly min: number;
-  readonly max: number;
-}
-
-type Condition =
-  | { readonly kind: 'eq' | 'starts-with'; readonly field: string; readonly value: string }
-  | ({ readonly kind: 'content-length-range' } & SizeLimits);
 
 /** Fields no condition has to cover. */
 const EXEMPT = ['policy', 'x-amz-signature', 'file'];
 
 /**
- * Verifies the signature of a browser form's policy, its expiry, and that
- * every field of the form is one the policy allows.
+ * Verifies the signature of a browser form's policy, its expiry, and that every field of the form is one the policy allows.
  *
  * @returns the sizes the policy allows for the file
- * @throws S3Error AccessDenied, InvalidPolicyDocument, SignatureDoesNotMatch, …
+ * @throws S3Error SignatureDoesNotMatch, …; FormError AccessDenied, InvalidPolicyDocument
  */
 export function verifyPolicy(
   fields: ReadonlyMap<string, string>,
@@ -32,46 +23,6 @@ export function verifyPolicy(
   }
   verifySignature(policy, fields, verifier);
   return checkPolicy(policy, fields, { bucket, now: verifier.now, exempt: EXEMPT });
-}
-
-/**
- * Checks that a policy, whose signature was verified, has not expired and allows every field of the form.
- *
- * @returns the sizes the policy allows for the file
- * @throws S3Error AccessDenied, InvalidPolicyDocument
- */
-export function checkPolicy(
-  policy: string,
-  fields: ReadonlyMap<string, string>,
-  { bucket, now, exempt }: { bucket: string; now: number; exempt: readonly string[] },
-): SizeLimits {
-  const { expiration, conditions } = parsePolicy(policy);
-  if (now >= expiration) {
-    throw denied('Policy expired.');
-  }
-
-  const values = new Map([...fields, ['bucket', bucket]]);
-  let limits: SizeLimits = { min: 0, max: Number.POSITIVE_INFINITY };
-  const covered = new Set<string>(exempt);
-  for (const condition of conditions) {
-    if (condition.kind === 'content-length-range') {
-      limits = condition;
-      continue;
-    }
-    const { kind, field, value } = condition;
-    covered.add(field);
-    const given = values.get(field);
-    const holds =
-      given !== undefined && (kind === 'eq' ? given === value : given.startsWith(value));
-    if (!holds) {
-      throw denied(`Policy Condition failed: ${JSON.stringify([kind, `$${field}`, value])}`);
-    }
-  }
-  const extra = [...values.keys()].filter(
-    (field) => !covered.has(field) && !field.startsWith('x-ignore-'),
-  );
-  if (extra.length > 0) throw denied(`Extra input fields: ${extra.join(', ')}`);
-  return limits;
 }
 
 function verifySignature(
@@ -111,63 +62,4 @@ function verifySignature(
       { details: { StringToSign: policy } },
     );
   }
-}
-
-function parsePolicy(policy: string): {
-  expiration: number;
-  conditions: Condition[];
-} {
-  let document: unknown;
-  try {
-    document = JSON.parse(Buffer.from(policy, 'base64').toString('utf8'));
-  } catch {
-    throw invalid('Invalid JSON.');
-  }
-  if (!isRecord(document)) throw invalid('Invalid JSON.');
-  const expiration =
-    typeof document['expiration'] === 'string' ? Date.parse(document['expiration']) : Number.NaN;
-  if (Number.isNaN(expiration)) throw invalid("Invalid 'expiration' value");
-  if (!Array.isArray(document['conditions'])) {
-    throw invalid('Policy is missing conditions.');
-  }
-  return { expiration, conditions: document['conditions'].flatMap(parseCondition) };
-}
-
-function parseCondition(condition: unknown): Condition[] {
-  if (Array.isArray(condition) && condition.length === 3) {
-    const [kind, first, second] = condition as [unknown, unknown, unknown];
-    if (kind === 'content-length-range') {
-      const [min, max] = [Number(first), Number(second)];
-      if (!Number.isInteger(min) || !Number.isInteger(max)) {
-        throw invalid('Invalid content-length-range.');
-      }
-      return [{ kind, min, max }];
-    }
-    if (
-      (kind === 'eq' || kind === 'starts-with') &&
-      typeof first === 'string' &&
-      first.startsWith('$') &&
-      typeof second === 'string'
-    ) {
-      return [{ kind, field: first.slice(1).toLowerCase(), value: second }];
-    }
-  } else if (isRecord(condition) && !Array.isArray(condition)) {
-    return Object.entries(condition).map(([name, value]) => {
-      if (typeof value !== 'string') throw invalid('Invalid Simple-Condition.');
-      return { kind: 'eq', field: name.toLowerCase(), value };
-    });
-  }
-  throw invalid(`Invalid condition: ${JSON.stringify(condition)}`);
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-function denied(why: string): Error {
-  return s3Error('AccessDenied', `Invalid according to Policy: ${why}`);
-}
-
-function invalid(why: string): Error {
-  return s3Error('InvalidPolicyDocument', `Invalid Policy: ${why}`);
 }

@@ -1,5 +1,5 @@
-import { ByteReader } from '../servers/byte-reader.js';
-import { s3Error } from './errors.js';
+import { ByteReader } from './byte-reader.js';
+import { FormError } from './form-error.js';
 
 export interface UploadForm {
   /** Fields before the file, by lower-case name. */
@@ -9,15 +9,13 @@ export interface UploadForm {
   readonly file: AsyncIterable<Buffer>;
 }
 
-/** S3 allows 20 KB of form ahead of the file. */
+/** Bytes of form ahead of the file: S3 allows 20 KB. */
 const FIELDS_LIMIT = 20_000;
 
 /**
- * Reads a multipart/form-data body (RFC 7578) up to its `file` field. What
- * comes after the file is ignored, as S3 does.
+ * Reads a multipart/form-data body (RFC 7578) up to its `file` field. What comes after the file is ignored.
  *
- * @throws S3Error MalformedPOSTRequest, MaxPostPreDataLengthExceeded,
- *   InvalidArgument when there is no file
+ * @throws FormError MalformedPOSTRequest, MaxPostPreDataLengthExceeded, InvalidArgument when there is no file
  */
 export async function readForm(
   body: AsyncIterable<Buffer>,
@@ -45,7 +43,7 @@ export async function readForm(
     for await (const chunk of fileBytes(reader, delimiter)) {
       size += chunk.length;
       if (size > FIELDS_LIMIT) {
-        throw s3Error(
+        throw new FormError(
           'MaxPostPreDataLengthExceeded',
           'Your POST request fields preceding the upload file were too large.',
         );
@@ -54,8 +52,9 @@ export async function readForm(
     }
     fields.set(part.name, Buffer.concat(chunks).toString('utf8'));
     if ((await reader.line(FIELDS_LIMIT)) !== '') {
-      throw s3Error('InvalidArgument', 'POST requires exactly one file upload per request.', {
-        details: { ArgumentName: 'file', ArgumentValue: 0 },
+      throw new FormError('InvalidArgument', 'POST requires exactly one file upload per request.', {
+        ArgumentName: 'file',
+        ArgumentValue: 0,
       });
     }
   }
@@ -84,8 +83,8 @@ async function readPartHeader(reader: ByteReader): Promise<{ name: string; fileN
   };
 }
 
-function malformed(): Error {
-  return s3Error(
+function malformed(): FormError {
+  return new FormError(
     'MalformedPOSTRequest',
     'The body of your POST request is not well-formed multipart/form-data.',
   );
