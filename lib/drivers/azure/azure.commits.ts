@@ -8,6 +8,7 @@ import {
 } from '../../core/errors.js';
 import type { FileAttributes } from '../../core/stored-file.js';
 import { sameAttributes } from '../remote/file-attributes.js';
+import { mayHaveHappened } from '../remote/uncertain-failures.js';
 import type { AzureContainer } from './azure.client.js';
 import { conditionError, toStorageError, unreadableAnswer } from './azure.errors.js';
 import {
@@ -18,7 +19,7 @@ import {
   toEtag,
   writeTokenOf,
 } from './azure.metadata.js';
-import { mayHaveHappened, send, sendWrite } from './azure.requests.js';
+import { send, sendWrite } from './azure.requests.js';
 
 const CHECK_TIMEOUT = 5000;
 /** By which clocks within the service may differ, in milliseconds. */

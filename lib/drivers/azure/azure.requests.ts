@@ -1,5 +1,6 @@
 import { repeatCall } from '../../core/retry.js';
 import { wasCutShort, withSettledAbort } from '../remote/settled-abort.js';
+import { markUncertain } from '../remote/uncertain-failures.js';
 import type { AzureContainer } from './azure.client.js';
 import { isRefusal, toStorageError } from './azure.errors.js';
 
@@ -55,17 +56,7 @@ async function repeat<Output>(
   try {
     return await repeatCall(attempt, { ...settings.retry, maxRetries }, { signal });
   } catch (error) {
-    if (uncertain && typeof error === 'object' && error !== null) uncertainFailures.add(error);
+    if (uncertain) markUncertain(error);
     throw error;
   }
-}
-
-const uncertainFailures = new WeakSet<object>();
-
-/**
- * Whether the service may have done what was asked in spite of this error of `send`: because the answer was lost, or that
- * of an attempt before.
- */
-export function mayHaveHappened(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && uncertainFailures.has(error);
 }

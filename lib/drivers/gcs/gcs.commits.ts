@@ -5,12 +5,13 @@ import {
   StorageIntegrityError,
   StorageRateLimitedError,
 } from '../../core/errors.js';
+import { mayHaveHappened } from '../remote/uncertain-failures.js';
 import type { GcsBucket } from './gcs.client.js';
 import { MAX_WRITE_ROUNDS, pauseAfter } from './gcs.contention.js';
 import { conditionError, headerOf } from './gcs.errors.js';
 import { generationOf, type GcsObject, parseObject } from './gcs.metadata.js';
 import { deleteObject, findObject } from './gcs.objects.js';
-import { expectOk, jsonOf, mayHaveHappened, type SentAnswer } from './gcs.requests.js';
+import { expectOk, jsonOf, type SentAnswer } from './gcs.requests.js';
 
 /** The generation of what is not there. */
 export const ABSENT = '0';

@@ -3,10 +3,12 @@ import {
   StorageFileExistsError,
   StorageFileNotFoundError,
 } from '../../core/errors.js';
+import { inParallel } from '../../core/in-parallel.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { toNumber, toText } from '../remote/answer-fields.js';
 import { attributesOf } from '../remote/file-attributes.js';
+import { mayHaveHappened } from '../remote/uncertain-failures.js';
 import type { GcsBucket } from './gcs.client.js';
 import {
   ABSENT,
@@ -26,12 +28,10 @@ import {
   toResource,
 } from './gcs.metadata.js';
 import { findObject } from './gcs.objects.js';
-import { inParallel } from '../../core/in-parallel.js';
 import {
   expectOk,
   jsonBody,
   jsonOf,
-  mayHaveHappened,
   objectPath,
   send,
   type SentAnswer,

@@ -124,7 +124,7 @@ function openMedia(
   });
 }
 
-/** Whether the answer has the bytes of the generation. @throws StorageError when it is neither those nor another one's */
+/** Whether the answer has the bytes of the generation. */
 function isOf(message: IncomingMessage, generation: string, guessed: boolean): boolean {
   const { statusCode = 0, headers } = message;
   if (statusCode === 200 || statusCode === 206) {

@@ -6,6 +6,7 @@ import { toRecord, toText } from '../remote/answer-fields.js';
 import { UNREACHED_CODES } from '../remote/connection-codes.js';
 import { destinationOf, exchange, readAll } from '../remote/http-exchange.js';
 import { wasCutShort, withSettledAbort } from '../remote/settled-abort.js';
+import { markUncertain, mayHaveHappened } from '../remote/uncertain-failures.js';
 import { authorizing } from './gcs.authorization.js';
 import type { GcsBucket } from './gcs.client.js';
 import {
@@ -44,11 +45,7 @@ export interface SentAnswer extends GcsAnswer {
 /** Of the credentials. */
 const PURPOSE = 'for the bucket';
 
-const uncertainFailures = new WeakSet<object>();
-
-/**
- * Sends the request, again and again as the storage's retry options say, and answers what the service says to it.
- */
+/** Sends the request, again and again as the storage's retry options say, and answers what the service says to it. */
 export async function send(bucket: GcsBucket, request: GcsRequest): Promise<SentAnswer> {
   let uncertain = false;
   const attempt = async (): Promise<GcsAnswer> => {
@@ -102,14 +99,6 @@ async function exchangeWhole(bucket: GcsBucket, request: GcsRequest): Promise<Gc
   const error = isBelieved ? answerError(answer) : unreadableAnswer(answer);
   if (!isBelieved || answer.status >= 500) markUncertain(error);
   throw error;
-}
-
-/**
- * Whether the service may have done what was asked in spite of this error: because the answer was lost, or that of an
- * attempt before.
- */
-export function mayHaveHappened(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && uncertainFailures.has(error);
 }
 
 /** The answer, if it says that all went well. @throws StorageError what it says instead */
@@ -249,10 +238,6 @@ function wireError(error: unknown, signal: AbortSignal): StorageError {
   const reached = code === undefined || !UNREACHED_CODES.has(code);
   if (reached && !wasCutShort(signal)) markUncertain(mapped);
   return mapped;
-}
-
-function markUncertain(error: unknown): void {
-  if (typeof error === 'object' && error !== null) uncertainFailures.add(error);
 }
 
 /** Statuses that tell what is stored, or what was done: they are believed of the service only. */

@@ -10,6 +10,7 @@ import type { BodyBeginning } from '../remote/body-beginning.js';
 import { nextChunk } from '../remote/body-failure.js';
 import type { BufferPool } from '../remote/buffer-pool.js';
 import { PartBuffer } from '../remote/part-buffer.js';
+import { mayHaveHappened } from '../remote/uncertain-failures.js';
 import type { GcsBucket } from './gcs.client.js';
 import {
   ABSENT,
@@ -26,7 +27,6 @@ import {
   type GcsRequest,
   jsonBody,
   jsonOf,
-  mayHaveHappened,
   refusal,
   send,
   sendOnce,
@@ -138,8 +138,9 @@ export class ResumableUpload {
     } catch (error) {
       this.#fail(error);
       const written = await this.#giveUp();
-      if (!written)
+      if (!written) {
         throw this.options.signal.aborted ? this.options.signal.reason : this.#failed!.error;
+      }
       stored = written;
     }
     await assertStored(this.bucket, stored, this.#crc32c.digest().value);

@@ -5,6 +5,8 @@ import type { Checksum } from '../../core/checksum.js';
 import type { WriteConditions } from '../../core/conditions.js';
 import { StorageConnectionError } from '../../core/errors.js';
 import type { FileAttributes } from '../../core/stored-file.js';
+import { sameAttributes } from '../remote/file-attributes.js';
+import { mayHaveHappened } from '../remote/uncertain-failures.js';
 import { dateOf, S3Call, type WireAnswer } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { headCommand } from './s3.downloads.js';
@@ -15,9 +17,8 @@ import {
   readFailure,
   toStorageError,
 } from './s3.errors.js';
-import { sameAttributes } from '../remote/file-attributes.js';
 import { fileOf, toEtag, writeTokenOf } from './s3.metadata.js';
-import { mayHaveHappened, send } from './s3.requests.js';
+import { send } from './s3.requests.js';
 
 const MAX_CONFLICTS = 5;
 const CHECK_TIMEOUT = 5000;

@@ -358,7 +358,7 @@ export function isRefusal(error: unknown): boolean {
   return status >= 300 && status < 500;
 }
 
-/** The headers of the answer that became this error. */
+/** What the error tells, whatever it is. */
 export function readFailure(error: unknown): S3Failure {
   const fields = toRecord(error);
   const metadata = toRecord(fields['$metadata']);

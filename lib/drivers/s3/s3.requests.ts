@@ -1,5 +1,6 @@
 import type { ServiceInputTypes, ServiceOutputTypes } from '@aws-sdk/client-s3';
 import { wasCutShort, withSettledAbort } from '../remote/settled-abort.js';
+import { markUncertain } from '../remote/uncertain-failures.js';
 import { S3Call, type S3Command } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { isRefusal } from './s3.errors.js';
@@ -77,17 +78,7 @@ async function sendWith<Input extends ServiceInputTypes, Output extends ServiceO
       ? // Whether it ended an attempt or the wait for the next one.
         new DOMException('The request was aborted', 'AbortError')
       : (failed?.error ?? error);
-    if (uncertain && typeof thrown === 'object' && thrown !== null) uncertainFailures.add(thrown);
+    if (uncertain) markUncertain(thrown);
     throw thrown;
   }
-}
-
-const uncertainFailures = new WeakSet<object>();
-
-/**
- * Whether the service may have done what was asked in spite of this error of `send`: because the answer was lost, or that
- * of an attempt before.
- */
-export function mayHaveHappened(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && uncertainFailures.has(error);
 }
