@@ -87,15 +87,15 @@ export function compareKeys(left: string, right: string): number {
 
 /** The key as a URL path: each segment percent-encoded (RFC 3986 §2.1), the slashes kept. */
 export function encodeKey(key: string): string {
-  return key
-    .split('/')
-    .map((segment) =>
-      encodeURIComponent(segment).replace(
-        /[!'()*]/g,
-        (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-      ),
-    )
-    .join('/');
+  return key.split('/').map(percentEncode).join('/');
+}
+
+/** Percent-encodes everything but the unreserved characters of RFC 3986 §2.3. */
+export function percentEncode(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function brokenRule(

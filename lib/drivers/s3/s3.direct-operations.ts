@@ -9,7 +9,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { startChecksum } from '../../core/checksum.js';
-import { encodeKey } from '../../core/key.js';
+import { encodeKey, percentEncode } from '../../core/key.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import { unconfirmed } from './s3.errors.js';
 import { escapeXml, parseXml, textOf, type XmlElement } from '../remote/xml.js';
@@ -135,16 +135,8 @@ function addChecksum(
 function queryOf(query: Record<string, string>): string {
   return Object.keys(query)
     .toSorted()
-    .map((name) => `${name}=${encodeStrictly(query[name]!)}`)
+    .map((name) => `${name}=${percentEncode(query[name]!)}`)
     .join('&');
-}
-
-/** Everything but A-Z a-z 0-9 - . _ ~, as a signature wants it. */
-function encodeStrictly(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }
 
 /** What the headers of an answer tell, as the SDK names it. */

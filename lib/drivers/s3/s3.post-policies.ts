@@ -1,23 +1,23 @@
-import { createHmac } from 'node:crypto';
+import {
+  basicTime,
+  hmac,
+  type S3Identity,
+  SIGNATURE_ALGORITHM,
+  signingKey,
+} from './s3.signature.js';
 
 /** What a form must be, beside its fields: see "Creating a POST policy" in the S3 API reference. */
 export type PolicyCondition =
   Readonly<Record<string, string>> | readonly ['content-length-range', number, number];
 
 export interface PolicySigner {
-  readonly credentials: {
-    readonly accessKeyId: string;
-    readonly secretAccessKey: string;
-    readonly sessionToken?: string | undefined;
-  };
+  readonly credentials: S3Identity;
   readonly region: string;
   /** By the clock of the service. */
   readonly signedAt: Date;
   /** Seconds. */
   readonly expiresIn: number;
 }
-
-const ALGORITHM = 'AWS4-HMAC-SHA256';
 
 /**
  * The fields of a form that uploads until it expires, bound to these very fields and to the conditions: "Authenticating
@@ -33,7 +33,7 @@ export function signPolicy(
   const scope = [timestamp.slice(0, 8), region, 's3', 'aws4_request'];
   const bound: Record<string, string> = {
     ...fields,
-    'x-amz-algorithm': ALGORITHM,
+    'x-amz-algorithm': SIGNATURE_ALGORITHM,
     'x-amz-credential': [accessKeyId, ...scope].join('/'),
     'x-amz-date': timestamp,
     ...(sessionToken !== undefined && { 'x-amz-security-token': sessionToken }),
@@ -50,21 +50,11 @@ export function signPolicy(
   return { ...bound, policy: encoded, 'x-amz-signature': signature };
 }
 
-/** @param scope date, region, service and `aws4_request`, from which the key of the signature is derived */
+/** @param scope as `signingKey` takes it */
 export function policySignature(
   policy: string,
   secretAccessKey: string,
   scope: readonly string[],
 ): string {
-  const key = scope.reduce<string | Buffer>(hmac, `AWS4${secretAccessKey}`);
-  return hmac(key, policy).toString('hex');
-}
-
-function hmac(key: string | Buffer, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest();
-}
-
-/** `20260102T030405Z`, the basic format of ISO 8601. */
-function basicTime(date: Date): string {
-  return date.toISOString().replace(/[-:]|\.\d+/g, '');
+  return hmac(signingKey(secretAccessKey, scope), policy).toString('hex');
 }

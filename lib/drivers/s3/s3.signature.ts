@@ -18,7 +18,7 @@ export interface SignedRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-const ALGORITHM = 'AWS4-HMAC-SHA256';
+export const SIGNATURE_ALGORITHM = 'AWS4-HMAC-SHA256';
 const EMPTY_PAYLOAD = hash('sha256', '', 'hex');
 
 /** Proxies may change them; the SDK signs none of them either. */
@@ -64,29 +64,25 @@ export class RequestSigner {
     const payload = headers['x-amz-content-sha256']!;
     const canonical = `${method}\n${path}\n${query}\n${lines}\n${list}\n${payload}`;
     const scope = `${date}/${this.region}/${this.service}/aws4_request`;
-    const text = `${ALGORITHM}\n${timestamp}\n${scope}\n${sha256(canonical)}`;
-    const signature = createHmac('sha256', this.#keyOf(secretAccessKey, date))
-      .update(text)
-      .digest('hex');
+    const text = `${SIGNATURE_ALGORITHM}\n${timestamp}\n${scope}\n${sha256(canonical)}`;
+    const signature = hmac(this.#keyOf(secretAccessKey, date), text).toString('hex');
     added['authorization'] =
-      `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${list}, Signature=${signature}`;
+      `${SIGNATURE_ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${list}, Signature=${signature}`;
     return added;
   }
 
-  /** As ISO 8601 has it in its basic format. */
   #timestampOf(time: number): string {
     const second = Math.floor(time / 1000);
     if (second !== this.#second) {
       this.#second = second;
-      this.#timestamp = new Date(time).toISOString().replace(/[-:]|\.\d{3}/g, '');
+      this.#timestamp = basicTime(new Date(time));
     }
     return this.#timestamp;
   }
 
   #keyOf(secret: string, date: string): Buffer {
     if (!this.#key || this.#secret !== secret || this.#date !== date) {
-      const ofRegion = hmac(hmac(`AWS4${secret}`, date), this.region);
-      this.#key = hmac(hmac(ofRegion, this.service), 'aws4_request');
+      this.#key = signingKey(secret, [date, this.region, this.service, 'aws4_request']);
       this.#secret = secret;
       this.#date = date;
     }
@@ -107,6 +103,16 @@ function sha256(content: Uint8Array | string): string {
   return hash('sha256', content, 'hex');
 }
 
-function hmac(key: string | Buffer, text: string): Buffer {
+/** @param scope date, region, service and `aws4_request`, from which the key is derived */
+export function signingKey(secret: string, scope: readonly string[]): Buffer {
+  return scope.reduce<Buffer>(hmac, Buffer.from(`AWS4${secret}`));
+}
+
+/** `20260102T030405Z`, the basic format of ISO 8601. */
+export function basicTime(date: Date): string {
+  return date.toISOString().replace(/[-:]|\.\d+/g, '');
+}
+
+export function hmac(key: Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
 }
