@@ -1,9 +1,9 @@
-import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { compareKeys } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import { CursorTrail, notACursor } from '../remote/cursor.js';
+import { assertWellFormed } from '../remote/well-formed.js';
 import type { AzureContainer } from './azure.client.js';
 import type { Segment } from './azure.engine.js';
 import { codeOf } from './azure.errors.js';
@@ -104,10 +104,7 @@ export async function listSegment(
   { prefix, delimiter, startAfter, cursor, pageSize, signal }: DriverListOptions,
   token: string | undefined,
 ): Promise<Segment> {
-  for (const [name, text] of Object.entries({ delimiter, startAfter })) {
-    if (text === undefined || text.isWellFormed()) continue;
-    throw new StorageInvalidArgumentError(`${name} must be Unicode text without lone surrogates`);
-  }
+  assertWellFormed({ delimiter, startAfter });
   const listing = {
     prefix,
     delimiter: isLong(delimiter) ? undefined : delimiter,

@@ -1,8 +1,8 @@
-import { StorageInvalidArgumentError } from '../../core/errors.js';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { toText } from '../remote/answer-fields.js';
 import { CursorTrail, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
+import { assertWellFormed } from '../remote/well-formed.js';
 import type { GcsBucket } from './gcs.client.js';
 import { unreadableAnswer } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject } from './gcs.metadata.js';
@@ -74,10 +74,7 @@ async function listPage(
 ): Promise<Answer> {
   const { prefix, delimiter, startAfter, signal } = options;
   const pageSize = Math.min(options.pageSize, MAX_RESULTS);
-  for (const [name, text] of Object.entries({ delimiter, startAfter })) {
-    if (text === undefined || text.isWellFormed()) continue;
-    throw new StorageInvalidArgumentError(`${name} must be Unicode text without lone surrogates`);
-  }
+  assertWellFormed({ delimiter, startAfter });
   const page = { objects: [] as GcsObject[], prefixes: [] as string[], pageToken };
   for (;;) {
     const maxResults = pageSize - page.objects.length - page.prefixes.length;

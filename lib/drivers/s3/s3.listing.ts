@@ -1,8 +1,9 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { StorageConnectionError, StorageInvalidArgumentError } from '../../core/errors.js';
+import { StorageConnectionError } from '../../core/errors.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile } from '../../core/stored-file.js';
 import { CursorTrail, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
+import { assertWellFormed } from '../remote/well-formed.js';
 import type { S3Bucket } from './s3.client.js';
 import { missingListing, readFailure, unconfirmed } from './s3.errors.js';
 import { toEtag, toLastModified } from './s3.metadata.js';
@@ -31,11 +32,7 @@ async function listPage(
   token: string | undefined,
 ): Promise<Pick<ListPage, 'files' | 'prefixes'> & { token: string | undefined }> {
   const { prefix, delimiter, startAfter, pageSize, signal } = options;
-  // No URL can carry them, and the SDK fails with an error that does not say why.
-  for (const [name, text] of Object.entries({ delimiter, startAfter })) {
-    if (text === undefined || text.isWellFormed()) continue;
-    throw new StorageInvalidArgumentError(`${name} must be Unicode text without lone surrogates`);
-  }
+  assertWellFormed({ delimiter, startAfter });
   const command = new ListObjectsV2Command({
     Bucket: bucket.bucket,
     Prefix: prefix,
