@@ -1,6 +1,6 @@
 import { infoIfThere } from '../core/info-if-there.js';
 import type { Storage } from '../core/storage.js';
-import type { StoredFile } from '../core/stored-file.js';
+import { pickAttributes, type StoredFile } from '../core/stored-file.js';
 
 /** How often a file is copied whose source is replaced meanwhile. */
 export const MAX_COPIES = 3;
@@ -23,17 +23,11 @@ export async function transfer(
   await using download = await from.get(fromKey, { signal: options.signal });
   await to.open();
   const source = download.file;
-  const { contentType, metadata, checksum } = source;
-  const { cacheControl, contentDisposition, contentEncoding, contentLanguage } = source;
+  const { size, checksum } = source;
   const target = await to.put(toKey, download.stream, {
     ...options,
-    size: source.size,
-    metadata,
-    ...(contentType !== undefined && { contentType }),
-    ...(cacheControl !== undefined && { cacheControl }),
-    ...(contentDisposition !== undefined && { contentDisposition }),
-    ...(contentEncoding !== undefined && { contentEncoding }),
-    ...(contentLanguage !== undefined && { contentLanguage }),
+    ...pickAttributes(source),
+    size,
     ...(checksum && to.capabilities.checksums.includes(checksum.algorithm) && { checksum }),
   });
   return { source, target };

@@ -69,6 +69,20 @@ export function storedFile(
   return Object.freeze(file);
 }
 
+/** The attributes among the fields, without those that are `undefined`. */
+export function pickAttributes(fields: FileAttributes): FileAttributes {
+  const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage } =
+    fields;
+  return {
+    ...(contentType !== undefined && { contentType }),
+    ...(cacheControl !== undefined && { cacheControl }),
+    ...(contentDisposition !== undefined && { contentDisposition }),
+    ...(contentEncoding !== undefined && { contentEncoding }),
+    ...(contentLanguage !== undefined && { contentLanguage }),
+    ...(fields.metadata !== undefined && { metadata: fields.metadata }),
+  };
+}
+
 function frozenCopy(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const copy = { ...metadata };
   return Object.keys(copy).length === 0 ? NO_METADATA : Object.freeze(copy);

@@ -1,6 +1,5 @@
 import type { DriverPutOptions } from '../../core/storage-driver.js';
-import { type StoredFile, storedFile } from '../../core/stored-file.js';
-import { attributesOf } from '../remote/file-attributes.js';
+import { pickAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
 import type { BodyBeginning } from '../remote/body-beginning.js';
 import { PartSender } from '../remote/part-sender.js';
 import {
@@ -59,7 +58,7 @@ export class BlockUpload {
       const ids = await this.#blocks.run(body, beginning);
       const written = await commitBlocks(container, key, ids, options);
       return storedFile({
-        ...attributesOf(options),
+        ...pickAttributes(options),
         key,
         size: this.#blocks.size,
         etag: toEtag(written.etag),

@@ -1,16 +1,20 @@
-import { setMaxListeners } from 'node:events';
 import type { BlockBlobClient, HttpAuthorization } from '@azure/storage-blob';
 import type { WriteConditions } from '../../core/conditions.js';
 import { StorageConnectionError, StoragePreconditionFailedError } from '../../core/errors.js';
+import { inParallel } from '../../core/in-parallel.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
-import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
-import { attributesOf } from '../remote/file-attributes.js';
+import {
+  type FileAttributes,
+  pickAttributes,
+  type StoredFile,
+  storedFile,
+} from '../../core/stored-file.js';
+import { TOKEN_SCOPE } from './azure.authorization.js';
 import { commitBlocks, conditionsOf, MAX_BLOCKS, newBlockIds } from './azure.blocks.js';
 import type { AzureContainer } from './azure.client.js';
 import { commit, newToken, type WrittenBlob } from './azure.commits.js';
 import { readProperties } from './azure.downloads.js';
 import { isSourceChange } from './azure.errors.js';
-import { TOKEN_SCOPE } from './azure.authorization.js';
 import {
   type BlobProperties,
   encodeMetadata,
@@ -73,11 +77,11 @@ export async function copyVersion(
 ): Promise<StoredFile> {
   const { contentLength: size } = source.properties;
   const kept = fileOf(to, size, source.properties);
-  const file: StoredFile = { ...kept, ...attributesOf(options) };
+  const file: StoredFile = { ...kept, ...pickAttributes(options) };
   if (size === 0) {
-    return putBytes(container, to, new Uint8Array(0), { ...options, ...attributesOf(file) });
+    return putBytes(container, to, new Uint8Array(0), { ...options, ...pickAttributes(file) });
   }
-  const { metadata: _, ...headers } = attributesOf(options);
+  const { metadata: _, ...headers } = pickAttributes(options);
   // Copy Blob From URL keeps the source's headers, and cannot do otherwise.
   const whole = size <= PART_SIZE && Object.keys(headers).length === 0;
   const written = await (whole
@@ -141,8 +145,6 @@ async function copyWhole(
 /** Copies block by block, each of the same version of the source. */
 class BlockCopy {
   readonly #blob: BlockBlobClient;
-  readonly #stop = new AbortController();
-  readonly #signal: AbortSignal;
   readonly #blockId = newBlockIds();
   readonly #blockSize: number;
   readonly #blockCount: number;
@@ -154,23 +156,19 @@ class BlockCopy {
     private readonly options: CopyOptions,
   ) {
     this.#blob = container.client.getBlockBlobClient(file.key);
-    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
-    // One listener for each block in flight, as many as the caller wants.
-    setMaxListeners(0, this.#signal);
     this.#blockSize = Math.max(PART_SIZE, Math.ceil(file.size / MAX_BLOCKS));
     this.#blockCount = Math.ceil(file.size / this.#blockSize);
   }
 
   async run(): Promise<WrittenBlob> {
     const { container, source, file, options } = this;
-    await this.#copyBlocks();
+    const ids = await this.#copyBlocks();
     // The SDK cannot tell the service which version to read blocks of. An etag never comes back, so one that still stands
     // after the last block has stood all the time.
     const { etag } = await readProperties(container, source.key, options.signal);
     if (etag !== source.properties.etag) throw outdated();
-    const ids = Array.from({ length: this.#blockCount }, (_, index) => this.#blockId(index + 1));
     return commitBlocks(container, file.key, ids, {
-      ...attributesOf(file),
+      ...pickAttributes(file),
       ...conditionsOf(options),
       signal: options.signal,
       ...(file.checksum && { checksum: file.checksum }),
@@ -178,35 +176,28 @@ class BlockCopy {
     });
   }
 
-  async #copyBlocks(): Promise<void> {
-    let next = 0;
-    let failed: { readonly error: unknown } | undefined;
-    const worker = async (): Promise<void> => {
-      while (next < this.#blockCount && !failed) {
-        try {
-          await this.#copyBlock(next++);
-        } catch (error) {
-          failed ??= { error };
-          this.#stop.abort(failed.error);
-        }
-      }
-    };
-    const workers = Math.min(this.container.settings.concurrency, this.#blockCount);
-    await Promise.all(Array.from({ length: workers }, worker));
-    if (failed) throw failed.error;
+  /** The ids of the blocks, in order. */
+  #copyBlocks(): Promise<string[]> {
+    const indexes = Array.from({ length: this.#blockCount }, (_, index) => index);
+    const { concurrency } = this.container.settings;
+    return inParallel(indexes, concurrency, this.options.signal, (index, signal) =>
+      this.#copyBlock(index, signal),
+    );
   }
 
-  async #copyBlock(index: number): Promise<void> {
+  async #copyBlock(index: number, signal: AbortSignal): Promise<string> {
     const { container, source, file } = this;
     const start = index * this.#blockSize;
     const size = Math.min(this.#blockSize, file.size - start);
-    await send(container, this.#signal, async (abortSignal) => {
+    const id = this.#blockId(index + 1);
+    await send(container, signal, async (abortSignal) => {
       const { url, authorization } = await readableSource(container, source.key, abortSignal);
-      await this.#blob.stageBlockFromURL(this.#blockId(index + 1), url, start, size, {
+      await this.#blob.stageBlockFromURL(id, url, start, size, {
         abortSignal,
         ...(authorization && { sourceAuthorization: authorization }),
       });
     });
+    return id;
   }
 }
 

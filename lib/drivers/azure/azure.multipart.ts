@@ -10,9 +10,8 @@ import type {
   DriverOptions,
   DriverUpload,
 } from '../../core/storage-driver.js';
-import type { StoredFile } from '../../core/stored-file.js';
+import { pickAttributes, type StoredFile } from '../../core/stored-file.js';
 import { CursorTrail } from '../remote/cursor.js';
-import { attributesOf } from '../remote/file-attributes.js';
 import { commitBlocks, stageBlock } from './azure.blocks.js';
 import type { AzureContainer } from './azure.client.js';
 import { type BlobVersion, copyVersion } from './azure.copies.js';
@@ -208,7 +207,7 @@ async function join(
   // No list of blocks says that there is nothing; whatever an earlier attempt has joined is not meant.
   if (ids.length === 0) return { key, properties: { ...properties, contentLength: 0 } };
   await commitBlocks(container, key, ids, {
-    ...attributesOf(fileOf(key, 0, properties)),
+    ...pickAttributes(fileOf(key, 0, properties)),
     signal,
   });
   return { key, properties: await readProperties(container, key, signal) };

@@ -3,9 +3,13 @@ import type { Checksum } from '../../core/checksum.js';
 import { checkWriteConditions, type WriteConditions } from '../../core/conditions.js';
 import { StorageConnectionError, StorageFileNotFoundError } from '../../core/errors.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
-import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
+import {
+  type FileAttributes,
+  pickAttributes,
+  type StoredFile,
+  storedFile,
+} from '../../core/stored-file.js';
 import { type BodyBeginning, readBeginning } from '../remote/body-beginning.js';
-import { attributesOf } from '../remote/file-attributes.js';
 import { BlockUpload } from './azure.block-upload.js';
 import { conditionsOf, contentMd5, MAX_BLOCKS } from './azure.blocks.js';
 import type { AzureContainer } from './azure.client.js';
@@ -121,7 +125,7 @@ export async function putBytes(
     },
   );
   return storedFile({
-    ...attributesOf(options),
+    ...pickAttributes(options),
     key,
     size,
     etag: toEtag(written.etag),

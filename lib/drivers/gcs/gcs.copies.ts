@@ -5,9 +5,8 @@ import {
 } from '../../core/errors.js';
 import { inParallel } from '../../core/in-parallel.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
-import type { StoredFile } from '../../core/stored-file.js';
+import { pickAttributes, type StoredFile } from '../../core/stored-file.js';
 import { toNumber, toText } from '../remote/answer-fields.js';
-import { attributesOf } from '../remote/file-attributes.js';
 import { mayHaveHappened } from '../remote/uncertain-failures.js';
 import type { GcsBucket } from './gcs.client.js';
 import {
@@ -28,14 +27,7 @@ import {
   toResource,
 } from './gcs.metadata.js';
 import { findObject } from './gcs.objects.js';
-import {
-  expectOk,
-  jsonBody,
-  jsonOf,
-  objectPath,
-  send,
-  type SentAnswer,
-} from './gcs.requests.js';
+import { expectOk, jsonBody, jsonOf, objectPath, send, type SentAnswer } from './gcs.requests.js';
 
 const MAX_IDLE_CALLS = 10;
 /** Bytes that one call copies where it has to move them: to another class or place. Constant within a copy. */
@@ -93,7 +85,7 @@ async function rewrite(
   const { signal } = options;
   // Given at all, the attributes take the place of all that the source has.
   const resource = {
-    ...toResource({ ...source.attributes, ...attributesOf(options) }, token),
+    ...toResource({ ...source.attributes, ...pickAttributes(options) }, token),
     ...(source.customTime !== undefined && { customTime: source.customTime }),
   };
   const call = (rewriteToken: string | undefined): Promise<SentAnswer> =>

@@ -1,6 +1,6 @@
 import type { WriteConditions } from '../../core/conditions.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
-import type { FileAttributes, StoredFile } from '../../core/stored-file.js';
+import { type FileAttributes, pickAttributes, type StoredFile } from '../../core/stored-file.js';
 import { attributesOf, toRecord, type Recorded } from './local.metadata.js';
 import { openVersion, type OpenVersion } from './local.reads.js';
 import { O_RDONLY, chmod, close, copyFile, open, unlinkIfThere } from './local.system-calls.js';
@@ -57,12 +57,7 @@ export function recordOf(
 ): Recorded | undefined {
   return toRecord(to, {
     ...attributesOf(from, recorded),
-    ...(given.contentType !== undefined && { contentType: given.contentType }),
-    ...(given.metadata !== undefined && { metadata: given.metadata }),
-    ...(given.cacheControl !== undefined && { cacheControl: given.cacheControl }),
-    ...(given.contentDisposition !== undefined && { contentDisposition: given.contentDisposition }),
-    ...(given.contentEncoding !== undefined && { contentEncoding: given.contentEncoding }),
-    ...(given.contentLanguage !== undefined && { contentLanguage: given.contentLanguage }),
+    ...pickAttributes(given),
   });
 }
 

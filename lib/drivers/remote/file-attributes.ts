@@ -1,20 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { FileAttributes } from '../../core/stored-file.js';
 
-/** Only the attributes, without `undefined` among them. */
-export function attributesOf(source: FileAttributes): FileAttributes {
-  const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage } =
-    source;
-  return {
-    ...(contentType !== undefined && { contentType }),
-    ...(cacheControl !== undefined && { cacheControl }),
-    ...(contentDisposition !== undefined && { contentDisposition }),
-    ...(contentEncoding !== undefined && { contentEncoding }),
-    ...(contentLanguage !== undefined && { contentLanguage }),
-    ...(source.metadata !== undefined && { metadata: source.metadata }),
-  };
-}
-
 /** Whether the file has the attributes that were sent. Services trim header values, and leave out empty ones. */
 export function sameAttributes(sent: FileAttributes, stored: FileAttributes): boolean {
   const headers = [

@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import {
   CopyObjectCommand,
   type CopyObjectCommandInput,
@@ -7,15 +6,15 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { StorageFileExistsError, StoragePreconditionFailedError } from '../../core/errors.js';
+import { inParallel } from '../../core/in-parallel.js';
 import { encodeKey } from '../../core/key.js';
 import type { DriverCopyOptions } from '../../core/storage-driver.js';
-import { type StoredFile, storedFile } from '../../core/stored-file.js';
+import { pickAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
 import { S3Call } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, newWriteToken } from './s3.commits.js';
 import { readFile, readHead } from './s3.downloads.js';
 import { isConflict, readFailure, toStorageError, unconfirmed } from './s3.errors.js';
-import { attributesOf } from '../remote/file-attributes.js';
 import {
   encodeMetadata,
   fileOf,
@@ -46,7 +45,7 @@ export async function copy(
   for (let attempt = 1; ; attempt++) {
     const head = await readHead(bucket, from, options.signal);
     const source = fileOf(from, head.ContentLength, head);
-    const file: StoredFile = { ...source, ...attributesOf(options), key: to };
+    const file: StoredFile = { ...source, ...pickAttributes(options), key: to };
     const expires = new Date(head.ExpiresString ?? '');
     const token = newWriteToken(options);
     const attributes = (): S3Attributes => ({
@@ -92,7 +91,7 @@ async function copyWhole(
   const { signal } = options;
   const since = Date.now();
   const replaced =
-    Object.keys(attributesOf(options)).length > 0 ||
+    Object.keys(pickAttributes(options)).length > 0 ||
     (token !== undefined && hasRoomForToken(source.metadata));
   const input: CopyObjectCommandInput = {
     Bucket: bucket.bucket,
@@ -135,9 +134,6 @@ type WrittenField = 'ETag' | 'LastModified' | 'VersionId';
 /** Copies what is too large for one CopyObject, part by part, each of the same version of the source. */
 class PartCopy {
   readonly #since = Date.now();
-  readonly #stop = new AbortController();
-  readonly #signal: AbortSignal;
-  readonly #parts: CompletedPart[] = [];
   readonly #partSize: number;
   readonly #partCount: number;
 
@@ -146,9 +142,6 @@ class PartCopy {
     private readonly version: SourceVersion,
     private readonly options: DriverCopyOptions,
   ) {
-    this.#signal = AbortSignal.any([options.signal, this.#stop.signal]);
-    // One listener for each part in flight, as many as the caller wants.
-    setMaxListeners(0, this.#signal);
     const { minPartSize, maxParts } = bucket.profile;
     this.#partSize = Math.max(
       minPartSize,
@@ -166,10 +159,10 @@ class PartCopy {
     let abandoned: Promise<void> | undefined;
     const abandon = (): Promise<void> => (abandoned ??= abandonUpload(bucket, upload));
     try {
-      await this.#copyParts(uploadId);
+      const parts = await this.#copyParts(uploadId);
       await this.#assertSameSource();
-      const completed = await completeUpload(bucket, upload, this.#parts, {
-        signal: this.#signal,
+      const completed = await completeUpload(bucket, upload, parts, {
+        signal: options.signal,
         ...(options.ifNoneMatch !== undefined && { ifNoneMatch: options.ifNoneMatch }),
         token,
         size: file.size,
@@ -184,33 +177,23 @@ class PartCopy {
     }
   }
 
-  async #copyParts(uploadId: string): Promise<void> {
-    let next = 0;
-    let failed: { readonly error: unknown } | undefined;
-    const worker = async (): Promise<void> => {
-      while (next < this.#partCount && !failed) {
-        try {
-          await this.#copyPart(uploadId, next++);
-        } catch (error) {
-          failed ??= { error };
-          this.#stop.abort(failed.error);
-        }
-      }
-    };
-    const workers = Math.min(this.bucket.settings.concurrency, this.#partCount);
-    await Promise.all(Array.from({ length: workers }, worker));
-    if (failed) throw failed.error;
+  #copyParts(uploadId: string): Promise<CompletedPart[]> {
+    const indexes = Array.from({ length: this.#partCount }, (_, index) => index);
+    const { concurrency } = this.bucket.settings;
+    return inParallel(indexes, concurrency, this.options.signal, (index, signal) =>
+      this.#copyPart(uploadId, index, signal),
+    );
   }
 
   /** For services that ignore the condition of a part, radosgw for one: they would join parts of two versions. */
   async #assertSameSource(): Promise<void> {
     const { source } = this.version;
-    const { etag } = await readFile(this.bucket, source.key, this.#signal);
+    const { etag } = await readFile(this.bucket, source.key, this.options.signal);
     if (etag === source.etag) return;
     throw new StoragePreconditionFailedError('The source was replaced while it was copied');
   }
 
-  async #copyPart(uploadId: string, index: number): Promise<void> {
+  async #copyPart(uploadId: string, index: number, signal: AbortSignal): Promise<CompletedPart> {
     const { bucket } = this;
     const { source, file } = this.version;
     const start = index * this.#partSize;
@@ -224,10 +207,10 @@ class PartCopy {
       CopySourceRange: `bytes=${start}-${end}`,
       ...(source.etag !== undefined && { CopySourceIfMatch: source.etag }),
     });
-    const { CopyPartResult } = await send(bucket, command, this.#signal);
+    const { CopyPartResult } = await send(bucket, command, signal);
     const etag = CopyPartResult?.ETag;
     if (!etag) throw unconfirmed('a part of the copy');
-    this.#parts[index] = { PartNumber: index + 1, ETag: etag };
+    return { PartNumber: index + 1, ETag: etag };
   }
 }
 

@@ -1,12 +1,11 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
-import type { StoredFile } from '../../core/stored-file.js';
+import { pickAttributes, type StoredFile } from '../../core/stored-file.js';
 import type { BodyBeginning } from '../remote/body-beginning.js';
 import { PartSender } from '../remote/part-sender.js';
 import { joinedChecksum, type PartChecksum, partChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { newWriteToken } from './s3.commits.js';
-import { attributesOf } from '../remote/file-attributes.js';
 import { toS3Attributes } from './s3.metadata.js';
 import {
   abandonUpload,
@@ -74,7 +73,7 @@ export class PartUpload {
       throw options.signal.aborted ? options.signal.reason : error;
     }
     return completedFile(bucket, key, completed, {
-      ...attributesOf(options),
+      ...pickAttributes(options),
       metadata: options.metadata,
       size: this.#parts.size,
     });

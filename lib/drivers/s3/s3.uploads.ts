@@ -5,14 +5,13 @@ import {
 } from '@aws-sdk/client-s3';
 import { type DriverBody, readChunks } from '../../core/body.js';
 import type { DriverPutOptions } from '../../core/storage-driver.js';
-import { type StoredFile, storedFile } from '../../core/stored-file.js';
+import { pickAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
 import { type BodyBeginning, readBeginning } from '../remote/body-beginning.js';
 import { dateOf, S3Call, type WireAnswer } from './s3.call.js';
 import { bodyChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
 import { commit, newWriteToken } from './s3.commits.js';
 import { unconfirmed } from './s3.errors.js';
-import { attributesOf } from '../remote/file-attributes.js';
 import { etagOf, toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { PartUpload } from './s3.part-upload.js';
 import { sendWrite } from './s3.requests.js';
@@ -102,7 +101,7 @@ async function putBytes(
         : { token, since },
   });
   return storedFile({
-    ...attributesOf(options),
+    ...pickAttributes(options),
     key,
     size,
     etag: toEtag(output.ETag),
