@@ -70,6 +70,24 @@ describe('the command line', () => {
     expect((await on('ls', '-r', 'uploads:')).stdout).toBe('three.txt\n');
   });
 
+  test('says on the standard error that there is nothing to list', async () => {
+    await store('a/one.txt', 'hello');
+    for (const options of [[], ['-r'], ['--json']]) {
+      const list = (address: string) => command(['ls', address, ...options, ...config()]);
+      expect(await list('uploads:b/')).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: 'nothing to list: no key begins with "b/"\n',
+      });
+      expect(await list('uploads:a')).toMatchObject({ code: 0, stderr: '' });
+      expect(await command(['ls', 'memory:', ...options])).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: 'nothing to list: the storage has no files\n',
+      });
+    }
+  });
+
   test('leaves a folder as it is that is only read', async () => {
     await mkdir(join(folder, 'files'));
     await writeFile(join(folder, 'files', 'one.txt'), 'hello');

@@ -362,12 +362,27 @@ describe('sweep', () => {
     await storage.startMultipartUpload('begun');
     await storage.put('kept', 'x');
     await storage.close();
-    const dry = await succeed('sweep', s3.at(''), '--older-than', '5m', '--dry-run');
-    expect(dry).toMatch(/^would remove staged \w+\nwould remove upload begun\n$/);
+    const sweep = (...options: string[]) => command(['sweep', s3.at(''), ...options]);
+    const dry = await sweep('--older-than', '5m', '--dry-run');
+    expect(dry).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^would remove staged \w+\nwould remove upload begun\n$/,
+      ) as string,
+      stderr: '2 to remove, 0 failed\n',
+    });
     // Of a day, where no age is told.
-    expect(await succeed('sweep', s3.at(''))).toBe('');
-    const swept = await succeed('sweep', s3.at(''), '--older-than', '5m');
-    expect(swept).toBe(dry.replaceAll('would remove', 'removed'));
+    const nothing = 'nothing to remove: no staged file or unfinished upload is older than 1d\n';
+    expect(await sweep()).toEqual({ code: 0, stdout: '', stderr: nothing });
+    expect((await sweep('--json')).stdout).toBe(
+      '{"summary":{"staged":0,"multipartUploads":0,"failed":0}}\n',
+    );
+    const swept = await sweep('--older-than', '5m', '--json');
+    expect(swept.stdout.split('\n').at(-2)).toBe(
+      '{"summary":{"staged":1,"multipartUploads":1,"failed":0}}',
+    );
+    expect(swept.stdout.match(/"action":"removed"/g)).toHaveLength(2);
+    expect(swept.stderr).toBe('2 removed, 0 failed\n');
     expect(s3.server.multipartUploads('bucket')).toEqual([]);
     expect([...s3.server.objects('bucket').keys()]).toEqual(['kept']);
   });

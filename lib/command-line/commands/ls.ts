@@ -1,5 +1,6 @@
 import type { Command } from '../command.js';
 import { SHARED_OPTIONS } from '../option-values.js';
+import { printable } from '../printable.js';
 
 export const ls: Command = {
   summary: 'Lists the files whose key starts with the prefix; without -r, like a folder.',
@@ -10,13 +11,15 @@ export const ls: Command = {
     long: { type: 'boolean', short: 'l', description: 'with size in bytes and time' },
     recursive: SHARED_OPTIONS.recursive,
   },
-  async run({ open, operands, values, print, signal }) {
+  async run({ open, operands, values, print, stderr, signal }) {
     const { storage, path } = open(operands[0]!);
+    let isEmpty = true;
     const show = async (file: {
       key: string;
       size: number;
       lastModified?: Date;
     }): Promise<void> => {
+      isEmpty = false;
       const time = file.lastModified?.toISOString() ?? '-';
       await print(file, values['long'] ? `${file.size}\t${time}\t${file.key}` : file.key);
     };
@@ -25,21 +28,26 @@ export const ls: Command = {
         await show(file);
         signal.throwIfAborted();
       }
-      return true;
+    } else {
+      let cursor: string | undefined;
+      do {
+        const page = await storage.listPage({
+          prefix: path,
+          delimiter: '/',
+          signal,
+          ...(cursor !== undefined && { cursor }),
+        });
+        if (page.prefixes.length > 0) isEmpty = false;
+        for (const prefix of page.prefixes) await print({ prefix }, prefix);
+        for (const file of page.files) await show(file);
+        cursor = page.cursor;
+        signal.throwIfAborted();
+      } while (cursor !== undefined);
     }
-    let cursor: string | undefined;
-    do {
-      const page = await storage.listPage({
-        prefix: path,
-        delimiter: '/',
-        signal,
-        ...(cursor !== undefined && { cursor }),
-      });
-      for (const prefix of page.prefixes) await print({ prefix }, prefix);
-      for (const file of page.files) await show(file);
-      cursor = page.cursor;
-      signal.throwIfAborted();
-    } while (cursor !== undefined);
+    if (isEmpty) {
+      const what = path === '' ? 'the storage has no files' : `no key begins with "${path}"`;
+      stderr.write(`nothing to list: ${printable(what)}\n`);
+    }
     return true;
   },
 };

@@ -13,8 +13,9 @@ export const sweep: Command = {
     'dry-run': SHARED_OPTIONS['dry-run'],
   },
   async run(invocation) {
-    const { openFolder, operands, values, print, signal } = invocation;
-    const olderThan = parseAge(textOf(values, 'older-than') ?? '1d');
+    const { openFolder, operands, values, print, stderr, signal } = invocation;
+    const age = textOf(values, 'older-than') ?? '1d';
+    const olderThan = parseAge(age);
     const { storage } = openFolder(operands[0]!);
     const dryRun = values['dry-run'] === true;
     const swept = await storage.sweep({ olderThan, dryRun, signal });
@@ -26,7 +27,18 @@ export const sweep: Command = {
       await print({ action, ...upload }, `${action} upload ${upload.key}`);
     }
     await printFailures(invocation, swept.failed);
-    return swept.failed.length === 0;
+    const { length: staged } = swept.staged;
+    const { length: multipartUploads } = swept.multipartUploads;
+    const { length: failed } = swept.failed;
+    const removed = staged + multipartUploads;
+    const text =
+      removed + failed === 0
+        ? `nothing to remove: no staged file or unfinished upload is older than ${age}`
+        : `${removed} ${dryRun ? 'to remove' : 'removed'}, ${failed} failed`;
+    // As the summary of a sync: in words, it is not for a program that reads the output.
+    stderr.write(`${text}\n`);
+    if (values['json']) await print({ summary: { staged, multipartUploads, failed } });
+    return failed === 0;
   },
 };
 
