@@ -1,10 +1,14 @@
 import { assertDriver } from './driver-contract.js';
 import type { StorageDriver } from './storage-driver.js';
 
-/** Where a storage's driver comes from: opened on first use, and again after an attempt that failed. */
+/** Of drivers that were given as objects: storages that are given the same one share it. */
+const sources = new WeakMap<StorageDriver, DriverSource>();
+
+/** Where the driver of storages comes from: opened on first use, and again after an attempt that failed. */
 export class DriverSource {
   #driver: StorageDriver | undefined;
   #opening: Promise<StorageDriver> | undefined;
+  #storages = 0;
 
   /**
    * @param driverName known before there is a driver
@@ -19,8 +23,11 @@ export class DriverSource {
   /** @throws StorageConfigurationError when it is not a whole driver */
   static of(driver: StorageDriver): DriverSource {
     assertDriver(driver);
+    const known = sources.get(driver);
+    if (known) return known;
     const source = new DriverSource(driver.name, async () => driver);
     source.#driver = driver;
+    sources.set(driver, source);
     return source;
   }
 
@@ -39,7 +46,14 @@ export class DriverSource {
     }
   }
 
+  /** Counts a storage that will call `close()` in the end. */
+  hold(): void {
+    this.#storages++;
+  }
+
+  /** Closes the driver, unless another storage still holds it. */
   async close(): Promise<void> {
+    if (--this.#storages > 0) return;
     const driver = this.#driver ?? (await this.#opening?.catch(() => undefined));
     await driver?.close();
   }

@@ -103,7 +103,7 @@ export interface StorageDriver<Client = unknown> {
     options: DriverListUploadsOptions,
   ): AsyncIterable<readonly DriverListedUpload[]>;
 
-  /** Frees clients, sockets and timers. Called once, when nothing is under way. */
+  /** Frees clients, sockets and timers. Called once, when nothing is under way, by the last of the storages that were given the driver. */
   close(): Promise<void>;
 }
 

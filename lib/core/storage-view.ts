@@ -79,6 +79,8 @@ export class StorageView {
       totalTimeout: options.totalTimeout,
       retry: () => (source.driver?.capabilities.retries ? undefined : options.retry),
     });
+    // Last: what is refused above is closed by nobody.
+    source.hold();
     return new StorageView({ name, source, options, operations }, options.prefix, false, true);
   }
 

@@ -1,9 +1,11 @@
 import { jest } from '@jest/globals';
 import {
+  StorageClosedError,
   StorageConfigurationError,
   StorageConnectionError,
   StorageError,
   StorageFileNotFoundError,
+  StorageInvalidArgumentError,
   StoragePermissionError,
   StorageTooLargeError,
   StorageUnsupportedError,
@@ -14,18 +16,21 @@ import type { StorageDriver } from '../../lib/core/storage-driver.js';
 import type { StorageOptions } from '../../lib/core/storage-options.js';
 import { Storage } from '../../lib/core/storage.js';
 import { createMemoryDriver } from '../../lib/drivers/memory/memory.driver.js';
+import { createStorage } from '../../lib/drivers/open-storage.js';
 
 const AT_ONCE = { baseDelay: 0 };
+
+function openMemory(): Promise<StorageDriver> {
+  const settings = { storage: 'uploads', retry: parseRetryOptions(), concurrency: 4 };
+  return createMemoryDriver({}, settings);
+}
 
 /** A storage on a memory driver that leaves retries to the storage, with some of its methods replaced. */
 async function open(
   change: (driver: StorageDriver) => Partial<StorageDriver> = () => ({}),
   options: StorageOptions = {},
 ): Promise<{ storage: Storage; driver: StorageDriver }> {
-  const driver: StorageDriver = await createMemoryDriver(
-    {},
-    { storage: 'uploads', retry: parseRetryOptions(), concurrency: 4 },
-  );
+  const driver = await openMemory();
   const changes: Partial<StorageDriver> = {
     capabilities: { ...driver.capabilities, retries: false },
     ...change(driver),
@@ -345,5 +350,27 @@ describe('a storage that is opened by its first use', () => {
     await storage.put('a', '');
     await Promise.all([storage.close(), storage.close()]);
     expect(close).toHaveBeenCalledTimes(1);
+  });
+
+  it('closes a driver that it shares once, with the last of its storages', async () => {
+    const driver = await openMemory();
+    const close = jest.spyOn(driver, 'close');
+    expect(() => new Storage(driver, { timeout: -1 })).toThrow(StorageInvalidArgumentError);
+    const [one, other] = [new Storage(driver), createStorage('other', { driver, prefix: 'b/' })];
+    await one.put('a', 'hello');
+    await Promise.all([one.close(), one.close(), other.scope('c/').close()]);
+    expect(close).not.toHaveBeenCalled();
+    await expect(one.info('a')).rejects.toThrow(StorageClosedError);
+    await other.put('a', 'hello');
+    await other.close();
+    expect(close).toHaveBeenCalledTimes(1);
+  });
+
+  it('closes a driver anew that is given to a storage after it was closed', async () => {
+    const driver = await openMemory();
+    const close = jest.spyOn(driver, 'close');
+    await new Storage(driver).close();
+    await new Storage(driver).close();
+    expect(close).toHaveBeenCalledTimes(2);
   });
 });
