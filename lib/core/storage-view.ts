@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { assertOptions, shown } from './arguments.js';
 import { openBody, type OpenBody, type StorageBody } from './body.js';
+import { assertCallOptions, type CallOptions } from './call-options.js';
 import type { Capabilities, PartConstraint, UploadConstraint } from './capabilities.js';
 import { parseWriteConditions, type WriteConditions } from './conditions.js';
 import type { DriverSource } from './driver-source.js';
@@ -21,8 +21,7 @@ import { type Operation, Operations } from './operations.js';
 import { redactedKey } from './redaction.js';
 import type { ParsedRetryOptions } from './retry.js';
 import type { DriverListOptions, DriverUpload, ListPage, StorageDriver } from './storage-driver.js';
-import type { ProgressCallback } from './progress.js';
-import type { ListPageOptions, SignalOption } from './storage-methods.js';
+import type { ListPageOptions } from './storage-methods.js';
 import {
   type ParsedStorageOptions,
   parseStorageName,
@@ -48,11 +47,6 @@ const NEEDED_TO_SIGN: Readonly<Record<string, string>> = {
   local: ROUTES_OR_OPTIONS,
   azure: 'it needs an account key or a credential, for a shared access signature signs no others',
 };
-
-/** What the options of any call may hold, whatever the call. */
-interface CallOptions extends SignalOption {
-  onProgress?: ProgressCallback;
-}
 
 /** What the methods of a storage share: its prefix, its limits, what it may do, and how a call runs. */
 export class StorageView {
@@ -173,7 +167,7 @@ export class StorageView {
       throw new StorageClosedError('This view of the storage is closed', context);
     }
     try {
-      assertCallOptions(options);
+      assertCallOptions(name, options);
     } catch (error) {
       throw this.#refusal(error, name, key);
     }
@@ -549,19 +543,6 @@ export class StorageView {
   #unsupported(what: string): StorageUnsupportedError {
     return new StorageUnsupportedError(
       `The ${this.driverName} driver, as configured, does not support ${what}`,
-    );
-  }
-}
-
-function assertCallOptions(options: CallOptions): void {
-  assertOptions(options);
-  const { signal, onProgress } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new StorageInvalidArgumentError(`signal must be an AbortSignal, not ${shown(signal)}`);
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new StorageInvalidArgumentError(
-      `onProgress must be a function, not ${shown(onProgress)}`,
     );
   }
 }

@@ -159,6 +159,60 @@ describe('every method of a storage', () => {
     await expect(storage.exists('a')).resolves.toBe(false);
   });
 
+  it.each([
+    ['put', ['a', 'x'], 'contenttype', 'contentType'],
+    ['put', ['a', 'x'], 'ContentType', 'contentType'],
+    ['put', ['a', 'x'], 'Content-Type', 'contentType'],
+    ['put', ['a', 'x'], 'contentTpye', 'contentType'],
+    ['put', ['a', 'x'], 'contentTyp', 'contentType'],
+    ['put', ['a', 'x'], 'cache_control', 'cacheControl'],
+    ['put', ['a', 'x'], 'ifnonematch', 'ifNoneMatch'],
+    ['put', ['a', 'x'], 'metaData', 'metadata'],
+    ['put', ['a', 'x'], 'Size', 'size'],
+    ['stage', ['x'], 'metaData', 'metadata'],
+    ['get', ['a'], 'ranges', 'range'],
+    ['get', ['a'], 'ifmatch', 'ifMatch'],
+    ['getBytes', ['a'], 'Verify', 'verify'],
+    ['info', ['a'], 'Signal', 'signal'],
+    ['list', [''], 'delimeter', 'delimiter'],
+    ['list', [''], 'start_after', 'startAfter'],
+    ['listPage', [], 'limits', 'limit'],
+    ['listPage', [], 'prefixe', 'prefix'],
+    ['delete', ['a'], 'ifmatch', 'ifMatch'],
+    ['deletePrefix', ['b'], 'All', 'all'],
+    ['sweep', [], 'dryrun', 'dryRun'],
+    ['sweepStaged', [], 'olderThen', 'olderThan'],
+    ['copy', ['a', 'b'], 'ifnonematch', 'ifNoneMatch'],
+    ['move', ['a', 'b'], 'metaData', 'metadata'],
+    ['startMultipartUpload', ['a'], 'part_size', 'partSize'],
+    ['uploadPart', [UPLOAD, 1, 'x'], 'cheksum', 'checksum'],
+    ['uploadPartUrl', [UPLOAD, 1], 'expires_in', 'expiresIn'],
+    ['completeMultipartUpload', [UPLOAD, undefined], 'if-match', 'ifMatch'],
+    ['resumeMultipartUpload', [UPLOAD, new Blob(['x'])], 'onprogress', 'onProgress'],
+  ] as const)(
+    'refuses %s(%j) with %s, which is meant for %s',
+    async (method, given, name, meant) => {
+      await using storage = await openStorage('uploads', { driver: 'memory' });
+      await storage.put('a', 'before');
+      const error = await refusal(storage, method, ...given, { [name]: 'a secret' });
+      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', operation: expect.any(String) });
+      expect(error.reason).toBe(`There is no option "${name}": did you mean ${meant}?`);
+      expect((await storage.getBytes('a')).toString()).toBe('before');
+      const call = storage[method] as (...args: unknown[]) => unknown;
+      if (method === 'put') await call.call(storage, ...given, { [name]: undefined });
+    },
+  );
+
+  it('lets through what is no option, as of a file whose attributes are spread', async () => {
+    await using storage = await openStorage('uploads', { driver: 'memory', checksum: 'sha256' });
+    const attributes = { metadata: { title: 'A' }, cacheControl: 'no-cache' };
+    const file = await storage.put('a.txt', 'hello', attributes);
+    const others = { fieldname: 'f', mimetype: 'image/png', site: 1, sizes: [], progress: {} };
+    const copy = { ...file, ...others, contentLength: 5, mata: 1, toString: 1 };
+    await storage.put('b.txt', 'hello', copy);
+    expect(await storage.info('b.txt')).toMatchObject(attributes);
+  });
+
   it('supports no method of an upload URL that is none', async () => {
     await using storage = await openStorage('uploads', { driver: 'memory' });
     for (const method of ['DELETE', 'constructor', 5, Symbol('PUT')]) {
