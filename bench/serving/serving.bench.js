@@ -51,6 +51,8 @@ function rowsOn(adapter, quick) {
     {
       ...shared,
       name: `${size} ranges of 1 MiB, ${adapter}`,
+      // Not the StreamableFile, which knows no ranges.
+      cases: ['limit', 'ours', PEERS[adapter]],
       wanted: { best: 1 / 1.4 },
       load(url) {
         const agent = keptConnections(4);
