@@ -1,8 +1,8 @@
 import { jest } from '@jest/globals';
 
 export interface HeldTimeouts extends Disposable {
-  /** Lets the time pass, and what is due by it happen. */
-  pass(milliseconds: number): Promise<void>;
+  /** Lets second after second pass, and what is due by then happen, until the promise is settled. */
+  passUntil(settled: Promise<unknown>): Promise<void>;
 }
 
 /**
@@ -24,7 +24,12 @@ export function holdTimeouts(): HeldTimeouts {
     ],
   });
   return {
-    pass: (milliseconds) => jest.advanceTimersByTimeAsync(milliseconds),
+    async passUntil(settled) {
+      let isSettled = false;
+      const settle = (): void => void (isSettled = true);
+      settled.then(settle, settle);
+      while (!isSettled) await jest.advanceTimersByTimeAsync(1000);
+    },
     [Symbol.dispose]: () => void jest.useRealTimers(),
   };
 }

@@ -1,6 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3';
 import { StorageAbortedError, StorageTimeoutError } from '../../../lib/core/errors.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { holdTimeouts } from '../../held-timeouts.js';
 import { chunks, openDriver, openS3, PART, putOptions } from './open-s3.js';
 
 /** Credentials that never come, and a promise of the moment at which they are asked for. */
@@ -53,12 +54,21 @@ describe.each(['direct', 'sdk', 'of a client that was given'])('credentials, %s'
 });
 
 test.each(['direct', 'sdk'] as const)('credentials are given up in time, %s', async (engine) => {
-  await using s3 = await openS3({ engine, timeout: 50, retry: { maxRetries: 0 } });
+  const timeout = 60_000;
+  await using s3 = await openS3({ engine, timeout, retry: { maxRetries: 0 } });
   const working = s3.driver.client.config.credentials;
   const { signal } = new AbortController();
-  s3.driver.client.config.credentials = silentCredentials().credentials as typeof working;
-  await expect(s3.driver.info('key', { signal })).rejects.toBeInstanceOf(StorageTimeoutError);
-  await expect(CALLS['url']!(s3.driver, signal)).rejects.toBeInstanceOf(StorageTimeoutError);
+  for (const name of ['info', 'url']) {
+    const { asked, credentials } = silentCredentials();
+    s3.driver.client.config.credentials = credentials as typeof working;
+    using timeouts = holdTimeouts();
+    const givenUp = expect(CALLS[name]!(s3.driver, signal)).rejects.toBeInstanceOf(
+      StorageTimeoutError,
+    );
+    await asked;
+    await timeouts.passUntil(givenUp);
+    await givenUp;
+  }
   s3.driver.client.config.credentials = working;
   await s3.driver.put('key', Buffer.from('new'), putOptions({ signal }));
 });
