@@ -2,6 +2,8 @@ import type { INestApplication, LoggerService, ModuleMetadata } from '@nestjs/co
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import type { AddressInfo } from 'node:net';
+// Not the global one, whose time a test may hold.
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What the app logged, kept out of the test's output. */
 export class LogRecorder implements LoggerService {
@@ -92,7 +94,7 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
   const end = performance.now() + 120_000;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`Still not so: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await sleep(2);
   }
 }
 

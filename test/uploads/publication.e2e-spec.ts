@@ -36,6 +36,7 @@ import {
   StorageModule,
   type StoredUpload,
 } from '../../lib/index.js';
+import { holdTimeouts } from '../held-timeouts.js';
 import { closeApps, RejectionWatch, until } from '../nest/app-fixture.js';
 import { openSocket, send } from '../nest/http-client.js';
 import { recordingDriver } from '../nest/recording-driver.js';
@@ -364,6 +365,8 @@ onEachAdapter(() => {
   });
 
   describe('a publication that hangs', () => {
+    const MINUTE = 60_000;
+
     /** Publishes nothing until it is released; then, what was aborted meanwhile fails. */
     async function hanging(
       options: Record<string, unknown> = {},
@@ -389,9 +392,12 @@ onEachAdapter(() => {
     }
 
     test('is answered at the timeout, and leaves nothing when it ends', async () => {
-      const { post, keys, release, app: nest } = await hanging({ timeout: 300 });
-      const answer = await post(text('new'));
-      expect(answer).toMatchObject({ status: 408, json: { code: 'UPLOAD_TIMEOUT' } });
+      const { post, keys, release, app: nest, begun } = await hanging({ timeout: MINUTE });
+      using timeouts = holdTimeouts();
+      const answer = post(text('new'));
+      await until(() => begun.length > 0);
+      await timeouts.passUntil(answer);
+      expect(await answer).toMatchObject({ status: 408, json: { code: 'UPLOAD_TIMEOUT' } });
       release();
       await nest.close();
       expect(await keys()).toEqual([]);
@@ -434,34 +440,43 @@ onEachAdapter(() => {
     });
 
     test('is good when it takes place at its end all the same', async () => {
+      let isBegun = false;
       const recorded = await recordedUploadApp(
-        StorageFileInterceptor('file', { ...overwriting, timeout: 200 }),
+        StorageFileInterceptor('file', { ...overwriting, timeout: MINUTE }),
         {},
         (memory) => ({
           copy: (from, to, options) =>
             new Promise((resolve) => {
+              isBegun = true;
               options?.signal?.addEventListener('abort', () =>
                 resolve(memory.copy(from, to, { ...options, signal: undefined as never })),
               );
             }),
         }),
       );
-      expect((await recorded.post(text('new'))).status).toBe(201);
+      using timeouts = holdTimeouts();
+      const answer = recorded.post(text('new'));
+      await until(() => isBegun);
+      await timeouts.passUntil(answer);
+      expect((await answer).status).toBe(201);
       expect(await recorded.keys()).toEqual(['file']);
     });
 
     test('of a file that is to be kept takes place in another try', async () => {
       const recorded = await hanging(
-        { timeout: 200 },
+        { timeout: MINUTE },
         {
           handle({ file }) {
             (file as StoredUpload).keep();
           },
         },
       );
+      using timeouts = holdTimeouts();
       const answer = recorded.post(text('new'));
-      setTimeout(recorded.release, 500);
+      await until(() => recorded.begun.length > 0);
+      await timeouts.passUntil(answer);
       expect((await answer).status).toBe(408);
+      recorded.release();
       await until(async () => (await recorded.keys()).join() === 'file');
     });
   });
