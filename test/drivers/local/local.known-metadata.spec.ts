@@ -10,9 +10,10 @@ import { cleanUp, openDriver, put, RESERVED, signal, temporaryFolder } from './l
 const RECORDED = { metadata: { a: 'b' } };
 const { now } = Date;
 
-/** What was written just now is that many milliseconds old. */
+/** What was written just now is that many milliseconds old, however long that takes. */
 function later(milliseconds: number): void {
-  jest.spyOn(Date, 'now').mockImplementation(() => now() + milliseconds);
+  const time = now() + milliseconds;
+  jest.spyOn(Date, 'now').mockReturnValue(time);
 }
 
 /** Until the kernel gives what is changed another time than the file has. */
@@ -23,6 +24,11 @@ async function clockMovesOn(path: string): Promise<void> {
   while ((await stat(other, { bigint: true })).ctimeNs <= ctimeNs);
 }
 
+// What is known for a second is so for as long as a test takes.
+beforeEach(() => {
+  const start = performance.now();
+  jest.spyOn(performance, 'now').mockReturnValue(start);
+});
 afterEach(async () => {
   jest.restoreAllMocks();
   await cleanUp();
@@ -80,7 +86,8 @@ describe('metadata that was found a moment ago', () => {
     await unmarked.read('a', await version());
     await unmarked.read('a', await version());
     expect(folder.read).toHaveBeenCalledTimes(2);
-    later(1000);
+    const { ctimeMs } = await stat(path);
+    jest.spyOn(Date, 'now').mockReturnValue(ctimeMs + 1000);
     const known = new KnownMetadata(folder, true);
     await known.read('a', await version());
     await known.read('a', await version());
