@@ -10,6 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Faults, type Fault } from '../servers/faults.js';
 import { RequestLog } from '../servers/request-log.js';
 import { corrupting, passing, slowed } from './passage.js';
@@ -141,8 +142,7 @@ class RunningProxy implements FaultProxy {
       socket.on('error', () => {}).on('close', () => this.#disconnected(socket));
       this.#log.changed();
     });
-    server.listen(this.#port, '127.0.0.1');
-    await once(server, 'listening');
+    await this.#listen(server);
     this.#server = server;
     this.#port = (server.address() as AddressInfo).port;
   }
@@ -160,6 +160,20 @@ class RunningProxy implements FaultProxy {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** On the port that clients know, as soon as nobody else has it who was given it while none was taken. */
+  async #listen(server: Server): Promise<void> {
+    for (;;) {
+      server.listen(this.#port, '127.0.0.1');
+      try {
+        await once(server, 'listening');
+        return;
+      } catch (error) {
+        if (this.#port === 0 || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+        await sleep(10);
+      }
+    }
   }
 
   #disconnected(socket: Socket): void {

@@ -187,6 +187,17 @@ test('a proxy that refuses is one that is not there, until it accepts again', as
   expect((await call(proxy, 'GET', '/a')).status).toBe(200);
 });
 
+test('a proxy that is to accept again waits for its port, which somebody else may have taken meanwhile', async () => {
+  await using opened = await open();
+  const { proxy } = opened;
+  proxy.refuse();
+  const other = createServer().listen(Number(new URL(proxy.endpoint).port), '127.0.0.1');
+  await once(other, 'listening');
+  const freed = new Promise((resolve) => setImmediate(() => other.close(resolve)));
+  await Promise.all([proxy.accept(), freed]);
+  expect((await call(proxy, 'GET', '/a')).status).toBe(200);
+});
+
 test.each<[ServiceDialect, ErrorAnswerName, status: number, words: RegExp]>([
   ['s3', 'slow-down', 503, /<Code>SlowDown<\/Code>/],
   ['s3', 'ok-with-error', 200, /<Code>InternalError<\/Code>/],
