@@ -10,7 +10,9 @@ const LOOK_AGAIN = 50;
 export class DescriptorLine {
   #line: Promise<unknown> = Promise.resolve();
   #inLine = 0;
-  #lastGiven = 0;
+  /** Milliseconds that whoever was the first in line has waited, all in all: time in which nothing could be tried is none of it. */
+  #waited = 0;
+  #waitedWhenGiven = 0;
   #wake: () => void = () => {};
 
   /** @param isExhausted whether a call failed for want of a descriptor */
@@ -25,7 +27,7 @@ export class DescriptorLine {
         if (!this.isExhausted(error)) throw error;
       }
     }
-    const arrived = performance.now();
+    const arrived = this.#waited;
     this.#inLine++;
     const result = this.#line.then(() => this.#tryUntilGiven(start, arrived));
     this.#line = result.catch(() => {});
@@ -45,23 +47,25 @@ export class DescriptorLine {
     for (;;) {
       try {
         const result = await start();
-        this.#lastGiven = performance.now();
+        this.#waitedWhenGiven = this.#waited;
         return result;
       } catch (error) {
-        const since = Math.max(arrived, this.#lastGiven);
-        if (!this.isExhausted(error) || performance.now() - since > PATIENCE) throw error;
+        const since = Math.max(arrived, this.#waitedWhenGiven);
+        if (!this.isExhausted(error) || this.#waited - since > PATIENCE) throw error;
       }
       await this.#nextGivenBack();
     }
   }
 
-  #nextGivenBack(): Promise<void> {
-    return new Promise((resolve) => {
+  async #nextGivenBack(): Promise<void> {
+    const asked = performance.now();
+    await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, LOOK_AGAIN);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
       };
     });
+    this.#waited += Math.min(LOOK_AGAIN, performance.now() - asked);
   }
 }

@@ -81,6 +81,17 @@ it('fails a call that waited for a descriptor with what was wrong when it got on
   expect(outcomes).toEqual([]);
 });
 
+it('does not count the time in which the disk or the machine stands still', async () => {
+  let attempts = 0;
+  const call = line().use(async () => {
+    if (++attempts === 2) await new Promise((resolve) => setTimeout(resolve, 6000));
+    if (attempts < 4) throw exhausted;
+    return 'opened';
+  });
+  await jest.advanceTimersByTimeAsync(7000);
+  expect(await call).toBe('opened');
+});
+
 it('fails a call when for five seconds nobody got a descriptor, and not before', async () => {
   let outcome: unknown;
   void line()
