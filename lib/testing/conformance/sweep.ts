@@ -89,9 +89,10 @@ export const sweeps: readonly Behaviour[] = [
 async function untilOld(look: () => Promise<SweepResult>, count = 3): Promise<SweepResult> {
   const end = Date.now() + 5000;
   for (;;) {
+    const begun = Date.now();
     const result = await look();
     if (result.staged.length + result.multipartUploads.length === count) return result;
-    assert.ok(Date.now() < end, 'what is old must be found');
+    assert.ok(begun < end, 'what is old must be found');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

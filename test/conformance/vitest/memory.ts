@@ -3,11 +3,16 @@ import { openStorage } from '../../../lib/drivers/open-storage.js';
 import { describeStorageDriver } from '../../../lib/testing/conformance/index.js';
 import { fakeStorage } from '../../../lib/testing/fakes/fake-storage.js';
 import { storageMatchers } from '../../../lib/testing/fakes/storage-matchers.js';
+import { TIMEOUT } from '../timeout.js';
 
-describeStorageDriver('memory, by Vitest', async () => {
-  const storage = await openStorage('memory', { driver: 'memory' });
-  return { storage, destroy: () => storage.close() };
-});
+describeStorageDriver(
+  'memory, by Vitest',
+  async () => {
+    const storage = await openStorage('memory', { driver: 'memory' });
+    return { storage, destroy: () => storage.close() };
+  },
+  { timeout: TIMEOUT },
+);
 
 expect.extend(storageMatchers);
 
