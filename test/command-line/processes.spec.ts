@@ -42,9 +42,9 @@ describe('the program', () => {
   test('does not pass for done when nobody reads what sync tells, and stops', async () => {
     const source = join(folder, 'source');
     await mkdir(source);
-    await Promise.all(
-      Array.from({ length: 2000 }, (_, number) => writeFile(join(source, `${number}`), '')),
-    );
+    // All that it tells is more than the pipe and its reader hold: it cannot come to its end before that is closed.
+    const names = Array.from({ length: 2000 }, (_, number) => `${number}-${'x'.repeat(200)}`);
+    await Promise.all(names.map((name) => writeFile(join(source, name), '')));
     const [from, to] = [source, join(folder, 'target')].map((path) => pathToFileURL(path).href);
     const { child, closed, stderr } = start('sync', from!, to!);
     await once(child.stdout, 'data');
