@@ -78,7 +78,7 @@ test('a source that fails after its last byte stores nothing', async () => {
     const put = azure.driver.put('key', body(), putOptions({ partSize: PART }));
     await expect(put).rejects.toBe(late);
   }
-  expect(azure.proxy.inFlight).toBe(0);
+  await until(() => azure.proxy.inFlight === 0);
   expect(azure.proxy.seen('PUT', COMMIT)).toEqual([]);
 });
 
