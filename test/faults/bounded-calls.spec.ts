@@ -66,10 +66,10 @@ describe.each(Object.entries(FAULTED_BACKENDS))('calls to %s', (_name, start) =>
   });
 
   it('wait longer than the idle time for a connection on which something moves', async () => {
-    await using faulted = await openFaulted(backend, 'live/', { maxSockets: 1, timeout: 600 });
+    await using faulted = await openFaulted(backend, 'live/', { maxSockets: 1, timeout: 1200 });
     const { storage, direct, proxy } = faulted;
     await direct.put('key', Buffer.alloc(96_000));
-    proxy.fail({ times: 2, with: { bytesPerSecond: 80_000 } });
+    proxy.fail({ times: 2, with: { bytesPerSecond: 40_000 } });
     const reading = storage.getBytes('key');
     await proxy.until(({ inFlight }) => inFlight === 1);
     await expect(storage.info('key')).resolves.toMatchObject({ size: 96_000 });

@@ -20,7 +20,7 @@ class HealthController {
   check() {
     return this.health.check([
       () => this.storages.check('uploads', { write: true, timeout: '30s' }),
-      () => this.storages.check('archive', { storage: 'old', file: 'index.json', timeout: 20 }),
+      () => this.storages.check('archive', { storage: 'old', file: 'index.json', timeout: 500 }),
     ]);
   }
 

@@ -272,7 +272,7 @@ describe('the body', () => {
   });
 
   test('is given up when the server falls silent, before and within', async () => {
-    await using gcs = await openGcs({ timeout: 500, retry: { maxRetries: 0 } });
+    await using gcs = await openGcs({ timeout: 1000, retry: { maxRetries: 0 } });
     await gcs.driver.put('key', randomBytes(4 * MIB), putOptions());
     for (const operation of ['objects.get', 'objects.download'] as const) {
       gcs.server.fail({ operation, with: 'stall' });
@@ -284,15 +284,15 @@ describe('the body', () => {
   });
 
   test('waits for a reader that begins late, and for one that pauses', async () => {
-    await using gcs = await openGcs({ timeout: 300 });
+    await using gcs = await openGcs({ timeout: 1000 });
     const bytes = randomBytes(8 * MIB);
     await gcs.driver.put('key', bytes, putOptions());
     const download = await gcs.driver.get('key', { signal });
     const body = download.body as Readable;
-    await sleep(700);
+    await sleep(1500);
     const parts: Buffer[] = [];
     for await (const chunk of body as AsyncIterable<Buffer>) {
-      if (parts.length === 3) await sleep(700);
+      if (parts.length === 3) await sleep(1500);
       parts.push(chunk);
     }
     expect(Buffer.concat(parts).equals(bytes)).toBe(true);
