@@ -133,8 +133,9 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
         await once(socket, 'data');
         counts.push([...sockets][0]!.listenerCount('close'));
       }
+      // What waits for the last answer may still be at hand.
+      await until(() => [...sockets][0]!.listenerCount('close') <= counts[1]!);
       socket.destroy();
-      expect(counts.at(-1)).toBe(counts[1]);
     });
 
     test('and asks many times before holds on to none of its answers', async () => {
