@@ -99,7 +99,7 @@ test.each([
           };
     await using files = await openStorage('files', configuration);
     await files.put('large', Buffer.alloc(SIZE, 1));
-    const { child, port } = await start(nest, { adapter, configuration, shutdownTimeout: 1000 });
+    const { child, port } = await start(nest, { adapter, configuration, shutdownTimeout: 5000 });
 
     const readers = await Promise.all(
       FIVE.flatMap(() => [download(port, '/served/large'), download(port, '/got/large')]),

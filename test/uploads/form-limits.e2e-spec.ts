@@ -196,7 +196,7 @@ onEachAdapter(() => {
         const released = new Promise<void>((resolve) => (release = resolve));
         let reading = false;
         const { port } = await recordedUploadApp(
-          StorageFileInterceptor('photo', { minRate: '100kb', minRateWindow: 100 }),
+          StorageFileInterceptor('photo', { minRate: '10kb', minRateWindow: 500 }),
           {},
           (memory) => ({
             async put(key, body, options) {
@@ -209,8 +209,8 @@ onEachAdapter(() => {
         const body = form({ ...photo, content: png(size) });
         const answer = sendRaw(port, requestHead('/', body.length), body);
         await until(() => reading);
-        // Longer than several windows.
-        setTimeout(release, 500);
+        // Longer than two windows.
+        setTimeout(release, 1300);
         expect(await answer).toMatch(/^HTTP\/1.1 201 /);
       },
     );

@@ -416,7 +416,7 @@ onEachAdapter((adapter) => {
           imports: [
             StorageModule.forRoot({
               storages: { uploads: { driver, retry: { maxRetries: 0 } } },
-              shutdownTimeout: 50,
+              shutdownTimeout: 500,
             }),
           ],
           controllers: [UploadController],
