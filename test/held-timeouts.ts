@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 
-export interface HeldTimeouts extends Disposable {
+interface HeldTimeouts extends Disposable {
   /** Lets second after second pass, and what is due by then happen, until the promise is settled. */
   passUntil(settled: Promise<unknown>): Promise<void>;
 }
