@@ -40,10 +40,10 @@ export class Leg {
     this.#journal = join(way.folder, `${way.to}.journal`);
   }
 
-  /** Kills it at a moment between a tenth and nine tenths of the way. */
+  /** Kills it at a moment between a tenth and the half of the way, of which we may hear late. */
   async killed(): Promise<void> {
     const { files } = this.way;
-    const after = randomInt(Math.ceil(files * 0.1), Math.floor(files * 0.9));
+    const after = randomInt(Math.ceil(files * 0.1), Math.floor(files * 0.5));
     const child = await this.#run((child, count) => {
       if (count === after) void sleep(randomInt(20)).then(() => child.kill('SIGKILL'));
     });
