@@ -6,5 +6,5 @@ export default {
   ...project,
   roots: ['<rootDir>/test/browser'],
   testRegex: '\\.browser-spec\\.ts$',
-  testTimeout: 60_000,
+  testTimeout: 240_000,
 };

@@ -196,7 +196,7 @@ describe('adding photos', () => {
 
   it('leaves nothing of an upload that is cancelled halfway', () =>
     withGallery(async (gallery, app) => {
-      await gallery.slowUploads(200_000);
+      await gallery.slowUploads(50_000);
       await gallery.page.setInputFiles('#picker', noise('large.png'));
       await waitUntil(async () => (await app.files()).length > 0);
       await gallery.page.getByRole('button', { name: 'Cancel the upload of large.png' }).click();

@@ -44,7 +44,7 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
 
   /** Opens the address as a link would: what comes is shown or saved. */
   async function open(path: string): Promise<Download | undefined> {
-    const download = page.waitForEvent('download', { timeout: 10_000 }).catch(() => undefined);
+    const download = page.waitForEvent('download').catch(() => undefined);
     try {
       await page.goto(app.url + path, { waitUntil: 'load' });
       return undefined;

@@ -53,7 +53,8 @@ test.each(['local', 's3'])(
         offline,
         latency: 0,
         downloadThroughput: -1,
-        uploadThroughput: offline ? -1 : 8 * MIB,
+        // Slow enough for the network to be cut long before the end.
+        uploadThroughput: offline ? -1 : 4 * MIB,
       });
     const upload = (options?: { pauseAt: number }): ReturnType<Clients['uploadWithTus']> =>
       page.evaluate(
