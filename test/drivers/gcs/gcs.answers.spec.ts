@@ -1,9 +1,18 @@
 import { StorageConnectionError } from '../../../lib/core/errors.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
-import { fileOf, parseObject } from '../../../lib/drivers/gcs/gcs.metadata.js';
+import { fileOf, generationOf, parseObject } from '../../../lib/drivers/gcs/gcs.metadata.js';
 import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
 import { errorAnswer, startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
-import { clientOf, listAll, openDriver, putOptions, read, rejection, signal } from './open-gcs.js';
+import {
+  CHUNK,
+  clientOf,
+  listAll,
+  openDriver,
+  putOptions,
+  read,
+  rejection,
+  signal,
+} from './open-gcs.js';
 
 interface ProxyAnswer {
   readonly status: number;
@@ -43,7 +52,7 @@ test('an error with status 200 is no success of any call, and is tried again', a
   await server.close();
 });
 
-describe.each([200, 202, 404])(
+describe.each([200, 202, 404, 410, 412])(
   'a page of HTML with status %i, in place of the service,',
   (status) => {
     test('is no answer to any call', async () => {
@@ -69,6 +78,103 @@ describe.each([200, 202, 404])(
     });
   },
 );
+
+/** A driver whose requests go over a proxy, by which the service can answer anything. */
+async function openBehindProxy(retry = { maxRetries: 0 }) {
+  const server = await startGcsServer();
+  const proxy = await startFaultProxy({ target: server.endpoint });
+  const clientOptions = { ...server.clientOptions, apiEndpoint: proxy.endpoint };
+  const client = clientOf({ ...server, clientOptions });
+  const driver = await openDriver(server, { client, retry });
+  return {
+    server,
+    proxy,
+    driver,
+    async [Symbol.asyncDispose]() {
+      await driver.close();
+      await proxy.close();
+      await server.close();
+    },
+  };
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+test.each(['', 'null', '7', '"text"', 'ok'])('a success of %j is no answer', async (body) => {
+  await using open = await openBehindProxy();
+  open.proxy.fail({ times: Infinity, with: { status: 200, headers: JSON_TYPE, body } });
+  for (const name of ['info', 'list', 'put']) {
+    expect(await rejection(CALLS[name]!(open.driver))).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'The service answered without the JSON that was asked for',
+    });
+  }
+});
+
+test.each([
+  ['{}', true],
+  ['{"kind":"storage#objects"}', true],
+  ['{"items":7,"prefixes":"x"}', true],
+  ['{"message":"Welcome"}', false],
+])('%s is an empty listing: %s', async (body, isListing) => {
+  await using open = await openBehindProxy();
+  open.proxy.fail({ with: { status: 200, headers: JSON_TYPE, body } });
+  const outcome = await listAll(open.driver).then(
+    ({ keys }) => keys,
+    ({ code }: { code: string }) => code,
+  );
+  expect(outcome).toEqual(isListing ? [] : 'CONNECTION_FAILED');
+});
+
+describe('a resumable upload', () => {
+  const UPLOAD = /uploadType=resumable|upload_id=/;
+  const bytes = Buffer.alloc(3 * CHUNK);
+  const put = (driver: StorageDriver): Promise<unknown> =>
+    rejection(driver.put('key', bytes, putOptions({ partSize: CHUNK })));
+
+  test.each<[string, Record<string, string>]>([
+    ['no address', {}],
+    ['one that is none', { location: '/upload?upload_id=1' }],
+    ['one of no session', { location: 'https://storage.example.com/upload?uploadType=resumable' }],
+  ])('that the service starts with %s fails', async (_, headers) => {
+    await using open = await openBehindProxy();
+    open.proxy.fail({ url: UPLOAD, with: { status: 200, headers, body: '' } });
+    expect(await put(open.driver)).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'The service started an upload without an address',
+    });
+  });
+
+  test.each([
+    ['more than was sent', 1, `bytes=0-${CHUNK}`],
+    ['less than it had', 2, `bytes=0-${CHUNK - 2}`],
+    ['nothing of what it had', 2, ''],
+  ])('of which the service has %s fails', async (_, after, range) => {
+    await using open = await openBehindProxy();
+    const headers = range ? { range } : {};
+    open.proxy.fail({ url: UPLOAD, after, with: { status: 308, headers, body: '' } });
+    expect(await put(open.driver)).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'The service has lost bytes that it had confirmed',
+    });
+    expect(open.server.resumableSessions('bucket')).toEqual([]);
+    expect(open.server.object('bucket', 'key')).toBeUndefined();
+  });
+});
+
+test('a copy with which the service does not go on has an end', async () => {
+  await using open = await openBehindProxy();
+  await open.driver.put('key', Buffer.from('a'), putOptions());
+  const body = JSON.stringify({ done: false, rewriteToken: 't', totalBytesRewritten: '0' });
+  const answer = { status: 200, headers: JSON_TYPE, body };
+  open.proxy.fail({ url: /rewriteTo/, times: Infinity, with: answer });
+  expect(await rejection(CALLS['copy']!(open.driver))).toMatchObject({
+    code: 'CONNECTION_FAILED',
+    message: 'The service does not go on with the copy',
+  });
+  const calls = open.proxy.requests.filter(({ url }) => url.includes('rewriteTo'));
+  expect(calls).toHaveLength(11);
+});
 
 test('a listing that leads back to the page where it is has an end', async () => {
   const server = await startGcsServer();
@@ -218,6 +324,14 @@ describe('a range', () => {
     expect(await answered({ start: 0, end: 9 }, whole)).toEqual(bytes);
   });
 });
+
+test.each(['1', '"1', '1"', 'W/"1"', '"1"x', '"x1"', '"1x"', '""'])(
+  'the etag %s names no generation',
+  (etag) => {
+    expect(generationOf('"1795"')).toBe('1795');
+    expect(generationOf(etag)).toBeUndefined();
+  },
+);
 
 describe('an object', () => {
   const described = { name: 'key', size: '3', generation: '1' };

@@ -16,6 +16,7 @@ import {
 } from '../../../lib/core/errors.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
+import { secretsOf } from '../../../lib/drivers/gcs/gcs.option-checks.js';
 import type { GcsStorageOptions } from '../../../lib/drivers/gcs/gcs.options.js';
 import type { GcsOperationName, GcsTestServer } from '../../../lib/testing/gcs-server/index.js';
 import { holdTimeouts } from '../../held-timeouts.js';
@@ -363,6 +364,14 @@ describe('options', () => {
     ['projectId', { projectId: '' }],
     ['keyFilename', { keyFilename: '/nowhere/key.json' }],
     ['keyFilename', { keyFilename: 5 as never }],
+    ['is in one goes into credentials, parsed', { keyFilename: '{"private_key":"secret"}' }],
+    ['credentials', { credentials: { client_email: 'a', private_key: '' } }],
+    ['credentials', { credentials: { client_email: '', private_key: 'secret' } }],
+    ['credentials', { credentials: { type: '' } }],
+    ['apiEndpoint must be a scheme', { apiEndpoint: 'https://storage.example.com/?a=b' }],
+    ['apiEndpoint must be a scheme', { apiEndpoint: 'https://storage.example.com/#a' }],
+    ['client', { client: { authClient: {}, apiEndpoint: 'https://x' } as never }],
+    ['client', { client: { ...(CLIENT as object), apiEndpoint: '' } as never }],
     ['credentials', { credentials: { client_email: 'a' } as never }],
     ['credentials', { credentials: { type: 'service_account' } }],
     ['credentials', { credentials: 'secret' as never }],
@@ -386,6 +395,16 @@ describe('options', () => {
     expect(error).toBeInstanceOf(StorageConfigurationError);
     expect(error.message).toContain(name);
     expect(error.message).not.toContain('secret');
+  });
+
+  test('hold secrets, whatever they are made from: each line of a key, and what lets in', () => {
+    const credentials = {
+      type: 'impersonated_service_account',
+      private_key: 'one\ntwo\r\nthree\\nfour',
+      source_credentials: { client_id: 'id', client_secret: 'five', refresh_token: 'six' },
+    };
+    expect(secretsOf(credentials)).toEqual(['one', 'two', 'three', 'four', 'five', 'six']);
+    expect(secretsOf(undefined)).toEqual([]);
   });
 
   test('do not show what a key file holds', async () => {

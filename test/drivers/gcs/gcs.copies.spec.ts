@@ -73,6 +73,16 @@ describe('copy', () => {
     expect(gcs.server.object('bucket', 'to')!.body.equals(bytes)).toBe(true);
   });
 
+  test('goes on for as many calls as it takes, as long as each brings it further', async () => {
+    await using gcs = await openGcs({ server: { rewriteChunk: 1024 } });
+    const bytes = randomBytes(15 * 1024);
+    await gcs.driver.put('from', bytes, putOptions());
+    await gcs.driver.copy('from', 'to', { signal });
+    const calls = gcs.operations().filter((operation) => operation === 'objects.rewrite');
+    expect(calls).toHaveLength(15);
+    expect(gcs.server.object('bucket', 'to')!.body.equals(bytes)).toBe(true);
+  });
+
   test.each([
     [0, 3],
     [1, 3],

@@ -7,6 +7,8 @@ import {
 import {
   answerError,
   authorizationError,
+  isMissingObject,
+  isWebPage,
   toStorageError,
 } from '../../../lib/drivers/gcs/gcs.errors.js';
 import {
@@ -41,8 +43,31 @@ test.each<[string, unknown, object]>([
     { code: 'TIMEOUT', retryable: false },
   ],
   ['an answer that is no HTTP', coded('HPE_INVALID_CONSTANT'), { code: 'CONNECTION_FAILED' }],
+  ['a silence', coded('ETIMEDOUT'), { code: 'TIMEOUT', retryable: true }],
+  ['a code within that of nobody', coded('X_HPE_'), { code: 'UNKNOWN', message: 'X_HPE_' }],
+  ...['ERR_TLS_CERT_ALTNAME_INVALID', 'ERR_SSL_WRONG_VERSION_NUMBER', 'CERT_HAS_EXPIRED'].map(
+    untrusted,
+  ),
+  ...['SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'].map(untrusted),
+  ['a certificate, but not at its beginning', coded('X_CERT_'), { code: 'UNKNOWN' }],
 ])('what broke a request is told from %s', (_, thrown, told) => {
   expect(toStorageError(thrown)).toMatchObject(told);
+});
+
+function untrusted(code: string): [string, unknown, object] {
+  const message = `The certificate of apiEndpoint is not accepted (${code})`;
+  return [code, coded(code), { code: 'CONFIGURATION', message, cause: { code } }];
+}
+
+test('an abort is told from what broke at the same time', () => {
+  const reason = new Error('enough');
+  const aborted = AbortSignal.abort(reason);
+  const given = new DOMException('aborted', 'AbortError');
+  for (const error of [reason, given]) {
+    expect(toStorageError(error, aborted)).toMatchObject({ code: 'ABORTED', cause: reason });
+    expect(toStorageError(error, new AbortController().signal).code).toBe('UNKNOWN');
+  }
+  expect(toStorageError(coded('ECONNRESET'), aborted).code).toBe('CONNECTION_FAILED');
 });
 
 const SIGNING = { name: 'SigningError' };
@@ -63,10 +88,40 @@ test.each<[string, unknown, object]>([
     { status: 401, message: 'invalid_grant' },
     { code: 'PERMISSION_DENIED', message: expect.stringContaining('may have been revoked') },
   ],
-  [
-    'have a key that is none',
-    { message: 'error:1E08010C:DECODER routines::unsupported' },
+  ...[
+    'error:1E08010C:DECODER routines::unsupported',
+    'error:0909006C:PEM routines:get_name:no start line',
+    'error:068000A8:asn1 encoding routines::wrong tag',
+    'unsupported PKCS#8 attribute',
+    'secretOrPrivateKey must have a value',
+    'The key must be an asymmetric key',
+  ].map((message): [string, unknown, object] => [
+    `have a key that is none: ${message}`,
+    { message },
     { code: 'CONFIGURATION', message: expect.stringContaining('private_key cannot be read') },
+  ]),
+  ...[
+    'Could not load the default credentials. Browse to …',
+    'Cannot sign data without `client_email`.',
+  ].map((message): [string, unknown, object] => [
+    `are nowhere: ${message}`,
+    { message },
+    {
+      code: 'CONFIGURATION',
+      message: expect.stringContaining('No credentials for the bucket: set keyFilename'),
+      cause: { message },
+    },
+  ]),
+  [
+    'are waited for in vain',
+    { message: 'The operation was aborted due to timeout' },
+    { code: 'TIMEOUT', message: 'Google did not answer in time to the credentials for the bucket' },
+  ],
+  ['meet a service that is down', { status: 500 }, { code: 'CONNECTION_FAILED' }],
+  [
+    'are refused for the time of a token',
+    { status: 400, message: 'a short-lived token is needed' },
+    { code: 'PERMISSION_DENIED', message: expect.stringContaining('set the clock') },
   ],
   [
     'may not sign',
@@ -79,6 +134,11 @@ test.each<[string, unknown, object]>([
     { code: 'CONNECTION_FAILED' },
   ],
   ['lose a connection', { code: 'ECONNRESET', message: 'x' }, { code: 'CONNECTION_FAILED' }],
+  [
+    'lose a connection to who signs',
+    { ...SIGNING, code: 'ECONNRESET', message: 'x' },
+    { code: 'CONNECTION_FAILED' },
+  ],
   [
     'fail in another way',
     { message: 'odd' },
@@ -95,30 +155,35 @@ function coded(code: string, message = code): Error {
 
 describe('an answer of the service', () => {
   test.each([
-    [400, 'invalid', 'INVALID_ARGUMENT'],
-    [401, 'authError', 'PERMISSION_DENIED'],
-    [403, 'forbidden', 'PERMISSION_DENIED'],
-    [403, 'insufficientPermissions', 'PERMISSION_DENIED'],
-    [403, 'retentionPolicyNotMet', 'PERMISSION_DENIED'],
-    [403, 'accountDisabled', 'CONFIGURATION'],
-    [403, 'quotaExceeded', 'QUOTA_EXCEEDED'],
-    [403, 'rateLimitExceeded', 'RATE_LIMITED'],
-    [404, 'notFound', 'FILE_NOT_FOUND'],
-    [408, 'requestTimeout', 'TIMEOUT'],
-    [409, 'conflict', 'UNKNOWN'],
-    [412, 'conditionNotMet', 'PRECONDITION_FAILED'],
-    [413, 'uploadTooLarge', 'TOO_LARGE'],
-    [416, 'requestedRangeNotSatisfiable', 'RANGE_NOT_SATISFIABLE'],
-    [429, 'rateLimitExceeded', 'RATE_LIMITED'],
-    [500, 'internalError', 'CONNECTION_FAILED'],
-    [501, 'notImplemented', 'UNSUPPORTED'],
-    [503, 'backendError', 'CONNECTION_FAILED'],
-  ])('%i %s is %s', async (status, reason, code) => {
-    await using gcs = await openGcs({ retry: { maxRetries: 0 } });
-    gcs.server.fail({ operation: 'objects.get', times: Infinity, with: { status, reason } });
-    const error = (await rejection(gcs.driver.info('No such object', { signal }))) as StorageError;
+    [400, 'invalid', 'INVALID_ARGUMENT', 1, 'refused the request: because'],
+    // Once more with another token.
+    [401, 'authError', 'PERMISSION_DENIED', 2, 'does not accept the credentials'],
+    [403, 'forbidden', 'PERMISSION_DENIED', 1, 'give the account a role'],
+    [403, 'insufficientPermissions', 'PERMISSION_DENIED', 1, 'on the bucket: because'],
+    [403, 'retentionPolicyNotMet', 'PERMISSION_DENIED', 1, ''],
+    [403, 'accountDisabled', 'CONFIGURATION', 1, 'The project cannot be used: because'],
+    [403, 'quotaExceeded', 'QUOTA_EXCEEDED', 1, 'The quota is used up: because'],
+    [403, 'rateLimitExceeded', 'RATE_LIMITED', 2, ''],
+    [404, 'notFound', 'FILE_NOT_FOUND', 1, ''],
+    [408, 'requestTimeout', 'TIMEOUT', 2, ''],
+    [409, 'conflict', 'UNKNOWN', 1, 'The service answered 409 conflict: because'],
+    [412, 'conditionNotMet', 'PRECONDITION_FAILED', 1, ''],
+    [413, 'uploadTooLarge', 'TOO_LARGE', 1, 'larger than the service takes'],
+    [416, 'requestedRangeNotSatisfiable', 'RANGE_NOT_SATISFIABLE', 1, ''],
+    [429, 'rateLimitExceeded', 'RATE_LIMITED', 2, ''],
+    [500, 'internalError', 'CONNECTION_FAILED', 2, 'The service failed (500 internalError)'],
+    [501, 'notImplemented', 'UNSUPPORTED', 1, 'does not implement the request: because'],
+    [503, 'backendError', 'CONNECTION_FAILED', 2, 'The service failed (503 backendError)'],
+  ])('%i %s is %s, after %i attempts of 2', async (status, reason, code, attempts, message) => {
+    await using gcs = await openGcs({ retry: { maxRetries: 1 } });
+    const refused = { status, reason, message: 'because' };
+    gcs.server.fail({ operation: 'objects.get', times: Infinity, with: refused });
+    const error = (await rejection(gcs.driver.info('key', { signal }))) as StorageError;
     expect(error.code).toBe(code);
+    expect(error.message).toContain(message);
     expect(error.cause).toMatchObject({ httpStatus: status, reason });
+    const asked = gcs.operations().filter((operation) => operation === 'objects.get');
+    expect(asked).toHaveLength(attempts);
   });
 
   test('may be XML, plain text, or nothing at all', () => {
@@ -131,6 +196,17 @@ describe('an answer of the service', () => {
     expect(answer(403, detailed).message).toContain('why');
     expect(answer(404, 'No such object: a/b').code).toBe('FILE_NOT_FOUND');
     expect(answer(403, '').message).toContain('status 403');
+    expect(answer(502, '').message).toBe('The service failed (502)');
+    const sums = "Provided CRC32C doesn't match calculated CRC32C";
+    for (const text of [sums, 'Hash mismatch']) expect(answer(400, text).code).toBe('INTEGRITY');
+    for (const text of [
+      'Rate Limit Exceeded',
+      'The object key exceeded the rate limit for object mutation operations',
+      'You are exceeding the rate limit',
+    ]) {
+      expect(answer(403, text).code).toBe('RATE_LIMITED');
+    }
+    expect(answer(403, 'Your rate is denied').code).toBe('PERMISSION_DENIED');
     expect(answer(502, '<html>Bad Gateway</html>').retryable).toBe(true);
   });
 
@@ -144,6 +220,24 @@ describe('an answer of the service', () => {
     const busy = { status: 503, headers: { 'retry-after': '2' }, body: Buffer.alloc(0) };
     expect(answerError(busy).retryAfter).toBe(2000);
   });
+});
+
+test.each([
+  ['text/html', '<html>', true],
+  ['text/html; charset=UTF-8', '\n  <!doctype html>', true],
+  ['text/html; charset=UTF-8', 'No such object: bucket/key', false],
+  ['text/plain', '<html>', false],
+  ['', '<html>', false],
+])('what comes as %j with %j is a page for people: %s', (type, text, is) => {
+  const headers = { ...(type && { 'content-type': type }) };
+  expect(isWebPage({ status: 404, headers, body: Buffer.from(text) })).toBe(is);
+});
+
+test('that an object is missing is told by a 404 only', () => {
+  const answer = { headers: {}, body: Buffer.from('No such object: bucket/key') };
+  expect(isMissingObject({ ...answer, status: 404 })).toBe(true);
+  expect(isMissingObject({ ...answer, status: 403 })).toBe(false);
+  expect(isMissingObject({ ...answer, status: 404, body: Buffer.from('Not Found') })).toBe(false);
 });
 
 test('no error shows a token, a signature or the address of a session', async () => {

@@ -3,7 +3,15 @@ import {
   StorageInvalidArgumentError,
 } from '../../../lib/core/errors.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
-import { clientOf, listAll, openDriver, openGcs, putOptions, signal } from './open-gcs.js';
+import {
+  clientOf,
+  listAll,
+  openDriver,
+  openGcs,
+  putOptions,
+  rejection,
+  signal,
+} from './open-gcs.js';
 
 async function openWith(keys: readonly string[]) {
   const gcs = await openGcs();
@@ -99,8 +107,12 @@ describe('a listing', () => {
     for (const cursor of ['%', 'nonsense', Buffer.from('{}').toString('base64url')]) {
       await expect(listAll(gcs.driver, { cursor })).rejects.toThrow(StorageInvalidArgumentError);
     }
-    const unwell = listAll(gcs.driver, { startAfter: '\uD800' });
-    await expect(unwell).rejects.toThrow(StorageInvalidArgumentError);
+    for (const name of ['startAfter', 'delimiter']) {
+      expect(await rejection(listAll(gcs.driver, { [name]: '\uD800' }))).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringMatching(`^${name} must be Unicode text`),
+      });
+    }
   });
 
   test('of a bucket that is not there is a wrong configuration', async () => {

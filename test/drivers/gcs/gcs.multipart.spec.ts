@@ -281,6 +281,10 @@ describe('an upload that is aborted', () => {
     gcs.server.fail({ operation: 'objects.list', with: { status: 503, reason: 'backendError' } });
     const aborting = gcs.driver.abortMultipartUpload(upload, { signal });
     await expect(aborting).rejects.toThrow(StorageConnectionError);
+    const kept = { status: 403, reason: 'retentionPolicyNotMet' };
+    gcs.server.fail({ operation: 'objects.delete', after: 1, times: 5, with: kept });
+    const refused = gcs.driver.abortMultipartUpload(upload, { signal });
+    expect(await rejection(refused)).toMatchObject({ code: 'PERMISSION_DENIED' });
     await gcs.driver.abortMultipartUpload(upload, { signal });
     expect(left(gcs)).toEqual([]);
   });
