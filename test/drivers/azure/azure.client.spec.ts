@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
-import { ContainerSASPermissions } from '@azure/storage-blob';
+import { ContainerClient, ContainerSASPermissions } from '@azure/storage-blob';
 import { StorageConfigurationError, StorageTimeoutError } from '../../../lib/core/errors.js';
+import { secretsOf } from '../../../lib/drivers/azure/azure.option-checks.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
 import {
   type DriverOptions,
@@ -99,6 +100,7 @@ describe('a container is opened', () => {
 
 describe('options', () => {
   const account = { container: 'files', accountName: 'ann' };
+  const client = new ContainerClient('https://ann.blob.core.windows.net/files');
   const WRONG: [string, Record<string, unknown>, string][] = [
     ['no container', { connectionString: 'UseDevelopmentStorage=true' }, 'container must be'],
     [
@@ -134,6 +136,51 @@ describe('options', () => {
     ['a credential that is none', { ...account, credential: {} }, 'credential must be'],
     ['a client that is none', { client: {} }, 'client must be'],
     ['an engine that there is not', { ...account, engine: 'fast' }, 'engine must be'],
+    [
+      'a connection string beside the URL of an account',
+      {
+        container: 'files',
+        connectionString: 'UseDevelopmentStorage=true',
+        accountUrl: 'https://ann.blob.core.windows.net',
+      },
+      'leave accountUrl and accountName out',
+    ],
+    [
+      'a connection string of none',
+      { container: 'files', connectionString: '' },
+      'must be a string',
+    ],
+    [
+      'a line break in a connection string',
+      { container: 'files', connectionString: 'a\nb' },
+      'connectionString must be a string without line breaks',
+    ],
+    ['a name that no account has', { ...account, accountName: 'Ann' }, 'accountName must be'],
+    ['a key with more', { ...account, accountKey: `${KEY}=!` }, 'accountKey must be'],
+    ['a signature with more', { ...account, sasToken: 'sp=r&sig=secret#x' }, 'sasToken must be'],
+    ['a URL within', { ...account, sasToken: 'https://x/?sig=secret' }, 'sasToken must be'],
+    ['two dashes', { ...account, container: 'a--b' }, 'container must be'],
+    ['a dash at the end', { ...account, container: 'abc-' }, 'container must be'],
+    ['a container of 64 letters', { ...account, container: 'a'.repeat(64) }, 'container must be'],
+    ['a container that is a number', { ...account, container: 7 }, 'container must be'],
+    ['a special container that there is not', { ...account, container: '$logs' }, 'container must'],
+    [
+      'another container than that of a client',
+      { client, container: 'other' },
+      'not that of client',
+    ],
+    [
+      'sockets beside a client',
+      { client, maxSockets: 2 },
+      'maxSockets has no effect beside client',
+    ],
+    ['a key beside a client', { client, accountKey: KEY }, 'client and accountKey exclude'],
+    ['a client of nothing', { ...account, client: null }, 'client must be'],
+    [
+      'a URL with a fragment',
+      { container: 'files', accountUrl: 'https://ann.blob.core.windows.net#secret' },
+      'must not have a query or a fragment',
+    ],
     ['half a socket', { ...account, maxSockets: 0.5 }, 'maxSockets must be'],
     ['a URL that is none', { container: 'files', accountUrl: 'ann' }, 'accountUrl must be'],
     [
@@ -157,6 +204,23 @@ describe('options', () => {
     expect(shown).toContain('docs');
     for (const secret of ['secret', KEY, 'AccountKey;']) expect(shown).not.toContain(secret);
   });
+});
+
+test.each(['abc', 'a-b', '0-9', 'a'.repeat(63), '$root', '$web'])(
+  'a container may be called %s',
+  async (container) => {
+    const driver = await openDriver({ container, accountName: 'ann', accountKey: KEY });
+    expect(driver.client.containerName).toBe(container);
+    await driver.close();
+  },
+);
+
+test('what must not be shown is known, however it was given', () => {
+  const connectionString = `AccountName=ann;accountkey=one==;BlobEndpoint=https://x/?a=b&sig=two&c=d;SharedAccessSignature=sp=r&sig=three`;
+  expect(secretsOf({ connectionString } as never)).toEqual(['one==', 'two', 'three']);
+  expect(secretsOf({ accountKey: 'four' } as never)).toEqual(['four']);
+  expect(secretsOf({ sasToken: '?sv=1&sig=five&se=2&design=6' } as never)).toEqual(['five']);
+  expect(secretsOf({} as never)).toEqual([]);
 });
 
 test('connections are kept for later requests, and closed with the driver', async () => {

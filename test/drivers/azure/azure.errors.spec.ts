@@ -5,7 +5,14 @@ import {
   StorageError,
   StorageRateLimitedError,
 } from '../../../lib/core/errors.js';
-import { toStorageError } from '../../../lib/drivers/azure/azure.errors.js';
+import {
+  areBlocksGone,
+  beforeSending,
+  conditionError,
+  isRefusal,
+  isSourceChange,
+  toStorageError,
+} from '../../../lib/drivers/azure/azure.errors.js';
 import { openDriver, putOptions, signal, until, useAzurite, rejected } from './open-azure.js';
 
 const fixture = useAzurite();
@@ -195,6 +202,89 @@ describe('retries', () => {
   });
 });
 
+test.each<[number, string, string]>([
+  [400, 'InvalidMetadata', 'The service refused the request: because'],
+  [400, 'InvalidResourceName', 'the service does not take it as a name'],
+  [400, 'Md5Mismatch', 'other bytes than were announced (Md5Mismatch)'],
+  [400, 'InvalidBlobOrBlock', 'Blocks with ids of another length wait under the key'],
+  [401, 'NoAuthenticationInformation', 'check them, that they have not expired, and the clock'],
+  [403, 'AuthorizationFailure', 'give them a role such as Storage Blob Data Contributor'],
+  [403, 'AccountIsDisabled', 'The account does not allow this (AccountIsDisabled)'],
+  [404, 'ContainerNotFound', 'The container does not exist: create it, or check'],
+  [409, 'BlobArchived', 'must be rehydrated before it is read (BlobArchived)'],
+  [409, 'InvalidBlobType', 'an append or page blob'],
+  [409, 'BlobImmutableDueToPolicy', 'A policy of the container keeps the file'],
+  [409, 'SomethingNew', 'The service answered 409 SomethingNew: because'],
+  [409, 'RestError', 'The service answered 409: because'],
+  [412, 'LeaseIdMissing', 'Somebody else holds a lease on the file (LeaseIdMissing)'],
+  [413, 'RequestBodyTooLarge', 'larger than the service takes'],
+  [500, 'InternalError', 'The service failed (500 InternalError)'],
+  [501, 'NotImplemented', 'does not implement the request (NotImplemented)'],
+  [502, 'RestError', 'The service failed (502)'],
+  [507, 'AccountCapacityExceeded', ''],
+])('%i %s is told in words', (statusCode, errorCode, words) => {
+  const error = toStorageError({ name: 'RestError', message: 'because', statusCode, errorCode });
+  expect(error.message).toContain(words);
+  expect(error.cause).toMatchObject({ httpStatus: statusCode, name: errorCode });
+});
+
+test.each<[string, unknown, boolean]>([
+  ['a refusal', { statusCode: 403 }, true],
+  ['a version that is not another one', { statusCode: 304 }, true],
+  ['a limit of requests', { statusCode: 429 }, true],
+  ['what the service has not', { statusCode: 501 }, true],
+  ['a service that is busy', { statusCode: 503, errorCode: 'ServerBusy' }, true],
+  ['one that was too slow', { statusCode: 503, errorCode: 'OperationTimedOut' }, false],
+  ['a request that was too slow', { statusCode: 408 }, false],
+  ['a failure', { statusCode: 500 }, false],
+  ['a success that cannot be read', { statusCode: 200, code: 'PARSE_ERROR' }, false],
+  ['a host that was not reached', coded('ECONNREFUSED'), true],
+  ['a connection that broke', coded('ECONNRESET'), false],
+  ['an error without a code', new Error('x'), false],
+])('whether nothing was changed is told of %s', (_, thrown, is) => {
+  expect(isRefusal(toStorageError(thrown))).toBe(is);
+});
+
+test('whether nothing was changed is told of what was not sent, and not of what nobody knows', () => {
+  expect(isRefusal(toStorageError(beforeSending(coded('ECONNRESET'))))).toBe(true);
+  expect(isRefusal(beforeSending(new Error('x')))).toBe(true);
+  for (const unknown of [new Error('x'), undefined, null, 'text']) {
+    expect(isRefusal(unknown)).toBe(false);
+    expect(beforeSending(unknown)).toBe(unknown);
+  }
+});
+
+test('what a refused write means is told by its code or its conditions', () => {
+  const unmet = toStorageError({ statusCode: 412, errorCode: 'ConditionNotMet' });
+  const unreadable = toStorageError({ statusCode: 403, errorCode: 'CannotVerifyCopySource' });
+  const blocks = toStorageError({ statusCode: 400, errorCode: 'InvalidBlockList' });
+  const others = [undefined, null, new Error('x')];
+  expect([unmet, unreadable, blocks, ...others].map(isSourceChange)).toEqual([
+    true,
+    true,
+    ...[blocks, ...others].map(() => false),
+  ]);
+  expect([blocks, unmet, ...others].map(areBlocksGone)).toEqual([
+    true,
+    ...[unmet, ...others].map(() => false),
+  ]);
+  expect(conditionError(unmet, { ifNoneMatch: '*' })).toMatchObject({
+    code: 'FILE_EXISTS',
+    cause: unmet.cause,
+  });
+  expect(conditionError(unmet, {})).toBeUndefined();
+  expect(conditionError(blocks, { ifNoneMatch: '*' })).toBeUndefined();
+});
+
+test('an abort is told from what broke at the same time', () => {
+  const reason = new Error('enough');
+  const aborted = AbortSignal.abort(reason);
+  expect(toStorageError(reason, aborted)).toMatchObject({ code: 'ABORTED', cause: reason });
+  expect(toStorageError(coded('ECONNRESET'), aborted).code).toBe('CONNECTION_FAILED');
+  expect(toStorageError(reason).code).toBe('UNKNOWN');
+  expect(toStorageError(reason, new AbortController().signal).code).toBe('UNKNOWN');
+});
+
 function coded(code: string, message = code): Error {
   return Object.assign(new Error(message), { code });
 }
@@ -218,6 +308,46 @@ const refused = (detail: string) => ({
 test.each<[string, unknown, object]>([
   ['text', 'boom', { code: 'UNKNOWN', message: 'boom' }],
   ['a name without a message', { name: 'Odd' }, { code: 'UNKNOWN' }],
+  ['an error without a word', new Error(), { code: 'UNKNOWN', message: 'Error' }],
+  ['more than one line', new Error('first\nsecret'), { code: 'UNKNOWN', message: 'first' }],
+  ['a page', new Error(' <html>'), { code: 'UNKNOWN', message: 'Error' }],
+  ['another trip', new TypeError('x'), { code: 'CONNECTION_FAILED' }],
+  ['a URI that is none', new URIError('x'), { code: 'CONNECTION_FAILED' }],
+  [
+    'what only sounds like it',
+    Object.assign(new Error('x'), { name: 'OddTypeError' }),
+    { code: 'UNKNOWN', message: 'x' },
+  ],
+  ['a trip with a code', Object.assign(new TypeError('x'), { code: 'EODD' }), { code: 'UNKNOWN' }],
+  [
+    'another batch that broke off',
+    new Error('Invalid state: find non-empty line before x'),
+    { code: 'CONNECTION_FAILED' },
+  ],
+  [
+    'another invalid state',
+    new Error('Invalid state: x'),
+    { code: 'UNKNOWN', message: 'Invalid state: x' },
+  ],
+  ['no change', { statusCode: 304, errorCode: 'ConditionNotMet' }, { code: 'NOT_MODIFIED' }],
+  [
+    'a range that is too far',
+    {
+      statusCode: 416,
+      response: { headers: headers({ 'content-range': 'bytes */10' }) },
+    },
+    { code: 'RANGE_NOT_SATISFIABLE', size: 10 },
+  ],
+  [
+    'the status of its answer alone',
+    { response: { status: 404, headers: headers({ 'x-ms-request-id': 'id' }) } },
+    { code: 'FILE_NOT_FOUND', cause: { requestId: 'id' } },
+  ],
+  [
+    'its own headers',
+    { status: 409, headers: headers({ 'x-ms-error-code': 'BlobAlreadyExists' }) },
+    { code: 'FILE_EXISTS' },
+  ],
   [
     'what the SDK trips over',
     new RangeError('Invalid time value'),

@@ -1,7 +1,7 @@
 import { compareKeys } from '../../../lib/core/key.js';
 import { StorageInvalidArgumentError } from '../../../lib/core/errors.js';
 import { KeyOrder } from '../../../lib/drivers/azure/azure.key-order.js';
-import { listAll, type OpenAzure, putOptions, signal, useAzurite } from './open-azure.js';
+import { listAll, type OpenAzure, putOptions, rejected, signal, useAzurite } from './open-azure.js';
 
 const { open } = useAzurite();
 
@@ -74,6 +74,12 @@ describe('a listing', () => {
     for (const cursor of ['nonsense', Buffer.from('{}').toString('base64url'), '%']) {
       const listing = listAll(azure.driver, { cursor });
       await expect(listing).rejects.toThrow(StorageInvalidArgumentError);
+    }
+    for (const name of ['startAfter', 'delimiter']) {
+      expect(await rejected(listAll(azure.driver, { [name]: '\uD800' }))).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringMatching(`^${name} must be Unicode text`),
+      });
     }
     expect(azure.proxy.requests).toEqual([]);
   });
