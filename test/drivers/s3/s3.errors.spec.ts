@@ -1,6 +1,11 @@
 import { inspect } from 'node:util';
 import { StorageError, type StorageErrorCode } from '../../../lib/core/errors.js';
-import { isRefusal, toStorageError } from '../../../lib/drivers/s3/s3.errors.js';
+import {
+  conditionError,
+  isAboutKey,
+  isRefusal,
+  toStorageError,
+} from '../../../lib/drivers/s3/s3.errors.js';
 import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
 import { parseRetryOptions } from '../../../lib/core/retry.js';
 import type { S3FaultEffect } from '../../../lib/testing/s3-server/index.js';
@@ -215,6 +220,182 @@ describe('errors', () => {
       expect(Object.getOwnPropertyNames(error.cause)).not.toContain('$response');
     }
   });
+});
+
+function thrown(
+  name: string,
+  httpStatusCode?: number,
+  fields: object = {},
+  headers: Record<string, string> = {},
+): Error {
+  const $metadata = { httpStatusCode, requestId: 'id' };
+  return Object.assign(new Error('because'), {
+    name,
+    $metadata,
+    $response: { headers },
+    ...fields,
+  });
+}
+
+function coded(code: string, fields: object = {}): Error {
+  return Object.assign(new Error(code), { code, ...fields });
+}
+
+test.each<[string, number | undefined, string]>([
+  ['InvalidAccessKeyId', 403, 'check accessKeyId and secretAccessKey'],
+  ['ExpiredToken', 400, 'The credentials have expired; renew them'],
+  ['RequestTimeTooSkewed', 403, 'The clock of this machine differs'],
+  ['SignatureDoesNotMatch', 403, 'computes another signature; check secretAccessKey'],
+  ['AccessDenied', 403, 'that of the bucket allow (AccessDenied)'],
+  ['Unknown', 403, 'that of the bucket allow'],
+  ['InternalError', 500, 'The service failed (500 InternalError)'],
+  ['Unknown', 502, 'The service failed (502)'],
+  ['502', 502, 'The service failed (502)'],
+  ['BadDigest', 400, 'other bytes than were announced (BadDigest)'],
+  ['EntityTooLarge', 400, 'larger than the service takes'],
+  ['PermanentRedirect', 301, 'not behind this endpoint: check region and endpoint'],
+  ['InvalidBucketName', 400, 'a name that the service does not allow (InvalidBucketName)'],
+  ['NotImplemented', 501, 'does not implement the request (NotImplemented)'],
+  ['NoSuchUpload', 404, 'The multipart upload is not there'],
+  ['KeyTooLongError', 400, 'it is longer than the service takes'],
+  ['InvalidArgument', 400, 'The service refused the request: because'],
+  ['ConditionalRequestConflict', 409, 'Another write to the key was under way'],
+  ['Unknown', 302, 'answered with a redirect (302)'],
+  ['SyntaxError', 200, 'The service answered 200 and something that is not the XML of S3'],
+  ['Teapot', 418, 'The service answered 418 Teapot: because'],
+  ['SyntaxError', 418, 'The service answered 418: The answer is not the XML of S3'],
+  ['CredentialsProviderError', undefined, 'No credentials: set accessKeyId'],
+])('%s (%s) is told in words', (name, status, words) => {
+  const error = toStorageError(thrown(name, status));
+  expect(error.message).toContain(words);
+  expect(error.message.endsWith(words) || !words.endsWith('allow')).toBe(true);
+  expect(error.cause).toMatchObject({ requestId: 'id', name });
+});
+
+test.each<[string, unknown, object]>([
+  [
+    'a host where nothing listens',
+    coded('ECONNREFUSED'),
+    { code: 'CONNECTION_FAILED', message: expect.stringContaining('check endpoint and region') },
+  ],
+  [
+    'a connection that was reset, which the SDK calls a timeout',
+    coded('ECONNRESET', { name: 'TimeoutError' }),
+    { code: 'CONNECTION_FAILED' },
+  ],
+  [
+    'a cause that has the code',
+    new Error('x', { cause: coded('ENOTFOUND') }),
+    { code: 'CONNECTION_FAILED' },
+  ],
+  ['silence', coded('ETIMEDOUT'), { code: 'TIMEOUT', retryable: true }],
+  ['what the SDK calls silence', thrown('TimeoutError'), { code: 'TIMEOUT' }],
+  ['the end of a wait', coded('ENOCONNECTION'), { code: 'TIMEOUT', retryable: false }],
+  ['a code of nobody', coded('EODD'), { code: 'UNKNOWN', message: 'EODD' }],
+  ['a name alone', { name: 'Odd' }, { code: 'UNKNOWN' }],
+  ['text', 'boom', { code: 'UNKNOWN', message: 'boom' }],
+  [
+    'a word that says nothing',
+    { name: 'Odd', message: 'UnknownError' },
+    { code: 'UNKNOWN', message: 'Odd' },
+  ],
+  [
+    'a range that is too far, by its header',
+    thrown('InvalidRange', 416, { ActualObjectSize: '7' }, { 'content-range': 'bytes */10' }),
+    { code: 'RANGE_NOT_SATISFIABLE', size: 10 },
+  ],
+  [
+    'a range that is too far, by its document',
+    thrown('InvalidRange', 416, { ActualObjectSize: '7' }),
+    { code: 'RANGE_NOT_SATISFIABLE', size: 7 },
+  ],
+  [
+    'another region',
+    thrown('AuthorizationHeaderMalformed', 400, { Region: 'eu-north-1' }),
+    { code: 'CONFIGURATION', message: expect.stringContaining('set region to "eu-north-1"') },
+  ],
+  [
+    'a page of somebody else',
+    thrown('NotFound', 404, {}, { 'content-type': 'text/html; charset=utf-8' }),
+    { code: 'CONFIGURATION', message: expect.stringContaining('A web page was answered') },
+  ],
+  [
+    'a page of S3',
+    thrown('NoSuchKey', 404, {}, { 'content-type': 'text/html' }),
+    { code: 'FILE_NOT_FOUND' },
+  ],
+  [
+    'a page that forbids',
+    thrown('Unknown', 403, {}, { 'content-type': 'text/html' }),
+    { code: 'PERMISSION_DENIED' },
+  ],
+])('what broke a request is told from %s', (_, error, told) => {
+  expect(toStorageError(error)).toMatchObject(told);
+});
+
+test.each<[string, unknown, boolean]>([
+  ['a host that was not reached', coded('ECONNREFUSED'), true],
+  ['a connection that broke', coded('ECONNRESET'), false],
+  ['an error without a code', new Error('x'), false],
+  ['no change', thrown('NotModified', 304), true],
+  ['a success that cannot be read', thrown('SyntaxError', 200), false],
+  ['a limit, whatever its status', thrown('SlowDown', 500), true],
+  ['a service that is away', thrown('Unknown', 503), true],
+  ['a gateway that is broken', thrown('Unknown', 502), false],
+  ['a redirect', thrown('Unknown', 300), true],
+])('whether nothing was changed is told of %s', (_, error, is) => {
+  expect(isRefusal(error)).toBe(is);
+});
+
+test.each<[string, Error, boolean]>([
+  ['a right', thrown('AccessDenied', 403), true],
+  ['a key that is too long', thrown('KeyTooLongError', 400), true],
+  ['a condition', thrown('PreconditionFailed', 412), true],
+  ['something new', thrown('Teapot', 418), true],
+  ['credentials', thrown('InvalidAccessKeyId', 403), false],
+  ['credentials that are over', thrown('ExpiredToken', 400), false],
+  ['a clock', thrown('RequestTimeTooSkewed', 403), false],
+  ['a signature', thrown('SignatureDoesNotMatch', 403), false],
+  ['a bucket', thrown('NoSuchBucket', 404), false],
+  ['a limit', thrown('TooManyRequests', 429), false],
+  ['a failure', thrown('InternalError', 500), false],
+  ['a connection', coded('ECONNRESET'), false],
+])('whether a refusal is about the key is told of %s', (_, error, is) => {
+  expect(isAboutKey(error)).toBe(is);
+});
+
+test('a refused write is told by its conditions', () => {
+  const told = (error: Error, conditions: object): unknown =>
+    conditionError(error, conditions)?.code;
+  const html = { 'content-type': 'text/html' };
+  for (const error of [
+    thrown('PreconditionFailed', 412),
+    thrown('ConditionalRequestConflict', 409),
+  ]) {
+    expect(told(error, { ifNoneMatch: '*' })).toBe('FILE_EXISTS');
+    expect(told(error, { ifMatch: '"a"' })).toBe('PRECONDITION_FAILED');
+    expect(told(error, {})).toBeUndefined();
+  }
+  for (const error of [thrown('NotFound', 404), thrown('NoSuchKey', 404)]) {
+    expect(told(error, { ifMatch: '"a"' })).toBe('PRECONDITION_FAILED');
+    expect(told(error, { ifNoneMatch: '*' })).toBeUndefined();
+  }
+  for (const error of [
+    thrown('NotFound', 404, {}, html),
+    thrown('NotFound', 400),
+    thrown('NoSuchBucket', 404),
+    thrown('AccessDenied', 403),
+  ]) {
+    expect(told(error, { ifMatch: '"a"' })).toBeUndefined();
+  }
+});
+
+test('an abort is told from what broke at the same time', () => {
+  const reason = new Error('enough');
+  const aborted = AbortSignal.abort(reason);
+  expect(toStorageError(reason, aborted)).toMatchObject({ code: 'ABORTED', cause: reason });
+  expect(toStorageError(coded('ECONNRESET'), aborted).code).toBe('CONNECTION_FAILED');
+  expect(toStorageError(reason, new AbortController().signal).code).toBe('UNKNOWN');
 });
 
 describe('retries', () => {

@@ -64,8 +64,12 @@ describe('list', () => {
 
   test('refuses to start after what is no Unicode', async () => {
     await using s3 = await withKeys([]);
-    const listing = listAll(s3.driver, { startAfter: 'a\uD800' });
-    await expect(listing).rejects.toThrow(StorageInvalidArgumentError);
+    for (const name of ['startAfter', 'delimiter']) {
+      await expect(listAll(s3.driver, { [name]: 'a\uD800' })).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringMatching(`^${name} must be Unicode text`) as unknown,
+      });
+    }
     expect(s3.server.requests).toEqual([]);
   });
 
