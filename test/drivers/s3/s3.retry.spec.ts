@@ -9,10 +9,12 @@ const strategy = retryStrategy(parseRetryOptions({ maxRetries: 1, baseDelay: 1 }
 async function repeats(
   error: SdkError,
   errorType: 'TRANSIENT' | 'THROTTLING' | 'CLIENT_ERROR',
+  retryAfterHint?: Date,
 ): Promise<boolean> {
   const token = await strategy.acquireInitialRetryToken('bucket');
   try {
-    await strategy.refreshRetryTokenForRetry(token, { error, errorType });
+    const hint = retryAfterHint && { retryAfterHint };
+    await strategy.refreshRetryTokenForRetry(token, { error, errorType, ...hint });
     return true;
   } catch {
     return false;
@@ -27,6 +29,10 @@ describe('another attempt', () => {
   test('is made of what may pass', async () => {
     expect(await repeats(named('SlowDown'), 'TRANSIENT')).toBe(true);
     expect(await repeats(named('SlowDown'), 'THROTTLING')).toBe(true);
+    for (const asked of [5, -5]) {
+      const hint = new Date(Date.now() + asked);
+      expect(await repeats(named('SlowDown'), 'THROTTLING', hint)).toBe(true);
+    }
     expect(await repeats(named('AccessDenied'), 'CLIENT_ERROR')).toBe(false);
     expect(await repeats(named('AbortError'), 'TRANSIENT')).toBe(false);
   });

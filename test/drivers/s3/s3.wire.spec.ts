@@ -127,7 +127,7 @@ describe('a refusal', () => {
   test('is told by its document', () => {
     const headers = { date: 'x' };
     const error = new S3ServiceError(404, headers, body);
-    expect({ ...error, message: error.message }).toEqual({
+    expect(error).toMatchObject({
       name: 'NoSuchBucket',
       message: 'Not there',
       Code: 'NoSuchBucket',
