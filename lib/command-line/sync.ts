@@ -120,10 +120,12 @@ export async function verifyChecksums(storage: Storage, options: ReadOptions): P
     } catch (error) {
       signal.throwIfAborted();
       doubtful++;
-      if (error instanceof StorageIntegrityError)
+      if (error instanceof StorageIntegrityError) {
         return report({ action: 'different', ...sourceOf(pair) });
-      if (error instanceof StorageUnsupportedError)
+      }
+      if (error instanceof StorageUnsupportedError) {
         return report({ action: 'unverifiable', ...sourceOf(pair) });
+      }
       await report({ action: 'failed', ...sourceOf(pair), reason: reasonOf(error) });
     }
   });

@@ -20,8 +20,9 @@ export const get: Command = {
   async run(invocation) {
     const { open, operands, progress, signal } = invocation;
     const [address, target] = operands as [string, string];
-    if (target === '-')
+    if (target === '-') {
       throw new UsageError('get writes a file: for the standard output, take cat');
+    }
     const there = await statOf(target);
     if (there?.isDirectory()) {
       throw new UsageError(

@@ -12,12 +12,12 @@ import type {
 } from '../../core/storage-driver.js';
 import { pickAttributes, type StoredFile } from '../../core/stored-file.js';
 import { CursorTrail } from '../remote/cursor.js';
+import { toRecord, toText } from '../remote/answer-fields.js';
 import { commitBlocks, stageBlock } from './azure.blocks.js';
 import type { AzureContainer } from './azure.client.js';
 import { type BlobVersion, copyVersion } from './azure.copies.js';
 import { deleteOne } from './azure.deletes.js';
 import { readProperties } from './azure.downloads.js';
-import { toRecord, toText } from '../remote/answer-fields.js';
 import { areBlocksGone, isSourceChange, unreadableAnswer } from './azure.errors.js';
 import { listSegment } from './azure.listing.js';
 import { decodeMetadata, fileOf, isLength, type SizedProperties } from './azure.metadata.js';
@@ -53,7 +53,7 @@ export async function startMultipartUpload(
   const uploadId = randomUUID();
   await putBytes(container, blobName(uploadId), new Uint8Array(0), {
     ...options,
-    metadata: { ...options.metadata, [KEY]: encodeKey(key) },
+    metadata: { ...options.metadata, [KEY]: keyToBase64(key) },
   });
   return uploadId;
 }
@@ -187,7 +187,7 @@ async function openUpload(
   if (!UPLOAD_ID.test(uploadId)) throw noUpload();
   try {
     const properties = await readProperties(container, blobName(uploadId), signal);
-    if (decodeMetadata(properties.metadata)[KEY] !== encodeKey(key)) throw noUpload();
+    if (decodeMetadata(properties.metadata)[KEY] !== keyToBase64(key)) throw noUpload();
     return properties;
   } catch (error) {
     throw error instanceof StorageFileNotFoundError ? noUpload() : error;
@@ -261,7 +261,7 @@ function blobName(uploadId: string): string {
 }
 
 /** A header takes less of Unicode than a key may have. */
-function encodeKey(key: string): string {
+function keyToBase64(key: string): string {
   return Buffer.from(key).toString('base64url');
 }
 

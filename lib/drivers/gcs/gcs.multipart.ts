@@ -16,6 +16,7 @@ import type {
   UploadUrl,
 } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
+import { inParallel } from '../../core/in-parallel.js';
 import { deleteMany } from './gcs.deletes.js';
 import type { GcsBucket } from './gcs.client.js';
 import { ABSENT, commit, newWriteToken } from './gcs.commits.js';
@@ -28,7 +29,6 @@ import {
   toResource,
 } from './gcs.metadata.js';
 import { deleteObject, findObject } from './gcs.objects.js';
-import { inParallel } from '../../core/in-parallel.js';
 import { jsonBody, objectPath, send, type SentAnswer } from './gcs.requests.js';
 import { uploadUrl } from './gcs.signed-urls.js';
 import { putBytes } from './gcs.uploads.js';

@@ -105,6 +105,8 @@ export async function* streamInChunks(
  * be safe. It has none, for a body that was read cannot be sent again when another writer was faster.
  */
 export class ResumableUpload {
+  /** Whether the service does not know the session any more. */
+  isLost = false;
   readonly #signal: AbortSignal;
   readonly #token = newWriteToken();
   readonly #crc32c: RunningChecksum = startChecksum('crc32c');
@@ -126,9 +128,6 @@ export class ResumableUpload {
     this.#signal = AbortSignal.any([options.signal, stop.signal]);
     setMaxListeners(0, this.#signal);
   }
-
-  /** Whether the service does not know the session any more. */
-  isLost = false;
 
   async run(chunks: AsyncGenerator<Chunk, void>): Promise<StoredFile> {
     let stored: GcsObject;

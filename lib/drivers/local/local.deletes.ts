@@ -1,6 +1,6 @@
 import { checkWriteConditions } from '../../core/conditions.js';
-import { linkDenied, notRegular, throwIfAborted, toStorageError } from './local.errors.js';
 import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
+import { linkDenied, notRegular, throwIfAborted, toStorageError } from './local.errors.js';
 import { etagOf } from './local.identity.js';
 import { Intents } from './local.intents.js';
 import { nameOf, parentOf } from './local.paths.js';
@@ -24,8 +24,8 @@ export async function deleteKeys(
     for (const key of queue) {
       if (signal.aborted) return;
       try {
-        if (await context.slots.writes.use(() => deleteKey(context, key, options)))
-          emptied.add(parentOf(key));
+        const isDeleted = await context.slots.writes.use(() => deleteKey(context, key, options));
+        if (isDeleted) emptied.add(parentOf(key));
         else missing++;
       } catch (error) {
         failed.push({ key, error: toStorageError(error, key) });
@@ -61,8 +61,9 @@ async function deleteKey(
       if (stats.isDirectory()) return false;
       if (stats.isSymbolicLink() && !root.followsLinks) throw linkDenied({ key });
       if (!stats.isFile() && !stats.isSymbolicLink()) throw notRegular({ key });
-      if (ifMatch !== undefined)
+      if (ifMatch !== undefined) {
         checkWriteConditions({ etag: etagOf(await stat(path)) }, { ifMatch });
+      }
       return await Intents.during(context, async (intents) => {
         await intents.outdate(key, stats);
         await unlink(path);

@@ -42,7 +42,7 @@ import { copyVersion } from './local.copies.js';
 import { deleteKeys } from './local.deletes.js';
 import { throwIfAborted, toStorageError } from './local.errors.js';
 import { KnownMetadata } from './local.known-metadata.js';
-import { listPages } from './local.list.js';
+import { listPages } from './local.listing.js';
 import { KeyLocks, LockFiles } from './local.locks.js';
 import { MetadataFolder, toRecord } from './local.metadata.js';
 import { moveVersion } from './local.moves.js';

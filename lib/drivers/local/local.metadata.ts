@@ -11,14 +11,14 @@ import { storedFile, type FileAttributes, type StoredFile } from '../../core/sto
 import { etagOf, lastModifiedOf, type Identity } from './local.identity.js';
 import { isOwnFolder, makeOwnFolder } from './local.reserved.js';
 import {
-  fsync,
+  ASYNCHRONOUS,
   fchmod,
+  fsync,
   hasCode,
   isSharedMode,
   link,
   lstat,
   open,
-  PATIENT,
   readNames,
   readStoredText,
   rename,
@@ -64,7 +64,7 @@ export class MetadataFolder {
     private readonly permissions: number,
     private readonly directoryPermissions: number,
     private readonly sync: boolean,
-    private readonly openFiles = PATIENT,
+    private readonly openFiles = ASYNCHRONOUS,
   ) {}
 
   /** What was recorded for the version; also where a backup brought it back, which changes the inode only. */

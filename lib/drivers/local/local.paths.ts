@@ -137,8 +137,9 @@ export class LocalRoot {
       return await open(path, O_RDONLY | O_NONBLOCK | (this.followInside ? 0 : O_NOFOLLOW));
     } catch (error) {
       // Below a file there is nothing.
-      if (hasCode(error, 'ENOTDIR'))
+      if (hasCode(error, 'ENOTDIR')) {
         throw new StorageFileNotFoundError(undefined, { key, cause: error });
+      }
       throw error;
     }
   }

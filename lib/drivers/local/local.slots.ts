@@ -73,12 +73,12 @@ const BY_DISK = new Map<bigint, Readonly<Record<Purpose, Slots>>>();
  * descriptors. Each disk has its own: one that never answers holds up no storage on another.
  */
 export function slotsOn(disk: bigint): LocalSlots {
-  const shared = BY_DISK.get(disk) ?? forEach((purpose) => new Slots(COUNTS[purpose]));
+  const shared = BY_DISK.get(disk) ?? byPurpose((purpose) => new Slots(COUNTS[purpose]));
   BY_DISK.set(disk, shared);
-  return forEach((purpose) => shared[purpose].line());
+  return byPurpose((purpose) => shared[purpose].line());
 }
 
-function forEach<T>(make: (purpose: Purpose) => T): Record<Purpose, T> {
+function byPurpose<T>(make: (purpose: Purpose) => T): Record<Purpose, T> {
   return {
     writes: make('writes'),
     reads: make('reads'),

@@ -93,7 +93,7 @@ export interface OpenFileCalls {
   close(descriptor: number): void | Promise<void>;
 }
 
-const IN_MEMORY: OpenFileCalls = {
+const SYNCHRONOUS: OpenFileCalls = {
   marksRenames: true,
   fstat: (descriptor) => fs.fstatSync(descriptor, { bigint: true }),
   close(descriptor) {
@@ -105,7 +105,7 @@ const IN_MEMORY: OpenFileCalls = {
   },
 };
 
-export const PATIENT: OpenFileCalls = { marksRenames: false, fstat, close };
+export const ASYNCHRONOUS: OpenFileCalls = { marksRenames: false, fstat, close };
 
 /** Kinds of file systems on disks of this machine, by the numbers of statfs(2): ext, XFS, Btrfs, tmpfs, overlay, F2FS, ZFS. */
 const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
@@ -114,9 +114,9 @@ const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
 
 /** The calls for files at the path. One behind a network may be silent for long, which must not hold up the process. */
 export async function openFileCalls(path: string): Promise<OpenFileCalls> {
-  if (process.platform !== 'linux') return PATIENT;
+  if (process.platform !== 'linux') return ASYNCHRONOUS;
   const { type } = await call<fs.StatsFs>((done) => fs.statfs(path, done));
-  return LOCAL_FILE_SYSTEMS.has(type) ? IN_MEMORY : PATIENT;
+  return LOCAL_FILE_SYSTEMS.has(type) ? SYNCHRONOUS : ASYNCHRONOUS;
 }
 
 export const fchmod = (descriptor: number, permissions: number): Promise<void> =>

@@ -123,8 +123,9 @@ export async function publish(
         const { root, metadata, options } = context;
         const replaced = await place(context, key, conditions, signal, async (target, current) => {
           if (current) await intents.outdate(key, current);
-          if (recorded)
+          if (recorded) {
             await (staged.shared ? intents : metadata).write(key, staged.version, recorded);
+          }
           try {
             throwIfAborted(signal);
             if (conditions.ifNoneMatch === undefined) {

@@ -11,8 +11,8 @@ import {
 import { startChecksum } from '../../core/checksum.js';
 import { encodeKey, percentEncode } from '../../core/key.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
-import { unconfirmed } from './s3.errors.js';
 import { escapeXml, parseXml, textOf, type XmlElement } from '../remote/xml.js';
+import { unconfirmed } from './s3.errors.js';
 
 /** A request before it is addressed and signed. */
 export interface DirectRequest {

@@ -23,6 +23,7 @@ import type {
   DriverUpload,
 } from '../../core/storage-driver.js';
 import { type FileAttributes, type StoredFile, storedFile } from '../../core/stored-file.js';
+import { CursorTrail } from '../remote/cursor.js';
 import { S3Call } from './s3.call.js';
 import { type ChecksumInput, type PartChecksum, partChecksum } from './s3.checksums.js';
 import type { S3Bucket } from './s3.client.js';
@@ -36,7 +37,6 @@ import {
   unconfirmed,
 } from './s3.errors.js';
 import { readFile } from './s3.downloads.js';
-import { CursorTrail } from '../remote/cursor.js';
 import { decodeListed, nextMarker } from './s3.listing.js';
 import { toChecksum, toEtag, toS3Attributes, toVersion } from './s3.metadata.js';
 import { send, sendWrite } from './s3.requests.js';
@@ -175,7 +175,7 @@ export async function completeMultipartUpload(
     }
     throw error;
   }
-  return completedFile(bucket, upload.key, completed, size === undefined ? size : { size });
+  return completedFile(bucket, upload.key, completed, size === undefined ? undefined : { size });
 }
 
 /**
@@ -214,9 +214,7 @@ interface CompleteOptions extends DriverOptions, WriteConditions {
   readonly attributes: FileAttributes | undefined;
   /** Of the whole file, for the service to compare with what it has joined from the parts. */
   readonly checksum?: ChecksumInput | undefined;
-  /**
-   * Makes sure that an uncertain commit can no longer happen, by giving the upload up.
-   */
+  /** Makes sure that an uncertain commit can no longer happen, by giving the upload up. */
   readonly fence?: () => Promise<void>;
 }
 
@@ -412,8 +410,6 @@ export async function abandonUpload(bucket: S3Bucket, upload: DriverUpload): Pro
 
 function partEtag(partNumber: number, etag: string | undefined): string {
   const quoted = toEtag(etag);
-  if (quoted === undefined) {
-    throw unconfirmed(`part ${partNumber}`);
-  }
+  if (quoted === undefined) throw unconfirmed(`part ${partNumber}`);
   return quoted;
 }

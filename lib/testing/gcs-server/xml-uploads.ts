@@ -53,9 +53,11 @@ export function describeXmlUpload(call: Pick<GcsCall, 'name' | 'headers'>): Uplo
     // Header values are kept as bytes, one character each.
     const text = Buffer.from(value, 'latin1').toString('utf8');
     const attribute = ATTRIBUTE_HEADERS[header as keyof typeof ATTRIBUTE_HEADERS];
-    if (attribute !== undefined) resource[attribute] = text;
-    else if (header.startsWith('x-goog-meta-'))
+    if (attribute !== undefined) {
+      resource[attribute] = text;
+    } else if (header.startsWith('x-goog-meta-')) {
       metadata[header.slice('x-goog-meta-'.length)] = text;
+    }
   }
   return { name: call.name, attributes: parseAttributes({ ...resource, metadata }), declared: {} };
 }
