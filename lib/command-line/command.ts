@@ -11,26 +11,27 @@ export interface Invocation {
   readonly stderr: Writable;
   readonly signal: AbortSignal;
   /**
-   * Of a file, or with `isFolder` of what lies below a path, where the address is a path; as a source, if nothing is said.
+   * Opens the place of an address: of one file or, with `isFolder`, of all that lies below it.
    *
+   * @param purpose default `'source'`
    * @throws UsageError
    */
   readonly open: (address: string, purpose?: Purpose, options?: { isFolder?: boolean }) => Place;
-  /** Of all that lies below the path, whose storage it answers. @throws UsageError */
+  /** The same of a folder, as a storage that holds only what lies below it: the path is then empty. @throws UsageError */
   readonly openFolder: (address: string, purpose?: Purpose) => Place;
-  /** Where the standard error is a terminal. */
+  /** Shows nothing unless the standard error is a terminal. */
   readonly progress: ProgressLine;
-  /** The record as one line with `--json`, else these lines. Resolves when whoever reads them is not behind. */
+  /** Prints the record as one line with `--json`, else the lines. Resolves when the output takes more. */
   readonly print: (record: object, ...lines: string[]) => Promise<void>;
 }
 
-/** As they were typed, by their long names. */
+/** The values as they were typed, by the long names of their options. */
 export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
 
 export interface CommandOption {
   readonly type: 'string' | 'boolean';
   readonly short?: string;
-  /** With its default, if it has one, in brackets. */
+  /** For `--help`; ends with the default in brackets, if there is one. */
   readonly description: string;
 }
 
@@ -38,7 +39,7 @@ export interface Command {
   /** One sentence for the list of commands. */
   readonly summary: string;
   readonly synopsis: string;
-  /** How many, at least and at most. */
+  /** The least and the greatest number of operands. */
   readonly operands: readonly [number, number];
   readonly options?: Readonly<Record<string, CommandOption>>;
   /** Whether it does nothing but print, so that who reads no further has had all that it is for. */

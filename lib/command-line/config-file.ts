@@ -32,7 +32,7 @@ export async function readConfigFile(path: string): Promise<NamedStorages> {
 
 type Module = Readonly<Record<string, unknown>>;
 
-/** Editors of Windows begin a text by the mark of its byte order. */
+/** Some editors on Windows put a byte order mark at the beginning. */
 function parseJson(text: string): unknown {
   return JSON.parse(text.replace(/^\uFEFF/, ''));
 }

@@ -12,7 +12,7 @@ import { compareKeys } from '../core/key.js';
 import { printable } from './printable.js';
 import { UsageError } from './usage-error.js';
 
-/** What the runs before have written. */
+/** What earlier runs have written. */
 interface Before {
   readonly startAfter: string | undefined;
   /** Keys that have failed, up to `startAfter`. */

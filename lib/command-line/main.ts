@@ -34,7 +34,7 @@ function flushed(output: Writable): Promise<void> {
 const { stdin, stdout, stderr } = process;
 // What is still written when the run is over may find that nobody reads it any more.
 for (const output of [stdout, stderr]) output.on('error', () => {});
-// A configuration of one's own may never come to its end, and keep nothing open that Node would wait for.
+// What a --config module does may never end, and keep nothing open that Node would wait for.
 process.exitCode = 1;
 process.once('beforeExit', () => {
   stderr.write('nestjs-storages: Stopped before all was done: what it waits for can never come\n');
@@ -44,7 +44,7 @@ void run(process.argv.slice(2), { stdin, stdout, stderr, signal: interrupted.sig
     if (interruption) leave(interruption);
     isOver = true;
     await Promise.all([flushed(stdout), flushed(stderr)]);
-    // A terminal, a pipe that nobody writes to, or what a configuration of one's own has opened would keep the process.
+    // A terminal, a pipe that nobody writes to, or what a --config module has opened would keep the process.
     process.exit(code);
   },
 );

@@ -28,7 +28,7 @@ export class ProgressLine {
     if (!this.isShown || now - this.#last < INTERVAL) return;
     this.#last = now;
     this.#shown = true;
-    // Some terminals tell of no columns.
+    // Some terminals do not report their width.
     const width = (this.output.columns || 80) - 1;
     this.output.write(`${ERASED}${cut(printable(describe()), width)}`);
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { UsageError } from './usage-error.js';
 
-/** What one of several workers takes of the keys. */
+/** The share of the keys that one of several workers takes. */
 export interface Share {
   /** From 1 to `workers`. */
   readonly worker: number;
@@ -17,7 +17,7 @@ export function hasKey({ worker, workers }: Share, key: string): boolean {
   return number % workers === worker - 1;
 }
 
-/** Reads `2/4`, the second of four workers. @throws UsageError */
+/** Parses `2/4`, the second of four workers. @throws UsageError */
 export function parseShare(text: string | undefined): Share | undefined {
   if (text === undefined) return undefined;
   const [worker, workers] =

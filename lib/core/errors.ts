@@ -136,7 +136,7 @@ export class StoragePermissionError extends StorageError {
   }
 }
 
-/** The key or prefix breaks a rule of `core/key.ts`, or clashes with another key on this backend. HTTP 400. */
+/** The key or prefix is not well-formed, or clashes with another key on this backend. HTTP 400. */
 export class StorageInvalidKeyError extends StorageError {
   constructor(reason: string, context?: StorageErrorContext) {
     super(reason, context, 'INVALID_KEY');

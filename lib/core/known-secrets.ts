@@ -82,7 +82,7 @@ function formsOf(character: string): string {
   ].join('|')})`;
 }
 
-/** A pattern of the number, in small letters and in large ones. */
+/** A pattern of the number, in lower and in upper case. */
 function hex(number: number, digits: number): string {
   const small = number.toString(16).padStart(digits, '0');
   return small.replace(/[a-f]/g, (digit) => `[${digit}${digit.toUpperCase()}]`);

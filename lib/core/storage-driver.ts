@@ -20,7 +20,7 @@ export interface DriverClients {
 /**
  * What a backend implements. Every method is required; what a backend cannot do is a flag in `capabilities`.
  *
- * A driver may rely on this, and checks none of it again: keys and prefixes passed `core/key.ts`, and any configured
+ * A driver may rely on this, and checks none of it again: keys and prefixes are well-formed, and any configured
  * prefix is on; conditions, ranges, attributes, checksums and part numbers are well-formed; options whose capability
  * is missing do not arrive; `signal` is always there; nothing is called after `close()`; a body throws when its size or
  * checksum is not what was announced, and when the signal is aborted, even while its source is silent; its chunks are the

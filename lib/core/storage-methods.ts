@@ -41,7 +41,7 @@ export interface SweepStagedOptions extends SignalOption {
 }
 
 export interface SweepOptions extends SweepStagedOptions {
-  /** Only tells what would be removed. Default false. */
+  /** Removes nothing, and reports what would be removed. Default false. */
   dryRun?: boolean;
 }
 

@@ -60,7 +60,7 @@ export interface DirectPartsUpload extends BegunDirectUpload {
   readonly parts: readonly PartUrl[];
 }
 
-/** What the client is to send, and where to: `parts`, or `url`, tells which of both it is. */
+/** What the client is to send, and where to: whether there are `parts` or a `url` tells which of the two it is. */
 export type DirectUpload = DirectRequestUpload | DirectPartsUpload;
 
 /** How far an upload has come. */

@@ -32,7 +32,7 @@ export interface DirectUploadRules<Request = unknown> extends Pick<
   scan?: UploadScan<Request>;
 }
 
-/** From when on an upload goes up in parts, and how large these are. */
+/** From which size on a file goes up in parts, and how large these are. */
 export interface DirectMultipartOptions {
   /** Files of this size and larger. Default `'100mb'`. */
   threshold?: ByteSize;

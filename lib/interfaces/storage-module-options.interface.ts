@@ -31,12 +31,12 @@ export interface StorageModuleSettings {
   uploadMemory?: ByteSize | UploadMemory;
 }
 
-/** One value for each name; for some of `StorageNames`, in an app that has names there. */
+/** One value for each name: any name, or one of `StorageNames` in an app that declares them. */
 export type ByStorageName<Value> = [keyof StorageNames] extends [never]
   ? Record<string, Value>
   : { [Name in StorageName]?: Value };
 
-/** The configurations by name, each with the driver that `StorageNames` says, in an app that has names there. */
+/** The configurations by name; in an app that declares `StorageNames`, each with the driver that it declares. */
 export type StorageConfigurations = [keyof StorageNames] extends [never]
   ? Record<string, StorageConfiguration>
   : { [Name in keyof StorageNames]?: ConfigurationOf<StorageNames[Name]> };

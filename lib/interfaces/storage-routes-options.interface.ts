@@ -51,7 +51,7 @@ export type AuthorizeRead<Request = unknown> = (
   key: string,
 ) => boolean | Promise<boolean>;
 
-/** One storage to read below a path: for whom `authorize` lets in, or for everybody. */
+/** One storage that is read below a path: by whom `authorize` lets in, or by everybody. */
 export type ServeStorageOptions<Request = unknown> = StorageRouteSettings & {
   /** For what guards among the decorators need, and for storages that are not global. */
   imports?: ModuleMetadata['imports'];

@@ -28,7 +28,7 @@ export const doctor: Command = {
   },
 };
 
-/** As browsers send it: in small letters, without the usual port. @throws UsageError for a page, or a host alone */
+/** As browsers send it: in lower case, without the default port. @throws UsageError for a page, or a host alone */
 function parseOrigin(value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   const { protocol, host, origin, href } = URL.canParse(value) ? new URL(value) : new URL('null:');

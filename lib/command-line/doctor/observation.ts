@@ -1,4 +1,4 @@
-/** What has come of one check. */
+/** The outcome of one check. */
 export interface Observation {
   readonly check:
     | 'open'
@@ -17,7 +17,7 @@ export interface Observation {
   readonly advice?: string;
 }
 
-/** Of rules that the service does not tell: no fault of the storage, which works without being asked. */
+/** For rules that the service does not tell: no fault of the storage, which works all the same. */
 export function unread(
   check: 'cors' | 'lifecycle',
   right: string,

@@ -10,7 +10,7 @@ import { send } from './azure.requests.js';
 export const MAX_BLOCKS = 50_000;
 export const MAX_BLOCK_SIZE = 4000 * 1024 ** 2;
 
-/** Gives the blocks of one upload ids that no other upload has, all as long as the service wants: alike. */
+/** Gives the blocks of one upload ids that no other upload has, all of one length, as the service wants them. */
 export function newBlockIds(): (partNumber: number) => string {
   const upload = randomBytes(12).toString('hex');
   return (partNumber) =>
@@ -20,7 +20,7 @@ export function newBlockIds(): (partNumber: number) => string {
 /**
  * Sends a block, which waits beside what is stored until it is committed, or a week has passed.
  *
- * @param by how; with `sendWrite` it is certain after an abort whether the block has arrived
+ * @param by `send`, or `sendWrite` where it must be certain after an abort whether the block has arrived
  */
 export async function stageBlock(
   container: AzureContainer,

@@ -6,7 +6,7 @@ declare module '../../core/storage-driver.js' {
   }
 }
 
-/** What gives Microsoft Entra tokens: any credential of `@azure/identity`, or one of one's own. */
+/** What gives Microsoft Entra tokens: any credential of `@azure/identity`, or your own. */
 export interface AzureTokenCredential {
   getToken(
     scopes: string | string[],
@@ -46,7 +46,7 @@ export interface AzureStorageOptions {
   /** Connections open at once; further requests wait. Default 256, or four times `concurrency` where that is more. */
   maxSockets?: number | undefined;
   /**
-   * A client of one's own, used as it is: its credentials, retries and connections hold, it knows no `timeout`, and
+   * A client that you have made, used as it is: its credentials, retries and connections hold, it knows no `timeout`, and
    * closing the storage does not close it.
    */
   client?: ContainerClient | undefined;

@@ -24,7 +24,7 @@ const CHECKS: Checks<GcsStorageOptions> = {
   ],
 };
 
-/** Options that a client of one's own has already. */
+/** Options that `client` has already. */
 const OF_CLIENT = [
   'projectId',
   'keyFilename',

@@ -46,8 +46,6 @@ export interface GcsStorageOptions {
   allowInsecureEndpoint?: boolean | undefined;
   /** Connections open at once; further requests wait. Default 256, or four times `concurrency` where that is more. */
   maxSockets?: number | undefined;
-  /**
-   * A client of one's own: its credentials and its endpoint hold. Retries and timeouts are the storage's all the same.
-   */
+  /** A client that you have made: its credentials and its endpoint hold. Retries and timeouts are the storage's all the same. */
   client?: GcsClient | undefined;
 }

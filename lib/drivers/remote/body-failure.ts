@@ -1,4 +1,4 @@
-/** What a body threw while it was read: its own affair, and not to be taken for a failure of the service. */
+/** What a body threw while it was read, so that it is not taken for a failure of the service. */
 export class BodyFailure {
   constructor(readonly error: unknown) {}
 }

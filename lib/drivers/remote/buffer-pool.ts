@@ -5,11 +5,11 @@ interface Waiting {
   readonly resolve: (buffer: Uint8Array) => void;
 }
 
-/** One for each memory, whichever storages share it. */
+/** One pool for each memory, whichever storages share it. */
 const POOLS = new WeakMap<UploadMemory, BufferPool>();
 /** Bytes that are kept for the next upload when none is under way. */
 const KEPT_WHEN_IDLE = 32 * 1024 * 1024;
-/** Long enough for a process that is busy with many uploads. */
+/** Milliseconds: long enough for a process that is busy with many uploads. */
 const PATIENCE = 500;
 const SMALLEST_ROOM = 256 * 1024;
 

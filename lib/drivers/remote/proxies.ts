@@ -6,10 +6,10 @@ export function proxiesOfEnvironment(): string[] {
     .map(String);
 }
 
-/** What proxies of the environment are told to be let in with. */
+/** The passwords of those proxies. */
 export function proxyPasswords(): string[] {
   return proxiesOfEnvironment().flatMap((url) => {
-    // As proxies are often given: without a scheme.
+    // Proxies are often named without a scheme.
     const withScheme = url.includes('://') ? url : `http://${url}`;
     if (!URL.canParse(withScheme)) return [];
     const { password } = new URL(withScheme);

@@ -77,7 +77,7 @@ export class S3Call<
     for (const change of this.#changes) change(headers, body);
   }
 
-  /** Tells who wants to know of the answer. */
+  /** Shows the answer to those who asked by `onAnswer`. */
   answered(answer: WireAnswer): void {
     for (const look of this.#lookers) look(answer);
   }

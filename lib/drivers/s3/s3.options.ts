@@ -44,7 +44,7 @@ export interface S3StorageOptions {
   /** Connections open at once; further requests wait. Default 256, or four times `concurrency` where that is more. */
   maxSockets?: number | undefined;
   /**
-   * A client of one's own, used as it is: its region, credentials, retries and timeouts hold, and closing the storage
+   * A client that you have made, used as it is: its region, credentials, retries and timeouts hold, and closing the storage
    * does not destroy it. Tell `provider` when it does not speak to AWS.
    */
   client?: S3Client | undefined;

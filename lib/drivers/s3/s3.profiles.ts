@@ -182,7 +182,7 @@ export const S3_PROFILES: Readonly<Record<S3Provider, S3Profile>> = {
     postPolicies: true,
   },
 
-  // The S3 face of Google Cloud Storage ignores conditions (aws-sdk-java-v2#6055), has no UploadPartCopy
+  // The S3-compatible API of Google Cloud Storage ignores conditions (aws-sdk-java-v2#6055), has no UploadPartCopy
   // (https://issuetracker.google.com/issues/323465186), and for long had no DeleteObjects. Forms have a policy of
   // another kind.
   gcs: {

@@ -49,7 +49,7 @@ export function sdkCommand<Input extends ServiceInputTypes, Output extends Servi
   middlewareStack.add(
     (next) => (args) => {
       const { protocol, hostname, headers, query, body } = args.request as WireRequest;
-      // `x-id` names the operation, and Google's face of S3 refuses it (aws-sdk-js-v3#6430). For `Expect` the SDK opens a
+      // `x-id` names the operation, and Google's S3-compatible API refuses it (aws-sdk-js-v3#6430). For `Expect` the SDK opens a
       // connection of its own each time.
       delete query['x-id'];
       delete headers['Expect'];

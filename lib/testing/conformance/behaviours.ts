@@ -32,7 +32,7 @@ import { urls } from './urls.js';
 import { verifiedReads } from './verified-reads.js';
 import { closing, readonlyViews, scopes, shutdown } from './views.js';
 
-/** Everything that the kit holds a storage to, by trade. */
+/** Everything that the kit holds a storage to, by topic. */
 export const storageBehaviours: readonly BehaviourGroup[] = [
   { name: 'capabilities', behaviours: declaredCapabilities },
   { name: 'bodies', behaviours: bodyKinds },
