@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { StorageInvalidArgumentError, StorageInvalidKeyError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import { createStorage } from '../drivers/open-storage.js';
-import { type Address, parseAddress } from './address.js';
+import { type Address, type NamedStorages, parseAddress } from './address.js';
 import type { Command, CommandOption, Invocation, OptionValues } from './command.js';
 import { COMMANDS } from './commands.js';
 import { readConfigFile } from './config-file.js';
@@ -69,39 +69,14 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
     const { config } = values;
     const storages = typeof config === 'string' ? await readConfigFile(config) : {};
     const stopped = AbortSignal.any([signal, closed.signal]);
-    let drained: Promise<unknown> | undefined;
-    const print: Invocation['print'] = async (record, ...lines) => {
-      progress.clear();
-      const text = (values['json'] ? [JSON.stringify(record)] : lines).map(printable).join('\n');
-      if (stdout.write(`${text}\n`)) return;
-      drained ??= once(stdout, 'drain', { signal: stopped }).finally(() => (drained = undefined));
-      await drained;
-    };
-    const open: Invocation['open'] = (text, purpose = 'source', options) => {
-      const isCreated = purpose !== 'source';
-      const address = parseAddress(text, storages, { ...options, isCreated });
-      const storage = openAddress(address, purpose);
-      opened.push(storage);
-      return { storage, configuration: address.configuration, path: address.path };
-    };
     const complete = await command.run({
       ...surroundings,
       signal: stopped,
       values,
       operands: positionals,
-      print,
+      print: printer(stdout, progress, { asJson: values['json'] === true, signal: stopped }),
       progress,
-      open,
-      openFolder: (text, purpose) => {
-        const place = open(text, purpose, { isFolder: true });
-        const { storage, path } = place;
-        if (path === '') return place;
-        return {
-          ...place,
-          storage: storage.scope(path.endsWith('/') ? path : `${path}/`),
-          path: '',
-        };
-      },
+      ...opener(storages, opened),
     });
     stopped.throwIfAborted();
     return complete ? EXIT.ok : EXIT.differences;
@@ -118,11 +93,48 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
   }
 }
 
-function openAddress({ name, configuration }: Address, as: Purpose): Storage {
-  if (configuration.driver !== 'local' || as === 'target')
+function printer(
+  stdout: Writable,
+  progress: ProgressLine,
+  { asJson, signal }: { readonly asJson: boolean; readonly signal: AbortSignal },
+): Invocation['print'] {
+  let drained: Promise<unknown> | undefined;
+  return async (record, ...lines) => {
+    progress.clear();
+    const text = (asJson ? [JSON.stringify(record)] : lines).map(printable).join('\n');
+    if (stdout.write(`${text}\n`)) return;
+    drained ??= once(stdout, 'drain', { signal }).finally(() => (drained = undefined));
+    await drained;
+  };
+}
+
+/** @param opened gets each storage, so that it is closed in the end */
+function opener(
+  storages: NamedStorages,
+  opened: Storage[],
+): Pick<Invocation, 'open' | 'openFolder'> {
+  const open: Invocation['open'] = (text, purpose = 'source', options) => {
+    const isCreated = purpose !== 'source';
+    const address = parseAddress(text, storages, { ...options, isCreated });
+    const storage = openAddress(address, purpose);
+    opened.push(storage);
+    return { storage, configuration: address.configuration, path: address.path };
+  };
+  const openFolder: Invocation['openFolder'] = (text, purpose) => {
+    const place = open(text, purpose, { isFolder: true });
+    const { storage, path } = place;
+    if (path === '') return place;
+    return { ...place, storage: storage.scope(path.endsWith('/') ? path : `${path}/`), path: '' };
+  };
+  return { open, openFolder };
+}
+
+function openAddress({ name, configuration }: Address, purpose: Purpose): Storage {
+  if (configuration.driver !== 'local' || purpose === 'target') {
     return createStorage(name, configuration);
+  }
   // What is not written to is not created, either: a folder that would be is an empty storage.
-  return as === 'imagined target' && !existsSync(configuration.root)
+  return purpose === 'imagined target' && !existsSync(configuration.root)
     ? createStorage(name, { driver: 'memory', prefix: configuration.prefix ?? '' })
     : createStorage(name, { createRoot: false, ...configuration });
 }
