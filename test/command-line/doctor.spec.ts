@@ -2,7 +2,11 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { createStorage } from '../../lib/drivers/open-storage.js';
+import { examine } from '../../lib/command-line/doctor/examine.js';
+import { StorageConnectionError } from '../../lib/core/errors.js';
+import { parseRetryOptions } from '../../lib/core/retry.js';
+import { Storage } from '../../lib/core/storage.js';
+import { createStorage, openDriver } from '../../lib/drivers/open-storage.js';
 import { startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
 import { startGcsServer } from '../../lib/testing/gcs-server/index.js';
 import { type S3ServerOptions, startS3Server } from '../../lib/testing/s3-server/index.js';
@@ -268,6 +272,28 @@ describe('doctor', () => {
       outcome: 'finding',
       detail: expect.stringMatching(/left behind: doctor-[\w-]+$/) as string,
     });
+  });
+
+  test('deletes a file of which it is not told that its parts were joined', async () => {
+    const settings = { storage: 'files', retry: parseRetryOptions({}), concurrency: 1 };
+    const driver = await openDriver({ driver: 'memory' }, 'memory', settings);
+    const complete = driver.completeMultipartUpload.bind(driver);
+    driver.completeMultipartUpload = async (...call) => {
+      await complete(...call);
+      throw new StorageConnectionError('The answer was lost');
+    };
+    await using storage = new Storage(driver, { retry: { maxRetries: 0 } });
+    const outcomes: string[] = [];
+    await examine({
+      storage,
+      bucket: undefined,
+      origin: undefined,
+      signal: new AbortController().signal,
+      report: async ({ check, outcome }) => void outcomes.push(`${check} ${outcome}`),
+    });
+    expect(outcomes).toContain('multipart finding');
+    expect(outcomes).toContain('delete ok');
+    expect((await storage.listPage()).files).toEqual([]);
   });
 
   test('says of an endpoint where something else answers that it is the endpoint, and tries no more', async () => {

@@ -153,18 +153,19 @@ class Examination {
     if (!storage.capabilities.multipart) return this.#skip('multipart', 'not offered');
     const key = `${this.#key}-parts`;
     let complete = false;
-    await this.#attempt('multipart', async () => {
+    const worked = await this.#attempt('multipart', async () => {
       const upload = await storage.startMultipartUpload(key, options);
       try {
         const part = await storage.uploadPart(upload, 1, this.#bytes, options);
+        this.#stored.add(key);
         await storage.completeMultipartUpload(upload, [part], options);
         complete = true;
-        this.#stored.add(key);
       } finally {
         // Its failure must not hide that of the upload, which has the same reason more often than not.
         if (!complete) await storage.abortMultipartUpload(upload, {}).catch(() => {});
       }
     });
+    if (worked === false) this.#stored.delete(key);
   }
 
   /** Tries each, also when another one failed. */
