@@ -432,4 +432,23 @@ describe('the engine by itself', () => {
     await target.remove(await storedBy(target, 'mine'));
     expect(await keys()).toEqual([]);
   });
+
+  test('leaves what somebody else puts under the key between the look at it and the removal', async () => {
+    let replace: (() => Promise<unknown>) | undefined;
+    const { engine: target, driver } = await engine(
+      (memory) => ({
+        async info(key, options) {
+          const seen = await memory.info(key, options);
+          await replace?.();
+          return seen;
+        },
+      }),
+      { key: () => 'me.txt' },
+    );
+    const storage = new Storage(driver);
+    const file = await storedBy(target, 'mine');
+    replace = () => storage.put('me.txt', 'another’s');
+    await target.remove(file);
+    expect((await storage.getBytes('me.txt')).toString()).toBe('another’s');
+  });
 });
