@@ -150,7 +150,7 @@ describe('a put that is aborted', () => {
 });
 
 test('a server that falls silent is given up, and no session is left', async () => {
-  await using gcs = await openGcs({ timeout: 300, retry: { maxRetries: 0 } });
+  await using gcs = await openGcs({ timeout: 1000, retry: { maxRetries: 0 } });
   gcs.server.fail({ operation: 'objects.insert', with: 'stall' });
   const small = gcs.driver.put('key', Buffer.from('x'), putOptions());
   await expect(small).rejects.toThrow(StorageTimeoutError);
