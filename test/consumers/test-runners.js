@@ -55,6 +55,9 @@ test('every sub-path is there', () => {
 });
 `;
 
+/** Milliseconds of a test: no more than what hangs comes to it, on a machine however busy. */
+const TIMEOUT = 120_000;
+
 const NEST_11 = {
   '@nestjs/common': '11.2.10',
   '@nestjs/core': '11.2.10',
@@ -105,6 +108,7 @@ export const TEST_RUNNERS = [
     files: {
       'jest.config.js': `module.exports = ${JSON.stringify({
         testEnvironment: 'node',
+        testTimeout: TIMEOUT,
         transform: { '^.+\\.ts$': 'ts-jest' },
       })};`,
       'tsconfig.json': JSON.stringify({
@@ -135,6 +139,7 @@ export const TEST_RUNNERS = [
     files: {
       'jest.config.js': `module.exports = ${JSON.stringify({
         testEnvironment: 'node',
+        testTimeout: TIMEOUT,
         transform: { '^.+\\.ts$': ['@swc/jest', { ...SWC, module: { type: 'commonjs' } }] },
       })};`,
     },
@@ -155,6 +160,7 @@ export const TEST_RUNNERS = [
     files: {
       'jest.config.js': `export default ${JSON.stringify({
         testEnvironment: 'node',
+        testTimeout: TIMEOUT,
         extensionsToTreatAsEsm: ['.ts'],
         transform: { '^.+\\.ts$': ['@swc/jest', SWC] },
       })};`,
@@ -168,7 +174,7 @@ export const TEST_RUNNERS = [
     type: 'module',
     dependencies: { ...NEST_12, ...ALWAYS, typescript: '6.0.3', vitest: '4.1.12' },
     files: {
-      'vitest.config.js': 'export default { test: { globals: true, include: ["*.spec.ts"] } };',
+      'vitest.config.js': `export default { test: { globals: true, include: ["*.spec.ts"], testTimeout: ${TIMEOUT} } };`,
       'tsconfig.json': JSON.stringify({ compilerOptions: { ...DECORATORS, target: 'es2022' } }),
     },
     command: ['node_modules/vitest/vitest.mjs', 'run'],
