@@ -8,6 +8,7 @@ import { StorageAbortedError, StorageTimeoutError } from '../../../lib/core/erro
 import { parseRetryOptions } from '../../../lib/core/retry.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { createS3Driver } from '../../../lib/drivers/s3/s3.driver.js';
+import { holdTimeouts } from '../../held-timeouts.js';
 import { openS3, type OpenS3, putOptions, signal } from './open-s3.js';
 
 const VARIABLES = [
@@ -83,8 +84,15 @@ describe('credentials of a token service that is silent', () => {
   });
 
   test('are waited for as long as for any answer, and hold up no call that comes when it answers again', async () => {
-    const driver = await open(300);
-    await expect(driver.info('key', { signal })).rejects.toThrow(StorageTimeoutError);
+    const driver = await open(60_000);
+    {
+      using timeouts = holdTimeouts();
+      const call = driver.info('key', { signal });
+      const settled = Promise.allSettled([call]);
+      await once(sts, 'asked');
+      await timeouts.passUntil(settled);
+      await expect(call).rejects.toThrow(StorageTimeoutError);
+    }
     isSilent = false;
     for (const response of asked) response.destroy();
     expect((await driver.info('key', { signal })).size).toBe(1);
