@@ -19,6 +19,7 @@ import {
   CHUNK,
   MIB,
   openGcs,
+  openProxied,
   putOptions,
   randomBytes,
   read,
@@ -89,15 +90,19 @@ describe('get', () => {
     ['ifMatch', { ifMatch: true }, 'generation', undefined],
     ['ifNoneMatch', { ifNoneMatch: '"1"' }, undefined, '1'],
   ])('takes two requests at once with %s', async (_, conditions, match, notMatch) => {
-    await using gcs = await openGcs({ server: { latency: 20 } });
+    await using gcs = await openGcs();
+    await using proxied = await openProxied(gcs.server);
+    const { proxy, driver } = proxied;
     const { etag, version } = await gcs.driver.put('key', TEN_BYTES, putOptions());
     gcs.server.clearRequests();
-    const reading = gcs.driver.get('key', {
+    // Neither is through before both have come.
+    const both = (): Promise<void> => proxy.until(({ requests }) => requests.length === 2);
+    proxy.fail({ times: 2, with: { before: both } });
+    const reading = driver.get('key', {
       signal,
       ...(conditions as object),
       ...('ifMatch' in conditions && { ifMatch: etag! }),
     });
-    await gcs.server.until(({ inFlight }) => inFlight === 2);
     await read(await reading);
     expect(new Set(gcs.operations())).toEqual(new Set(['objects.download', 'objects.get']));
     expect(gcs.operations()).toHaveLength(2);
