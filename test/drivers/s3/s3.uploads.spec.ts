@@ -92,7 +92,7 @@ describe('put', () => {
   });
 
   test('sends no more parts at once than asked, over as many connections', async () => {
-    await using s3 = await openS3({ server: { latency: 100 } });
+    await using s3 = await openS3({ server: { latency: 500 } });
     let most = 0;
     const watch = s3.server.until(({ requests }) => {
       const open = requests.filter(
