@@ -2,8 +2,15 @@ import { EventEmitter } from 'node:events';
 import type { HttpExchange } from '../../lib/http-exchange.js';
 import { RequestOutcome } from '../../lib/uploads/request-outcome.js';
 
-/** A connection, and an answer of which the head is on its way. */
+/** A connection, and an answer of a handler that has succeeded, of which the head is on its way. */
 function exchange(statusCode: number) {
+  const running = exchangeOf(statusCode);
+  running.outcome.handlerSucceeded();
+  return running;
+}
+
+/** The same of a handler that is at work. */
+function exchangeOf(statusCode: number) {
   const carrier = Object.assign(new EventEmitter(), {
     closed: false,
     destroyed: false,
@@ -28,7 +35,6 @@ function exchange(statusCode: number) {
     { failure: () => verdicts.push('failed'), success: () => verdicts.push('succeeded') },
   );
   outcome.handlerStarted();
-  outcome.handlerSucceeded();
   return { carrier, response, outcome, verdicts };
 }
 
@@ -49,6 +55,37 @@ test.each([
     expect(left.verdicts).toEqual([is]);
   },
 );
+
+test('a handler for which nobody waits any more has failed with its answer, and not before', () => {
+  const { response, outcome, verdicts } = exchangeOf(200);
+  outcome.handlerGivenUp();
+  expect(verdicts).toEqual([]);
+  response.emit('finish');
+  expect(verdicts).toEqual(['failed']);
+});
+
+test('a handler that is given up behind its own answer has failed at once', () => {
+  const { response, outcome, verdicts } = exchangeOf(200);
+  response.emit('finish');
+  expect(verdicts).toEqual([]);
+  outcome.handlerGivenUp();
+  expect(verdicts).toEqual(['failed']);
+});
+
+test('a handler that succeeds behind its own answer has succeeded at once', () => {
+  const { response, outcome, verdicts } = exchangeOf(200);
+  response.emit('finish');
+  expect([verdicts, outcome.isGood]).toEqual([[], false]);
+  outcome.handlerSucceeded();
+  expect([verdicts, outcome.isGood]).toEqual([['succeeded'], true]);
+});
+
+test('a handler that has succeeded is not given up', () => {
+  const { response, outcome, verdicts } = exchange(200);
+  outcome.handlerGivenUp();
+  response.emit('finish');
+  expect(verdicts).toEqual(['succeeded']);
+});
 
 test('an answer that the server destroys while its client is there has failed', () => {
   const { response, verdicts } = exchange(200);
