@@ -377,6 +377,18 @@ describe('a batch of deletions', () => {
     expect(result.failed).toEqual([]);
   });
 
+  test('that asks to wait for a year is not waited for', async () => {
+    await using open = await openBehindProxy({ maxRetries: 3 });
+    const busy = 'HTTP/1.1 429 Too Many Requests\r\nX-Other: 1\r\nRetry-After:  31536000 ';
+    const headers = { 'content-type': 'multipart/mixed; boundary=b' };
+    const body = `${part(FIRST, busy)}${part(SECOND, DONE)}--b--\r\n`;
+    open.proxy.fail({ url: /batch/, times: Infinity, with: { status: 200, headers, body } });
+    const { failed } = await open.driver.deleteMany(['a', 'b'], { signal });
+    const error = { code: 'RATE_LIMITED', retryAfter: 31_536_000_000 };
+    expect(failed).toMatchObject([{ key: 'a', error }]);
+    expect(open.proxy.requests).toHaveLength(1);
+  });
+
   test.each<[string, Record<string, string>, string]>([
     ['one', { 'content-type': 'multipart/mixed; boundary=b' }, part(FIRST, DONE)],
     [

@@ -155,6 +155,31 @@ describe('get', () => {
     );
   });
 
+  test.each([
+    [304, 'notModified'],
+    [404, 'notFound'],
+    [412, 'conditionNotMet'],
+    [416, 'requestedRangeNotSatisfiable'],
+  ])(
+    'looks again when the bytes are of another version than the attributes (%i)',
+    async (status, reason) => {
+      await using gcs = await openGcs();
+      await gcs.driver.put('key', TEN_BYTES, putOptions());
+      gcs.server.fail({ operation: 'objects.download', with: { status, reason } });
+      expect(await read(await gcs.driver.get('key', { signal }))).toEqual(TEN_BYTES);
+    },
+  );
+
+  test('does not look again when the bytes are refused', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', TEN_BYTES, putOptions());
+    gcs.server.clearRequests();
+    gcs.server.fail({ operation: 'objects.download', with: { status: 400, reason: 'invalid' } });
+    const refused = await rejection(gcs.driver.get('key', { signal }));
+    expect(refused).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(gcs.operations()).toHaveLength(2);
+  });
+
   test('gets through although the file is replaced many times while it is opened', async () => {
     await using gcs = await openGcs();
     await gcs.driver.put('key', TEN_BYTES, putOptions());

@@ -802,6 +802,14 @@ onLinux('a deletion', () => {
     expect(await driver.deleteMany(['k'], { signal })).toEqual({ failed: [] });
   });
 
+  it('reaches the disk as far as its folder is still there', async () => {
+    const { driver: durable } = await openDriver({ root, durability: 'full' });
+    await put(durable, 'folder/k');
+    afterFirst('unlink', /\/k$/, () => fs.rmdirSync(join(root, 'folder')));
+    expect(await durable.deleteMany(['folder/k'], { signal })).toEqual({ failed: [] });
+    expect(await readdir(root)).toEqual([RESERVED]);
+  });
+
   it('removes the folders above one that others have removed meanwhile', async () => {
     await put(driver, 'a/b/k');
     beforeFirst('rmdir', /\/b$/, () => rmdir(join(root, 'a/b')));
