@@ -102,6 +102,14 @@ test('a page that refuses is not repeated in the message', async () => {
   expect(error.message).toBe('The service answered 418');
 });
 
+test('the properties of a file without an etag are those of none', async () => {
+  await using azure = await open({ retry: { maxRetries: 0 } });
+  azure.proxy.fail({ with: { status: 200, headers: { ...ID, 'content-length': '3' } } });
+  const error = await rejected(azure.driver.info('key', { signal }));
+  expect(error).toBeInstanceOf(StorageConnectionError);
+  expect(String(error.cause)).toContain('The answer has no etag');
+});
+
 test('a download whose answer has no etag frees its connection', async () => {
   await using azure = await open({ retry: { maxRetries: 0 } });
   azure.proxy.fail({

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { ContainerClient, ContainerSASPermissions } from '@azure/storage-blob';
+import type { Capabilities } from '../../../lib/core/capabilities.js';
 import { StorageConfigurationError, StorageTimeoutError } from '../../../lib/core/errors.js';
 import { secretsOf } from '../../../lib/drivers/azure/azure.option-checks.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
@@ -75,6 +76,45 @@ describe('a container is opened', () => {
     const driver = await openDriver({ container: 'files', ...options });
     expect(driver.client.url).toBe(url);
     await driver.close();
+  });
+
+  test('and can do everything but move, and sign as it is let in', async () => {
+    const account = { container: 'files', accountName: 'ann' };
+    const told = async (options: DriverOptions): Promise<Capabilities> => {
+      const driver = await openDriver({ ...account, ...options });
+      await driver.close();
+      return driver.capabilities;
+    };
+    const withKey = await told({ accountKey: KEY });
+    const signed = {
+      createOnly: true,
+      compareAndSet: true,
+      conditionalDelete: true,
+      createOnlyCopy: true,
+      conditionalGet: true,
+      ranges: true,
+      metadata: true,
+      headers: true,
+      delimiters: 'any',
+      atomicMove: false,
+      multipart: true,
+      multipartListing: true,
+      signedUrls: true,
+      signedCacheControl: true,
+      signedUploads: { PUT: ['createOnly'], POST: false },
+      signedParts: false,
+      checksums: ['md5'],
+      retries: true,
+    };
+    expect(withKey).toMatchObject(signed);
+    const withToken = await told({ credential });
+    expect(withToken).toMatchObject(signed);
+    expect(withKey.limits.maxExpiresIn).toBeGreaterThan(withToken.limits.maxExpiresIn);
+    expect(await told({ sasToken: 'sp=r&sig=x' })).toMatchObject({
+      signedUrls: false,
+      signedCacheControl: false,
+      signedUploads: { PUT: false, POST: false },
+    });
   });
 
   test('and signs with a delegated key where there is a token, which lives a week at most', async () => {

@@ -180,6 +180,18 @@ describe('a copy', () => {
     expect(String(await readKey(azure.driver, 'to'))).toBe('old');
   });
 
+  test.each([{}, { contentType: 'text/css' }])(
+    'that is refused is not made again: %j',
+    async (attributes) => {
+      await using azure = await open();
+      await azure.other.put('from', Buffer.from('new'), putOptions());
+      azure.proxy.fail({ method: 'PUT', times: Infinity, with: { status: 403 } });
+      const copy = azure.driver.copy('from', 'to', { signal, ...attributes });
+      expect((await rejected(copy)).code).toBe('PERMISSION_DENIED');
+      expect(azure.proxy.requests.map(({ method }) => method)).toEqual(['HEAD', 'PUT']);
+    },
+  );
+
   test('of a missing source says so', async () => {
     await using azure = await open();
     const error = await rejected(azure.driver.copy('missing', 'to', { signal }));

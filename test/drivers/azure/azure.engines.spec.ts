@@ -3,13 +3,22 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { StoragePermissionError } from '../../../lib/core/errors.js';
+import type { StoredFile } from '../../../lib/core/stored-file.js';
 import { readListing } from '../../../lib/drivers/azure/azure.answers.js';
 import { authorizationOf } from '../../../lib/drivers/azure/azure.authorization.js';
 import { DirectEngine } from '../../../lib/drivers/azure/azure.direct-engine.js';
 import type { AzureTokenCredential } from '../../../lib/drivers/azure/azure.options.js';
 import { sharedKeySignature } from '../../../lib/drivers/azure/azure.signature.js';
 import { openAgents } from '../../../lib/drivers/remote/connecting-agents.js';
-import { openDriver, putOptions, read, rejected, signal, useAzurite } from './open-azure.js';
+import {
+  listAll,
+  openDriver,
+  putOptions,
+  read,
+  rejected,
+  signal,
+  useAzurite,
+} from './open-azure.js';
 
 const { open } = useAzurite();
 
@@ -48,6 +57,63 @@ describe.each(['direct', 'sdk'] as const)('the engine "%s"', (engine) => {
       String(headers['user-agent']).includes('azsdk'),
     );
     expect(new Set(isOfSdk)).toEqual(new Set([engine === 'sdk']));
+  });
+});
+
+describe.each(['direct', 'sdk'] as const)('by the engine "%s"', (engine) => {
+  const codeOf = async (call: Promise<unknown>): Promise<string> => (await rejected(call)).code;
+
+  test('conditions are judged by the service', async () => {
+    await using azure = await open({ engine });
+    const put = (options: object, bytes = 'new', key = 'key'): Promise<StoredFile> =>
+      azure.driver.put(key, Buffer.from(bytes), putOptions({ partSize: 10, ...options }));
+    const { etag, lastModified } = await put({ ifNoneMatch: '*' });
+    for (const bytes of ['small', 'large enough for blocks']) {
+      expect(await codeOf(put({ ifNoneMatch: '*' }, bytes))).toBe('FILE_EXISTS');
+      expect(await codeOf(put({ ifMatch: '"0x1"' }, bytes))).toBe('PRECONDITION_FAILED');
+    }
+    const get = (options: object): Promise<unknown> =>
+      azure.driver.get('key', { signal, ...options });
+    const past = new Date(lastModified!.getTime() - 60_000);
+    expect(await codeOf(get({ ifMatch: '"0x1"' }))).toBe('PRECONDITION_FAILED');
+    expect(await codeOf(get({ ifNoneMatch: etag! }))).toBe('NOT_MODIFIED');
+    expect(await codeOf(get({ ifModifiedSince: lastModified! }))).toBe('NOT_MODIFIED');
+    expect(await codeOf(get({ ifUnmodifiedSince: past }))).toBe('PRECONDITION_FAILED');
+    const remove = (ifMatch: string) => azure.driver.deleteMany(['key'], { signal, ifMatch });
+    expect(await codeOf(remove('"0x1"'))).toBe('PRECONDITION_FAILED');
+    expect(await azure.other.info('key', { signal })).toMatchObject({ etag, size: 3 });
+    const attributes = { contentType: 'text/css', metadata: { a: 'b' } };
+    const replaced = await put({ ifMatch: etag!, ...attributes }, 'large enough for blocks');
+    expect(await azure.other.info('key', { signal })).toMatchObject({ size: 23, ...attributes });
+    await remove(replaced.etag!);
+    expect(await codeOf(azure.other.info('key', { signal }))).toBe('FILE_NOT_FOUND');
+  });
+
+  test('ranges are read from a place on, and from the end, also when they break off', async () => {
+    await using azure = await open({ engine });
+    const bytes = Buffer.alloc(300_000, 'abcdefg');
+    await azure.other.put('key', bytes, putOptions());
+    for (const [range, start] of [
+      [{ start: 3 }, 3],
+      [{ suffix: 100_000 }, 200_000],
+    ] as const) {
+      azure.proxy.fail({ method: 'GET', with: { resetAnswerAt: 50_000 } });
+      const download = await azure.driver.get('key', { signal, range });
+      expect(download.range).toEqual({ start, end: 299_999, size: 300_000 });
+      expect((await read(download)).equals(bytes.subarray(start))).toBe(true);
+    }
+  });
+
+  test('files and prefixes are listed page by page', async () => {
+    await using azure = await open({ engine });
+    for (const key of ['x/a/1', 'x/b', 'x/c/1', 'y']) {
+      await azure.other.put(key, Buffer.from(key), putOptions());
+    }
+    for (const pageSize of [1, 2, 10]) {
+      const found = await listAll(azure.driver, { prefix: 'x/', delimiter: '/', pageSize });
+      expect(found).toMatchObject({ keys: ['x/b'], prefixes: ['x/a/', 'x/c/'] });
+      expect((await listAll(azure.driver, { pageSize })).keys).toHaveLength(4);
+    }
   });
 });
 
