@@ -1,4 +1,5 @@
 import { HttpException, HttpStatus, Logger } from '@nestjs/common';
+import { deleteFound } from '../core/delete-found.js';
 import {
   StorageFileExistsError,
   StorageFileNotFoundError,
@@ -264,8 +265,8 @@ export class UploadPublication {
   }
 
   async #unpublish(claims: UploadClaims): Promise<void> {
-    const { key } = claims;
-    if (isPublished(await infoIfThere(this.storage, key), claims)) await this.storage.delete(key);
+    const file = await infoIfThere(this.storage, claims.key);
+    if (isPublished(file, claims)) await deleteFound(this.storage, file);
   }
 
   /** In an outage it stays, and is refused again: why it is refused is what the client is to be told. */

@@ -1,11 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { unshared } from '../core/body.js';
 import type { Checksum } from '../core/checksum.js';
-import {
-  StorageFileExistsError,
-  StoragePreconditionFailedError,
-  StorageUnsupportedError,
-} from '../core/errors.js';
+import { deleteFound } from '../core/delete-found.js';
+import { StorageFileExistsError, StorageUnsupportedError } from '../core/errors.js';
 import { infoIfThere } from '../core/info-if-there.js';
 import type { StagedFile } from '../core/staging.js';
 import type { SignalOption } from '../core/storage-methods.js';
@@ -135,20 +132,10 @@ async function commitByContent(
 /** Seconds: some backends tell the time of a write only by the clock of their answer, in whole ones. */
 const CLOCK_TOLERANCE = 2;
 
-/**
- * Deletes the file, unless its key holds another one by now: another version, where the backend decides that, and another write of the
- * same bytes, of which only a look tells.
- */
+/** Deletes the file, unless its key holds another one by now. */
 async function removeVersion(storage: Storage, stored: StoredFile): Promise<void> {
   const now = await infoIfThere(storage, stored.key);
-  if (!now || !isSameVersion(stored, now)) return;
-  const { etag } = now;
-  const isDecided = storage.capabilities.conditionalDelete && etag !== undefined;
-  try {
-    await storage.delete(stored.key, isDecided ? { ifMatch: etag } : {});
-  } catch (error) {
-    if (!(error instanceof StoragePreconditionFailedError)) throw error;
-  }
+  if (now && isSameVersion(stored, now)) await deleteFound(storage, now);
 }
 
 function isSameVersion(stored: StoredFile, now: StoredFile): boolean {

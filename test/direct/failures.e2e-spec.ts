@@ -274,6 +274,20 @@ describe('a publication that lands after it was given up', () => {
     expect((await app.call('POST', complete)).status).toBe(403);
     expect([await app.keys(), await app.staged()]).toEqual([[], []]);
   });
+
+  test('stays when the app refuses it, where somebody else replaces it in that moment', async () => {
+    const { app, key, complete } = await landed(() => {
+      jest.spyOn(app.storage, 'info').mockImplementationOnce(async (...given) => {
+        const found = await look(...given);
+        await app.storage.put(key, 'another’s');
+        return found;
+      });
+      throw new ForbiddenException();
+    });
+    const look = app.storage.info.bind(app.storage);
+    expect((await app.call('POST', complete)).status).toBe(403);
+    expect((await app.storage.getBytes(key)).toString()).toBe('another’s');
+  });
 });
 
 describe('a claim to an upload', () => {

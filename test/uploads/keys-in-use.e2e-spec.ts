@@ -1,5 +1,6 @@
 import { type NestInterceptor, type Type } from '@nestjs/common';
 import { createHash } from 'node:crypto';
+import { jest } from '@jest/globals';
 import {
   StorageConnectionError,
   type StorageDriver,
@@ -71,6 +72,18 @@ onEachAdapter(() => {
         await storage.put('me.txt', 'another’s');
         return fails();
       }, 'mine');
+      expect(await read('me.txt')).toBe('another’s');
+    });
+
+    test('and that somebody else takes while it is looked whose it is, stays theirs', async () => {
+      const { postTo, storage, read } = await app(StorageFileInterceptor('file', { key: me }));
+      const look = storage.info.bind(storage);
+      jest.spyOn(storage, 'info').mockImplementationOnce(async (...given) => {
+        const found = await look(...given);
+        await storage.put('me.txt', 'another’s');
+        return found;
+      });
+      await postTo(fails, 'mine');
       expect(await read('me.txt')).toBe('another’s');
     });
 

@@ -42,9 +42,12 @@ async function local(): Promise<UploadBackend> {
   const driver = await createLocalDriver({ root, durability: 'none' }, settings);
   const files = async (): Promise<string[]> => {
     const entries = await readdir(root, { recursive: true, withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
+    return (
+      entries
+        // The record of who holds the locks stays as long as the driver is open.
+        .filter((entry) => entry.isFile() && entry.name !== 'owner')
+        .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+    );
   };
   const before = new Set(await files());
   return {
