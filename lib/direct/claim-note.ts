@@ -27,7 +27,7 @@ export interface ClaimNote {
 
 /** A note that is there. */
 export interface StoredNote extends ClaimNote {
-  /** Another text each time one is stored: by it, who stored it knows his own, and no two have the same etag. */
+  /** Another text each time one is stored: by it, who stored it knows their own, and no two have the same etag. */
   readonly token: string;
   readonly file: StoredFile;
 }

@@ -104,14 +104,14 @@ export class CompletionClaim {
     if (!(await this.isHeld())) throw uploadBusy();
   }
 
-  /** Writes down what has become of the upload. Whether it did: a claim that another has by now is left to him. */
+  /** Writes down what has become of the upload. Whether it did: a claim that another has by now is left to them. */
   async note(outcome: UploadOutcome | undefined): Promise<boolean> {
     this.#outcome = outcome;
     return this.#write(this.#held);
   }
 
   /**
-   * Lets others have it at once, in an outage when it is old; one that another has by now is left to him. Never rejects.
+   * Lets others have it at once, in an outage when it is old; one that another has by now is left to them. Never rejects.
    *
    * @param outcome for the next one to go on from
    */

@@ -163,8 +163,9 @@ export class UploadPublication {
     const { name, multipart, isReplaceable } = claims;
     if (multipart && !(await infoIfThere(this.#staging, name))) await this.partUrls.join(claims);
     if (!isReplaceable) {
-      if (!multipart && !(await infoIfThere(this.#staging, name)))
+      if (!multipart && !(await infoIfThere(this.#staging, name))) {
         throw notUploaded('No file was sent');
+      }
       return [name];
     }
     const [before, ...others] = await takenOut(this.#staging, name);

@@ -55,7 +55,7 @@ export interface UploadedContext<Request = unknown> {
 /** How direct uploads are allowed and checked. */
 export interface DirectUploadsBehaviour<Request = unknown> extends DirectUploadRules<Request> {
   /**
-   * Who makes the request. Nobody else can complete, cancel or go on with what he started. What it throws is the answer.
+   * Who makes the request. Nobody else can complete, cancel or go on with what they started. What it throws is the answer.
    */
   owner: (request: Request) => string | Promise<string>;
   /**

@@ -47,7 +47,7 @@ export interface TusBehaviour<Request = unknown> {
    * run script must be named in full. Default: any.
    */
   accept?: readonly string[];
-  /** Who makes the request. To everybody else, what he uploads is not there. Default: whoever has the URL. */
+  /** Who makes the request. To everybody else, what they upload is not there. Default: whoever has the URL. */
   owner?: (request: Request) => string | Promise<string>;
   /**
    * Chooses the key when all bytes are there. Default: 128 random bits and the extension of the found type. A key of one's

@@ -20,8 +20,9 @@ export function parseUploadChecksum(header: string | undefined): Checksum | unde
   if (header === undefined) return undefined;
   const [algorithm, value = '', ...rest] = header.split(' ');
   try {
-    if (rest.length > 0)
+    if (rest.length > 0) {
       throw new StorageInvalidArgumentError('Upload-Checksum is not well-formed');
+    }
     return parseChecksum({ algorithm: algorithm as ChecksumAlgorithm, value });
   } catch (error) {
     if (!(error instanceof StorageInvalidArgumentError)) throw error;

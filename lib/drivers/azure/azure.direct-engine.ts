@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { ContainerClient } from '@azure/storage-blob';
 import type { ReadConditions } from '../../core/conditions.js';
 import { encodeKey } from '../../core/key.js';
-import { exchange, type HttpConnections, readAll } from '../remote/http-exchange.js';
+import { exchange, type HttpConnections, readAll } from '../remote/http-client.js';
 import { describedBlob, METADATA, readListing } from './azure.answers.js';
 import { type Authorization, authorizationOf } from './azure.authorization.js';
 import type {

@@ -35,8 +35,8 @@ export async function url(
 }
 
 /**
- * A PUT that may only create, or create and replace. Nothing else can be bound: whoever has the URL sends what type and how
- * many bytes he likes.
+ * A PUT that may only create, or create and replace. Nothing else can be bound: whoever has the URL sends bytes of
+ * whatever type, and as many as they like.
  */
 export async function uploadUrl(
   container: AzureContainer,

@@ -3,12 +3,12 @@ import type { Agent as HttpsAgent } from 'node:https';
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import type { HttpOperationResponse, IHttpClient, WebResource } from '@azure/storage-blob';
 import type { ConnectionAgents } from '../remote/connecting-agents.js';
-import { destinationOf, exchange, readAll } from '../remote/http-exchange.js';
+import { destinationOf, exchange, readAll } from '../remote/http-client.js';
 import { unreadableAnswer } from './azure.errors.js';
 
 /**
  * Sends the SDK's requests, one attempt each, by connections of the driver's own. An abort cuts the request and rejects
- * when it is off the wire; a connection on which nothing moves is given up, but not because of a reader who takes his time;
+ * when it is off the wire; a connection on which nothing moves is given up, but not because of a slow reader;
  * and a body that breaks off fails with the code of what broke it. The SDK's own client does none of the three.
  *
  * @param idleTimeout milliseconds without a byte

@@ -3,7 +3,7 @@ import { checkReadConditions } from '../../core/conditions.js';
 import { StorageConnectionError, StorageUnsupportedError } from '../../core/errors.js';
 import { type ByteRange, formatRange, resolveRange } from '../../core/range.js';
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
-import { readAll } from '../remote/http-exchange.js';
+import { readAll } from '../remote/http-client.js';
 import type { GcsBucket } from './gcs.client.js';
 import { pauseAfter } from './gcs.contention.js';
 import { answerError, type GcsAnswer, headerOf } from './gcs.errors.js';

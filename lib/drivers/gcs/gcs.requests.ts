@@ -4,7 +4,7 @@ import { StorageConnectionError } from '../../core/errors.js';
 import { repeatCall } from '../../core/retry.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
 import { UNREACHED_CODES } from '../remote/connection-codes.js';
-import { destinationOf, exchange, readAll } from '../remote/http-exchange.js';
+import { destinationOf, exchange, readAll } from '../remote/http-client.js';
 import { wasCutShort, withSettledAbort } from '../remote/settled-abort.js';
 import { markUncertain, mayHaveHappened } from '../remote/uncertain-failures.js';
 import { authorizing } from './gcs.authorization.js';

@@ -9,7 +9,7 @@ import { StorageError } from '../../core/errors.js';
 import { type ParsedRetryOptions, repeatCall } from '../../core/retry.js';
 import { retryAfterOf, toNumber, toRecord } from '../remote/answer-fields.js';
 import { waitForCredentials } from '../remote/credential-wait.js';
-import { exchange, type HttpConnections, readAll } from '../remote/http-exchange.js';
+import { exchange, type HttpConnections, readAll } from '../remote/http-client.js';
 import type { S3Call } from './s3.call.js';
 import {
   type DirectOperation,

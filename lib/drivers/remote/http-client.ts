@@ -24,7 +24,7 @@ export interface HttpDestination {
 /** The connections that requests go over. */
 export interface HttpConnections {
   readonly agents: ConnectionAgents;
-  /** Milliseconds without a byte after which an exchange is given up. A reader who takes his time does not count. */
+  /** Milliseconds without a byte after which an exchange is given up. A slow reader does not count. */
   readonly idleTimeout: number;
 }
 
