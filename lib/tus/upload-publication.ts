@@ -1,5 +1,6 @@
 import { HttpException, HttpStatus, Logger } from '@nestjs/common';
 import { safeFileName } from '../core/content-disposition.js';
+import { deleteFound } from '../core/delete-found.js';
 import {
   StorageFileExistsError,
   StorageFileNotFoundError,
@@ -107,7 +108,9 @@ export class UploadPublication {
   /** Removes the file that was published, unless the app may have accepted it. */
   async #removePublished({ name, record }: StagedUpload): Promise<void> {
     const { file, isTold } = record;
-    if (file && !isTold && (await this.#published(name, file))) await this.storage.delete(file.key);
+    if (!file || isTold) return;
+    const published = await this.#published(name, file);
+    if (published) await deleteFound(this.storage, published);
   }
 
   /** `undefined` when the app was told of the file and has taken it from its key. */

@@ -637,6 +637,25 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
       expect([await published(storage), await staged(storage)]).toEqual([[], []]);
     });
 
+    test('can refuse the file, which stays theirs when somebody else replaces it in that moment', async () => {
+      const { create, append, storage } = await start({
+        options: {
+          key: () => 'a.txt',
+          onUploaded() {
+            jest.spyOn(storage, 'info').mockImplementationOnce(async (...given) => {
+              const found = await look(...given);
+              await storage.put('a.txt', 'another’s');
+              return found;
+            });
+            throw new HttpException('Full', 402);
+          },
+        },
+      });
+      const look = storage.info.bind(storage);
+      expect((await append(await create(5), 0, 'hello')).status).toBe(402);
+      expect((await storage.getBytes('a.txt')).toString()).toBe('another’s');
+    });
+
     test('is asked again when it failed, and has the file by then', async () => {
       let failures = 2;
       const keys: string[] = [];
