@@ -10,16 +10,16 @@ type Version = Pick<StoredFile, 'etag' | 'lastModified'>;
  * A condition that is not well-formed is ignored, as the RFC has it for dates.
  */
 export function evaluateConditions(headers: RequestHeaders, file: Version): 'proceed' | 304 | 412 {
-  const ifMatch = single(headers['if-match']);
-  const ifUnmodifiedSince = parseDate(single(headers['if-unmodified-since']));
+  const ifMatch = joined(headers['if-match']);
+  const ifUnmodifiedSince = parseDate(joined(headers['if-unmodified-since']));
   if (ifMatch !== undefined) {
     if (!listsStrongly(ifMatch, file.etag)) return 412;
   } else if (ifUnmodifiedSince !== undefined && file.lastModified) {
     // Without a date of the file, this is no condition (§13.1.4).
     if (modifiedAfter(file, ifUnmodifiedSince)) return 412;
   }
-  const ifNoneMatch = single(headers['if-none-match']);
-  const ifModifiedSince = parseDate(single(headers['if-modified-since']));
+  const ifNoneMatch = joined(headers['if-none-match']);
+  const ifModifiedSince = parseDate(joined(headers['if-modified-since']));
   if (ifNoneMatch !== undefined) {
     if (listsWeakly(ifNoneMatch, file.etag)) return 304;
   } else if (ifModifiedSince !== undefined && !modifiedAfter(file, ifModifiedSince)) {
@@ -30,7 +30,7 @@ export function evaluateConditions(headers: RequestHeaders, file: Version): 'pro
 
 /** Whether a Range may be honoured: `If-Range` is absent, or names exactly this version (RFC 9110 §13.1.5). */
 export function evaluateIfRange(headers: RequestHeaders, file: Version): boolean {
-  const ifRange = single(headers['if-range']);
+  const ifRange = joined(headers['if-range']);
   if (ifRange === undefined) return true;
   if (ifRange.startsWith('"')) return ifRange === file.etag;
   // A date is a strong validator only when it is exactly ours and lies far enough back for the file not to have
@@ -46,9 +46,9 @@ export function hasConditions(headers: RequestHeaders): boolean {
 
 /** Whether the client wants a certain version or none, so that another must not be sent in its place. */
 export function demandsVersion(headers: RequestHeaders): boolean {
-  const ifMatch = single(headers['if-match']);
+  const ifMatch = joined(headers['if-match']);
   if (ifMatch !== undefined) return ifMatch.trim() !== '*';
-  return parseDate(single(headers['if-unmodified-since'])) !== undefined;
+  return parseDate(joined(headers['if-unmodified-since'])) !== undefined;
 }
 
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'];
@@ -116,6 +116,6 @@ function seconds({ lastModified }: Version): number | undefined {
   return lastModified && Math.floor(lastModified.getTime() / 1000);
 }
 
-function single(value: string | string[] | undefined): string | undefined {
+function joined(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value;
 }

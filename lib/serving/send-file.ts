@@ -57,7 +57,7 @@ async function sendConditionally(
   // RFC 9110 §14.2: Range is defined for GET only.
   const asked =
     method === 'GET'
-      ? parseRangeHeader(single(headers['range']), serving.maxRanges ?? 1)
+      ? parseRangeHeader(firstOf(headers['range']), serving.maxRanges ?? 1)
       : undefined;
   if (method === 'GET' && !asked && !hasConditions(headers)) {
     return sendWhole(served, undefined, answer);
@@ -112,6 +112,6 @@ function satisfy(
   }
 }
 
-function single(value: string | string[] | undefined): string | undefined {
+function firstOf(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }

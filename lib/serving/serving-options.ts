@@ -72,17 +72,18 @@ export interface ServedFileOptions {
 
 const MAX_RANGES = 100;
 
+/** Each answers what the option must be, when it is not. */
 const CHECKS: Readonly<Record<keyof ServedFileOptions, (value: unknown) => string | undefined>> = {
   disposition: oneOf('inline', 'attachment'),
   filename: (value) => (typeof value === 'string' ? undefined : 'a string'),
-  contentDisposition: headerValue,
-  contentType: mediaType,
+  contentDisposition: checkHeaderValue,
+  contentType: checkMediaType,
   dangerouslyAllowInline: (value) =>
-    Array.isArray(value) && value.every((type) => mediaType(type) === undefined)
+    Array.isArray(value) && value.every((type) => checkMediaType(type) === undefined)
       ? undefined
       : 'a list of media types',
   cache: oneOf('private', 'immutable', 'revalidate'),
-  cacheControl: headerValue,
+  cacheControl: checkHeaderValue,
   maxAge: (value) =>
     Number.isInteger(value) && (value as number) >= 0 ? undefined : 'a whole number of seconds',
   crossOrigin: oneOf('same-origin', 'same-site', 'cross-origin'),
@@ -93,7 +94,7 @@ const CHECKS: Readonly<Record<keyof ServedFileOptions, (value: unknown) => strin
   mode: oneOf('proxy', 'redirect', 'accel', 'auto'),
   // Its greatest value is the backend's affair.
   expiresIn: () => undefined,
-  accel: accelOptions,
+  accel: checkAccel,
 };
 
 /** @throws StorageConfigurationError naming the option */
@@ -123,12 +124,12 @@ function oneOf(...allowed: readonly string[]): (value: unknown) => string | unde
     allowed.includes(value as string) ? undefined : `one of ${allowed.join(', ')}`;
 }
 
-function headerValue(value: unknown): string | undefined {
+function checkHeaderValue(value: unknown): string | undefined {
   const fits = typeof value === 'string' && /^[\x20-\x7E]+$/.test(value);
   return fits ? undefined : 'a header value of printable ASCII';
 }
 
-function mediaType(value: unknown): string | undefined {
+function checkMediaType(value: unknown): string | undefined {
   try {
     parseGivenAttributes({ contentType: value as string });
     return undefined;
@@ -137,7 +138,7 @@ function mediaType(value: unknown): string | undefined {
   }
 }
 
-function accelOptions(value: unknown): string | undefined {
+function checkAccel(value: unknown): string | undefined {
   const { header, location, root } = (value ?? {}) as Record<string, unknown>;
   if (header === 'X-Accel-Redirect') {
     const fits = typeof location === 'string' && /^\/(?:[\w.~!$&'()*+,;=:@%-]+\/)*$/.test(location);

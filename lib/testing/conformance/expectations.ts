@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type StorageError, StorageUnsupportedError } from '../../core/errors.js';
+import { inParallel } from '../../core/in-parallel.js';
 import type { ListOptions, ListPageOptions } from '../../core/storage-methods.js';
 import type { Storage } from '../../core/storage.js';
 
@@ -96,11 +97,8 @@ export async function listPages(
 
 /** Stores a small file under each of the keys, 32 at once. */
 export async function putAll(storage: Storage, keys: readonly string[]): Promise<void> {
-  const left = [...keys];
-  const worker = async (): Promise<void> => {
-    for (let key = left.pop(); key !== undefined; key = left.pop()) await storage.put(key, key);
-  };
-  await Promise.all(Array.from({ length: 32 }, worker));
+  const { signal } = new AbortController();
+  await inParallel(keys, 32, signal, (key) => storage.put(key, key));
 }
 
 /** Whether a server answers that the request is at fault, or asks for what there is not. */
