@@ -75,6 +75,12 @@ describe('the options that the pages name are those that there are', () => {
     ],
     ['docs/uploads.md', 'option', () => planUploads(unknown), []],
     ['docs/serving.md', 'option', () => new ServedFile(storage, 'a', unknown), []],
+    [
+      'docs/serving.md',
+      'option of `routes`',
+      () => StorageModule.forRoot({ storages: { files: { driver: 'memory' } }, routes: unknown }),
+      [],
+    ],
     ['docs/direct-uploads.md', 'option', () => DirectUploadsModule.forRoot(unknown), ['imports']],
     ['docs/tus.md', 'option', () => TusModule.forRoot(unknown), []],
   ])('of %s, %s', async (page, heading, configure, elsewhere) => {
