@@ -283,6 +283,31 @@ describe('a token', () => {
   );
 });
 
+test.each([
+  ['that is refused again, in another name, is not made once more', 401, 2],
+  ['that is refused for another reason is not made in another name', 403, 1],
+])('a request %s', async (_, status, requests) => {
+  let seen = 0;
+  await using server = await listen((_request, response) => {
+    seen++;
+    response.writeHead(status, { 'x-ms-request-id': 'id' }).end();
+  });
+  let given = 0;
+  const client = new ContainerClient(`${server.url}/files`, {
+    getToken: async () => ({
+      token: `token ${++given}`,
+      expiresOnTimestamp: Date.now() + 3_600_000,
+    }),
+  });
+  const agents = openAgents(1, 1, 5000);
+  const engine = new DirectEngine(client, { agents, idleTimeout: 5000 });
+  const properties = engine.getProperties('key', signal);
+  await expect(properties).rejects.toMatchObject({ statusCode: status });
+  agents.httpAgent.destroy();
+  agents.httpsAgent.destroy();
+  expect([seen, given]).toEqual([requests, requests]);
+});
+
 test('names that no XML may hold are read out of a listing', () => {
   const { blobs, prefixes, next } = readListing(
     '<?xml version="1.0"?><EnumerationResults><Blobs><BlobPrefix><Name>a &amp; b/</Name></BlobPrefix>' +

@@ -84,6 +84,21 @@ describe('a listing', () => {
     expect(azure.proxy.requests).toEqual([]);
   });
 
+  test.each([
+    ['OutOfRangeInput', 'cursor'],
+    ['InvalidQueryParameterValue', 'cursor'],
+    ['InvalidInput', 'refused the request'],
+  ])('tells of a cursor that the service does not know: %s', async (code, words) => {
+    await using azure = await open();
+    const headers = { 'x-ms-request-id': 'id', 'x-ms-error-code': code };
+    azure.proxy.fail({ times: 2, with: { status: 400, headers } });
+    const cursor = Buffer.from('{"token":"x"}').toString('base64url');
+    const refused = await rejected(listAll(azure.driver, { cursor }));
+    expect(refused.code).toBe('INVALID_ARGUMENT');
+    expect(refused.message).toContain(words);
+    expect((await rejected(listAll(azure.driver))).message).not.toContain('cursor');
+  });
+
   test.each(['/', '--', '日'])(
     'gathers prefixes by %j, in pages of any size',
     async (delimiter) => {

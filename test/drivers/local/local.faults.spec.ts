@@ -143,14 +143,15 @@ onLinux('an upload in parts', () => {
   });
 
   it.each([
-    ['ENOENT', 'FILE_NOT_FOUND'],
-    ['ENOSPC', 'QUOTA_EXCEEDED'],
+    ['ENOENT', 'FILE_NOT_FOUND', 'no such multipart upload'],
+    ['ENOSPC', 'QUOTA_EXCEEDED', 'disk is full'],
   ])(
     'fails a part that cannot be put in its place with %s as %s, and leaves no half of it',
-    async (code, expected) => {
+    async (code, expected, words) => {
       const upload = await start();
       beforeFirst('rename', '/part-1', fails(code));
-      expect((await failure(part(upload))).code).toBe(expected);
+      const error = await failure(part(upload));
+      expect(error).toMatchObject({ code: expected, message: expect.stringContaining(words) });
       expect(await driver.listParts(upload, { signal })).toEqual([]);
       expect(await temporaryFiles(root)).toEqual([]);
     },
