@@ -50,7 +50,6 @@ export class Authorization {
 
   /** Lets go of a token that the service does not take any more, unless another one is in its place already. */
   async renew(refused: Readonly<Record<string, string>>): Promise<void> {
-    if (this.isAnonymous) return;
     const credential = await this.client.authClient.getClient();
     const { credentials } = credential;
     const current = await this.headers();

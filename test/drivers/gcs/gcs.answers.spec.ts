@@ -162,6 +162,20 @@ describe('a resumable upload', () => {
   });
 });
 
+test('bytes without their generation are taken for those that were asked for by it, and no others', async () => {
+  await using open = await openBehindProxy();
+  const bytes = Buffer.from('0123456789');
+  const { version } = await open.driver.put('key', bytes, putOptions());
+  const answer = { status: 200, headers: {}, body: bytes.toString() };
+  open.proxy.fail({ url: /alt=media/, times: Infinity, with: answer });
+  expect(await read(await open.driver.get('key', { signal }))).toEqual(bytes);
+  const media = open.proxy.requests.filter(({ url }) => url.includes('alt=media'));
+  expect(media.map(({ url }) => url.includes(`ifGenerationMatch=${version}`))).toEqual([
+    false,
+    true,
+  ]);
+});
+
 test('a copy with which the service does not go on has an end', async () => {
   await using open = await openBehindProxy();
   await open.driver.put('key', Buffer.from('a'), putOptions());

@@ -354,6 +354,18 @@ describe('a token service that is silent', () => {
   });
 });
 
+test('a project is that of the client', async () => {
+  await using gcs = await openGcs();
+  const { client_email, private_key } = gcs.server.credentials;
+  const driver = await openDriver(gcs.server, {
+    apiEndpoint: gcs.server.endpoint,
+    projectId: 'my-project',
+    credentials: { client_email, private_key },
+  });
+  expect(await driver.client.getProjectId()).toBe('my-project');
+  await driver.close();
+});
+
 describe('options', () => {
   const CLIENT = { authClient: { getRequestHeaders() {} }, apiEndpoint: 'https://x' } as never;
   test.each<[string, Partial<GcsStorageOptions>]>([

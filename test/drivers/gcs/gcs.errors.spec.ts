@@ -7,6 +7,7 @@ import {
 import {
   answerError,
   authorizationError,
+  conditionError,
   isMissingObject,
   isWebPage,
   toStorageError,
@@ -238,6 +239,14 @@ test('that an object is missing is told by a 404 only', () => {
   expect(isMissingObject({ ...answer, status: 404 })).toBe(true);
   expect(isMissingObject({ ...answer, status: 403 })).toBe(false);
   expect(isMissingObject({ ...answer, status: 404, body: Buffer.from('Not Found') })).toBe(false);
+});
+
+test('a write whose condition did not hold is told by it', () => {
+  expect(conditionError({ ifNoneMatch: '*' }, true).code).toBe('FILE_EXISTS');
+  const gone = conditionError({ ifMatch: '*' }, true);
+  expect(gone.code).toBe('PRECONDITION_FAILED');
+  expect(gone.message).toContain('Nothing is stored under the key');
+  expect(conditionError({ ifMatch: '*' }).message).not.toContain('Nothing is stored');
 });
 
 test('no error shows a token, a signature or the address of a session', async () => {
