@@ -72,7 +72,7 @@ function limitOf({ name, points }) {
 }
 
 /** What the lines of an operation came to, as Markdown. */
-export function tableOf(axis, isFlat, lines) {
+function tableOf(axis, isFlat, lines) {
   return tableText(isFlat ? costs(axis, lines) : latencies(axis, lines));
 }
 

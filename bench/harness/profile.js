@@ -2,9 +2,6 @@ import { Session } from 'node:inspector/promises';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { number, tableText } from './table.js';
 
-/** Places that take less than this share in every case are left out. */
-const LEAST = 0.02;
-
 /** Records where the processor's time goes in this process, until it is told to write that. */
 export async function startProfile(file) {
   const session = new Session();
@@ -23,14 +20,15 @@ export async function startProfile(file) {
  * collector of garbage, and native code.
  *
  * @param {{ name: string, places: Record<string, number> }[]} cases
+ * @param least places that take less than this share in every case are left out
  */
-export function profileText(cases) {
+export function profileText(cases, least = 0.02) {
   const totals = cases.map(({ places }) => sum(Object.values(places)));
   const shareOf = (place) =>
     Math.max(...cases.map(({ places }, index) => (places[place] ?? 0) / totals[index]));
   const all = [...new Set(cases.flatMap(({ places }) => Object.keys(places)))];
   const shown = all
-    .filter((place) => shareOf(place) >= LEAST)
+    .filter((place) => shareOf(place) >= least)
     .toSorted((one, other) => shareOf(other) - shareOf(one));
   return tableText([
     ['main thread, ms', ...cases.map(({ name }) => name)],

@@ -21,7 +21,12 @@ export function rows(quick) {
       get: small,
       info: small,
       list: { wanted: { 'the SDK': 0.25, best: 1 }, bounds: { 'the SDK': 0.4, best: 1.5 } },
-      upload: { wanted: { limit: 1.25, best: 0.5 } },
+      // FlyDrive sends one request, for a body whose length it has to be told; OpenDAL sends no checksum.
+      upload: {
+        wanted: { limit: 1.25, 'the SDK': 0.5, best: 1 },
+        bounds: { limit: 2, 'the SDK': 0.75, best: 2 },
+        why: 'Large uploads to S3',
+      },
       download: { wanted: { limit: 1.1, best: 1 } },
     },
     base: import.meta.url,

@@ -117,18 +117,13 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
     });
   });
 
-  test('ten thousand characters of ranges take no time', async () => {
+  test('ten thousand characters of ranges are answered by the whole file', async () => {
     const { port, put, count } = await serve(undefined, { controllers });
     await put('ten.txt', '0123456789');
     const Range = `bytes=${'0-0,'.repeat(2500)}1-1`;
-    await send(port, '/files/ten.txt', { headers: { Range } });
-    const started = performance.now();
-    for (let index = 0; index < 20; index++) {
-      const answer = await send(port, '/files/ten.txt', { headers: { Range } });
-      expect(answer.status).toBe(200);
-    }
-    expect((performance.now() - started) / 20).toBeLessThan(500);
-    expect(count('get')).toBe(21);
+    const answer = await send(port, '/files/ten.txt', { headers: { Range } });
+    expect([answer.status, answer.body.toString()]).toEqual([200, '0123456789']);
+    expect(count('get')).toBe(1);
   });
 
   test('a file that is replaced between two parts cuts the connection', async () => {
