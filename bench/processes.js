@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { atExit } from './folders.js';
 
 /**
  * Starts a script in a process of its own. It gets the options as JSON in its first argument, is ready when it sends a
@@ -13,7 +14,8 @@ export async function startProcess(script, options, base) {
   const child = fork(path, [JSON.stringify(options)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const exited = once(child, 'exit');
+  const forget = atExit(() => child.kill());
+  const exited = once(child, 'exit').finally(forget);
   const ready = await Promise.race([
     once(child, 'message').then(([message]) => message),
     exited.then(([code]) => Promise.reject(new Error(`${script} ended with ${code}`))),
@@ -22,7 +24,7 @@ export async function startProcess(script, options, base) {
     ready,
     pid: child.pid,
     async stop() {
-      child.disconnect();
+      if (child.connected) child.disconnect();
       await exited;
     },
   };

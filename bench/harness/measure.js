@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { atExit, temporaryFolder } from '../folders.js';
 import { placesOf } from './profile.js';
 
 const SUBJECT = fileURLToPath(new URL('subject.js', import.meta.url));
@@ -23,7 +23,8 @@ export async function measureSuite(name, url, { quick, guard, profile }) {
   const rounds = Number(process.env.BENCH_ROUNDS ?? (quick ? QUICK_ROUNDS : ROUNDS));
   const chosen = guard ? suite.rows(quick).flatMap(guarded) : suite.rows(quick);
   if (chosen.length === 0) return { name, title: suite.title, rounds, rows: [] };
-  const folder = await mkdtemp(join(process.env.BENCH_FOLDER ?? tmpdir(), `bench-${name}-`));
+  const temporary = temporaryFolder(name);
+  const folder = temporary.path;
   console.log(
     `\n${name}: ${suite.title}; medians of ${rounds} interleaved rounds, Node ${process.version}`,
   );
@@ -48,7 +49,7 @@ export async function measureSuite(name, url, { quick, guard, profile }) {
       await rm(files, { recursive: true });
     }
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    temporary.remove();
   }
   return { name, title: suite.title, rounds, rows, ...(suite.curves && { curves: suite.curves }) };
 }
@@ -122,7 +123,8 @@ function start(script, options) {
     execArgv: process.env.BENCH_EXEC_ARGV?.split(' ') ?? [],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const exited = once(child, 'exit');
+  const forget = atExit(() => child.kill());
+  const exited = once(child, 'exit').finally(forget);
   const failed = exited.then(([code]) => {
     throw new Error(`${options.row} of ${options.name ?? 'the client'} ended with ${code}`);
   });

@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { BlobServiceClient } from '@azure/storage-blob';
+import { atExit } from '../folders.js';
 
 const { folder } = JSON.parse(process.argv[2]);
 await mkdir(folder, { recursive: true });
@@ -17,6 +18,7 @@ const server = spawn(
   ].flat(),
   { stdio: ['ignore', 'pipe', 'inherit'] },
 );
+atExit(() => server.kill());
 process.once('disconnect', () => server.kill());
 const port = await listeningPort(server.stdout);
 

@@ -1,8 +1,8 @@
 // 1 GiB goes through the upload interceptor into a storage and comes back as a ServedFile. Shows that the bytes are the
 // same, and by how much the resident memory of the app's process grows.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { temporaryFolder } from '../folders.js';
 import { download, upload } from './client.js';
 import { startProcess } from '../processes.js';
 import { watchMemory } from './resident-memory.js';
@@ -18,7 +18,8 @@ export async function run() {
   console.log(
     `memory: ${SIZE / MEBIBYTE} MiB in by multipart/form-data and out again, on Node ${process.version}`,
   );
-  const folder = await mkdtemp(join(tmpdir(), 'bench-memory-'));
+  const temporary = temporaryFolder('memory');
+  const folder = temporary.path;
   const results = [];
   try {
     results.push(await measure('local', { driver: 'local', root: join(folder, 'files') }));
@@ -38,7 +39,7 @@ export async function run() {
       await rm(join(folder, driver), { recursive: true, force: true });
     }
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    temporary.remove();
   }
   return results.every(Boolean);
 }

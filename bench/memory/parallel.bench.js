@@ -1,8 +1,8 @@
 // 50 clients upload 64 MiB each at once. Shows that what the uploads hold together stays within `uploadMemory`, and that
 // what is stored is what was sent.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { temporaryFolder } from '../folders.js';
 import { download, upload } from './client.js';
 import { startProcess } from '../processes.js';
 import { watchMemory } from './resident-memory.js';
@@ -20,7 +20,8 @@ export async function run() {
   console.log(
     `parallel: ${CLIENTS} uploads of ${SIZE / MEBIBYTE} MiB at once, uploadMemory ${UPLOAD_MEMORY / MEBIBYTE} MiB, on Node ${process.version}`,
   );
-  const folder = await mkdtemp(join(tmpdir(), 'bench-parallel-'));
+  const temporary = temporaryFolder('parallel');
+  const folder = temporary.path;
   const results = [];
   try {
     results.push(await measure('local', { driver: 'local', root: join(folder, 'files') }));
@@ -39,7 +40,7 @@ export async function run() {
       await rm(join(folder, driver), { recursive: true, force: true });
     }
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    temporary.remove();
   }
   return results.every(Boolean);
 }

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { atExit, temporaryFolder } from '../folders.js';
 
 const PATHS = ['nginx', '/usr/sbin/nginx', '/usr/local/sbin/nginx'];
 /** Of the processor's time in `/proc`. */
@@ -25,16 +25,16 @@ export function findNginx() {
  * @returns its URL, what it has taken of the processor in ms, and how to end it
  */
 export async function startNginx(locations) {
-  const folder = mkdtempSync(join(tmpdir(), 'bench-nginx-'));
+  const temporary = temporaryFolder('nginx');
   for (let attempt = 1; ; attempt++) {
-    const nginx = await tryNginx(folder, locations);
+    const nginx = await tryNginx(temporary, locations);
     if (nginx) return nginx;
     // Somebody else took the port between the look and the start.
     if (attempt === 5) throw new Error('nginx did not start');
   }
 }
 
-async function tryNginx(folder, locations) {
+async function tryNginx({ path: folder, remove }, locations) {
   const port = await freePort();
   writeFileSync(join(folder, 'nginx.conf'), configuration(folder, port, locations));
   const child = spawn(
@@ -42,7 +42,8 @@ async function tryNginx(folder, locations) {
     ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
-  const ended = once(child, 'exit');
+  const forget = atExit(() => child.kill());
+  const ended = once(child, 'exit').finally(forget);
   // Read to the end: what it goes on to say there must not break it.
   const said = createInterface(child.stderr);
   const listens = new Promise((resolve) => {
@@ -62,7 +63,7 @@ async function tryNginx(folder, locations) {
     async close() {
       child.kill('SIGQUIT');
       await ended;
-      rmSync(folder, { recursive: true, force: true });
+      remove();
     },
   };
 }
