@@ -1,8 +1,9 @@
 // `npm run bench [-- suite…] [--quick] [--json file] [--profile folder]`: runs the suites with these names, or all, and fails when
-// one misses what it has to show. With `--profile` each case leaves its CPU profile there, and where its time went is printed. A suite is any `<folder>/<name>.bench.js`. With `--guard`, only the rows that have a bound for it, against bare
-// Node alone: two minutes, and no peers to install.
+// one misses what it has to show. With `--profile` each case leaves its CPU profile there, and where its time went is printed. A
+// suite is any `<folder>/<name>.bench.js`. With `--guard`, only the rows that have a bound for it, against bare Node alone: two
+// minutes, and no peers to install. From the environment: BENCH_ROUNDS, and BENCH_FOLDER for the files instead of the system's folder.
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawSuite } from './harness/chart.js';
 import { printGrowth } from './harness/growth.js';
@@ -21,24 +22,17 @@ const suites = new Map(
     .map((path) => [basename(path, '.bench.js'), new URL(path, import.meta.url)]),
 );
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: 'boolean', default: false },
-    guard: { type: 'boolean', default: false },
-    json: { type: 'string' },
-    profile: { type: 'string' },
-  },
-});
+const { values, positionals } = askedFor();
 const unknown = positionals.filter((name) => !suites.has(name));
 if (unknown.length > 0) {
-  console.error(
-    `There is no bench ${unknown.join(', ')}; there is ${[...suites.keys()].join(', ')}.`,
-  );
-  process.exit(2);
+  refuse(`There is no bench ${unknown.join(', ')}; there is ${[...suites.keys()].join(', ')}.`);
 }
-const { guard, profile } = values;
+if (!/^[1-9]\d*$/.test(process.env.BENCH_ROUNDS ?? '1')) {
+  refuse(`BENCH_ROUNDS is to be a number from 1 on, not ${process.env.BENCH_ROUNDS}.`);
+}
+const { guard, json, profile } = values;
 if (profile !== undefined) mkdirSync(profile, { recursive: true });
+if (json !== undefined) mkdirSync(dirname(json), { recursive: true });
 const quick = values.quick || guard;
 // Of the AWS SDK, in each of hundreds of processes.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -57,15 +51,38 @@ for (const name of positionals.length > 0 ? positionals : suites.keys()) {
   const result = await measureSuite(name, suites.get(name), { quick, guard, profile });
   if (result.rows.length === 0) continue;
   measured.push(result);
+  // After each suite: what fails later takes nothing of it away.
+  if (json !== undefined) {
+    const written = { node: process.version, quick, suites: measured };
+    writeFileSync(json, `${JSON.stringify(written, undefined, 2)}\n`);
+  }
   const [print, draw] = suite.curves ? [printGrowth, drawGrowth] : [printSuite, drawSuite];
   passed = print(result) && passed;
   // A quick run is too short to show.
   if (!quick) draw(result, new URL('../docs/images/performance/', import.meta.url));
 }
-if (values.json !== undefined) {
-  writeFileSync(
-    values.json,
-    `${JSON.stringify({ node: process.version, quick, suites: measured }, undefined, 2)}\n`,
-  );
+if (guard && measured.length === 0) {
+  refuse(`Nothing that CI bounds is in ${positionals.join(', ')}.`);
 }
 process.exitCode = passed ? 0 : 1;
+
+function askedFor() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        quick: { type: 'boolean', default: false },
+        guard: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        profile: { type: 'string' },
+      },
+    });
+  } catch (error) {
+    return refuse(error.message);
+  }
+}
+
+function refuse(message) {
+  console.error(message);
+  process.exit(2);
+}
