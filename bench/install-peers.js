@@ -1,16 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
+const LOCK = fileURLToPath(new URL('package-lock.json', import.meta.url));
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MODULES = fileURLToPath(new URL('node_modules', import.meta.url));
 // Npm's own note of what it has installed.
 const INSTALLED = fileURLToPath(new URL('node_modules/.package-lock.json', import.meta.url));
 const LIBRARY = fileURLToPath(new URL('node_modules/nestjs-storages', import.meta.url));
 
-/** Installs what the library is measured against, once. */
+/** Installs what the library is measured against, once, and again when it is to be something else. */
 export function installPeers() {
-  if (!existsSync(INSTALLED)) {
+  if (!existsSync(INSTALLED) || statSync(INSTALLED).mtimeMs < statSync(LOCK).mtimeMs) {
     console.log('Installing what is measured against: npm ci --prefix bench');
     const { status } = spawnSync(
       'npm',
@@ -26,8 +28,9 @@ export function installPeers() {
 
 /** Leads the library's own name to the build of this checkout. */
 export function linkLibrary() {
-  if (!existsSync(LIBRARY)) {
-    mkdirSync(MODULES, { recursive: true });
-    symlinkSync(fileURLToPath(new URL('..', import.meta.url)), LIBRARY, 'junction');
-  }
+  // A copied folder leads to where it was copied from.
+  if (existsSync(LIBRARY) && realpathSync(LIBRARY) === realpathSync(ROOT)) return;
+  rmSync(LIBRARY, { force: true });
+  mkdirSync(MODULES, { recursive: true });
+  symlinkSync(ROOT, LIBRARY, 'junction');
 }
