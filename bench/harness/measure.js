@@ -83,7 +83,7 @@ async function measureRow(url, row, { folder, files, quick, rounds, profileOf })
   if (profileOf) {
     described.profile = row.cases.map((name) => ({ name, places: placesOf(profileOf(name)) }));
   }
-  const cases = [...measured].map(([name, samples]) => ({ name, ...summary(samples) }));
+  const cases = [...measured].map(([name, samples]) => ({ name, ...summary(samples, row) }));
   return { ...described, cases };
 }
 
@@ -139,21 +139,29 @@ function start(script, options) {
   };
 }
 
-function summary(samples) {
-  const medianOf = (values) => values.sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+function summary(samples, { calls }) {
   const median = (field) => medianOf(samples.map((sample) => sample[field]));
   const figures = Object.keys(samples[0].figures ?? {}).map((name) => [
     name,
     medianOf(samples.map((sample) => sample.figures[name])),
   ]);
   const times = samples.map(({ ms }) => ms);
+  const ms = median('ms');
+  const perCall = calls === undefined ? undefined : `${((ms / calls) * 1000).toFixed(1)} µs a call`;
+  const note = perCall ?? samples[0].note;
   return {
-    ms: median('ms'),
+    ms,
     least: Math.min(...times),
     most: Math.max(...times),
     cpu: median('cpu'),
     peak: median('peak'),
-    ...(samples[0].note !== undefined && { note: samples[0].note }),
+    ...(note !== undefined && { note }),
     ...(figures.length > 0 && { figures: Object.fromEntries(figures) }),
   };
+}
+
+function medianOf(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return (sorted[Math.ceil(middle) - 1] + sorted[Math.floor(middle)]) / 2;
 }
