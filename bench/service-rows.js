@@ -1,4 +1,4 @@
-import { chunks, LARGE, SMALL } from './bodies.js';
+import { chunks, LARGE, MEBIBYTE, SMALL } from './bodies.js';
 import { startProcess } from './processes.js';
 
 const AT_ONCE = 64;
@@ -27,11 +27,18 @@ export function serviceRows({ clients, limit, operations, keys = 100_000, base, 
   const large = (name, run) => ({ name, warmUp: run, run });
   const known = {
     put: small('put of 4 KiB', ({ put }) => put),
-    get: small('get of 4 KiB', ({ get }) => get),
+    get: small(
+      'get of 4 KiB',
+      ({ get }) =>
+        async (key) =>
+          whole((await get(key)).length, SMALL.length),
+    ),
     info: small('info', ({ info }) => info),
     list: large(`list ${keys} keys`, ({ list }) => listed(list, keys)),
     upload: large(`upload ${LARGE} MiB`, ({ upload }) => upload(LARGE_KEY, chunks())),
-    download: large(`download ${LARGE} MiB`, ({ download }) => download(LARGE_KEY)),
+    download: large(`download ${LARGE} MiB`, async ({ download }) =>
+      whole(await download(LARGE_KEY), LARGE * MEBIBYTE.length),
+    ),
   };
   return Object.entries(operations).map(([operation, judged]) => {
     const { name, warmUp, run } = known[operation];
@@ -79,9 +86,11 @@ export async function counted(iterable) {
   return count;
 }
 
-/** Reads a stream to its end. */
+/** Reads a stream to its end. @returns how many bytes it had */
 export async function drained(stream) {
-  for await (const _chunk of stream);
+  let bytes = 0;
+  for await (const chunk of stream) bytes += chunk.length;
+  return bytes;
 }
 
 /** Calls with the keys `file-0` and so on, some at once. */
@@ -96,4 +105,8 @@ async function each(calls, call) {
 async function listed(list, keys) {
   const found = await list();
   if (found !== keys) throw new Error(`${found} keys were listed instead of ${keys}`);
+}
+
+function whole(bytes, wanted) {
+  if (bytes !== wanted) throw new Error(`${bytes} bytes were read instead of ${wanted}`);
 }

@@ -36,7 +36,7 @@ async function sdk(server) {
   const bucket = client.bucket('bench');
   return {
     put: (key) => bucket.file(key).save(SMALL, { resumable: false }),
-    get: (key) => bucket.file(key).download(),
+    get: async (key) => (await bucket.file(key).download())[0],
     info: (key) => bucket.file(key).getMetadata(),
     list: () => counted(bucket.getFilesStream()),
     upload: (key, chunks) => pipeline(Readable.from(chunks), bucket.file(key).createWriteStream()),

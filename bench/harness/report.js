@@ -20,7 +20,11 @@ export function printSuite({ rows }) {
     passed &&= verdict.passed;
     console.log(`\n**${row.name}**: ${verdict.text}\n`);
     printCases(row);
-    if (row.profile) console.log(`\n${profileText(row.profile)}`);
+    if (row.profile) {
+      const cpuOf = (name) => row.cases.find((each) => each.name === name).cpu;
+      const profiled = row.profile.map((each) => ({ ...each, cpu: cpuOf(each.name) }));
+      console.log(`\n${profileText(profiled)}`);
+    }
   }
   return passed;
 }
@@ -43,7 +47,7 @@ function judge(row) {
   const texts = [];
   for (const [what, wanted] of Object.entries(row.wanted ?? {})) {
     const ratio = found[what];
-    if (!ratio) continue;
+    if (!ratio) throw new Error(`${row.name} is judged by ${what}, which is none of its cases`);
     const better = Math.min(ratio.time, ratio.cpu);
     const bound = row.bounds?.[what] ?? wanted * MARGIN;
     const isReached = better <= wanted;

@@ -14,10 +14,10 @@ if (name === undefined) {
 }
 
 /**
- * Something to run, which tells in words or in figures of its own what came of it; or a server with its URL, which is at work until
- * its client has had enough. What it has started beside itself may have taken of the processor, too.
+ * Something to run, which may tell in figures of its own what came of it, and to look at when that is measured; or a server with
+ * its URL, which is at work until its client has had enough. What it has started beside itself may have taken of the processor, too.
  */
-async function tryCase({ run, url, close, note, cpu: cpuBeside = () => 0 }) {
+async function tryCase({ run, verify, url, close, note, cpu: cpuBeside = () => 0 }) {
   let started;
   let before;
   let besideBefore;
@@ -42,11 +42,11 @@ async function tryCase({ run, url, close, note, cpu: cpuBeside = () => 0 }) {
     globalThis.gc?.();
     if (profile) writeProfile = await startProfile(profile);
     start();
-    const result = await run?.();
+    const figures = await run?.();
     const used = usage();
     if (run) await writeProfile?.();
-    const figures = typeof result === 'object' ? result : undefined;
-    process.send({ ...used, ...(figures ? { figures } : { note: note ?? result }) });
+    await verify?.();
+    process.send({ ...used, note, ...(typeof figures === 'object' && { figures }) });
   });
   process.once('disconnect', () => void close?.());
   process.send({ url });

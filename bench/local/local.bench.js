@@ -96,12 +96,14 @@ export function rows(quick) {
       cases: ['limit', 'ours', 'FlyDrive', 'Flystorage', 'files-sdk', 'OpenDAL'],
       files: (folder) => writeLarge(folder, size),
       prepare: prepared(
-        ({ storage }) =>
-          () =>
-            storage.readStream('large.bin').then(() => undefined),
-        {
-          inFiles: true,
+        ({ storage }) => {
+          let bytes;
+          return {
+            run: async () => void (bytes = await storage.readStream('large.bin')),
+            verify: () => check(bytes === size * MEBIBYTE),
+          };
         },
+        { inFiles: true },
       ),
     },
     {
@@ -128,9 +130,10 @@ export function rows(quick) {
       wanted: { limit: 1 / 0.9, best: 1 },
       cases: ['limit', 'ours', 'FlyDrive', 'Flystorage', 'files-sdk', 'OpenDAL'],
       prepare: prepared(
-        ({ storage }) =>
-          () =>
-            storage.copy('large.bin', 'copy.bin').then(() => undefined),
+        ({ storage, folder }) => ({
+          run: async () => void (await storage.copy('large.bin', 'copy.bin')),
+          verify: () => check(statSync(join(folder, 'copy.bin')).size === size * MEBIBYTE),
+        }),
         { withLarge: size },
       ),
     },
@@ -142,9 +145,13 @@ export function rows(quick) {
       why: 'One copy, one move',
       cases: ['limit', 'ours', 'FlyDrive', 'Flystorage', 'files-sdk', 'OpenDAL'],
       prepare: prepared(
-        ({ storage }) =>
-          () =>
-            storage.move('large.bin', 'moved.bin').then(() => undefined),
+        ({ storage, folder }) => ({
+          run: async () => void (await storage.move('large.bin', 'moved.bin')),
+          verify() {
+            check(statSync(join(folder, 'moved.bin')).size === size * MEBIBYTE);
+            check(!existsSync(join(folder, 'large.bin')));
+          },
+        }),
         { withLarge: size },
       ),
     },
@@ -158,7 +165,11 @@ function prepared(runOf, { inFiles = false, withLarge, warmUp } = {}) {
     const storage = await STORAGES[name](root);
     // Small calls are made by code that is compiled; what begins cold has a suite of its own.
     await warmUp?.(storage);
-    return { run: runOf({ storage, folder: root }), close: () => storage.close?.() };
+    const made = runOf({ storage, folder: root });
+    return {
+      ...(typeof made === 'function' ? { run: made } : made),
+      close: () => storage.close?.(),
+    };
   };
 }
 

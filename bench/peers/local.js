@@ -1,5 +1,5 @@
 // Storages in a folder of the local disk, ours and others', brought to one shape.
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -38,10 +38,15 @@ function bare(root) {
       const descriptor = await promisify(fs.open)(at(key));
       const buffer = Buffer.allocUnsafeSlow(MEBIBYTE);
       const read = promisify(fs.read);
-      while ((await read(descriptor, buffer, 0, MEBIBYTE, null)).bytesRead > 0);
+      let bytes = 0;
+      for (;;) {
+        const { bytesRead } = await read(descriptor, buffer, 0, MEBIBYTE, null);
+        if (bytesRead === 0) break;
+        bytes += bytesRead;
+      }
       await promisify(fs.close)(descriptor);
+      return bytes;
     },
-    stream: (key) => createReadStream(at(key), { highWaterMark: MEBIBYTE }),
     async list() {
       let files = 0;
       for (const folder of fs.readdirSync(root)) {

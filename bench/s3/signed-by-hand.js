@@ -3,6 +3,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { crc32 } from 'node:zlib';
 import { chunks, SMALL } from '../bodies.js';
+import { drained } from '../service-rows.js';
 
 const PART_SIZE = 8 * 1024 ** 2;
 const PARTS_AT_ONCE = 4;
@@ -98,7 +99,7 @@ export function signedByHand(port) {
       await ask('POST', '/bench/large', 'uploadId=bench', Buffer.from('<C/>'));
     },
     async download() {
-      for await (const _chunk of await send('GET', '/bench/large', ''));
+      return drained(await send('GET', '/bench/large', ''));
     },
     close: () => agent.destroy(),
   };
