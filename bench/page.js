@@ -27,10 +27,17 @@ const PROFILES = [
 ];
 /** Places that take less than this share in every case are left out. */
 const LEAST_SHARE = 0.04;
+/** What rows are about whose names alone do not say it. */
+const DOING = { serving: 'serve', upload: 'upload' };
 const SERVICES = { s3: 'S3', gcs: 'Google Cloud Storage', azure: 'Azure' };
 
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
 const page = readFileSync(PAGE, 'utf8');
+const asked = new Set([...page.matchAll(BLOCK)].map(([, , name]) => name));
+for (const name of ['at-a-glance', 'profiles', ...BY_ROW, ...IN_ONE]) {
+  if (!asked.has(name))
+    throw new Error(`docs/performance.md has no place for the figures ${name}.`);
+}
 const written = page.replace(BLOCK, (_, start, name, end) => `${start}\n${block(name)}\n\n${end}`);
 if (!values.check) writeFileSync(PAGE, written);
 else if (written !== page) {
@@ -53,12 +60,13 @@ function glance() {
       const { best } = ratios({ cases: row.cases.filter((each) => each.name !== 'OpenDAL') });
       const where = name in SERVICES ? `, ${SERVICES[name]}` : '';
       const shown = [limit, best, native].map((ratio) => ratio?.cpu.toFixed(2) ?? '–');
-      return { title: row.name + where, shown, which: best?.name ?? '' };
+      const title = [...(DOING[name] ? [DOING[name]] : []), row.name].join(' ') + where;
+      return { title, shown, which: best?.name ?? '' };
     }),
   );
   return tableText(
     [
-      ['', '÷ bare Node', '÷ OpenDAL', '÷ best other', 'which'],
+      ['', '÷ limit', '÷ OpenDAL', '÷ best other', 'which'],
       ...lines
         .filter(({ shown }) => shown.some((ratio) => ratio !== '–'))
         .map(({ title, shown: [limit, best, native], which }) => [
@@ -102,14 +110,20 @@ function inOne(name) {
 function profileOf({ suite: name, row: beginning, cases, before }) {
   const rowIn = (file) => suite(name, file).rows.find((row) => row.name.includes(beginning));
   const row = rowIn(`profile-${name}`);
-  const columns = cases.map((wanted) => row.profile.find((each) => each.name === wanted));
+  const columnOf = ({ profile, cases: measured, limit }, wanted) => ({
+    name: titleOf(wanted, limit),
+    places: profile.find((each) => each.name === wanted).places,
+    cpu: measured.find((each) => each.name === wanted).cpu,
+  });
+  const columns = cases.map((wanted) => columnOf(row, wanted));
   if (before !== undefined) {
-    const { places } = rowIn(`profile-${before}`).profile.find((each) => each.name === 'ours');
-    columns.push({ name: 'ours, before', places });
+    for (const wanted of cases) {
+      const column = columnOf(rowIn(`profile-${before}`), wanted);
+      columns.push({ ...column, name: `before: ${wanted}` });
+    }
   }
-  const titled = columns.map((each) => ({ ...each, name: titleOf(each.name, row.limit) }));
   const where = SERVICES[name] ?? 'the local disk';
-  return `**${row.name}, ${where}**\n\n${profileText(titled, LEAST_SHARE)}`;
+  return `**${row.name}, ${where}**\n\n${profileText(columns, LEAST_SHARE)}`;
 }
 
 function suite(name, result = name) {
@@ -119,5 +133,5 @@ function suite(name, result = name) {
 }
 
 function titleOf(name, limit) {
-  return name === 'limit' ? `bare Node: ${limit}` : name;
+  return name === 'limit' ? `limit: ${limit}` : name;
 }

@@ -19,7 +19,7 @@ export async function startProfile(file) {
  * In which places the cases of a row spent their time, as Markdown: the rooms of this library, packages, Node's modules, the
  * collector of garbage, and native code.
  *
- * @param {{ name: string, places: Record<string, number> }[]} cases
+ * @param {{ name: string, cpu: number, places: Record<string, number> }[]} cases `cpu` is that of all threads
  * @param least places that take less than this share in every case are left out
  */
 export function profileText(cases, least = 0.02) {
@@ -31,8 +31,9 @@ export function profileText(cases, least = 0.02) {
     .filter((place) => shareOf(place) >= least)
     .toSorted((one, other) => shareOf(other) - shareOf(one));
   return tableText([
-    ['main thread, ms', ...cases.map(({ name }) => name)],
+    ['main thread by the clock, ms', ...cases.map(({ name }) => name)],
     ['all', ...totals.map(number)],
+    ['processor, all threads', ...cases.map(({ cpu }) => number(cpu))],
     ...shown.map((place) => [place, ...cases.map(({ places }) => number(places[place] ?? 0))]),
   ]);
 }
