@@ -110,10 +110,9 @@ function inOne(name) {
 function profileOf({ suite: name, row: beginning, cases, before }) {
   const rowIn = (file) => suite(name, file).rows.find((row) => row.name.includes(beginning));
   const row = rowIn(`profile-${name}`);
-  const columnOf = ({ profile, cases: measured, limit }, wanted) => ({
+  const columnOf = ({ profile, limit }, wanted) => ({
+    ...profile.find((each) => each.name === wanted),
     name: titleOf(wanted, limit),
-    places: profile.find((each) => each.name === wanted).places,
-    cpu: measured.find((each) => each.name === wanted).cpu,
   });
   const columns = cases.map((wanted) => columnOf(row, wanted));
   if (before !== undefined) {

@@ -81,7 +81,12 @@ async function measureRow(url, row, { folder, files, quick, rounds, profileOf })
   }
   const { cases: _, ...described } = row;
   if (profileOf) {
-    described.profile = row.cases.map((name) => ({ name, places: placesOf(profileOf(name)) }));
+    // The file is that of the last round.
+    described.profile = [...measured].map(([name, samples]) => ({
+      name,
+      cpu: samples.at(-1).cpu,
+      places: placesOf(profileOf(name)),
+    }));
   }
   const cases = [...measured].map(([name, samples]) => ({ name, ...summary(samples, row) }));
   return { ...described, cases };

@@ -20,11 +20,7 @@ export function printSuite({ rows }) {
     passed &&= verdict.passed;
     console.log(`\n**${row.name}**: ${verdict.text}\n`);
     printCases(row);
-    if (row.profile) {
-      const cpuOf = (name) => row.cases.find((each) => each.name === name).cpu;
-      const profiled = row.profile.map((each) => ({ ...each, cpu: cpuOf(each.name) }));
-      console.log(`\n${profileText(profiled)}`);
-    }
+    if (row.profile) console.log(`\n${profileText(row.profile)}`);
   }
   return passed;
 }

@@ -54,6 +54,8 @@ function rowsOn(adapter, quick) {
       // Not the StreamableFile, which knows no ranges.
       cases: ['limit', 'ours', PEERS[adapter]],
       wanted: { best: 1 / 1.4 },
+      bounds: { best: 1.5 },
+      why: 'Ranges over HTTP, on Express',
       load(url) {
         const agent = keptConnections(4);
         const ask = async (index) => {
@@ -89,13 +91,13 @@ function rowsOfS3(quick) {
     cases: ['limit', 'ours', 'the SDK, as a StreamableFile'],
     wanted: { limit: 1.15, best: 1 },
     bounds: { limit: 8 },
-    why: 'Small files from S3',
     prepare: (name) => withSink((sink) => FROM_S3[name](sink), { mebibytes: size }),
   };
   return [
     {
       ...shared,
       name: `${size} MiB from S3, Express`,
+      why: 'Large files from S3, over HTTP',
       load: (url) => ({
         warmUp: () => each(20, 4, () => read(`${url}/small.bin`)),
         run: async () => check(await read(`${url}/large`), 200, size * MEBIBYTE),
@@ -104,6 +106,7 @@ function rowsOfS3(quick) {
     {
       ...shared,
       name: `${requests} files of 4 KiB from S3, Express`,
+      why: 'Small files from S3',
       load(url) {
         const agent = keptConnections(AT_ONCE);
         const ask = async () => check(await read(`${url}/small.bin`, { agent }), 200, SMALL);
