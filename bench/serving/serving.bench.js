@@ -55,7 +55,7 @@ function rowsOn(adapter, quick) {
       cases: ['limit', 'ours', PEERS[adapter]],
       wanted: { best: 1 / 1.4 },
       bounds: { best: 1.5 },
-      why: 'Ranges over HTTP, on Express',
+      why: 'Ranges over HTTP',
       load(url) {
         const agent = keptConnections(4);
         const ask = async (index) => {
