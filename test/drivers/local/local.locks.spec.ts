@@ -25,6 +25,11 @@ function holders(locks: KeyLocks): {
   };
 }
 
+const IN_TURN = ['first', 'second', 'third'].flatMap((name) => [
+  `${name} holds`,
+  `${name} lets go`,
+]);
+
 it('lets nobody overtake those who wait for a key', async () => {
   const { order, hold } = holders(new KeyLocks());
   const first = hold('first');
@@ -35,14 +40,7 @@ it('lets nobody overtake those who wait for a key', async () => {
   third.letGo();
   second.letGo();
   await Promise.all([second.ended, third.ended]);
-  expect(order).toEqual([
-    'first holds',
-    'first lets go',
-    'second holds',
-    'second lets go',
-    'third holds',
-    'third lets go',
-  ]);
+  expect(order).toEqual(IN_TURN);
 });
 
 it('lets nobody in early because somebody before gave up', async () => {
@@ -60,14 +58,7 @@ it('lets nobody in early because somebody before gave up', async () => {
   third.letGo();
   second.letGo();
   await Promise.all([second.ended, third.ended]);
-  expect(order).toEqual([
-    'first holds',
-    'first lets go',
-    'second holds',
-    'second lets go',
-    'third holds',
-    'third lets go',
-  ]);
+  expect(order).toEqual(IN_TURN);
 });
 
 it('leaves nothing on the signals of those who waited', async () => {
