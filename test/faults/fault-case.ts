@@ -18,7 +18,7 @@ import {
 /** Milliseconds in which each call must end, whatever happens. */
 const DEADLINE = 60_000;
 /** Milliseconds in which what was given up must be off the wire, on a machine that stands still now and then. */
-const SETTLED = 60_000;
+const SETTLED = 20_000;
 /**
  * Milliseconds without progress, and repeats that come soon: what is tried is not how long they wait. Not at once, though: a client
  * has to hear of the end of a connection before it takes it for the next attempt.

@@ -13,6 +13,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Faults, type Fault } from '../servers/faults.js';
 import { RequestLog } from '../servers/request-log.js';
+import { resetConnection } from '../servers/reset-connection.js';
 import { corrupting, passing, slowed } from './passage.js';
 import type { ProxyFaultEffect, ProxyFaultOptions } from './proxy-faults.js';
 
@@ -130,7 +131,7 @@ class RunningProxy implements FaultProxy {
   refuse(): void {
     this.#server?.close();
     this.#server = undefined;
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) resetConnection(socket);
   }
 
   async accept(): Promise<void> {
@@ -196,7 +197,7 @@ class RunningProxy implements FaultProxy {
       // Read to its end, so that it shows when the client is gone.
       request.resume();
     } else if (effect === 'reset') {
-      request.socket.resetAndDestroy();
+      resetConnection(request.socket);
     } else if (effect === 'refuse') {
       this.refuse();
     } else if (effect === 'forward-twice') {
@@ -220,7 +221,7 @@ class RunningProxy implements FaultProxy {
     effect: ProxyFaultEffect | undefined,
   ): void {
     const forwarded = this.#openRequest(request);
-    forwarded.on('error', () => request.socket.resetAndDestroy());
+    forwarded.on('error', () => resetConnection(request.socket));
     forwarded.on('response', (answered) => this.#passBack(answered, response, effect));
     response.on('close', () => forwarded.destroy());
     request.on('error', () => forwarded.destroy());
@@ -230,7 +231,7 @@ class RunningProxy implements FaultProxy {
     } else if ('corruptRequestAt' in effect) {
       request.pipe(corrupting(effect.corruptRequestAt)).pipe(forwarded);
     } else if ('resetRequestAt' in effect) {
-      passSome(request, forwarded, effect.resetRequestAt, () => request.socket.resetAndDestroy());
+      passSome(request, forwarded, effect.resetRequestAt, () => resetConnection(request.socket));
     } else request.pipe(forwarded);
   }
 
@@ -247,7 +248,7 @@ class RunningProxy implements FaultProxy {
   ): void {
     const socket = response.req.socket;
     // The service broke it off: so does the proxy.
-    answered.on('error', () => socket.resetAndDestroy());
+    answered.on('error', () => resetConnection(socket));
     if (effect === 'keep-answer') {
       answered.resume();
     } else if (effect === 'answer-twice') {
@@ -261,7 +262,7 @@ class RunningProxy implements FaultProxy {
       } else if ('corruptAnswerAt' in effect) {
         answered.pipe(corrupting(effect.corruptAnswerAt)).pipe(response);
       } else if ('resetAnswerAt' in effect) {
-        passSome(answered, response, effect.resetAnswerAt, () => socket.resetAndDestroy());
+        passSome(answered, response, effect.resetAnswerAt, () => resetConnection(socket));
       } else if ('stallAnswerAt' in effect) {
         passSome(answered, response, effect.stallAnswerAt, () => {});
       } else if ('truncateAnswerAt' in effect) {
@@ -282,9 +283,9 @@ class RunningProxy implements FaultProxy {
   async #loseAnswer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await wholeBody(request);
     if (!body) return;
-    const cut = (): void => void request.socket.resetAndDestroy();
+    const cut = (): void => resetConnection(request.socket);
     const forwarded = this.#openRequest(request);
-    forwarded.on('error', cut).on('response', (answered) => answered.resume().on('end', cut));
+    forwarded.on('error', cut).on('response', (answered) => answered.resume().on('close', cut));
     response.on('close', () => forwarded.destroy());
     forwarded.end(body);
   }
@@ -294,13 +295,13 @@ class RunningProxy implements FaultProxy {
     if (!body) return;
     const again = (): void => {
       const second = this.#openRequest(request);
-      second.on('error', () => request.socket.resetAndDestroy());
+      second.on('error', () => resetConnection(request.socket));
       second.on('response', (answered) => this.#passBack(answered, response, undefined));
       response.on('close', () => second.destroy());
       second.end(body);
     };
     const first = this.#openRequest(request);
-    first.on('error', () => request.socket.resetAndDestroy());
+    first.on('error', () => resetConnection(request.socket));
     first.on('response', (answered) => answered.resume().on('end', again));
     first.end(body);
   }
@@ -330,7 +331,7 @@ class RunningProxy implements FaultProxy {
       })
       .on('error', () => {
         passed();
-        request.socket.resetAndDestroy();
+        resetConnection(request.socket);
       })
       .end(body);
   }

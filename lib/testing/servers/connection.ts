@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectionFault, isConnectionFault } from './faults.js';
+import { resetConnection } from './reset-connection.js';
 
 /** The connection is gone, by the client or by a fault: nobody to answer. */
 export class ConnectionGone extends Error {}
@@ -74,7 +75,7 @@ export class Connection {
   /** The error to throw once the connection is broken off. */
   reset(): ConnectionGone {
     this.#brokenByFault = true;
-    this.incoming.socket.resetAndDestroy();
+    resetConnection(this.incoming.socket);
     return new ConnectionGone();
   }
 
