@@ -3,8 +3,9 @@
 // the page says something else.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { growthText } from './harness/growth.js';
 import { profileText } from './harness/profile.js';
-import { ratios } from './harness/report.js';
+import { isBehind, ratios } from './harness/report.js';
 import { number, tableText } from './harness/table.js';
 
 const PAGE = new URL('../docs/performance.md', import.meta.url);
@@ -34,10 +35,11 @@ const SERVICES = { s3: 'S3', gcs: 'Google Cloud Storage', azure: 'Azure' };
 const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
 const page = readFileSync(PAGE, 'utf8');
 const asked = new Set([...page.matchAll(BLOCK)].map(([, , name]) => name));
-for (const name of ['at-a-glance', 'profiles', ...BY_ROW, ...IN_ONE]) {
+for (const name of ['at-a-glance', 'growth', 'profiles', ...BY_ROW, ...IN_ONE]) {
   if (!asked.has(name))
     throw new Error(`docs/performance.md has no place for the figures ${name}.`);
 }
+for (const name of AT_A_GLANCE) await checkReasons(name);
 const written = page.replace(BLOCK, (_, start, name, end) => `${start}\n${block(name)}\n\n${end}`);
 if (!values.check) writeFileSync(PAGE, written);
 else if (written !== page) {
@@ -45,8 +47,19 @@ else if (written !== page) {
   process.exitCode = 1;
 }
 
+/** Each row that is behind has a paragraph of the page, which the suite names. */
+async function checkReasons(name) {
+  const { rows } = await import(`./${name}/${name}.bench.js`);
+  const reasons = new Map(rows(false).map((row) => [row.name, row.why]));
+  for (const row of suite(name).rows.filter(isBehind)) {
+    if (!page.includes(`\n- **${reasons.get(row.name)}`))
+      throw new Error(`docs/performance.md does not say why ${row.name} of ${name} is behind.`);
+  }
+}
+
 function block(name) {
   if (name === 'at-a-glance') return glance();
+  if (name === 'growth') return growthText(suite(name));
   if (name === 'profiles') return PROFILES.map(profileOf).join('\n\n');
   if (IN_ONE.includes(name)) return inOne(name);
   if (BY_ROW.includes(name)) return byRow(name);

@@ -9,13 +9,17 @@ const MEBIBYTE = 1024 ** 2;
 const SMALL = Buffer.alloc(4096, 1);
 const CHUNK = Buffer.alloc(64 * 1024, 3);
 const BOTH = ['local disk', 'S3'];
+const BARE = 'bare Node';
 const SYNC_AT_ONCE = 8;
 
 export const title = 'what calls take as there is more to do';
 
-/** What the rows are drawn against. Where `isFlat`, time is to be linear and memory level. */
+/**
+ * What the rows are drawn against. Where `isFlat`, time is to be linear and memory level; a case that has a limit may be as much
+ * steeper as that is.
+ */
 export const curves = {
-  size: { axis: 'MiB in the file', isFlat: true },
+  size: { axis: 'MiB in the file', isFlat: true, limits: { 'local disk': BARE } },
   count: { axis: 'files', isFlat: true },
   concurrency: { axis: 'calls at once', isFlat: false },
 };
@@ -28,7 +32,10 @@ export function rows(quick) {
   const concurrencies = quick ? [1, 10, 100, 1000] : [1, 3, 10, 30, 100, 300, 1000];
   const calls = quick ? 2000 : 5000;
   return [
-    ...sizes.map((size) => row('size', 'put', size, { prepare: putting(size) })),
+    // Memory that a system has not yet given out may cost more than all the rest: bare Node shows what it does.
+    ...sizes.map((size) =>
+      row('size', 'put', size, { cases: [...BOTH, BARE], prepare: putting(size) }),
+    ),
     ...sizes.map((size) =>
       row('size', 'get', size, {
         // With nothing in it: reading costs the same.
@@ -88,6 +95,7 @@ function row(curve, operation, at, { cases = BOTH, ...rest }) {
 
 function putting(mebibytes) {
   return async (name, places) => {
+    if (name === BARE) return { run: () => writeBare(join(places.folder, 'large.bin'), mebibytes) };
     const { storage, close } = await opened(name, places.folder);
     return {
       async run() {
@@ -233,6 +241,14 @@ async function opened(name, root, { prefix, ...server } = {}) {
 /** As a socket hands them on. */
 function* chunks(mebibytes) {
   for (let left = mebibytes * 16; left > 0; left--) yield CHUNK;
+}
+
+/** In pieces like those of the local driver. */
+async function writeBare(path, mebibytes) {
+  const file = await open(path, 'w');
+  const piece = Buffer.concat(Array.from({ length: 8 }, () => CHUNK));
+  for (let left = mebibytes * 2; left > 0; left--) await file.write(piece);
+  await file.close();
 }
 
 async function writeHole(path, size) {

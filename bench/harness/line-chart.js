@@ -4,6 +4,7 @@ import { curvesOf } from './growth.js';
 const WIDTH = 760;
 const PANEL = { width: 380, height: 250, left: 52, right: 14, top: 52, bottom: 44 };
 const COLOURS = ['#c8321e', '#4a6fa5', '#3d8b57', '#8a5aa8'];
+const DASHES = { S3: '5 4', 'bare Node': '1 4' };
 const GRID = '#e3e5e8';
 
 /** Draws how each operation grows, both ways logarithmic, into `<name>.svg` in the folder: a pair of panels for each curve. */
@@ -28,7 +29,7 @@ export function drawGrowth(result, folder) {
     y += PANEL.height + 12;
     return [...names, ...drawn];
   });
-  const title = `${result.title}: local disk drawn through, S3 dashed, both axes logarithmic`;
+  const title = `${result.title}: local disk drawn through, S3 dashed, bare Node dotted, both axes logarithmic`;
   writeDrawing(new URL(`${result.name}.svg`, folder), {
     title,
     width: WIDTH,
@@ -75,7 +76,7 @@ function drawPanel({ axis, operations }, title, valueOf, { x, y }) {
       const path = places
         .map((place) => place.map((value) => value.toFixed(1)).join(','))
         .join(' ');
-      const dashes = name === 'S3' ? ' stroke-dasharray="5 4"' : '';
+      const dashes = DASHES[name] ? ` stroke-dasharray="${DASHES[name]}"` : '';
       return `<polyline points="${path}" fill="none" stroke="${COLOURS[index]}" stroke-width="2"${dashes}/>`;
     }),
   );

@@ -18,10 +18,11 @@ const QUICK_ROUNDS = 3;
  * @param {URL} url of the suite's module, which exports `title` and `rows(quick)`; a row may have `files(folder)`, which are
  *   there before its cases, or before each of them when that `usesUpFiles`
  */
-export async function measureSuite(name, url, { quick, guard, profile }) {
+export async function measureSuite(name, url, { quick, guard, profile, wanted = '' }) {
   const suite = await import(url);
   const rounds = Number(process.env.BENCH_ROUNDS ?? (quick ? QUICK_ROUNDS : ROUNDS));
-  const chosen = guard ? suite.rows(quick).flatMap(guarded) : suite.rows(quick);
+  const all = suite.rows(quick).filter((row) => row.name.includes(wanted));
+  const chosen = guard ? all.flatMap(guarded) : all;
   if (chosen.length === 0) return { name, title: suite.title, rounds, rows: [] };
   const temporary = temporaryFolder(name);
   const folder = temporary.path;

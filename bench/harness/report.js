@@ -37,6 +37,17 @@ export function ratios({ cases }) {
   };
 }
 
+/** Whether ours takes more than what is wanted of it. */
+export function isBehind(row) {
+  const found = ratios(row);
+  return Object.entries(row.wanted ?? {}).some(([what, wanted]) => better(found[what]) > wanted);
+}
+
+/** To the hundredth that is shown: less is no difference. */
+function better({ time, cpu }) {
+  return Number(Math.min(time, cpu).toFixed(2));
+}
+
 function judge(row) {
   const found = ratios(row);
   let passed = true;
@@ -44,12 +55,12 @@ function judge(row) {
   for (const [what, wanted] of Object.entries(row.wanted ?? {})) {
     const ratio = found[what];
     if (!ratio) throw new Error(`${row.name} is judged by ${what}, which is none of its cases`);
-    const better = Math.min(ratio.time, ratio.cpu);
+    const taken = better(ratio);
     const bound = row.bounds?.[what] ?? wanted * MARGIN;
-    const isReached = better <= wanted;
-    if (better > bound) passed = false;
+    const isReached = taken <= wanted;
+    if (taken > bound) passed = false;
     const behind = row.why ? `behind: ${row.why}` : 'behind';
-    const verdict = isReached ? 'reached' : better > bound ? 'MISSED' : behind;
+    const verdict = isReached ? 'reached' : taken > bound ? 'MISSED' : behind;
     const of = { limit: 'the limit', best: `the best peer (${ratio.name})` }[what] ?? what;
     texts.push(
       `${ratio.time.toFixed(2)} × ${of}, processor ${ratio.cpu.toFixed(2)} × (wanted ${wanted.toFixed(2)}: ${verdict})`,

@@ -43,6 +43,7 @@ function rowsOn(adapter, quick) {
       ...shared,
       name: `${size} MiB, ${adapter}`,
       wanted: { best: 0.5 },
+      why: 'Large files over HTTP',
       load: (url) => ({
         warmUp: () => read(`${url}/small-0.bin`),
         run: async () => check(await read(`${url}/large.bin`), 200, size * MEBIBYTE),
