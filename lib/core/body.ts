@@ -181,9 +181,34 @@ function openReadable(stream: Readable, size: number | undefined): OpenBody {
   claim(stream, stream.destroyed || stream.readableEnded);
   // It may fail before the driver begins to read. Whoever reads it sees that; the process must not end by it.
   stream.on('error', () => {});
-  // Who listens to its chunks as well must not let them flow by before the driver begins.
-  stream.pause();
-  return { chunks: stream, size, destroy: (reason) => void stream.destroy(reason) };
+  const http2 = http2StreamOf(stream);
+  // Who listens to its chunks as well must not let them flow by before the driver begins. A request over HTTP/2 that was paused
+  // before its first byte was asked for would never give any.
+  if (!http2 || stream.readableFlowing === true) stream.pause();
+  const chunks = http2 ? readHttp2(stream, http2) : stream;
+  return { chunks, size, destroy: (reason) => void stream.destroy(reason) };
+}
+
+/** What a stream of HTTP/2 tells of how it was closed. */
+interface Http2Stream {
+  readonly aborted: boolean;
+  /** Above 0 for every reason but that all is well. */
+  readonly rstCode: number | undefined;
+}
+
+/** The stream itself, or the one behind a request. */
+function http2StreamOf(body: Readable): Http2Stream | undefined {
+  const { stream = body } = body as { stream?: unknown };
+  if (typeof stream !== 'object' || stream === null || !('rstCode' in stream)) return undefined;
+  return stream as Http2Stream;
+}
+
+/** What its sender has reset ends, without an error, as if all of it had come. */
+async function* readHttp2(body: Readable, stream: Http2Stream): AsyncGenerator<unknown, void> {
+  yield* body as AsyncIterable<unknown>;
+  if (stream.aborted || (stream.rstCode ?? 0) > 0) {
+    throw new Error('The stream was reset before its end');
+  }
 }
 
 /** As `readable-stream` makes them, and with it many a library: no instances of Node's own, and not as careful. */

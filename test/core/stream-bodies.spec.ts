@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
+import { connect, createServer } from 'node:http2';
+import { type AddressInfo, createConnection } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { DriverSource } from '../../lib/core/driver-source.js';
 import { Storage } from '../../lib/core/storage.js';
@@ -114,4 +117,70 @@ describe('a stream as a body', () => {
     const put = slowToOpen().put('a', endless, { signal: AbortSignal.timeout(50) });
     await expect(put).rejects.toMatchObject({ code: 'ABORTED' });
   });
+
+  it('may be a request over HTTP/2 of which nothing has come yet', async () => {
+    const storage = new Storage(await openMemory());
+    const server = createServer((request, response) => {
+      void storage.put('key', request).then(() => response.end());
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const stream = session.request({ ':method': 'POST' });
+    await once(server, 'stream');
+    stream.end('hello').resume();
+    await once(stream, 'end');
+    expect(String(await storage.getBytes('key'))).toBe('hello');
+    session.destroy();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it.each(
+    [0, 8].flatMap((code) => (['request', 'stream'] as const).map((kind) => [kind, code] as const)),
+  )(
+    'over HTTP/2 is stored whole, and not at all when it is reset: a %s, code %i',
+    async (kind, code) => {
+      const storage = slowToOpen();
+      let taken = (_put: Promise<unknown>): void => {};
+      const server = createServer((request, response) => {
+        response.on('error', () => {});
+        const body: Readable = kind === 'request' ? request : request.stream;
+        body.once('readable', () => taken(storage.put('key', body)));
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const socket = createConnection((server.address() as AddressInfo).port, '127.0.0.1');
+      socket.write(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`);
+      socket.write(frame(SETTINGS, 0, 0));
+      const send = async (stream: number, end: Buffer): Promise<unknown> => {
+        const put = new Promise((resolve, reject) => {
+          taken = (putting) => {
+            putting.then(resolve, reject);
+            socket.write(end);
+          };
+        });
+        socket.write(frame(HEADERS, END_HEADERS, stream, Buffer.from('838684410178', 'hex')));
+        socket.write(frame(DATA, 0, stream, Buffer.from('hello')));
+        return put;
+      };
+      const cut = send(1, frame(RST_STREAM, 0, 1, Buffer.of(0, 0, 0, code)));
+      await expect(cut).rejects.toMatchObject({ code: 'UNKNOWN' });
+      await expect(storage.exists('key')).resolves.toBe(false);
+      await send(3, frame(DATA, END_STREAM, 3, Buffer.from(' world')));
+      expect(String(await storage.getBytes('key'))).toBe('hello world');
+      socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  );
 });
+
+const [DATA, HEADERS, RST_STREAM, SETTINGS] = [0, 1, 3, 4] as const;
+const [END_STREAM, END_HEADERS] = [1, 4] as const;
+
+/** RFC 9113 §4.1: Node's own client ends a stream before it resets it. */
+function frame(type: number, flags: number, stream: number, payload = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
