@@ -1,6 +1,10 @@
 import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
-import { StorageIntegrityError, StorageInvalidArgumentError } from './errors.js';
+import { ReadableStream } from 'node:stream/web';
+import {
+  StorageConnectionError,
+  StorageIntegrityError,
+  StorageInvalidArgumentError,
+} from './errors.js';
 import { HeldBytes } from './held-bytes.js';
 import { readToEnd } from './read-to-end.js';
 import type { ByteRange } from './range.js';
@@ -42,9 +46,13 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
     return (this.#stream ??= this.#takeStream());
   }
 
-  /** The body as a web stream. */
+  /** The body as a web stream. It fails, too, and never ends early as if it were complete. */
   web(): ReadableStream<Uint8Array> {
-    return Readable.toWeb(this.#takeStream()) as ReadableStream<Uint8Array>;
+    const stream = this.#takeStream();
+    // Of one that has failed already, Node would make an empty one that has ended well.
+    return stream.destroyed
+      ? failedStream(stream.errored)
+      : (Readable.toWeb(stream) as ReadableStream<Uint8Array>);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
@@ -102,6 +110,16 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
     body.off('error', ignore);
     return body;
   }
+}
+
+function failedStream(error: Error | null): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.error(
+        error ?? new StorageConnectionError('The body broke off before it was read'),
+      );
+    },
+  });
 }
 
 function ignore(): void {}

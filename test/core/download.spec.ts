@@ -57,6 +57,20 @@ describe('Download', () => {
     await expect(download.bytes()).rejects.toThrow('the connection broke');
   });
 
+  it('gives a web stream that fails when the body has failed before', async () => {
+    const error = new Error('the connection broke');
+    for (const [reason, told] of [
+      [error, error.message],
+      [undefined, 'broke off before it was read'],
+    ] as const) {
+      const body = new Readable({ read() {} });
+      const download = new Download(file, undefined, body);
+      body.destroy(reason);
+      await new Promise((resolve) => body.once('close', resolve));
+      await expect(download.web().getReader().read()).rejects.toThrow(told);
+    }
+  });
+
   it('frees the body by destroy(), by await using, and by leaving a loop', async () => {
     const bodies = [stream('hel', 'lo'), stream('hel', 'lo'), stream('hel', 'lo')] as const;
     new Download(file, undefined, bodies[0]).destroy();
