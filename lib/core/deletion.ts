@@ -88,10 +88,10 @@ export async function deleteListed(
 ): Promise<DeletePrefixResult> {
   const failed: DeleteFailure[] = [];
   let found = 0;
-  const pages = view.driver.list(view.listOptions({ prefix }, LIST_PAGE_SIZE, operation));
-  for await (const page of pages) {
+  const asked = view.listOptions({ prefix }, LIST_PAGE_SIZE, operation);
+  for await (const page of view.driver.list(asked)) {
     const keys = view
-      .visible(page)
+      .visible(page, asked)
       .files.filter(isMeant)
       .map(({ key }) => key);
     found += keys.length;

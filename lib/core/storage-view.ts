@@ -18,6 +18,7 @@ import {
 import { encodeKey, isReserved, parseKey, parsePrefix, RESERVED_FOLDER } from './key.js';
 import { type MultipartUpload, parseMultipartUpload } from './multipart.js';
 import { type Operation, Operations } from './operations.js';
+import { otherListing } from './other-listing.js';
 import { redactedKey } from './redaction.js';
 import type { ParsedRetryOptions } from './retry.js';
 import type { DriverListOptions, DriverUpload, ListPage, StorageDriver } from './storage-driver.js';
@@ -260,8 +261,19 @@ export class StorageView {
     return Object.freeze({ ...file, key: this.ownKey(file.key) });
   }
 
-  /** The page without what lies in the reserved folder, which a prefix such as `'.'` matches, too. */
-  visible({ files, prefixes, ...rest }: ListPage): ListPage {
+  /**
+   * The page without what lies in the reserved folder, which a prefix such as `'.'` matches, too.
+   *
+   * @throws StorageConnectionError when it is of another listing than was asked for
+   */
+  visible(
+    { files, prefixes, ...rest }: ListPage,
+    { prefix: asked }: Pick<DriverListOptions, 'prefix'>,
+  ): ListPage {
+    const isAsked =
+      files.every(({ key }) => key.startsWith(asked)) &&
+      prefixes.every((prefix) => prefix.startsWith(asked));
+    if (!isAsked) throw otherListing();
     return {
       files: files.filter(({ key }) => this.isVisible(key)),
       prefixes: prefixes.filter((prefix) => this.isVisible(prefix)),

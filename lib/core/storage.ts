@@ -286,12 +286,12 @@ export class Storage<Name extends string = string> {
       let left = options.limit === undefined ? Infinity : assertCount(options.limit, 'limit');
       if (left === 0) return;
       await this.#view.open(operation);
-      const pages = this.#driver.list(
-        this.#view.listOptions({ ...options, prefix }, Math.min(left, LIST_PAGE_SIZE), operation),
-      );
-      for await (const page of pages) {
+      const pageSize = Math.min(left, LIST_PAGE_SIZE);
+      const asked = this.#view.listOptions({ ...options, prefix }, pageSize, operation);
+      for await (const page of this.#driver.list(asked)) {
+        const { files } = this.#view.visible(page, asked);
         operation.pause();
-        for (const file of this.#view.visible(page).files) {
+        for (const file of files) {
           yield this.#view.own(file);
           if (--left === 0) return;
           operation.signal.throwIfAborted();
@@ -311,9 +311,9 @@ export class Storage<Name extends string = string> {
       operation.repeat(async () => {
         const { limit = LIST_PAGE_SIZE } = options;
         assertCount(limit, 'limit', 1, LIST_PAGE_SIZE);
-        const pages = this.#driver.list(this.#view.listOptions(options, limit, operation));
-        for await (const page of pages) {
-          const { files, prefixes, cursor } = this.#view.visible(page);
+        const asked = this.#view.listOptions(options, limit, operation);
+        for await (const page of this.#driver.list(asked)) {
+          const { files, prefixes, cursor } = this.#view.visible(page, asked);
           return {
             files: files.map((file) => this.#view.own(file)),
             prefixes: prefixes.map((each) => this.#view.ownKey(each)),

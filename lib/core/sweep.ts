@@ -60,10 +60,10 @@ class Sweep {
 
   async sweepFiles(staging: StorageView): Promise<void> {
     const { operation, result } = this;
-    const pages = staging.driver.list(staging.listOptions({}, LIST_PAGE_SIZE, operation));
-    for await (const page of pages) {
+    const asked = staging.listOptions({}, LIST_PAGE_SIZE, operation);
+    for await (const page of staging.driver.list(asked)) {
       const files = staging
-        .visible(page)
+        .visible(page, asked)
         .files.filter(
           ({ key, lastModified }) => this.#isOld(lastModified) && !isStillKept(staging.ownKey(key)),
         );

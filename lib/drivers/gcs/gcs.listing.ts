@@ -1,4 +1,5 @@
 import { RESERVED_FOLDER } from '../../core/key.js';
+import { otherListing } from '../../core/other-listing.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { toText } from '../remote/answer-fields.js';
 import { CursorTrail, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
@@ -49,7 +50,11 @@ export async function* list(
   } while (pageToken !== undefined);
 }
 
-/** Objects of the prefix, page by page, those that files are made of included. */
+/**
+ * Objects of the prefix, page by page, those that files are made of included.
+ *
+ * @throws StorageConnectionError when the service lists others
+ */
 export async function* listObjects(
   bucket: GcsBucket,
   prefix: string,
@@ -60,6 +65,7 @@ export async function* listObjects(
   do {
     const answer = await query(bucket, { prefix, pageToken, maxResults: MAX_RESULTS, signal });
     trail.follow(answer.pageToken);
+    if (!answer.objects.every(({ name }) => name.startsWith(prefix))) throw otherListing();
     yield answer.objects;
     pageToken = answer.pageToken;
   } while (pageToken !== undefined);
