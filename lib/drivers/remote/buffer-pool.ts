@@ -3,6 +3,7 @@ import { UploadMemory } from '../../core/upload-memory.js';
 interface Waiting {
   readonly size: number;
   readonly resolve: (buffer: Uint8Array) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** One pool for each memory, whichever storages share it. */
@@ -44,16 +45,25 @@ export class BufferPool {
     return this.#held;
   }
 
-  /** A buffer of the size, with anything in it. Rejects with the signal's reason when it is aborted meanwhile. */
+  /**
+   * A buffer of the size, with anything in it. Rejects with the signal's reason when it is aborted meanwhile.
+   *
+   * @throws RangeError when there is no such memory
+   */
   async take(size: number, signal: AbortSignal): Promise<Uint8Array> {
     signal.throwIfAborted();
     if (this.#waiting.length === 0 && this.#fits(size)) return this.#allocate(size);
     return new Promise((resolve, reject) => {
+      const leave = (): void => signal.removeEventListener('abort', onAbort);
       const waiting: Waiting = {
         size,
         resolve: (buffer) => {
-          signal.removeEventListener('abort', onAbort);
+          leave();
           resolve(buffer);
+        },
+        reject: (error) => {
+          leave();
+          reject(error as Error);
         },
       };
       const onAbort = (): void => {
@@ -117,7 +127,11 @@ export class BufferPool {
       const next = this.#waiting[0];
       if (!next || !this.#fits(next.size)) return;
       this.#waiting.shift();
-      next.resolve(this.#allocate(next.size));
+      try {
+        next.resolve(this.#allocate(next.size));
+      } catch (error) {
+        next.reject(error);
+      }
     }
   }
 
@@ -126,12 +140,13 @@ export class BufferPool {
   }
 
   #allocate(size: number): Uint8Array {
-    this.#held += size;
     const index = this.#free.findIndex(({ byteLength }) => byteLength === size);
-    if (index !== -1) return this.#free.splice(index, 1)[0]!;
     // What is kept in other sizes comes on top of what is held.
-    this.#trim(this.limit - this.#held);
-    return Buffer.allocUnsafeSlow(size);
+    if (index === -1) this.#trim(this.limit - this.#held - size);
+    const buffer = index === -1 ? Buffer.allocUnsafeSlow(size) : this.#free.splice(index, 1)[0]!;
+    // Not before: nobody gives back what there was no memory for.
+    this.#held += size;
+    return buffer;
   }
 
   #trim(most: number): void {

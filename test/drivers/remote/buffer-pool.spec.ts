@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { BufferPool } from '../../../lib/drivers/remote/buffer-pool.js';
 
 const never = new AbortController().signal;
@@ -63,6 +64,20 @@ describe('BufferPool', () => {
     await expect(large).rejects.toThrow('given up');
     expect((await small).byteLength).toBe(50);
     await expect(pool.take(1, abort.signal)).rejects.toThrow('given up');
+  });
+
+  it('does not count a buffer for which there is no memory, nor keep others waiting behind it', async () => {
+    const pool = new BufferPool(100);
+    const impossible = constants.MAX_LENGTH + 1;
+    await expect(pool.take(impossible, never)).rejects.toMatchObject({ name: 'RangeError' });
+    expect(pool.held).toBe(0);
+    const held = await pool.take(60, never);
+    const refused = pool.take(impossible, never);
+    const behind = pool.take(50, never);
+    pool.give(held);
+    await expect(refused).rejects.toMatchObject({ name: 'RangeError' });
+    expect((await behind).byteLength).toBe(50);
+    expect(pool.held).toBe(50);
   });
 
   it('keeps little memory while nothing is under way', async () => {
