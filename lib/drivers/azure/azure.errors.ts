@@ -22,8 +22,8 @@ import {
 import { redacted } from '../../core/redaction.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
 import {
-  CONNECTION_CODES,
   connectionFailure,
+  isConnectionCode,
   NO_CONNECTION,
   UNREACHED_CODES,
 } from '../remote/connection-codes.js';
@@ -296,7 +296,7 @@ function makeError({ name, status, code, message, detail }: AzureFailure): MakeE
     if (code === undefined && BROKEN_BATCH.test(message)) return broken;
     if (code === 'ETIMEDOUT') return timedOut;
     if (code === NO_CONNECTION) return noConnection;
-    if (code !== undefined && CONNECTION_CODES.has(code)) {
+    if (code !== undefined && isConnectionCode(code)) {
       return (_, context) =>
         new StorageConnectionError(
           connectionFailure(code, 'connectionString, accountUrl or accountName'),

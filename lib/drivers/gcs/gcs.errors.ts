@@ -21,7 +21,12 @@ import {
 } from '../../core/errors.js';
 import { redacted } from '../../core/redaction.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
-import { CONNECTION_CODES, connectionFailure, NO_CONNECTION } from '../remote/connection-codes.js';
+import {
+  CONNECTION_CODES,
+  connectionFailure,
+  isConnectionCode,
+  NO_CONNECTION,
+} from '../remote/connection-codes.js';
 
 /** An answer of the service, whole. */
 export interface GcsAnswer {
@@ -168,11 +173,8 @@ export function toStorageError(error: unknown, signal?: AbortSignal): StorageErr
     // Not repeated: what holds the connections may be waiting for the end of this very call.
     return new StorageTimeoutError(text, { ...context, retryable: false });
   }
-  if (CONNECTION_CODES.has(failure) || failure.startsWith('HPE_')) {
-    return new StorageConnectionError(
-      CONNECTION_CODES.has(failure) ? connectionFailure(failure, 'apiEndpoint') : undefined,
-      context,
-    );
+  if (isConnectionCode(failure)) {
+    return new StorageConnectionError(connectionFailure(failure, 'apiEndpoint'), context);
   }
   if (/^(?:ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(failure)) {
     return new StorageConfigurationError(

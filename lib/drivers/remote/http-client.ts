@@ -1,9 +1,13 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { assertHeld } from '../../core/body.js';
+import { StorageConnectionError } from '../../core/errors.js';
 import { readToEnd } from '../../core/read-to-end.js';
 import type { ConnectionAgents } from './connecting-agents.js';
 import { sendBody } from './settled-abort.js';
+
+/** Bytes: several times what a page of a thousand files has with the longest names and metadata. */
+const LONGEST_ANSWER = 64 * 1024 * 1024;
 
 /** One HTTP request, complete. What comes of a `URL` fits. */
 export interface HttpRequest {
@@ -133,10 +137,26 @@ export function destinationOf({
   return { protocol, hostname, port, path: pathname + search };
 }
 
-/** The whole body, which is not long. */
+/**
+ * The whole body of an answer that tells something, which is not long.
+ *
+ * @throws StorageConnectionError when it has no end, as the stream of something else at the endpoint
+ */
 export async function readAll(message: IncomingMessage): Promise<Buffer> {
+  let size = 0;
+  message.on('data', (chunk: Buffer) => {
+    size += chunk.byteLength;
+    if (size > LONGEST_ANSWER) message.destroy(endless());
+  });
   const chunks = await readToEnd<Buffer>(message);
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+}
+
+function endless(): StorageConnectionError {
+  return new StorageConnectionError(
+    `The answer has more than ${LONGEST_ANSWER} bytes, and is no file: something else than the service answers`,
+    { retryable: false },
+  );
 }
 
 function aborted(): Error {

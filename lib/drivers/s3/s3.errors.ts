@@ -23,8 +23,8 @@ import {
 import { redacted } from '../../core/redaction.js';
 import { retryAfterOf, toNumber, toRecord, toText } from '../remote/answer-fields.js';
 import {
-  CONNECTION_CODES,
   connectionFailure,
+  isConnectionCode,
   NO_CONNECTION,
   UNREACHED_CODES,
 } from '../remote/connection-codes.js';
@@ -257,7 +257,7 @@ function makeError(failure: S3Failure): MakeError {
   const { name, status, code } = failure;
   if (isWebPage(failure)) return webPage;
   // Before the name: the SDK calls a connection that was reset a TimeoutError.
-  if (status === undefined && code !== undefined && CONNECTION_CODES.has(code)) {
+  if (status === undefined && code !== undefined && isConnectionCode(code)) {
     return (_, context) =>
       new StorageConnectionError(connectionFailure(code, 'endpoint and region'), context);
   }

@@ -239,6 +239,7 @@ test.each<[string, unknown, boolean]>([
   ['a failure', { statusCode: 500 }, false],
   ['a success that cannot be read', { statusCode: 200, code: 'PARSE_ERROR' }, false],
   ['a host that was not reached', coded('ECONNREFUSED'), true],
+  ['a process that has no descriptor left', coded('EMFILE'), true],
   ['a connection that broke', coded('ECONNRESET'), false],
   ['an error without a code', new Error('x'), false],
 ])('whether nothing was changed is told of %s', (_, thrown, is) => {
@@ -373,6 +374,15 @@ test.each<[string, unknown, object]>([
     {
       code: 'CONNECTION_FAILED',
       message: expect.stringContaining('check connectionString, accountUrl'),
+    },
+  ],
+  [
+    'a process that has no descriptor left',
+    coded('EMFILE'),
+    {
+      code: 'CONNECTION_FAILED',
+      retryable: true,
+      message: expect.stringContaining('raise that limit'),
     },
   ],
   [

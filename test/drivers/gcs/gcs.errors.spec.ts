@@ -43,6 +43,15 @@ test.each<[string, unknown, object]>([
     coded('ENOCONNECTION'),
     { code: 'TIMEOUT', retryable: false },
   ],
+  [
+    'a process that has no descriptor left',
+    coded('EMFILE'),
+    {
+      code: 'CONNECTION_FAILED',
+      retryable: true,
+      message: expect.stringContaining('raise that limit'),
+    },
+  ],
   ['an answer that is no HTTP', coded('HPE_INVALID_CONSTANT'), { code: 'CONNECTION_FAILED' }],
   ['a silence', coded('ETIMEDOUT'), { code: 'TIMEOUT', retryable: true }],
   ['a code within that of nobody', coded('X_HPE_'), { code: 'UNKNOWN', message: 'X_HPE_' }],

@@ -279,6 +279,15 @@ test.each<[string, unknown, object]>([
     { code: 'CONNECTION_FAILED', message: expect.stringContaining('check endpoint and region') },
   ],
   [
+    'a process that has no descriptor left',
+    coded('EMFILE'),
+    {
+      code: 'CONNECTION_FAILED',
+      retryable: true,
+      message: expect.stringContaining('raise that limit'),
+    },
+  ],
+  [
     'a connection that was reset, which the SDK calls a timeout',
     coded('ECONNRESET', { name: 'TimeoutError' }),
     { code: 'CONNECTION_FAILED' },
@@ -335,6 +344,7 @@ test.each<[string, unknown, object]>([
 
 test.each<[string, unknown, boolean]>([
   ['a host that was not reached', coded('ECONNREFUSED'), true],
+  ['a process that has no descriptor left', coded('EMFILE'), true],
   ['a connection that broke', coded('ECONNRESET'), false],
   ['an error without a code', new Error('x'), false],
   ['no change', thrown('NotModified', 304), true],
