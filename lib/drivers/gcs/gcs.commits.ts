@@ -67,7 +67,8 @@ export async function commit(bucket: GcsBucket, write: Commit): Promise<GcsObjec
       throw error;
     }
     if (answer.status !== 412) {
-      return parseObject(jsonOf(await expectOk(bucket, answer, signal)));
+      const object = parseObject(jsonOf(await expectOk(bucket, answer, signal)));
+      return await ownObject(bucket, key, token, object);
     }
     uncertain ||= answer.uncertain;
     if (fixed !== undefined && !uncertain) throw conditionError(write);
@@ -136,6 +137,22 @@ function expectedOf(current: GcsObject | undefined, conditions: WriteConditions)
   return current?.generation ?? ABSENT;
 }
 
+/**
+ * What was written, which is not what the answer is about when that comes late, on a connection that is used again.
+ *
+ * @throws StorageConnectionError that is not to be retried
+ */
+export async function ownObject(
+  bucket: GcsBucket,
+  key: string,
+  token: string,
+  answered: GcsObject,
+): Promise<GcsObject> {
+  const own = answered.writeToken === token ? answered : await findWritten(bucket, key, token);
+  if (!own) throw unknownOutcome();
+  return own;
+}
+
 /** The object under the key, if it is the one that was written. It never fails: not to know is not to have it. */
 export async function findWritten(
   bucket: GcsBucket,
@@ -153,14 +170,16 @@ export async function findWritten(
 /**
  * Takes an object away again whose bytes are not those that were sent, as long as it is still that one.
  *
+ * @param stored by this very write
+ * @param crc32c of the bytes; none where not all of them were sent
  * @throws StorageIntegrityError
  */
 export async function assertStored(
   bucket: GcsBucket,
   stored: GcsObject,
-  crc32c: string,
+  crc32c: string | undefined,
 ): Promise<void> {
-  if (stored.crc32c === undefined || stored.crc32c === crc32c) return;
+  if (crc32c !== undefined && (stored.crc32c ?? crc32c) === crc32c) return;
   const signal = AbortSignal.timeout(CHECK_TIMEOUT);
   const removed = await deleteObject(bucket, stored.name, signal, stored.generation).catch(
     () => false,

@@ -13,6 +13,7 @@ import {
   ABSENT,
   findWritten,
   newWriteToken,
+  ownObject,
   unknownOutcome,
   wasThereBefore,
 } from './gcs.commits.js';
@@ -128,7 +129,9 @@ async function rewrite(
     }
     if (answer.status === 404) throw answerError(answer);
     const progress = jsonOf(await expectOk(bucket, answer, signal));
-    if (progress['done'] === true) return parseObject(progress['resource']);
+    if (progress['done'] === true) {
+      return ownObject(bucket, to, token, parseObject(progress['resource']));
+    }
     rewriteToken = toText(progress['rewriteToken']);
     const total = toNumber(progress['totalBytesRewritten']) ?? 0;
     idle = total > rewritten ? 0 : idle + 1;

@@ -10,7 +10,7 @@ import type { BodyBeginning } from '../remote/body-beginning.js';
 import { nextChunk } from '../remote/body-failure.js';
 import type { BufferPool } from '../remote/buffer-pool.js';
 import { PartBuffer } from '../remote/part-buffer.js';
-import { mayHaveHappened } from '../remote/uncertain-failures.js';
+import { markUncertain, mayHaveHappened } from '../remote/uncertain-failures.js';
 import type { GcsBucket } from './gcs.client.js';
 import {
   ABSENT,
@@ -204,6 +204,8 @@ export class ResumableUpload {
         } finally {
           chunk.release();
         }
+        // Stored before its last chunk was sent, it is not the file.
+        if (stored && !chunk.last) await assertStored(this.bucket, stored, undefined);
         if (stored) return stored;
         this.#start += chunk.bytes.byteLength;
       }
@@ -280,7 +282,11 @@ export class ResumableUpload {
 
   async #progressOf(answer: GcsAnswer): Promise<Progress> {
     const { status, headers } = answer;
-    if (status === 200 || status === 201) return { stored: parseObject(jsonOf(answer)) };
+    if (status === 200 || status === 201) {
+      const stored = parseObject(jsonOf(answer));
+      if (stored.writeToken === this.#token) return { stored };
+      throw otherAnswer();
+    }
     if (status === 308) {
       const last = /^bytes=0-(\d+)$/.exec(headerOf(headers, 'range') ?? '')?.[1];
       return { persisted: last === undefined ? 0 : Number(last) + 1 };
@@ -345,6 +351,13 @@ function withAttempts(bucket: GcsBucket, attempts: number): GcsBucket {
 /** Worth another attempt. */
 function isPassing(error: unknown): error is StorageError {
   return error instanceof StorageError && error.retryable;
+}
+
+/** One that came late, on a connection that is used again: the session tells what has become of the request. */
+function otherAnswer(): StorageConnectionError {
+  const error = new StorageConnectionError('The service answered about another object');
+  markUncertain(error);
+  return error;
 }
 
 function lostBytes(): StorageConnectionError {

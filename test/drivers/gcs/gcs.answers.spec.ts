@@ -1,10 +1,16 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { startChecksum } from '../../../lib/core/checksum.js';
 import { StorageConnectionError } from '../../../lib/core/errors.js';
+import { parseRetryOptions } from '../../../lib/core/retry.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { createGcsDriver } from '../../../lib/drivers/gcs/gcs.driver.js';
 import { fileOf, generationOf, parseObject } from '../../../lib/drivers/gcs/gcs.metadata.js';
 import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
 import { errorAnswer, startFaultProxy } from '../../../lib/testing/fault-proxy/index.js';
 import {
   CHUNK,
+  chunks,
   clientOf,
   listAll,
   openDriver,
@@ -160,6 +166,102 @@ describe('a resumable upload', () => {
     expect(open.server.resumableSessions('bucket')).toEqual([]);
     expect(open.server.object('bucket', 'key')).toBeUndefined();
   });
+});
+
+describe('an answer about another object, late on a connection that is used again,', () => {
+  /** What the service says of an object that is there. */
+  async function lateAnswer({ driver }: { driver: StorageDriver }): Promise<string> {
+    const put = await driver.put('other', Buffer.from('other'), putOptions());
+    const { key: name, version: generation, size, checksum } = put;
+    return JSON.stringify({ name, generation, size: String(size), crc32c: checksum!.value });
+  }
+
+  test.each<[string, RegExp, (answer: string) => string]>([
+    ['put', /uploadType=multipart/, (answer) => answer],
+    ['copy', /rewriteTo/, (answer) => `{"done":true,"resource":${answer}}`],
+  ])('is no success of a %s, and that object stays', async (name, url, bodyOf) => {
+    await using open = await openBehindProxy();
+    const body = bodyOf(await lateAnswer(open));
+    await open.server.putObject('bucket', 'key', 'old');
+    if (name === 'put') await open.driver.deleteMany(['key'], { signal });
+    const before = [...open.server.objects('bucket').keys()];
+    open.proxy.fail({ url, with: { status: 200, headers: JSON_TYPE, body } });
+    expect(await rejection(CALLS[name]!(open.driver))).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryable: false,
+    });
+    expect([...open.server.objects('bucket').keys()]).toEqual(before);
+  });
+
+  test.each([1, 2, 3])(
+    'does not keep a resumable upload from going on: after %i',
+    async (after) => {
+      await using open = await openBehindProxy({ maxRetries: 1 });
+      const body = await lateAnswer(open);
+      const answer = { status: 200, headers: JSON_TYPE, body };
+      open.proxy.fail({ url: /upload_id=/, after: after - 1, with: answer });
+      const bytes = Buffer.alloc(3 * CHUNK, 'a');
+      await open.driver.put('key', bytes, putOptions({ partSize: CHUNK }));
+      expect(open.server.object('bucket', 'key')!.body.equals(bytes)).toBe(true);
+      expect(open.server.object('bucket', 'other')).toBeDefined();
+    },
+  );
+});
+
+test('an upload that is given up takes no objects along but its own, whatever is listed', async () => {
+  await using open = await openBehindProxy();
+  const { driver, proxy, server } = open;
+  const { key, version, size } = await driver.put('other', Buffer.from('other'), putOptions());
+  const uploadId = await driver.startMultipartUpload('key', putOptions());
+  const items = [{ name: key, generation: version, size: String(size) }];
+  const answer = { status: 200, headers: JSON_TYPE, body: JSON.stringify({ items }) };
+  proxy.fail({ method: 'GET', url: /prefix=/, times: Infinity, with: answer });
+  const aborted = driver.abortMultipartUpload({ key: 'key', uploadId }, { signal });
+  expect(await rejection(aborted)).toMatchObject({
+    code: 'CONNECTION_FAILED',
+    message: expect.stringContaining('do not begin with the prefix') as unknown,
+  });
+  expect(server.object('bucket', 'other')).toBeDefined();
+});
+
+test('an upload that the service ends before its last chunk is no success, and is taken away', async () => {
+  const seen: string[] = [];
+  let metadata: unknown;
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request
+      .on('data', (chunk: Buffer) => chunks.push(chunk))
+      .once('end', () => {
+        const { method = '', url = '' } = request;
+        const body = Buffer.concat(chunks);
+        seen.push(`${method} ${url.replace(/\?.*/, '')}`);
+        if (method === 'DELETE') return void response.writeHead(204).end();
+        if (method === 'POST') {
+          ({ metadata } = JSON.parse(body.toString()) as { metadata: unknown });
+          return void response.writeHead(200, { location: `http://x${url}&upload_id=1` }).end();
+        }
+        const crc32c = startChecksum('crc32c');
+        crc32c.update(body);
+        const resource = { name: 'key', generation: '7', size: String(body.byteLength), metadata };
+        response
+          .writeHead(200, JSON_TYPE)
+          .end(JSON.stringify({ ...resource, crc32c: crc32c.digest().value }));
+      });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const driver = await createGcsDriver(
+    { bucket: 'bucket', apiEndpoint: `http://127.0.0.1:${port}` },
+    { storage: 'files', retry: parseRetryOptions({ maxRetries: 0 }), concurrency: 1 },
+  );
+  for (const body of [Buffer.alloc(2 * CHUNK), chunks(Buffer.alloc(2 * CHUNK))]) {
+    seen.length = 0;
+    const put = driver.put('key', body, putOptions({ partSize: CHUNK }));
+    expect(await rejection(put)).toMatchObject({ code: 'INTEGRITY' });
+    expect(seen).toContain('DELETE /storage/v1/b/bucket/o/key');
+  }
+  await driver.close();
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test('bytes without their generation are taken for those that were asked for by it, and no others', async () => {
