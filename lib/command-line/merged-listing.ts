@@ -12,6 +12,8 @@ export interface Pair {
 /**
  * Yields every key of two storages in order, with one page of each listing in memory: `list` of every driver is in the order of the
  * keys' UTF-8 bytes.
+ *
+ * @throws Error for a listing in another order, as directory buckets of S3 have it: what one side lacks would be anybody's guess
  */
 export async function* mergedListing(
   from: Storage,
@@ -20,8 +22,8 @@ export async function* mergedListing(
 ): AsyncGenerator<Pair, void> {
   const { prefix, startAfter, signal } = options;
   const listed = { signal, ...(startAfter !== undefined && { startAfter }) };
-  const sources = from.list(prefix, listed);
-  const targets = to.list(prefix, listed);
+  const sources = inOrder(from, from.list(prefix, listed));
+  const targets = inOrder(to, to.list(prefix, listed));
   try {
     let [source, target] = await Promise.all([sources.next(), targets.next()]);
     while (!source.done || !target.done) {
@@ -40,5 +42,21 @@ export async function* mergedListing(
     }
   } finally {
     await Promise.all([sources.return(), targets.return()]);
+  }
+}
+
+async function* inOrder(
+  { name }: Storage,
+  files: AsyncIterable<StoredFile>,
+): AsyncGenerator<StoredFile, void> {
+  let last: string | undefined;
+  for await (const file of files) {
+    if (last !== undefined && compareKeys(file.key, last) <= 0) {
+      throw new Error(
+        `The storage "${name}" does not list its files in the order of their keys, so that they cannot be compared with others`,
+      );
+    }
+    last = file.key;
+    yield file;
   }
 }

@@ -218,6 +218,11 @@ async function syncPair(
   const { signal, journal, report, dryRun } = options;
   if (!source) {
     if (!options.delete) return;
+    // The listing may be older than the file, and not every service has each of its files where the order of keys wants it.
+    const overlooked = await infoIfThere(from, key, { signal });
+    if (overlooked) {
+      return syncPair(from, to, { key, source: overlooked, ...(target && { target }) }, options);
+    }
     if (!dryRun) await to.delete(key, { signal });
     return await report({ action: 'delete', key });
   }

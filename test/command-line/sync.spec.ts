@@ -11,11 +11,13 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Journal } from '../../lib/command-line/journal.js';
 import { locationOf } from '../../lib/command-line/location.js';
-import { sync } from '../../lib/command-line/sync.js';
+import { sync, type SyncEvent, verify } from '../../lib/command-line/sync.js';
 import type { Storage } from '../../lib/core/storage.js';
+import type { ListPage } from '../../lib/core/storage-driver.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
 import { startFaultProxy } from '../../lib/testing/fault-proxy/index.js';
 import { type S3TestServer, startS3Server } from '../../lib/testing/s3-server/index.js';
+import { recordingDriver } from '../nest/recording-driver.js';
 import { command } from './command.js';
 
 const FILES = 200;
@@ -141,6 +143,66 @@ describe('sync', () => {
     expect(code).toBe(3);
     expect(stdout.split('\n').sort()).toEqual(['', 'different b', 'missing a']);
     await Promise.all([one.close(), two.close()]);
+  });
+
+  /** A source that lists its files in another order than that of their keys, and a target that has all of them. */
+  async function openReversed() {
+    const { driver } = await recordingDriver((memory) => ({
+      async *list(options): AsyncGenerator<ListPage, void> {
+        for await (const { files, ...page } of memory.list(options)) {
+          yield { ...page, files: files.toReversed() };
+        }
+      },
+    }));
+    const from = createStorage('from', { driver });
+    const to = createStorage('to', { driver: 'memory' });
+    for (const key of ['a', 'b', 'c']) {
+      await from.put(key, key);
+      await to.put(key, key);
+    }
+    return { from, to };
+  }
+
+  test('compares nothing with a listing in another order, and deletes nothing for it', async () => {
+    const { from, to } = await openReversed();
+    const events: string[] = [];
+    const options = {
+      prefix: '',
+      concurrency: 1,
+      dryRun: false,
+      delete: true,
+      checksum: false,
+      signal: new AbortController().signal,
+      report: async ({ action, key }: SyncEvent) => void events.push(`${action} ${key}`),
+    };
+    await expect(sync(from, to, options)).rejects.toThrow(
+      'The storage "from" does not list its files in the order of their keys',
+    );
+    expect(events.filter((event) => event.startsWith('delete'))).toEqual([]);
+    expect(await contents(to)).toEqual(await contents(from));
+    await expect(verify(from, to, options)).rejects.toThrow('in the order of their keys');
+  });
+
+  test('deletes no file that has come to the source since that was listed', async () => {
+    const from = createStorage('from', { driver: 'memory' });
+    const to = createStorage('to', { driver: 'memory' });
+    await from.put('a', 'a');
+    for (const key of ['b', 'c']) await to.put(key, key);
+    const events: string[] = [];
+    await sync(from, to, {
+      prefix: '',
+      concurrency: 1,
+      dryRun: false,
+      delete: true,
+      checksum: false,
+      signal: new AbortController().signal,
+      async report({ action, key }) {
+        events.push(`${action} ${key}`);
+        if (key === 'a') await from.put('b', 'new');
+      },
+    });
+    expect(events).toEqual(['copy a', 'copy b', 'delete c']);
+    expect((await to.getBytes('b')).toString()).toBe('new');
   });
 
   test('tells how many files are done, also where some had failed and were tried again', async () => {
