@@ -206,16 +206,18 @@ export class MetadataFolder {
 
   async #writeNew(path: string, bytes: Uint8Array): Promise<void> {
     const descriptor = await open(path, 'wx', this.permissions);
-    let written = false;
     try {
-      if (isSharedMode(this.permissions)) await fchmod(descriptor, this.permissions);
-      await writeAll(descriptor, bytes);
-      if (this.sync) await fsync(descriptor);
-      written = true;
-    } finally {
-      await this.openFiles.close(descriptor);
+      try {
+        if (isSharedMode(this.permissions)) await fchmod(descriptor, this.permissions);
+        await writeAll(descriptor, bytes);
+        if (this.sync) await fsync(descriptor);
+      } finally {
+        await this.openFiles.close(descriptor);
+      }
+    } catch (error) {
       // On a full disk a part of it would be left, which nobody would look for.
-      if (!written) await unlinkIfThere(path);
+      await unlinkIfThere(path);
+      throw error;
     }
   }
 

@@ -95,7 +95,7 @@ export class Uploads {
     const { folder } = await this.#find(upload);
     const staged = await stageBody(this.context, upload.key, body, signal, size);
     try {
-      await rename(staged.path, join(folder, `part-${partNumber}`));
+      await rename(staged.path, pathOfPart(folder, { partNumber }));
     } catch (error) {
       await unlinkIfThere(staged.path);
       // Aborted or completed meanwhile.
@@ -132,9 +132,13 @@ export class Uploads {
   ): Promise<StoredFile> {
     const { folder, record } = await this.#find(upload);
     assertParts(parts, await this.list(upload));
-    const paths = parts.map(({ partNumber }) => join(folder, `part-${partNumber}`));
-    const summed = this.#summed(paths, options.signal);
-    const staged = await this.#join(upload, paths, summed?.body, options.signal);
+    const content = this.#contentOf(folder, parts, options.signal);
+    const summed = this.#summed(content);
+    const [only, ...others] = parts;
+    const staged =
+      only && others.length === 0 && !summed
+        ? await this.#linkPart(upload, folder, only)
+        : await this.#join(upload, summed?.body ?? content, options.signal);
     const recorded = toRecord(upload.key, {
       ...record.attributes,
       ...(summed && { checksum: summed.digest() }),
@@ -186,32 +190,63 @@ export class Uploads {
     return { folder, record };
   }
 
-  #summed(paths: readonly string[], signal: AbortSignal): SummedBody | undefined {
+  #summed(content: DriverBody): SummedBody | undefined {
     const { checksum } = this.context.options;
-    return checksum && summedBody(contentOf(paths, signal), checksum);
+    return checksum && summedBody(content, checksum);
   }
 
-  /** @param content of all parts, when it has to be read in any case */
-  async #join(
-    upload: DriverUpload,
-    paths: readonly string[],
-    content: DriverBody | undefined,
-    signal: AbortSignal,
-  ): Promise<StagedFile> {
+  /** A part is already a version of its own: a second name for it is enough. */
+  async #linkPart(upload: DriverUpload, folder: string, part: NamedPart): Promise<StagedFile> {
     const { temporary } = this.context;
+    const path = temporary.next(upload.key);
     try {
-      const [only] = paths;
-      if (paths.length === 1 && only !== undefined && !content) {
-        // A part is already a version of its own: a second name for it is enough.
-        const path = temporary.next(upload.key);
-        await temporary.use(() => link(only, path));
-        return { path, version: await lstat(path), shared: true };
-      }
-      return await stageBody(this.context, upload.key, content ?? contentOf(paths, signal), signal);
+      await temporary.use(() => link(pathOfPart(folder, part), path));
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) throw noUpload(upload, error);
+      throw error;
+    }
+    try {
+      const version = await lstat(path);
+      assertSamePart(part, etagOf(version));
+      return { path, version, shared: true };
+    } catch (error) {
+      await unlinkIfThere(path);
+      throw error;
+    }
+  }
+
+  async #join(upload: DriverUpload, content: DriverBody, signal: AbortSignal): Promise<StagedFile> {
+    try {
+      return await stageBody(this.context, upload.key, content, signal);
     } catch (error) {
       const cause = error instanceof StorageError ? error.cause : error;
       if (hasCode(cause, 'ENOENT')) throw noUpload(upload, cause);
       throw error;
+    }
+  }
+
+  /** Of the very parts that are named, however often others are sent under their numbers meanwhile. */
+  async *#contentOf(
+    folder: string,
+    parts: readonly NamedPart[],
+    signal: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void> {
+    const { openFiles } = this.context.root;
+    for (const part of parts) {
+      const descriptor = await open(pathOfPart(folder, part), O_RDONLY | O_NOFOLLOW);
+      try {
+        assertSamePart(part, etagOf(await openFiles.fstat(descriptor)));
+        for (let position = 0; ;) {
+          throwIfAborted(signal);
+          const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+          const count = await read(descriptor, chunk, 0, position);
+          if (count === 0) break;
+          position += count;
+          yield chunk.subarray(0, count);
+        }
+      } finally {
+        await close(descriptor);
+      }
     }
   }
 
@@ -228,25 +263,11 @@ export class Uploads {
   }
 }
 
-async function* contentOf(
-  paths: readonly string[],
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void> {
-  for (const path of paths) {
-    const descriptor = await open(path, O_RDONLY | O_NOFOLLOW);
-    try {
-      for (let position = 0; ;) {
-        throwIfAborted(signal);
-        const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-        const count = await read(descriptor, chunk, 0, position);
-        if (count === 0) break;
-        position += count;
-        yield chunk.subarray(0, count);
-      }
-    } finally {
-      await close(descriptor);
-    }
-  }
+/** A part, and which of those that were sent under its number. */
+type NamedPart = Pick<MultipartPart, 'partNumber' | 'etag'>;
+
+function pathOfPart(folder: string, { partNumber }: Pick<NamedPart, 'partNumber'>): string {
+  return join(folder, `part-${partNumber}`);
 }
 
 async function readRecord(folder: string): Promise<UploadRecord | undefined> {
@@ -275,21 +296,21 @@ function parseUpload(text: string): UploadRecord | undefined {
   return { key, attributes: attributesOf(key, parseRecorded(attributes)) };
 }
 
-function assertParts(
-  wanted: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
-  stored: readonly MultipartPart[],
-): void {
+function assertParts(wanted: readonly NamedPart[], stored: readonly MultipartPart[]): void {
   const etags = new Map(stored.map(({ partNumber, etag }) => [partNumber, etag]));
   for (const { partNumber, etag } of wanted) {
     if (!etags.has(partNumber)) {
       throw new StorageInvalidArgumentError(`Part ${partNumber} was not uploaded`);
     }
-    if (etags.get(partNumber) !== etag) {
-      throw new StorageInvalidArgumentError(
-        `Part ${partNumber} was uploaded again: its etag is another one`,
-      );
-    }
+    assertSamePart({ partNumber, etag }, etags.get(partNumber)!);
   }
+}
+
+function assertSamePart({ partNumber, etag }: NamedPart, found: string): void {
+  if (etag === found) return;
+  throw new StorageInvalidArgumentError(
+    `Part ${partNumber} was uploaded again: its etag is another one`,
+  );
 }
 
 function noUpload({ key }: DriverUpload, cause?: unknown): StorageFileNotFoundError {

@@ -76,16 +76,21 @@ export async function stageBody(
   throwIfAborted(signal);
   const path = temporary.next(key);
   const descriptor = await temporary.use(() => open(path, 'wx', options.permissions));
-  let version: BigIntStats | undefined;
   try {
-    if (body instanceof Uint8Array) await writeBytes(descriptor, body, size!, signal);
-    else await writeStream(descriptor, body, signal);
-    version = await finish(descriptor, options, root.openFiles);
-  } finally {
-    await root.openFiles.close(descriptor);
-    if (version === undefined) await unlinkIfThere(path);
+    let version: BigIntStats;
+    try {
+      if (body instanceof Uint8Array) await writeBytes(descriptor, body, size!, signal);
+      else await writeStream(descriptor, body, signal);
+      version = await finish(descriptor, options, root.openFiles);
+    } finally {
+      // Over a network, only this may tell that the disk is full.
+      await root.openFiles.close(descriptor);
+    }
+    return { path, version };
+  } catch (error) {
+    await unlinkIfThere(path);
+    throw error;
   }
-  return { path, version };
 }
 
 /**

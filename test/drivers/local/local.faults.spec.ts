@@ -55,6 +55,16 @@ for (const name of CALLS) {
     });
   };
 }
+/** What closing a file fails with, once so many files were closed. */
+let closing: { left: number; readonly code: string } | undefined;
+const { closeSync } = fs;
+fs.closeSync = (descriptor) => {
+  closeSync(descriptor);
+  if (!closing || closing.left-- > 0) return;
+  const { code } = closing;
+  closing = undefined;
+  throw Object.assign(new Error(`${code}: it was told to fail`), { code });
+};
 // The driver takes the calls as they are when it is loaded.
 const {
   RESERVED,
@@ -113,7 +123,7 @@ afterEach(async () => {
   await cleanUp();
 });
 afterAll(() => {
-  Object.assign(fs, restored);
+  Object.assign(fs, restored, { closeSync });
 });
 
 /** Elsewhere the driver makes other calls, with other paths. */
@@ -122,6 +132,23 @@ const onLinux = process.platform === 'linux' ? describe : describe.skip;
 const records = (): Promise<string[]> => filesBelow(join(root, RESERVED, 'meta')).catch(() => []);
 const uploads = (): Promise<string[]> =>
   filesBelow(join(root, RESERVED, 'uploads')).catch(() => []);
+
+/** As on a network file system, which may have kept the bytes back until then. */
+onLinux('a disk that turns out to be full when a file is closed', () => {
+  afterEach(() => (closing = undefined));
+
+  it.each([
+    ['its bytes', 0],
+    ['its metadata', 1],
+  ])('leaves the old file, and nothing of the new one: %s', async (_, left) => {
+    await put(driver, 'k', 'old', ATTRIBUTES);
+    const there = await filesBelow(root);
+    closing = { left, code: 'EDQUOT' };
+    expect((await failure(put(driver, 'k', 'new', ATTRIBUTES))).code).toBe('QUOTA_EXCEEDED');
+    expect(await filesBelow(root)).toEqual(there);
+    expect(await text(driver, 'k')).toBe('old');
+  });
+});
 
 onLinux('an upload in parts', () => {
   const start = async (key = 'k'): Promise<{ key: string; uploadId: string }> => ({
@@ -133,6 +160,28 @@ onLinux('an upload in parts', () => {
     number = 1,
   ): ReturnType<StorageDriver['uploadPart']> =>
     driver.uploadPart(upload, number, Buffer.from('part'), { signal });
+
+  it.each([
+    ['several parts', 'open', 2],
+    ['one part', 'link', 1],
+  ] as const)(
+    'of %s never takes one that is sent again while they are joined',
+    async (_, call, count) => {
+      const upload = await start();
+      const parts = [];
+      for (let number = 1; number <= count; number++) parts.push(await part(upload, number));
+      beforeFirst(call, `/part-${count}`, async () => {
+        await driver.uploadPart(upload, count, Buffer.from('other'), { signal });
+      });
+      const completed = driver.completeMultipartUpload(upload, parts, { signal });
+      expect((await failure(completed)).code).toBe('INVALID_ARGUMENT');
+      expect(await listAll(driver)).toEqual([]);
+      expect(await temporaryFiles(root)).toEqual([]);
+      const sent = await driver.listParts(upload, { signal });
+      await driver.completeMultipartUpload(upload, sent, { signal });
+      expect(await text(driver, 'k')).toBe(count === 1 ? 'other' : 'partother');
+    },
+  );
 
   it.each(['/uploads/', '/upload.json'])('that cannot begin at %s leaves nothing', async (path) => {
     await put(driver, 'other');
