@@ -24,7 +24,10 @@ export async function deleteKeys(
     for (const key of queue) {
       if (signal.aborted) return;
       try {
-        const isDeleted = await context.slots.writes.use(() => deleteKey(context, key, options));
+        const isDeleted = await context.slots.writes.use(
+          () => deleteKey(context, key, options),
+          signal,
+        );
         if (isDeleted) emptied.add(parentOf(key));
         else missing++;
       } catch (error) {

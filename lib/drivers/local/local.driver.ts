@@ -56,7 +56,7 @@ import { LocalRoot } from './local.paths.js';
 import { readFile, readInfo } from './local.reads.js';
 import { isOwnFolder } from './local.reserved.js';
 import { slotsOn } from './local.slots.js';
-import { hasCode, realpath } from './local.system-calls.js';
+import { hasCode, realpath, unlinkIfThere } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
 import { publish, sizeOf, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
 
@@ -124,11 +124,19 @@ class LocalDriver implements StorageDriver<undefined> {
     };
     return this.#attempt(key, async () => {
       if (content instanceof Uint8Array) {
-        return this.context.slots.writes.use(async () => publishStaged(await stage()));
+        return this.context.slots.writes.use(async () => publishStaged(await stage()), signal);
       }
       // A stream is as slow as whoever sends it: only what follows takes a slot.
       const staged = await stage();
-      return this.context.slots.writes.use(() => publishStaged(staged));
+      let isPublishing = false;
+      try {
+        return await this.context.slots.writes.use(() => {
+          isPublishing = true;
+          return publishStaged(staged);
+        }, signal);
+      } finally {
+        if (!isPublishing) await unlinkIfThere(staged.path);
+      }
     });
   }
 
@@ -155,7 +163,10 @@ class LocalDriver implements StorageDriver<undefined> {
   copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {
     const transfer = options.move ? moveVersion : copyVersion;
     return this.#attempt(from, () =>
-      this.context.slots.writes.use(() => transfer(this.context, from, to, options)),
+      this.context.slots.writes.use(
+        () => transfer(this.context, from, to, options),
+        options.signal,
+      ),
     );
   }
 
@@ -179,8 +190,9 @@ class LocalDriver implements StorageDriver<undefined> {
   ): Promise<MultipartPart> {
     const size = body.byteLength;
     return this.#attempt(upload.key, () =>
-      this.context.slots.writes.use(() =>
-        this.#uploads.putPart(upload, partNumber, body, { size, signal }),
+      this.context.slots.writes.use(
+        () => this.#uploads.putPart(upload, partNumber, body, { size, signal }),
+        signal,
       ),
     );
   }
@@ -206,7 +218,10 @@ class LocalDriver implements StorageDriver<undefined> {
     options: DriverOptions & WriteConditions,
   ): Promise<StoredFile> {
     return this.#attempt(upload.key, () =>
-      this.context.slots.writes.use(() => this.#uploads.complete(upload, parts, options)),
+      this.context.slots.writes.use(
+        () => this.#uploads.complete(upload, parts, options),
+        options.signal,
+      ),
     );
   }
 

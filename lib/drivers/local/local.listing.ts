@@ -133,7 +133,7 @@ class Walk {
       } finally {
         await folder.close();
       }
-    });
+    }, this.options.signal);
   }
 
   /** A folder whose keys all come before the start is never read. */
@@ -233,7 +233,9 @@ async function statFiles(
     }
   };
   const work = async (): Promise<void> => {
-    for (const [path, inFolder] of queue) await slots.folders.use(() => look(path, inFolder));
+    for (const [path, inFolder] of queue) {
+      await slots.folders.use(() => look(path, inFolder), signal);
+    }
   };
   await Promise.all(Array.from({ length: Math.min(FOLDERS_AT_ONCE, byFolder.size) }, work));
   return keys.flatMap((key) => {

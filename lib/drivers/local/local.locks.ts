@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { StorageTimeoutError } from '../../core/errors.js';
 import { throwIfAborted } from './local.errors.js';
 import { hashOf } from './local.metadata.js';
 import { isGone } from './local.owners.js';
@@ -7,12 +8,16 @@ import {
   close,
   hasCode,
   link,
+  lstat,
   open,
   readText,
   unlinkIfThere,
   writeAll,
 } from './local.system-calls.js';
 import type { TemporaryFiles } from './local.temporary-files.js';
+
+/** Milliseconds: locks are held for a few of them. */
+const PATIENCE = 10_000;
 
 type Release = () => void;
 
@@ -62,17 +67,33 @@ export class KeyLocks {
  * complete or not at all. The lock of a process that is gone is broken by whoever waits for it.
  */
 export class LockFiles {
-  constructor(private readonly temporary: TemporaryFiles) {}
+  /** @param patience milliseconds that whoever holds a lock may stand still */
+  constructor(
+    private readonly temporary: TemporaryFiles,
+    private readonly patience = PATIENCE,
+  ) {}
 
-  /** Waits until the signal is aborted. */
+  /**
+   * Waits until the signal is aborted, but not for a process that was stopped, or for one of another machine that has ended: it would
+   * keep those behind it waiting, too.
+   *
+   * @throws StorageTimeoutError
+   */
   async hold<T>(key: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     const path = join(this.temporary.locks, hashOf(key));
+    let seen: string | undefined;
+    let standstill = 0;
     for (let wait = 1; !(await this.#take(path)); wait = Math.min(2 * wait, 64)) {
       throwIfAborted(signal);
       const holder = await readText(path);
       if (holder !== undefined && (await this.#isGone(holder))) await this.temporary.sweep();
       // In random steps, so that those who wait do not come back together.
-      await orAborted(sleep(wait * (0.5 + Math.random())), signal);
+      const delay = wait * (0.5 + Math.random());
+      await orAborted(sleep(delay), signal);
+      const now = await stateOf(path);
+      standstill = now !== undefined && now === seen ? standstill + delay : 0;
+      seen = now;
+      if (standstill > this.patience) throw standsStill();
     }
     try {
       return await task();
@@ -116,6 +137,23 @@ export class LockFiles {
     const folder = join(this.temporary.folder, '..', holder);
     return isGone(holder, folder).catch(() => true);
   }
+}
+
+/** Another text each time that a lock is taken or let go by the same holder, whose record has as many names as locks. */
+async function stateOf(path: string): Promise<string | undefined> {
+  try {
+    const { ino, ctimeNs } = await lstat(path);
+    return `${ino} ${ctimeNs}`;
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    return undefined;
+  }
+}
+
+function standsStill(): StorageTimeoutError {
+  return new StorageTimeoutError(
+    'Another process holds the lock of the file and does not go on: it may be stopped, or have ended on another machine',
+  );
 }
 
 /** Settles as the promise does, but no later than the signal is aborted. */

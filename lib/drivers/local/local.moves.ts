@@ -38,10 +38,12 @@ export async function moveVersion(
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const source = await openVersion(context, from, options.signal);
       await close(source.descriptor);
-      const moved = await context.slots.moves.use(() =>
-        Intents.during(context, (intents) =>
-          moveOpened(context, intents, from, to, source, options),
-        ),
+      const moved = await context.slots.moves.use(
+        () =>
+          Intents.during(context, (intents) =>
+            moveOpened(context, intents, from, to, source, options),
+          ),
+        options.signal,
       );
       if (moved) return describeFile(to, moved.version, moved.after);
     }

@@ -38,7 +38,7 @@ export function openVersion(
   key: string,
   signal: AbortSignal,
 ): Promise<OpenVersion> {
-  return context.slots.reads.use(() => findVersion(context, key, signal));
+  return context.slots.reads.use(() => findVersion(context, key, signal), signal);
 }
 
 async function findVersion(

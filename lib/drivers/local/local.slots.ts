@@ -1,6 +1,10 @@
+import { StorageAbortedError } from '../../core/errors.js';
+import { throwIfAborted } from './local.errors.js';
+
 /** Lets so many tasks run at once. They are short ones that end by themselves: a slow one would hold up all. */
 export interface SlotLine {
-  use<T>(task: () => Promise<T>): Promise<T>;
+  /** @param signal ends the wait for the task's turn */
+  use<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 /** So many tasks at once, of several lines one after the other: a long line holds up no short one. */
@@ -15,13 +19,10 @@ export class Slots {
 
   line(): SlotLine {
     const waiting: (() => void)[] = [];
-    const arrival = (resolve: () => void): void => {
-      if (waiting.push(resolve) === 1) this.#turns.push(waiting);
-    };
     return {
-      use: async (task) => {
+      use: async (task, signal) => {
         if (this.#free > 0) this.#free--;
-        else await new Promise<void>(arrival);
+        else await this.#turn(waiting, signal);
         try {
           return await task();
         } finally {
@@ -29,6 +30,24 @@ export class Slots {
         }
       },
     };
+  }
+
+  /** @throws StorageAbortedError */
+  async #turn(line: (() => void)[], signal: AbortSignal | undefined): Promise<void> {
+    if (signal) throwIfAborted(signal);
+    await new Promise<void>((resolve, reject) => {
+      const enter = (): void => {
+        signal?.removeEventListener('abort', leave);
+        resolve();
+      };
+      const leave = (): void => {
+        line.splice(line.indexOf(enter), 1);
+        if (line.length === 0) this.#turns.splice(this.#turns.indexOf(line), 1);
+        reject(new StorageAbortedError(undefined, { cause: signal!.reason }));
+      };
+      signal?.addEventListener('abort', leave, { once: true });
+      if (line.push(enter) === 1) this.#turns.push(line);
+    });
   }
 
   #passOn(): void {

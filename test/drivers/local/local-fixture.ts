@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { createLocalDriver } from '../../../lib/drivers/local/local.driver.js';
 import type { LocalStorageOptions } from '../../../lib/drivers/local/local.options.js';
 
 export const signal = new AbortController().signal;
+setMaxListeners(0, signal);
 export const RESERVED = '.nestjs-storages';
 
 const opened: StorageDriver[] = [];

@@ -1,8 +1,25 @@
 import { getEventListeners } from 'node:events';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { KeyLocks } from '../../../lib/drivers/local/local.locks.js';
+import { KeyLocks, LockFiles } from '../../../lib/drivers/local/local.locks.js';
+import { hashOf, MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
+import { LocalRoot } from '../../../lib/drivers/local/local.paths.js';
+import { TemporaryFiles } from '../../../lib/drivers/local/local.temporary-files.js';
+import {
+  chunks,
+  cleanUp,
+  failure,
+  openDriver,
+  put,
+  RESERVED,
+  signal,
+  temporaryFiles,
+  temporaryFolder,
+  text,
+} from './local-fixture.js';
 
-const { signal } = new AbortController();
+afterEach(cleanUp);
 
 /** Holders of one key, of which each holds it until it is told to let go. */
 function holders(locks: KeyLocks): {
@@ -71,4 +88,52 @@ it('leaves nothing on the signals of those who waited', async () => {
   second.letGo();
   await Promise.all([first.ended, second.ended]);
   expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+});
+
+/** The lock of a process on another machine, of which nobody here can tell whether it goes on. */
+async function lockElsewhere(root: string, key: string): Promise<string> {
+  const owner = 'elsewhere,,,1,,0123456789abcdef';
+  const lock = join(root, RESERVED, 'locks', hashOf(key));
+  await mkdir(join(root, RESERVED, 'tmp', owner), { recursive: true });
+  await mkdir(join(root, RESERVED, 'locks'), { recursive: true });
+  await writeFile(lock, owner);
+  return lock;
+}
+
+it('does not wait for ever for a process that holds a lock and stands still', async () => {
+  const path = await temporaryFolder();
+  const root = await LocalRoot.open(path, { symlinks: 'deny', directoryPermissions: 0o700 });
+  const metadata = new MetadataFolder(join(root.reserved, 'meta'), 0o600, 0o700, false);
+  const temporary = await TemporaryFiles.open(root, metadata, 0o700);
+  const locks = new LockFiles(temporary, 20);
+  const lock = await lockElsewhere(path, 'k');
+  const held = locks.hold('k', signal, async () => {});
+  await expect(held).rejects.toMatchObject({ code: 'TIMEOUT', retryable: true });
+  await rm(lock);
+  expect(await locks.hold('k', signal, async () => 'held')).toBe('held');
+  await temporary.close();
+});
+
+it('ends at once, and leaves nothing, when it is aborted behind writers that wait for a lock', async () => {
+  const { root, driver } = await openDriver();
+  const { etag } = await put(driver, 'k', 'old');
+  await lockElsewhere(root, 'k');
+  const writers = new AbortController();
+  const options = { ifMatch: etag!, signal: writers.signal };
+  // As many as may write at once.
+  const waiting = Array.from({ length: 16 }, () => failure(put(driver, 'k', 'new', options)));
+  const late = new AbortController();
+  const streamed = failure(put(driver, 'other', chunks('a', 'b'), { signal: late.signal }));
+  const staged = async (key: string): Promise<number> => {
+    const files = await temporaryFiles(root);
+    return files.filter((file) => file.includes(hashOf(key))).length;
+  };
+  while ((await staged('k')) < 16 || (await staged('other')) < 1) await setImmediate();
+  late.abort();
+  expect((await streamed).code).toBe('ABORTED');
+  expect([await staged('k'), await staged('other')]).toEqual([16, 0]);
+  writers.abort();
+  for (const each of waiting) expect((await each).code).toBe('ABORTED');
+  expect(await temporaryFiles(root)).toEqual([]);
+  expect(await text(driver, 'k')).toBe('old');
 });

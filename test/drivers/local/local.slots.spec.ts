@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { Slots, slotsOn } from '../../../lib/drivers/local/local.slots.js';
 
 /** A task that runs until it is told to end. */
@@ -26,6 +27,38 @@ it('gives a slot on when a task fails', async () => {
   const line = new Slots(1).line();
   await expect(line.use(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
   expect(await line.use(async () => 'done')).toBe('done');
+});
+
+it('takes whoever is aborted out of the line at once', async () => {
+  const slots = new Slots(1);
+  const [line, other] = [slots.line(), slots.line()];
+  const { task, end } = held();
+  const first = line.use(task);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const aborted = line.use(async () => 'never', signal);
+  const behind = [line, other].map((each) => each.use(async () => 'behind', signal));
+  const waiting = other.use(async () => 'in turn');
+  controller.abort('enough');
+  for (const each of [aborted, ...behind, line.use(async () => 'never', signal)]) {
+    await expect(each).rejects.toMatchObject({ code: 'ABORTED', cause: 'enough' });
+  }
+  end();
+  await first;
+  expect(await waiting).toBe('in turn');
+  expect(await line.use(async () => 'free')).toBe('free');
+});
+
+it('leaves nothing on the signals of those who waited', async () => {
+  const line = new Slots(1).line();
+  const { task, end } = held();
+  const { signal } = new AbortController();
+  const first = line.use(task);
+  const second = line.use(async () => {}, signal);
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+  end();
+  await Promise.all([first, second]);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
 it('shares the slots of a disk among its storages, and those of another disk with none of them', async () => {
