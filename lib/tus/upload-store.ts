@@ -191,7 +191,9 @@ export class UploadStore extends EventEmitter implements DataStore {
     const aside = `${upload.name}.chunk-${randomUUID()}`;
     await staging.put(aside, stream, { checksum });
     try {
-      await upload.append(await staging.get(aside));
+      // Of an upload that has changed meanwhile, or is whole, it is not read.
+      await using download = await staging.get(aside);
+      await upload.append(download);
     } finally {
       await staging.delete(aside).catch(() => {});
     }

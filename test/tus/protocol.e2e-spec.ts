@@ -11,6 +11,7 @@ import {
 import { APP_GUARD } from '@nestjs/core';
 import { randomBytes } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
+import { Readable } from 'node:stream';
 import type { Observable } from 'rxjs';
 import { TokenSealer } from '../../lib/core/sealed-token.js';
 import type { StorageDriver } from '../../lib/core/storage-driver.js';
@@ -544,6 +545,26 @@ describe.each(Object.entries(ADAPTERS))('on %s', (_name, adapter) => {
     expect((await storage.getBytes(key!)).toString()).toBe('hello');
     // The answer to it may have been lost.
     expect((await append(path, 5, '', { 'Upload-Length': '5' })).status).toBe(204);
+  });
+
+  test('bytes with a checksum that are not wanted any more hold nothing open at the backend', async () => {
+    const opened: Readable[] = [];
+    const { driver } = await recordingDriver((memory) => ({
+      async get(key, options) {
+        const download = await memory.get(key, options);
+        if (!key.includes('.chunk-')) return download;
+        const body = Readable.from([download.body], { objectMode: false });
+        opened.push(body);
+        return { ...download, body };
+      },
+    }));
+    const { create, append } = await start({ configuration: { driver } });
+    const path = await create(5);
+    expect((await append(path, 0, 'hello')).status).toBe(204);
+    // Of no bytes.
+    const headers = { 'Upload-Checksum': 'sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk=' };
+    expect((await append(path, 5, '', headers)).status).toBe(204);
+    expect(opened.map(({ destroyed }) => destroyed)).toEqual([true]);
   });
 
   test('parts are as large as the backend wants them', async () => {
