@@ -1,7 +1,4 @@
-/**
- * Reads a stream of chunks by lines, counts and delimiters, holding no more
- * than one chunk and an unfinished line.
- */
+/** Reads a stream of chunks by lines, counts and delimiters, holding no more than one chunk and an unfinished line. */
 export class ByteReader {
   #rest: Buffer = Buffer.alloc(0);
   readonly #source: AsyncIterator<Buffer>;
@@ -10,16 +7,18 @@ export class ByteReader {
     this.#source = source[Symbol.asyncIterator]();
   }
 
-  /** The next line without its CRLF; `undefined` when the stream ends first. */
+  /** The next line without its CRLF; `undefined` when the stream ends first, or the line is longer than `limit` bytes. */
   async line(limit: number): Promise<string | undefined> {
     for (;;) {
       const end = this.#rest.indexOf('\r\n');
+      if (end > limit) return undefined;
       if (end >= 0) {
         const line = this.#rest.toString('latin1', 0, end);
         this.#rest = this.#rest.subarray(end + 2);
         return line;
       }
-      if (this.#rest.length > limit) return undefined;
+      // A line that is as long as it may be can still wait for the second half of its CRLF.
+      if (this.#rest.length > limit + 1) return undefined;
       const chunk = await this.#next();
       if (!chunk) return undefined;
       this.#rest = Buffer.concat([this.#rest, chunk]);
@@ -38,10 +37,7 @@ export class ByteReader {
     }
   }
 
-  /**
-   * The bytes before `delimiter`, which is consumed. The generator returns
-   * false when the stream ends without it.
-   */
+  /** The bytes before `delimiter`, which is consumed. The generator returns false when the stream ends without it. */
   async *until(delimiter: Buffer): AsyncGenerator<Buffer, boolean> {
     for (;;) {
       const at = this.#rest.indexOf(delimiter);
