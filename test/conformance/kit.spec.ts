@@ -131,6 +131,23 @@ describe('the conformance kit', () => {
     await expect(failures(() => openChanged({ driver: little }))).resolves.toEqual({});
   });
 
+  it('finds nothing wrong with a storage that lets go of a signal some turns after its call', async () => {
+    const slow = (storage: Storage): Partial<Storage> => ({
+      async deleteMany(keys, options) {
+        const listener = (): void => {};
+        const letGo = (): void => options?.signal?.removeEventListener('abort', listener);
+        options?.signal?.addEventListener('abort', listener);
+        try {
+          return await storage.deleteMany(keys, options);
+        } finally {
+          setImmediate(() => setImmediate(letGo));
+        }
+      },
+    });
+    const groups = groupsNamed(['abort']);
+    await expect(failures(() => openChanged({ storage: slow }), groups)).resolves.toEqual({});
+  });
+
   it('registers a test for each behaviour with the runner that it is given', async () => {
     const run = registered(() => openChanged({}));
     expect(run.tests).toHaveLength(GROUPS.flatMap(({ behaviours }) => behaviours).length);

@@ -256,7 +256,7 @@ export const abort: readonly Behaviour[] = [
       }
       // A destroyed stream closes in its own time.
       for (let turn = 0; turn < 1000 && listeners(signal) > 0; turn++) {
-        await new Promise((resolve) => setImmediate(resolve));
+        await setImmediate();
       }
       assert.equal(listeners(signal), 0);
     },
