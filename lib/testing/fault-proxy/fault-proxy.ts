@@ -117,7 +117,9 @@ class RunningProxy implements FaultProxy {
   }
 
   seen(method: string, url = /./): ProxiedRequest[] {
-    return this.requests.filter((request) => request.method === method && url.test(request.url));
+    return this.requests.filter(
+      (request) => request.method === method && request.url.search(url) >= 0,
+    );
   }
 
   fail({ method = '*', url, ...fault }: ProxyFaultOptions): Fault {

@@ -59,8 +59,10 @@ export class Faults<Operation, Effect> {
 
   add(options: FaultOptions<Operation, Effect>): Fault {
     const { operation, key, times = 1, after = 0, with: effect } = options;
+    // By search(): a test() of an expression with the flag g would go on where its last one ended.
     const matchesKey = (candidate: string): boolean =>
-      key === undefined || (typeof key === 'string' ? key === candidate : key.test(candidate));
+      key === undefined ||
+      (typeof key === 'string' ? key === candidate : candidate.search(key) >= 0);
     let passing = after;
     const fault: ActiveFault<Operation, Effect> = {
       hits: 0,

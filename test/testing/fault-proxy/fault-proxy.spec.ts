@@ -133,6 +133,16 @@ test('a fault strikes the requests that fit, after those that pass, so many time
   expect((await call(proxy, 'PUT', '/a?5')).status).toBe(200);
 });
 
+test('requests are found by a pattern, whatever its flags', async () => {
+  await using opened = await open();
+  const { proxy } = opened;
+  for (const path of ['/a?1', '/a?2', '/b']) await call(proxy, 'GET', path);
+  expect(proxy.seen('GET', /\/a\?/g).map(({ url }) => url)).toEqual([
+    '/account/a?1',
+    '/account/a?2',
+  ]);
+});
+
 test.each<[ProxyFaultEffect, failure: string, seen: string[]]>([
   ['reset', 'ECONNRESET', []],
   [{ resetRequestAt: 3 }, 'ECONNRESET', []],

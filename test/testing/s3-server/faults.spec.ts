@@ -57,6 +57,19 @@ describe('faults', () => {
     expect(fault.hits).toBe(1);
   });
 
+  it('strike every key that a pattern fits, whatever its flags', async () => {
+    const fault = server.fail({
+      operation: 'PutObject',
+      key: /struck/g,
+      times: Infinity,
+      with: { status: 503, code: 'SlowDown' },
+    });
+    for (const key of ['struck-1', 'struck-2', 'other', 'struck-3']) {
+      await put(key).catch(() => {});
+    }
+    expect(fault.hits).toBe(3);
+  });
+
   it('do not hide a wrong signature', async () => {
     const fault = server.fail({ operation: '*', with: 'reset' });
     const stranger = connect(server, {
