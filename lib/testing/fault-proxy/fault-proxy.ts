@@ -60,7 +60,7 @@ export interface FaultProxy extends AsyncDisposable {
    * Rejects when the proxy is closed first.
    */
   until(condition: (proxy: FaultProxy) => boolean): Promise<void>;
-  /** Destroys every connection. */
+  /** Destroys every connection, and waits until they are gone. */
   close(): Promise<void>;
 }
 
@@ -155,9 +155,11 @@ class RunningProxy implements FaultProxy {
   }
 
   async close(): Promise<void> {
-    const server = this.#server;
+    const closed = this.#server && once(this.#server, 'close');
     this.refuse();
-    if (server?.listening) await once(server, 'close');
+    await closed;
+    // The server counts a connection out before the connection says so.
+    await this.#log.until(() => this.#sockets.size === 0);
     this.#log.close();
   }
 

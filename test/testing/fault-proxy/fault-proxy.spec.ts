@@ -208,6 +208,17 @@ test('a proxy that is to accept again waits for its port, which somebody else ma
   expect((await call(proxy, 'GET', '/a')).status).toBe(200);
 });
 
+test('a proxy that is closed has no connection any more', async () => {
+  await using opened = await open();
+  const { proxy } = opened;
+  const answer = call(proxy, 'GET', '/a').catch(() => {});
+  await proxy.until(({ connections }) => connections > 0);
+  await proxy.close();
+  expect(proxy.connections).toBe(0);
+  await proxy.close();
+  await answer;
+});
+
 test.each<[ServiceDialect, ErrorAnswerName, status: number, words: RegExp]>([
   ['s3', 'slow-down', 503, /<Code>SlowDown<\/Code>/],
   ['s3', 'ok-with-error', 200, /<Code>InternalError<\/Code>/],
