@@ -8,6 +8,7 @@ interface Waiter {
 export class RequestLog<Entry> {
   readonly #waiters = new Set<Waiter>();
   #requests: Entry[] = [];
+  #isClosed = false;
 
   get requests(): readonly Entry[] {
     return this.#requests;
@@ -22,6 +23,7 @@ export class RequestLog<Entry> {
     this.#requests = [];
   }
 
+  /** Rejects when the log is closed and the condition does not hold. */
   until(condition: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiters.add({ condition, resolve, reject });
@@ -33,8 +35,9 @@ export class RequestLog<Entry> {
   changed(): void {
     for (const waiter of this.#waiters) {
       try {
-        if (!waiter.condition()) continue;
-        waiter.resolve();
+        if (waiter.condition()) waiter.resolve();
+        else if (this.#isClosed) waiter.reject(new Error('The server was closed'));
+        else continue;
       } catch (error) {
         waiter.reject(error);
       }
@@ -42,10 +45,9 @@ export class RequestLog<Entry> {
     }
   }
 
+  /** Nothing more comes in: whoever waits, or is to wait, waits for nothing. */
   close(): void {
-    for (const { reject } of this.#waiters) {
-      reject(new Error('The server was closed'));
-    }
-    this.#waiters.clear();
+    this.#isClosed = true;
+    this.changed();
   }
 }

@@ -167,6 +167,8 @@ describe('a running server', () => {
     await expect(hanging).rejects.toMatchObject({ code: 'ECONNRESET' });
     expect(await waiting).toBe('Error: The server was closed');
     expect(server.inFlight).toBe(0);
+    await server.until(({ connections }) => connections === 0);
+    await expect(server.until(({ inFlight }) => inFlight > 0)).rejects.toThrow('was closed');
     await server.close();
   });
 
