@@ -131,6 +131,23 @@ describe('the conformance kit', () => {
     await expect(failures(() => openChanged({ driver: little }))).resolves.toEqual({});
   });
 
+  it('finds nothing wrong with a driver of small limits', async () => {
+    const small = ({ capabilities }: StorageDriver): { capabilities: Capabilities } => ({
+      capabilities: {
+        ...capabilities,
+        limits: {
+          maxObjectSize: 12 * 1024 * 1024,
+          minPartSize: 1000,
+          maxPartSize: 8 * 1024 * 1024,
+          maxParts: 100,
+          deleteBatch: 7,
+          maxExpiresIn: 3600,
+        },
+      },
+    });
+    await expect(failures(() => openChanged({ driver: small }))).resolves.toEqual({});
+  });
+
   it('finds nothing wrong with a storage that lets go of a signal some turns after its call', async () => {
     const slow = (storage: Storage): Partial<Storage> => ({
       async deleteMany(keys, options) {

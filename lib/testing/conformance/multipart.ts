@@ -135,8 +135,8 @@ export const multipart: readonly Behaviour[] = [
     name: 'advises a part size that the backend takes, and in which the file fits',
     needs,
     async run(storage, { folder }) {
-      const { minPartSize, maxPartSize, maxParts } = storage.capabilities.limits;
-      const size = 200 * 1024 ** 3;
+      const { minPartSize, maxPartSize, maxParts, maxObjectSize } = storage.capabilities.limits;
+      const size = Math.min(200 * 1024 ** 3, maxObjectSize, maxPartSize * maxParts);
       const upload = await storage.startMultipartUpload(`${folder}a`, { size });
       assert.ok(upload.partSize >= minPartSize && upload.partSize <= maxPartSize);
       assert.ok(upload.partSize * maxParts >= size);
