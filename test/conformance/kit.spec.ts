@@ -207,8 +207,6 @@ describe('the conformance kit', () => {
   });
 
   it('writes what came of each group into the folder that the environment names', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'results-'));
-    process.env['STORAGE_CONFORMANCE_RESULTS'] = folder;
     const driver = ({ capabilities }: StorageDriver): Partial<StorageDriver> => ({
       capabilities: {
         ...capabilities,
@@ -216,40 +214,70 @@ describe('the conformance kit', () => {
         limits: { ...capabilities.limits, maxParts: Infinity },
       },
     });
-    try {
+    const groups = groupsNamed(['capabilities', 'bodies', 'multipart uploads']);
+    const results = await resultsOf(async () => {
       const kit = registered(() => openChanged({ driver }));
       for (const before of kit.before) await before();
-      const groups = groupsNamed(['capabilities', 'bodies', 'multipart uploads']);
       for (const { group, body } of kit.tests) {
         if (groups.some(({ name }) => name === group)) await body().catch(() => {});
       }
       for (const after of kit.after) await after();
-      const [file, ...others] = await readdir(folder);
-      expect(others).toEqual([]);
-      const lines = (await readFile(join(folder, file!), 'utf8')).trim().split('\n');
-      const results = lines.map((line) => JSON.parse(line) as { group: string });
-      const ran = results.filter(({ group }) => groups.some(({ name }) => name === group));
-      const [, bodies, multipart] = groups.map(({ behaviours }) => behaviours.length);
-      const run = expect.any(String) as string;
-      const line = {
-        storage: 'any',
-        run,
+    });
+    const ran = results.filter(({ group }) => groups.some(({ name }) => name === group));
+    const [, bodies, multipart] = groups.map(({ behaviours }) => behaviours.length);
+    const run = expect.any(String) as string;
+    const line = {
+      storage: 'any',
+      run,
+      refused: 0,
+      broken: [],
+      milliseconds: expect.any(Number),
+    };
+    const broken = ['tells limits in whole numbers that agree with each other'];
+    expect(ran).toEqual([
+      { ...line, group: 'capabilities', kept: 2, broken },
+      { ...line, group: 'bodies', kept: bodies },
+      { ...line, group: 'multipart uploads', kept: 0, refused: multipart },
+    ]);
+  });
+
+  it.each<[string, Changes['storage'] | undefined]>([
+    ['is not there', undefined],
+    ['cannot be opened', () => ({ open: () => Promise.reject(new Error('no such bucket')) })],
+  ])('writes that all behaviours of a storage that %s are broken', async (_what, storage) => {
+    const results = await resultsOf(async () => {
+      const open = (): Promise<OpenedStorage> =>
+        storage ? openChanged({ storage }) : Promise.reject(new Error('no such place'));
+      const kit = registered(open);
+      for (const before of kit.before) await before().catch(() => {});
+      for (const after of kit.after) await after();
+    });
+    expect(results).toMatchObject(
+      GROUPS.map(({ name, behaviours }) => ({
+        group: name,
+        kept: 0,
         refused: 0,
-        broken: [],
-        milliseconds: expect.any(Number),
-      };
-      const broken = ['tells limits in whole numbers that agree with each other'];
-      expect(ran).toEqual([
-        { ...line, group: 'capabilities', kept: 2, broken },
-        { ...line, group: 'bodies', kept: bodies },
-        { ...line, group: 'multipart uploads', kept: 0, refused: multipart },
-      ]);
-    } finally {
-      delete process.env['STORAGE_CONFORMANCE_RESULTS'];
-      await rm(folder, { recursive: true, force: true });
-    }
+        broken: behaviours.map((behaviour) => behaviour.name),
+      })),
+    );
   });
 });
+
+/** The lines that the kit writes meanwhile. */
+async function resultsOf(work: () => Promise<void>): Promise<{ group: string }[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'results-'));
+  process.env['STORAGE_CONFORMANCE_RESULTS'] = folder;
+  try {
+    await work();
+    const [file, ...others] = await readdir(folder);
+    expect(others).toEqual([]);
+    const lines = (await readFile(join(folder, file!), 'utf8')).trim().split('\n');
+    return lines.map((line) => JSON.parse(line) as { group: string });
+  } finally {
+    delete process.env['STORAGE_CONFORMANCE_RESULTS'];
+    await rm(folder, { recursive: true, force: true });
+  }
+}
 
 interface Registered {
   readonly tests: { readonly group: string; readonly body: () => Promise<void> }[];

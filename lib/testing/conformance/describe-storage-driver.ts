@@ -87,14 +87,16 @@ export function describeStorageDriver(
     for (const group of groups) {
       describe(group.name, () => {
         let opened: OpenedStorage | undefined;
+        let isOpen = false;
         let results: GroupResults;
         beforeAll(async () => {
           results = new GroupResults(name, run, group);
           opened = await open();
           await opened.storage.open();
+          isOpen = true;
         }, timeout);
         afterAll(async () => {
-          results.write(opened !== undefined);
+          results.write(isOpen);
           // The runner keeps this function to its end; what it refers to need not live as long.
           const { destroy } = opened ?? {};
           opened = undefined;

@@ -36,14 +36,14 @@ export class GroupResults {
     this.#outcomes.set(name, await behaviour);
   }
 
-  /** @param opened whether there was a storage at all; otherwise the whole group is broken */
-  write(opened: boolean): void {
+  /** @param isOpen whether the storage could be opened; otherwise the whole group is broken */
+  write(isOpen: boolean): void {
     const folder = process.env['STORAGE_CONFORMANCE_RESULTS'];
     if (!folder) return;
     const names = this.group.behaviours.map(({ name }) => name);
     const having = (outcome: string): string[] =>
       names.filter((name) => this.#outcomes.get(name) === outcome);
-    const broken = opened ? having('broken') : names;
+    const broken = isOpen ? having('broken') : names;
     const result: GroupResult = {
       storage: this.storage,
       run: this.run,
