@@ -17,6 +17,7 @@ import { type StoredFile, storedFile } from '../../lib/core/stored-file.js';
 import { createMemoryDriver } from '../../lib/drivers/memory/memory.driver.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import {
+  type BehaviourContext,
   type BehaviourGroup,
   checkBehaviour,
   describeStorageDriver,
@@ -260,6 +261,36 @@ describe('the conformance kit', () => {
         broken: behaviours.map((behaviour) => behaviour.name),
       })),
     );
+  });
+
+  it('destroys every storage of a behaviour, and reports the one that cannot be', async () => {
+    const destroyed: number[] = [];
+    const open = async (): Promise<OpenedStorage> => {
+      const { storage, destroy } = await openChanged({});
+      const number = destroyed.push(0);
+      return {
+        storage,
+        async destroy() {
+          await destroy();
+          destroyed[number - 1]!++;
+          if (number === 2) throw new Error('it cannot be destroyed');
+        },
+      };
+    };
+    const opened = await open();
+    const behaviour = {
+      name: 'opens two storages',
+      async run(_storage: Storage, { open: openOther }: BehaviourContext) {
+        await openOther();
+        await openOther();
+      },
+    };
+    const context = { folder: 'k/', maxKeyBytes: 1024 };
+    await expect(checkBehaviour(behaviour, opened, open, context)).rejects.toThrow(
+      'it cannot be destroyed',
+    );
+    expect(destroyed).toEqual([0, 1, 1]);
+    await opened.destroy();
   });
 });
 

@@ -152,7 +152,15 @@ export async function checkBehaviour(
     await rejection(run(), StorageUnsupportedError);
     return 'refused';
   } finally {
-    for (const end of endings) await end();
+    await endAll(endings);
+  }
+}
+
+/** Ends each of them, whatever comes of the others; rejects with the first failure. */
+async function endAll(endings: readonly (() => Promise<void>)[]): Promise<void> {
+  const outcomes = await Promise.allSettled(endings.map((end) => end()));
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') throw outcome.reason;
   }
 }
 
