@@ -837,6 +837,60 @@ describe('the conformance kit notices a storage that', () => {
   });
 });
 
+/** Behaviours that must notice by themselves what is broken, since it shows nowhere else, or less clearly. */
+const NOTICED: Readonly<Record<string, { group: string; driver: NonNullable<Changes['driver']> }>> =
+  {
+    'tells key, size, etag and time of each file': {
+      group: 'list',
+      driver: () => ({
+        async *list() {
+          yield { files: [], prefixes: [] };
+        },
+      }),
+    },
+    'gives the same files and prefixes in pages of any size as in one': {
+      group: 'pages',
+      driver: (driver) => ({
+        list: (options) =>
+          changedPages(driver.list(options), (page) => ({ ...page, prefixes: [] })),
+      }),
+    },
+    'deletes nothing any more when a deletion of many was aborted and has rejected': {
+      group: 'abort',
+      driver: (driver) => ({
+        deleteMany: (keys, options) => driver.deleteMany(keys.slice(0, 1), options),
+      }),
+    },
+    'stage: a body that fails leaves nothing, staged or not': {
+      group: 'staged files',
+      // And dates it so that no sweep comes to it.
+      driver: (driver) => ({
+        async put(key, body, options) {
+          try {
+            return await driver.put(key, body, options);
+          } catch (error) {
+            await driver.put(key, Buffer.from('a part'), options);
+            throw error;
+          }
+        },
+        list: (options) =>
+          changedPages(driver.list(options), (page) => ({
+            ...page,
+            files: page.files.map((file) =>
+              storedFile({ ...file, lastModified: new Date(Date.now() + 60_000) }),
+            ),
+          })),
+      }),
+    },
+  };
+
+describe('the conformance kit has a behaviour that notices what it is about:', () => {
+  it.each(Object.entries(NOTICED))('%s', async (behaviour, { group, driver }) => {
+    const failed = await failures(() => openChanged({ driver }), groupsNamed([group]));
+    expect(failed[group]).toContainEqual(expect.stringContaining(`${behaviour}: `));
+  });
+});
+
 /** The same of what shows only where URLs are served. */
 const BADLY_SERVED: Readonly<
   Record<string, Required<Pick<Changes, 'storage'>> & { groups: readonly string[] }>
