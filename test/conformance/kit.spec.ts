@@ -149,6 +149,17 @@ describe('the conformance kit', () => {
     await expect(failures(() => openChanged({ driver: small }))).resolves.toEqual({});
   });
 
+  it('finds nothing wrong with a driver that dates a write by its answer, some seconds later', async () => {
+    const late = (driver: StorageDriver): Partial<StorageDriver> => ({
+      async put(...call) {
+        const file = await driver.put(...call);
+        return storedFile({ ...file, lastModified: new Date(file.lastModified!.getTime() + 9000) });
+      },
+    });
+    const groups = groupsNamed(['put']);
+    await expect(failures(() => openChanged({ driver: late }), groups)).resolves.toEqual({});
+  });
+
   it('finds nothing wrong with a storage that lets go of a signal some turns after its call', async () => {
     const slow = (storage: Storage): Partial<Storage> => ({
       async deleteMany(keys, options) {

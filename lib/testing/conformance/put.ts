@@ -242,10 +242,10 @@ export const put: readonly Behaviour[] = [
       assert.equal(returned.etag, info.etag);
       assert.deepEqual(returned.metadata, info.metadata);
       // A backend may tell the time of a write only in whole seconds, and only when asked; its answer to the write may
-      // tell that of the answer.
+      // tell that of the answer, however long it took.
       if (returned.lastModified && lastModified) {
         const apart = Math.abs(returned.lastModified.getTime() - lastModified.getTime());
-        assert.ok(apart <= 2000, `lastModified is ${apart} ms apart`);
+        assert.ok(apart <= 30_000, `lastModified is ${apart} ms apart`);
       }
     },
   },
