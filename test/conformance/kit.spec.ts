@@ -27,6 +27,7 @@ import {
   storageBehaviours,
   type TestRunner,
 } from '../../lib/testing/conformance/index.js';
+import { altered } from '../../lib/testing/conformance/expectations.js';
 import { type GcsTestServer, startGcsServer } from '../../lib/testing/gcs-server/index.js';
 import { startS3Server } from '../../lib/testing/s3-server/index.js';
 import { clientOf } from '../drivers/gcs/open-gcs.js';
@@ -175,6 +176,15 @@ describe('the conformance kit', () => {
     });
     const groups = groupsNamed(['abort']);
     await expect(failures(() => openChanged({ storage: slow }), groups)).resolves.toEqual({});
+  });
+
+  it('alters a signature so that no decoder takes it for the same one', () => {
+    const signatures = Array.from({ length: 256 }, (_, byte) => Buffer.alloc(32, byte));
+    for (const signature of signatures) {
+      const text = signature.toString('base64url');
+      expect(altered(text)).toHaveLength(text.length);
+      expect(Buffer.from(altered(text), 'base64url')).not.toEqual(signature);
+    }
   });
 
   it('registers a test for each behaviour with the runner that it is given', async () => {

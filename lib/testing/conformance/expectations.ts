@@ -101,6 +101,11 @@ export async function putAll(storage: Storage, keys: readonly string[]): Promise
   await inParallel(keys, 32, signal, (key) => storage.put(key, key));
 }
 
+/** Another text, with another first character: of the last one of a signature in Base64, a decoder may not read all bits. */
+export function altered(text: string): string {
+  return (text.startsWith('1') ? '2' : '1') + text.slice(1);
+}
+
 /** Whether a server answers that the request is at fault, or asks for what there is not. */
 export async function isRefused(response: Promise<Response>): Promise<boolean> {
   const { status, body } = await response;
