@@ -31,10 +31,10 @@ export const postObject: Operation = async (call, service) => {
     );
   }
   checkKeyLength(key, service.provider.maxKeyBytes);
+  refuseUnknownFields(form.fields);
   const fields = new Map(form.fields);
   const acl = fields.get('acl');
   if (acl !== undefined) fields.set('x-amz-acl', acl);
-  if (fields.has('tagging')) throw notImplemented('the form field tagging');
   refuseUnsupportedAttributes({ ...call, headers: fields });
 
   const algorithm = CHECKSUM_ALGORITHMS.find((candidate) => fields.has(checksumHeader(candidate)));
@@ -85,6 +85,16 @@ export const postObject: Operation = async (call, service) => {
     throw error;
   }
 };
+
+const KNOWN_FIELDS =
+  /^x-amz-(algorithm|credential|date|security-token|signature|acl|storage-class|server-side-encryption|checksum-(crc32|crc32c|crc64nvme|sha1|sha256)|meta-.+)$/;
+
+function refuseUnknownFields(fields: ReadonlyMap<string, string>): void {
+  for (const name of fields.keys()) {
+    const unknown = name === 'tagging' || (name.startsWith('x-amz-') && !KNOWN_FIELDS.test(name));
+    if (unknown) throw notImplemented(`the form field ${name}`);
+  }
+}
 
 // Attributes are kept as header bytes, one character each; fields are text.
 function latin1(fields: ReadonlyMap<string, string>): Map<string, string> {

@@ -155,6 +155,15 @@ describe('browser forms', () => {
       }),
       'SignatureDoesNotMatch',
     ],
+    [
+      'a field that the server would have to ignore',
+      () =>
+        signed({ key: 'a', 'x-amz-website-redirect-location': '/b' }, [
+          { key: 'a' },
+          { 'x-amz-website-redirect-location': '/b' },
+        ]),
+      'NotImplemented',
+    ],
     ['no policy', () => ({ key: 'a' }), 'AccessDenied'],
     [
       'a policy that is not JSON',
