@@ -31,7 +31,6 @@ const STATUS = {
   MalformedPOSTRequest: 400,
   MalformedTrailerError: 400,
   MalformedXML: 400,
-  MaxMessageLengthExceeded: 400,
   MaxPostPreDataLengthExceeded: 400,
   MetadataTooLarge: 400,
   MethodNotAllowed: 405,

@@ -131,22 +131,26 @@ export const deleteObjects: Operation = async (call, service) => {
     );
   }
   const document = parseDocument(text, 'Delete');
-  const wanted = document.children.filter(({ name }) => name === 'Object');
+  const wanted = document.children
+    .filter(({ name }) => name === 'Object')
+    .map((node) => {
+      const key = childText(node, 'Key');
+      if (!key) throw malformedXml();
+      return { key, versionId: childText(node, 'VersionId'), ifMatch: childText(node, 'ETag') };
+    });
   if (wanted.length === 0 || wanted.length > maxKeys) throw malformedXml();
   const quiet = childText(document, 'Quiet')?.trim() === 'true';
 
-  const results = wanted.map((node) => {
-    const key = childText(node, 'Key');
-    if (!key) throw malformedXml();
+  const results = wanted.map(({ key, versionId, ifMatch }) => {
     const failure = service.keyFailure(call.operation, key);
     if (failure !== undefined) {
       return deleteError(key, failure, 'Refused on demand');
     }
-    if (childText(node, 'VersionId') !== undefined) {
+    if (versionId !== undefined) {
       return deleteError(key, 'NoSuchVersion', 'The bucket is not versioned');
     }
     try {
-      bucket.delete(key, { ifMatch: childText(node, 'ETag') });
+      bucket.delete(key, { ifMatch });
     } catch (error) {
       if (!(error instanceof S3Error)) throw error;
       return deleteError(key, error.code, error.message);

@@ -356,6 +356,14 @@ describe('objects', () => {
       expect(server.objects('bucket').has('batch/kept')).toBe(true);
     });
 
+    it('deletes nothing by a list with an empty key in it', async () => {
+      await put('batch/kept');
+      await expect(refusal(deleteAll(['batch/kept', '']))).resolves.toMatchObject({
+        code: 'MalformedXML',
+      });
+      expect(server.objects('bucket').has('batch/kept')).toBe(true);
+    });
+
     it('refuses more than 1000 keys', async () => {
       const keys = Array.from({ length: 1001 }, (_, index) => `${index}`);
       await expect(refusal(deleteAll(keys))).resolves.toMatchObject({
