@@ -42,7 +42,7 @@ export interface GcsObjectSnapshot {
   readonly metadata: Readonly<Record<string, string>>;
   readonly timeCreated: Date;
   readonly updated: Date;
-  /** The bytes as stored, read when asked for; gone once the object is. */
+  /** The bytes as stored, read when asked for. Throws once the object was replaced or deleted. */
   readonly body: Buffer;
 }
 

@@ -74,7 +74,7 @@ export interface S3ObjectSnapshot {
     readonly type: string;
   };
   readonly lastModified: Date;
-  /** The bytes, read when asked for; gone once the object is. */
+  /** The bytes, read when asked for. Throws once the object was replaced or deleted. */
   readonly body: Buffer;
 }
 

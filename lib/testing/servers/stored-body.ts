@@ -3,14 +3,14 @@ import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
- * Bytes that never change once stored. Objects, parts and running downloads
- * share one body, so each of them retains it and releases it when done; the
- * last release frees it.
+ * Bytes that never change once stored. Objects, parts and running downloads share one body, so each of them retains it and releases it
+ * when done; the last release frees it.
  */
 export interface StoredBody {
   readonly size: number;
   /** The bytes from `start` up to, not including, `end`. */
   read(start: number, end: number): AsyncIterable<Buffer>;
+  /** The same at once, for whoever does not retain the body. @throws Error when it was freed */
   readSync(start: number, end: number): Buffer;
   retain(): this;
   release(): void;
@@ -41,6 +41,11 @@ abstract class CountedBody {
     if (--this.#holders === 0) this.free();
   }
 
+  protected assertHeld(): void {
+    if (this.#holders === 0)
+      throw new Error('The bytes are gone: the object was replaced or deleted');
+  }
+
   protected abstract free(): void;
 }
 
@@ -58,6 +63,7 @@ class MemoryBody extends CountedBody implements StoredBody {
   }
 
   readSync(start: number, end: number): Buffer {
+    this.assertHeld();
     return Buffer.concat([...this.#slices(start, end)]);
   }
 
@@ -96,6 +102,7 @@ class FileBody extends CountedBody implements StoredBody {
   }
 
   readSync(start: number, end: number): Buffer {
+    this.assertHeld();
     return readFileSync(this.path).subarray(start, end);
   }
 
@@ -127,6 +134,7 @@ export class JoinedBody extends CountedBody implements StoredBody {
   }
 
   readSync(start: number, end: number): Buffer {
+    this.assertHeld();
     return Buffer.concat(
       [...this.#overlap(start, end)].map((slice) => slice.body.readSync(slice.start, slice.end)),
     );

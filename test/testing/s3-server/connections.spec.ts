@@ -197,6 +197,19 @@ describe('the server', () => {
     expect(seen).toEqual(['HeadBucket']);
   });
 
+  it('gives the bytes of an object as long as it is there, and no others', async () => {
+    await using own = await startS3Server();
+    const there = connect(own);
+    const store = (Body: string) => there.send(new PutObjectCommand({ Bucket, Key: 'x', Body }));
+    await store('first');
+    const first = own.objects(Bucket).get('x');
+    expect(first?.body.toString()).toBe('first');
+    await store('second');
+    expect(() => first?.body).toThrow('The bytes are gone');
+    expect(first?.size).toBe(5);
+    there.destroy();
+  });
+
   describe('storing on disk', () => {
     let folder: string;
 
