@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-/** What pages of other origins may do, as a bucket's CORS rule says it. A `*` stands for any text. */
+/** What pages of other origins may do, as a bucket's CORS rule says it. In origins and headers, a `*` stands for any text. */
 export interface CorsRule {
   /** Such as `https://app.example.com`. */
   readonly allowedOrigins: readonly string[];
@@ -13,7 +13,7 @@ export interface CorsRule {
 
 /**
  * Tells browsers what a page may do (Fetch Standard, CORS protocol): a preflight is answered, and true returned; an
- * answer to anything else gets the headers that let the page read it. Nothing is told by a rule that does not match.
+ * answer to anything else gets the headers that let the page read it. Without a rule that matches it gets none.
  */
 export function applyCors(
   rules: readonly CorsRule[],
@@ -60,8 +60,8 @@ function listed(field: string | undefined): string[] {
 
 function matchesAny(text: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => {
-    const [start = '', ...rest] = pattern.toLowerCase().split('*');
-    if (rest.length === 0) return text === start;
-    return text.startsWith(start) && text.endsWith(rest.at(-1) ?? '');
+    const literals = pattern.toLowerCase().split('*');
+    const escaped = literals.map((literal) => literal.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'));
+    return new RegExp(`^${escaped.join('.*')}$`).test(text);
   });
 }

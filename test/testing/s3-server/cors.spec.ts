@@ -5,7 +5,7 @@ const cors = [
   {
     allowedOrigins: ['https://*.example.com'],
     allowedMethods: ['PUT'],
-    allowedHeaders: ['content-type', 'x-amz-*'],
+    allowedHeaders: ['content-type', 'x-amz-*', 'x-one*one-*-end'],
     exposeHeaders: ['ETag'],
   },
 ];
@@ -35,6 +35,11 @@ describe.each(Object.entries(SERVERS))('the %s server with a CORS rule', (_, sta
     expect(await ask(origin, 'DELETE', '')).toEqual([403, null]);
     expect(await ask(origin, 'PUT', 'x-other')).toEqual([403, null]);
     expect(await ask('https://example.org', 'PUT', '')).toEqual([403, null]);
+    expect(await ask('https://appXexample.com', 'PUT', '')).toEqual([403, null]);
+    expect(await ask(origin, 'PUT', 'x-one-one-more-end')).toEqual([200, origin]);
+    // Each character of the pattern stands for one of the header.
+    expect(await ask(origin, 'PUT', 'x-one-more-end')).toEqual([403, null]);
+    expect(await ask(origin, 'PUT', 'x-one-one-end')).toEqual([403, null]);
   });
 
   it('lets them read answers, refusals too, with the headers that it exposes', async () => {
