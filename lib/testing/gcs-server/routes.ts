@@ -67,7 +67,7 @@ export const ROUTES: Record<GcsOperationName, Route> = {
   batch: { run: runBatch },
   'buckets.get': { run: getBucket, access: 'read' },
   'buckets.insert': { run: insertBucket, access: 'write', query: ['project'] },
-  'buckets.list': { run: listBuckets, access: 'read', query: ['project', 'prefix', 'maxResults'] },
+  'buckets.list': { run: listBuckets, access: 'read', query: ['project', 'prefix'] },
   'objects.compose': { run: composeObject, access: 'write', query: CONDITIONS },
   'objects.copy': { run: copyObject, access: 'write', query: COPY_QUERY },
   'objects.delete': { run: deleteObject, access: 'write', query: ['generation', ...CONDITIONS] },

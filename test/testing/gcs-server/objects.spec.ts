@@ -270,6 +270,7 @@ describe('objects', () => {
     const encrypted = { headers: { 'x-goog-encryption-algorithm': 'AES256' } };
     expect((await call('GET', at('strict'), encrypted)).status).toBe(501);
     expect((await call('POST', at('strict'))).status).toBe(501);
+    expect((await call('GET', '/storage/v1/b?project=p&maxResults=1')).status).toBe(501);
     expect(server.object('bucket', 'strict')).toBeDefined();
   });
 
