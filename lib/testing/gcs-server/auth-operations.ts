@@ -1,5 +1,5 @@
 import { sign } from 'node:crypto';
-import { checkScopes, InvalidJwt } from './access-tokens.js';
+import { InvalidJwt } from './access-tokens.js';
 import { isRecord } from './attributes.js';
 import type { GcsCall, GcsResponse, GcsService, Operation } from './call.js';
 import { GcsError, invalid } from './errors.js';
@@ -97,7 +97,6 @@ export const signBlob: Operation = async (call, service) => {
 };
 
 function checkAccount(call: GcsCall, service: GcsService): void {
-  if (call.authentication.kind === 'bearer') checkScopes(call.authentication.scopes, 'iam');
   if (call.name !== service.account.client_email) {
     throw new GcsError(404, 'notFound', 'NotFound', `Unknown service account: ${call.name}`);
   }

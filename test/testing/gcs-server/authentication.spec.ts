@@ -107,7 +107,7 @@ describe('authentication', () => {
     expect((await read(token)).reason).toBe('authError');
   });
 
-  it('lets a read-only scope read and not write', async () => {
+  it('lets a read-only scope read, and neither write nor sign', async () => {
     const { text } = await ask(jwt({ scope: SCOPE.replace('full_control', 'read_only') }));
     const { access_token: token } = JSON.parse(text) as { access_token: string };
     expect((await read(token)).status).toBe(200);
@@ -116,6 +116,13 @@ describe('authentication', () => {
       headers: { authorization: `Bearer ${token}` },
     });
     expect([refused.status, refused.reason]).toEqual([403, 'insufficientPermissions']);
+    const account = `/v1/projects/-/serviceAccounts/${server.credentials.client_email}`;
+    const signing = await send(server, `${account}:signBlob`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: JSON.stringify({ payload: '' }),
+    });
+    expect([signing.status, signing.reason]).toEqual([403, 'insufficientPermissions']);
   });
 
   it('lets anyone read, and nobody write, a public bucket', async () => {
