@@ -83,6 +83,7 @@ export interface GcsTestServer extends AsyncDisposable {
    * closes. Rejects when the server is closed first.
    */
   until(condition: (server: GcsTestServer) => boolean): Promise<void>;
+  /** @throws Error when there is one of that name, which would lose its objects */
   createBucket(bucket: string): void;
   /** An object put in place as a fixture, past the wire. */
   putObject(
@@ -223,7 +224,9 @@ class RunningServer implements GcsTestServer {
   }
 
   createBucket(bucket: string): void {
-    this.#service.store.create(bucket, this.#now());
+    const { store } = this.#service;
+    if (store.buckets.has(bucket)) throw new Error(`There is a bucket "${bucket}" already`);
+    store.create(bucket, this.#now());
   }
 
   async putObject(

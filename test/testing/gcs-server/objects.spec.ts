@@ -285,5 +285,10 @@ describe('objects', () => {
     const { items } = resource(await call('GET', '/storage/v1/b?project=p&prefix=ma'));
     expect(items).toMatchObject([{ name: 'made' }]);
     expect((await call('GET', '/storage/v1/b/other')).status).toBe(404);
+    server.createBucket('second');
+    expect((await call('GET', '/storage/v1/b/second')).status).toBe(200);
+    await server.putObject('second', 'kept', 'hello');
+    expect(() => server.createBucket('second')).toThrow('There is a bucket "second" already');
+    expect(server.object('second', 'kept')?.size).toBe(5);
   });
 });
