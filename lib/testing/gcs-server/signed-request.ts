@@ -1,4 +1,5 @@
 import { createHash, verify } from 'node:crypto';
+import { parseTimestamp } from '../servers/timestamp.js';
 import { encodePath, encodeStrictly } from '../servers/url-encoding.js';
 import type { RequestTarget } from './addressing.js';
 import { accessDenied, GcsError, invalid, notImplemented } from './errors.js';
@@ -125,14 +126,6 @@ export function parseCredential(
 export function isSigned(text: string, signature: string, account: GcsServiceAccount): boolean {
   if (!/^[0-9a-f]+$/.test(signature)) return false;
   return verify('sha256', Buffer.from(text), publicKeyOf(account), Buffer.from(signature, 'hex'));
-}
-
-/** Milliseconds since the epoch of `20261124T101112Z`; `NaN` when it is malformed. */
-export function parseTimestamp(text: string): number {
-  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  if (!match) return Number.NaN;
-  const [, year, month, day, hour, minute, second] = match;
-  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
 function checkTime(date: string, expires: string, now: number): void {

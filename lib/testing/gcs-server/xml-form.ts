@@ -1,17 +1,13 @@
 import { readForm, type UploadForm } from '../servers/form-data.js';
 import { checkPolicy, type SizeLimits } from '../servers/form-policy.js';
+import { parseTimestamp } from '../servers/timestamp.js';
 import { element, xmlDocument } from '../servers/xml.js';
 import type { GcsCall, GcsResponse, GcsService, Operation } from './call.js';
 import { accessDenied, invalid, notImplemented } from './errors.js';
 import { xmlEtag } from './object-headers.js';
 import type { StoredObject } from './object-store.js';
 import { declaredChecksums, keep, verifyChecksums } from './receive.js';
-import {
-  isSigned,
-  parseCredential,
-  parseTimestamp,
-  signatureDoesNotMatch,
-} from './signed-request.js';
+import { isSigned, parseCredential, signatureDoesNotMatch } from './signed-request.js';
 import { checkSize, describeXmlUpload } from './xml-uploads.js';
 
 /** An upload from an HTML form, allowed by the V4 policy signed for it. */

@@ -1,7 +1,8 @@
 import { checkPolicy, type SizeLimits } from '../servers/form-policy.js';
+import { parseTimestamp } from '../servers/timestamp.js';
 import { sign, signingKey } from './canonical-request.js';
 import { s3Error } from './errors.js';
-import { checkIdentity, parseCredential, parseTimestamp, type Verifier } from './signature-v4.js';
+import { checkIdentity, parseCredential, type Verifier } from './signature-v4.js';
 
 /** Fields no condition has to cover. */
 const EXEMPT = ['policy', 'x-amz-signature', 'file'];

@@ -1,3 +1,4 @@
+import { parseTimestamp } from '../servers/timestamp.js';
 import type { RequestTarget } from './addressing.js';
 import {
   canonicalRequest,
@@ -250,14 +251,6 @@ export function checkIdentity(
   if (token !== credentials.sessionToken) {
     throw s3Error('InvalidToken', 'The provided token is malformed or otherwise invalid.');
   }
-}
-
-/** Milliseconds since the epoch of a `YYYYMMDDThhmmssZ`, or NaN. */
-export function parseTimestamp(timestamp: string): number {
-  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(timestamp);
-  if (!match) return Number.NaN;
-  const [, year, month, day, hour, minute, second] = match;
-  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
 function requestTimestamp(headers: ReadonlyMap<string, string>): string {
