@@ -3,6 +3,7 @@ import { openBody, type OpenBody, type StorageBody } from './body.js';
 import { assertCallOptions, type CallOptions } from './call-options.js';
 import type { Capabilities, PartConstraint, UploadConstraint } from './capabilities.js';
 import { parseWriteConditions, type WriteConditions } from './conditions.js';
+import { notACursor } from './cursor.js';
 import type { DriverSource } from './driver-source.js';
 import {
   addErrorContext,
@@ -482,7 +483,7 @@ export class StorageView {
       throw new StorageInvalidArgumentError('startAfter must be a string');
     }
     if (cursor !== undefined && (typeof cursor !== 'string' || cursor === '')) {
-      throw new StorageInvalidArgumentError('cursor must be the cursor of an earlier page');
+      throw notACursor();
     }
     return {
       signal: operation.signal,

@@ -1,8 +1,9 @@
+import { notACursor } from '../../core/cursor.js';
 import { compareKeys } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { toRecord, toText } from '../remote/answer-fields.js';
-import { CursorTrail, notACursor } from '../remote/cursor.js';
+import { CursorTrail } from '../remote/cursor.js';
 import { assertWellFormed } from '../remote/well-formed.js';
 import type { AzureContainer } from './azure.client.js';
 import type { Segment } from './azure.engine.js';

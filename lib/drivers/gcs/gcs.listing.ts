@@ -1,8 +1,9 @@
+import { notACursor } from '../../core/cursor.js';
 import { RESERVED_FOLDER } from '../../core/key.js';
 import { otherListing } from '../../core/other-listing.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { toText } from '../remote/answer-fields.js';
-import { CursorTrail, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
+import { CursorTrail, cursorOf, tokenOf } from '../remote/cursor.js';
 import { assertWellFormed } from '../remote/well-formed.js';
 import type { GcsBucket } from './gcs.client.js';
 import { unreadableAnswer } from './gcs.errors.js';

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import type { BigIntStats, Dirent } from 'node:fs';
-import { StorageInvalidArgumentError } from '../../core/errors.js';
+import { notACursor } from '../../core/cursor.js';
 import { compareKeys, isReserved, parseKey } from '../../core/key.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile, type StoredFile } from '../../core/stored-file.js';
@@ -288,9 +288,7 @@ function startOf({ cursor, startAfter = '', prefix }: DriverListOptions): string
   const bytes = Buffer.from(cursor, 'base64url');
   const key = bytes.toString();
   const genuine = key !== '' && key.startsWith(prefix) && toCursor(key) === cursor;
-  if (!genuine) {
-    throw new StorageInvalidArgumentError('The cursor is not one that this listing gave');
-  }
+  if (!genuine) throw notACursor();
   return compareKeys(key, startAfter) > 0 ? key : startAfter;
 }
 

@@ -14,6 +14,7 @@ import {
   checkWriteConditions,
   type WriteConditions,
 } from '../../core/conditions.js';
+import { notACursor } from '../../core/cursor.js';
 import {
   StorageFileNotFoundError,
   StorageInvalidArgumentError,
@@ -416,5 +417,5 @@ function encodeCursor(after: string): string {
 function decodeCursor(cursor: string): string {
   const text = Buffer.from(cursor, 'base64url').toString();
   if (text.startsWith('after ')) return text.slice('after '.length);
-  throw new StorageInvalidArgumentError('cursor is not one that an earlier page gave');
+  throw notACursor();
 }

@@ -1,4 +1,5 @@
-import { StorageConnectionError, StorageInvalidArgumentError } from '../../core/errors.js';
+import { notACursor } from '../../core/cursor.js';
+import { StorageConnectionError } from '../../core/errors.js';
 
 /** A page's place in a listing, of letters that pass through a URL: what the service calls a token. */
 export function cursorOf(token: string): string {
@@ -10,12 +11,6 @@ export function tokenOf(cursor: string): string {
   const token = Buffer.from(cursor, 'base64url').toString();
   if (token === '' || cursorOf(token) !== cursor) throw notACursor();
   return token;
-}
-
-export function notACursor(): StorageInvalidArgumentError {
-  return new StorageInvalidArgumentError(
-    'cursor must be what an earlier page of the same listing gave',
-  );
 }
 
 /**

@@ -1,8 +1,9 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { notACursor } from '../../core/cursor.js';
 import { StorageConnectionError } from '../../core/errors.js';
 import type { DriverListOptions, ListPage } from '../../core/storage-driver.js';
 import { storedFile } from '../../core/stored-file.js';
-import { CursorTrail, cursorOf, notACursor, tokenOf } from '../remote/cursor.js';
+import { CursorTrail, cursorOf, tokenOf } from '../remote/cursor.js';
 import { assertWellFormed } from '../remote/well-formed.js';
 import type { S3Bucket } from './s3.client.js';
 import { missingListing, readFailure, unconfirmed } from './s3.errors.js';
