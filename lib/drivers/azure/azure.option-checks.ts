@@ -55,7 +55,9 @@ export function assertOptions(options: AzureStorageOptions): void {
   if (given.length > 1) refuse(`${given.join(' and ')} exclude each other: set one of them`);
   if (client) {
     if (container !== undefined && container !== client.containerName) {
-      refuse('container is not that of client: leave it out, or give the client of that container');
+      refuse(
+        `container is not that of client: name ${JSON.stringify(client.containerName)}, or give the client of the container that you mean`,
+      );
     }
     if (options.maxSockets !== undefined) {
       refuse('maxSockets has no effect beside client: set it where the client is made');

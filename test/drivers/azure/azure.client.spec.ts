@@ -207,7 +207,7 @@ describe('options', () => {
     [
       'another container than that of a client',
       { client, container: 'other' },
-      'not that of client',
+      'container is not that of client: name "files", or give the client of',
     ],
     [
       'sockets beside a client',
