@@ -1,46 +1,49 @@
 import assert from 'node:assert/strict';
-import type { Capabilities, UploadConstraint } from '../../core/capabilities.js';
-import type { ChecksumAlgorithm } from '../../core/checksum.js';
+import type { Capabilities } from '../../core/capabilities.js';
 import type { Behaviour } from './behaviour.js';
+import { ALGORITHMS } from './checksums.js';
+import { PART_CONSTRAINTS } from './signed-parts.js';
+import { UPLOAD_CONSTRAINTS } from './signed-uploads.js';
 
-const FLAGS = [
-  'createOnly',
-  'compareAndSet',
-  'conditionalDelete',
-  'createOnlyCopy',
-  'conditionalGet',
-  'ranges',
-  'metadata',
-  'headers',
-  'atomicMove',
-  'multipart',
-  'multipartListing',
-  'signedUrls',
-  'signedCacheControl',
-  'retries',
-] as const satisfies readonly (keyof Capabilities)[];
-const CHECKSUMS: readonly ChecksumAlgorithm[] = ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'];
-const CONSTRAINTS: readonly UploadConstraint[] = [
-  'contentType',
-  'size',
-  'maxSize',
-  'checksum',
-  'createOnly',
-];
+type Flag = {
+  [Name in keyof Capabilities]: Capabilities[Name] extends boolean ? Name : never;
+}[keyof Capabilities];
+
+// A record, so that none is left out.
+const FLAGS: Readonly<Record<Flag, true>> = {
+  createOnly: true,
+  compareAndSet: true,
+  conditionalDelete: true,
+  createOnlyCopy: true,
+  conditionalGet: true,
+  ranges: true,
+  metadata: true,
+  headers: true,
+  atomicMove: true,
+  multipart: true,
+  multipartListing: true,
+  signedUrls: true,
+  signedCacheControl: true,
+  retries: true,
+};
 
 /** What the driver says of itself: everything else here goes by it. */
 export const declaredCapabilities: readonly Behaviour[] = [
   {
     name: 'tells by flags and lists what it can do',
     async run({ capabilities }) {
-      for (const flag of FLAGS) assert.equal(typeof capabilities[flag], 'boolean', flag);
+      for (const flag of Object.keys(FLAGS) as Flag[]) {
+        assert.equal(typeof capabilities[flag], 'boolean', flag);
+      }
       assert.ok(['any', 'slash', 'none'].includes(capabilities.delimiters));
-      for (const algorithm of capabilities.checksums) assert.ok(CHECKSUMS.includes(algorithm));
+      for (const algorithm of capabilities.checksums) assert.ok(ALGORITHMS.includes(algorithm));
       for (const constraints of Object.values(capabilities.signedUploads)) {
-        for (const constraint of constraints || []) assert.ok(CONSTRAINTS.includes(constraint));
+        for (const constraint of constraints || []) {
+          assert.ok(UPLOAD_CONSTRAINTS.includes(constraint));
+        }
       }
       for (const constraint of capabilities.signedParts || []) {
-        assert.ok(['size', 'checksum'].includes(constraint));
+        assert.ok(PART_CONSTRAINTS.includes(constraint));
       }
       assert.ok(capabilities.multipart || capabilities.signedParts === false);
       assert.deepEqual(Object.keys(capabilities.signedUploads).toSorted(), ['POST', 'PUT']);

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { type ChecksumAlgorithm, startChecksum, type Checksum } from '../../core/checksum.js';
+import type { Checksum, ChecksumAlgorithm } from '../../core/checksum.js';
 import { StorageIntegrityError, StorageInvalidArgumentError } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
 import { chunked, partSizeOf, someBytes } from './bodies.js';
+import { ALGORITHMS, checksumOf } from './checksums.js';
 import { assertHolds, assertMissing, rejection } from './expectations.js';
 
-const ALGORITHMS: readonly ChecksumAlgorithm[] = ['crc32', 'crc32c', 'md5', 'sha1', 'sha256'];
 /** The check values that are published for the nine digits: of the CRC catalogue, and by any `md5sum`. */
 const CHECK_BODY = '123456789';
 const CHECK_VALUES: Readonly<Record<ChecksumAlgorithm, string>> = {
@@ -164,9 +164,3 @@ export const integrity: readonly Behaviour[] = [
     },
   },
 ];
-
-function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Checksum {
-  const running = startChecksum(algorithm);
-  running.update(bytes);
-  return running.digest();
-}

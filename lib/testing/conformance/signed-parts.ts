@@ -11,16 +11,17 @@ import type { PartUrlOptions } from '../../core/storage-methods.js';
 import type { Storage } from '../../core/storage.js';
 import type { Behaviour } from './behaviour.js';
 import { someBytes } from './bodies.js';
+import { ALGORITHMS, checksumOf } from './checksums.js';
 import { altered, assertHolds, assertMissing, isRefused, rejection } from './expectations.js';
 import { wholePart } from './multipart.js';
-import { CHECKSUMS, checksumOf, send } from './signed-uploads.js';
+import { send } from './signed-uploads.js';
 
 const BYTES = someBytes(1000);
 
 /** Ways to ask for each constraint, of which a backend may know only some; all of them allow `BYTES`. */
 const CONSTRAINTS: Readonly<Record<PartConstraint, readonly PartUrlOptions[]>> = {
   size: [{ size: BYTES.byteLength }],
-  checksum: CHECKSUMS.map((algorithm) => ({ checksum: checksumOf(algorithm, BYTES) })),
+  checksum: ALGORITHMS.map((algorithm) => ({ checksum: checksumOf(algorithm, BYTES) })),
 };
 
 /** What is sent against each constraint. */
@@ -29,7 +30,7 @@ const OFFENCES: Readonly<Record<PartConstraint, readonly Uint8Array<ArrayBuffer>
   checksum: [someBytes(1000, 2)],
 };
 
-const PART_CONSTRAINTS = Object.keys(CONSTRAINTS) as readonly PartConstraint[];
+export const PART_CONSTRAINTS = Object.keys(CONSTRAINTS) as readonly PartConstraint[];
 
 const signs = ({ signedParts }: Capabilities): boolean => signedParts !== false;
 

@@ -1,26 +1,24 @@
 import assert from 'node:assert/strict';
 import type { Capabilities, UploadConstraint } from '../../core/capabilities.js';
-import { type Checksum, type ChecksumAlgorithm, startChecksum } from '../../core/checksum.js';
 import { StorageUnsupportedError } from '../../core/errors.js';
 import type { UploadUrl } from '../../core/storage-driver.js';
 import type { UploadUrlOptions } from '../../core/storage-methods.js';
 import type { Storage } from '../../core/storage.js';
 import type { Behaviour } from './behaviour.js';
 import { someBytes } from './bodies.js';
+import { ALGORITHMS, checksumOf } from './checksums.js';
 import { altered, assertHolds, assertMissing, isRefused, listKeys } from './expectations.js';
 
 type Method = UploadUrl['method'];
 
 const BYTES = someBytes(1000);
 
-export const CHECKSUMS: readonly ChecksumAlgorithm[] = ['sha256', 'crc32c', 'crc32', 'md5', 'sha1'];
-
 /** Ways to ask for each constraint, of which a backend may know only some; all of them allow `BYTES`. */
 const CONSTRAINTS: Readonly<Record<UploadConstraint, readonly UploadUrlOptions[]>> = {
   contentType: [{ contentType: 'image/png' }],
   size: [{ size: BYTES.byteLength }],
   maxSize: [{ maxSize: BYTES.byteLength }],
-  checksum: CHECKSUMS.map((algorithm) => ({ checksum: checksumOf(algorithm, BYTES) })),
+  checksum: ALGORITHMS.map((algorithm) => ({ checksum: checksumOf(algorithm, BYTES) })),
   createOnly: [{ ifNoneMatch: '*' }],
 };
 
@@ -220,10 +218,4 @@ function forOtherKey(upload: UploadUrl): UploadUrl {
   const url = new URL(upload.url);
   url.pathname = url.pathname.replace(/a$/, 'b');
   return { ...upload, url: url.href };
-}
-
-export function checksumOf(algorithm: ChecksumAlgorithm, bytes: Uint8Array): Checksum {
-  const running = startChecksum(algorithm);
-  running.update(bytes);
-  return running.digest();
 }
