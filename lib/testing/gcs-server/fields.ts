@@ -27,9 +27,8 @@ function project(value: unknown, selection: Selection | undefined): unknown {
   if (Array.isArray(value)) return value.map((item) => project(item, selection));
   if (!isRecord(value)) return value;
   const entries = Object.entries(value).flatMap(([name, inner]): [string, unknown][] => {
-    const wildcard = selection.has('*');
-    if (!selection.has(name) && !wildcard) return [];
-    return [[name, project(inner, selection.has(name) ? selection.get(name) : selection.get('*'))]];
+    const selected = [name, '*'].find((each) => selection.has(each));
+    return selected === undefined ? [] : [[name, project(inner, selection.get(selected))]];
   });
   return Object.fromEntries(entries);
 }
@@ -38,27 +37,30 @@ function parseFields(fields: string): Selection {
   const tokens = fields.match(/[(),/]|[^(),/\s]+/g) ?? [];
   let at = 0;
   const malformed = (): Error => invalid(`Invalid field selection ${fields}`);
+  const skip = (token: string): boolean => {
+    if (tokens[at] !== token) return false;
+    at++;
+    return true;
+  };
+  const nextName = (): string => {
+    const name = tokens[at++];
+    if (name === undefined || /^[(),/]$/.test(name)) throw malformed();
+    return name;
+  };
 
   const list = (): Selection => {
     const selection: Selection = new Map();
     do {
-      const name = tokens[at++];
-      if (name === undefined || /^[(),/]$/.test(name)) throw malformed();
+      const name = nextName();
       selection.set(name, merged(selection, name, inner()));
-    } while (tokens[at] === ',' && at++ >= 0);
+    } while (skip(','));
     return selection;
   };
   const inner = (): Selection | undefined => {
-    if (tokens[at] === '/') {
-      at++;
-      const name = tokens[at++];
-      if (name === undefined || /^[(),/]$/.test(name)) throw malformed();
-      return new Map([[name, inner()]]);
-    }
-    if (tokens[at] !== '(') return undefined;
-    at++;
+    if (skip('/')) return new Map([[nextName(), inner()]]);
+    if (!skip('(')) return undefined;
     const selection = list();
-    if (tokens[at++] !== ')') throw malformed();
+    if (!skip(')')) throw malformed();
     return selection;
   };
 
@@ -67,12 +69,16 @@ function parseFields(fields: string): Selection {
   return selection;
 }
 
-/** `a/b,a/c` asks for both. */
+/** `a/b,a/c` asks for both, and `a,a/b` for all of it. */
 function merged(
   selection: Selection,
   name: string,
   inner: Selection | undefined,
 ): Selection | undefined {
+  if (!selection.has(name)) return inner;
   const earlier = selection.get(name);
-  return earlier && inner ? new Map([...earlier, ...inner]) : inner;
+  if (!earlier || !inner) return undefined;
+  const both: Selection = new Map(earlier);
+  for (const [each, within] of inner) both.set(each, merged(both, each, within));
+  return both;
 }

@@ -94,6 +94,21 @@ describe('listings', () => {
     });
   });
 
+  it('has all of the fields that are asked for, however it is asked', async () => {
+    server.createBucket('described');
+    await server.putObject('described', 'a', '', { metadata: { a: '1', b: '2', c: '3' } });
+    const first = async (fields: string) => (await list({ fields }, 'described')).items?.[0];
+    for (const fields of ['items(metadata(a)),items(metadata(b))', 'items/metadata(a,b)']) {
+      expect(await first(fields)).toEqual({ metadata: { a: '1', b: '2' } });
+    }
+    for (const fields of ['items', 'items/*', 'items,items/name', 'items/name,items']) {
+      expect(await first(fields)).toMatchObject({ name: 'a', metadata: { c: '3' } });
+    }
+    for (const fields of ['items(', 'items)', ',', 'items//name', 'items(name', 'items name']) {
+      await expect(first(fields)).rejects.toThrow('400');
+    }
+  });
+
   it('refuses what makes no sense, and what it does not know', async () => {
     await expect(list({ maxResults: '0' })).rejects.toThrow('400');
     await expect(list({ pageToken: 'nonsense' })).rejects.toThrow('400');
