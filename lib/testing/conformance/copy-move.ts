@@ -289,7 +289,7 @@ async function assertUnderOneName(storage: Storage, from: string, to: string): P
   }
 }
 
-function assertAttributes(file: StoredFile, expected: typeof ATTRIBUTES | object): void {
+function assertAttributes(file: StoredFile, expected: object): void {
   const { contentType, cacheControl, contentDisposition, contentEncoding, contentLanguage } = file;
   const headers = {
     contentType,

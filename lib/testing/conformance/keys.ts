@@ -34,7 +34,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a decomposed character': 'a\u0308.txt',
   'a segment of 256 bytes': `${'a'.repeat(256)}/b`,
   'a segment of 256 bytes of Unicode': 'ä'.repeat(128),
-  '1,025 bytes': `${`${'a'.repeat(204)}/`.repeat(5)}`.slice(0, 1024) + 'b',
+  '1,025 bytes': `${'a'.repeat(204)}/`.repeat(5).slice(0, 1024) + 'b',
   'the reserved folder': '.nestjs-storages/a',
   'the reserved folder in capitals': '.NestJS-Storages/a',
   'the reserved folder below another one': 'a/.nestjs-storages/b',

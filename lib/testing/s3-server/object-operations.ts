@@ -50,10 +50,8 @@ export const putObject: Operation = async (call, service) => {
 export function fullObjectChecksum({
   checksums,
 }: Pick<Received, 'checksums'>): Checksum | undefined {
-  for (const [algorithm, value] of checksums) {
-    return { algorithm, value, type: 'FULL_OBJECT' };
-  }
-  return undefined;
+  const [first] = checksums;
+  return first && { algorithm: first[0], value: first[1], type: 'FULL_OBJECT' };
 }
 
 const OVERRIDES: Readonly<Record<string, string>> = {

@@ -176,7 +176,8 @@ export function malformedXml(): Error {
   );
 }
 
-const BODY_METHODS = ['PUT', 'POST'];
+const BODY_METHODS: ReadonlySet<string> = new Set(['PUT', 'POST']);
+const STREAMED: ReadonlySet<string> = new Set(['PutObject', 'UploadPart']);
 
 function declaredLength(call: S3Call, chunked: boolean): number | undefined {
   const name = chunked ? 'x-amz-decoded-content-length' : 'content-length';
@@ -184,7 +185,7 @@ function declaredLength(call: S3Call, chunked: boolean): number | undefined {
   if (text === undefined) {
     // Clients send operations that live by their headers without a length.
     const mayLackBody =
-      !BODY_METHODS.includes(call.method) ||
+      !BODY_METHODS.has(call.method) ||
       (!call.headers.has('transfer-encoding') && !STREAMED.has(call.operation));
     if (mayLackBody && !chunked) return undefined;
     throw s3Error('MissingContentLength', 'You must provide the Content-Length HTTP header.');
@@ -196,8 +197,6 @@ function declaredLength(call: S3Call, chunked: boolean): number | undefined {
   }
   return Number(text);
 }
-
-const STREAMED: ReadonlySet<string> = new Set(['PutObject', 'UploadPart']);
 
 function declaredMd5(call: S3Call): string | undefined {
   const text = call.headers.get('content-md5');

@@ -187,7 +187,7 @@ export class DiskBodyStorage implements BodyStorage {
 
   async create(): Promise<BodyWriter> {
     this.#folder ??= mkdir(this.parent, { recursive: true }).then(() =>
-      mkdtemp(join(this.parent, 's3-bodies-')),
+      mkdtemp(join(this.parent, 'bodies-')),
     );
     const path = join(await this.#folder, String(++this.#count));
     const file = await open(path, 'wx');
