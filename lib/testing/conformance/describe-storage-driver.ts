@@ -116,7 +116,7 @@ export function describeStorageDriver(
 }
 
 /**
- * Runs one behaviour, and tells whether the storage has it or refused it as it must. Rejects when it does neither, or has
+ * Runs one behaviour, and returns whether the storage has it, or refused it as it must. Rejects when it does neither, or has
  * it without saying so.
  */
 export async function checkBehaviour(

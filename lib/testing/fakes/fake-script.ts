@@ -105,7 +105,7 @@ export class FakeScript {
     this.#latencies.clear();
   }
 
-  /** Notes a call, lets it wait, and lets it fail, as told. Answers how its body is to break, if it is. */
+  /** Notes a call, lets it wait, and lets it fail, as told. Returns how its body is to break, if it is. */
   async enter(
     method: FakeMethod,
     key: string | undefined,

@@ -89,7 +89,7 @@ export class FakeStorage extends Storage {
   }
 
   /**
-   * Makes calls fail, in the order in which it was told.
+   * Makes calls fail. Of several faults that fit a call, the one that was given first is used up first.
    *
    * @throws StorageConfigurationError for a method that no driver has, and for an option that there is not
    * @throws StorageInvalidArgumentError naming an option that is not well-formed, and `afterBytes` of what has no body

@@ -5,7 +5,7 @@ import { StorageRegistry } from '../../storage.registry.js';
 import { getStorageToken } from '../../storage.tokens.js';
 import type { FakeStorage } from './fake-storage.js';
 
-/** What `Test.createTestingModule()` answers, as far as it is needed here. */
+/** What `Test.createTestingModule()` returns, as far as it is needed here. */
 export interface ProviderOverrides {
   overrideProvider(token: unknown): {
     useFactory<Dependency>(options: {

@@ -2,7 +2,7 @@ import { Storage } from '../../core/storage.js';
 import { FakeStorage } from './fake-storage.js';
 import { checkExists, checkFile, type ExpectedFile, type FileCheck } from './file-checks.js';
 
-/** What a matcher answers to the test runner. */
+/** What a matcher returns to the test runner. */
 export interface MatcherResult {
   readonly pass: boolean;
   readonly message: () => string;

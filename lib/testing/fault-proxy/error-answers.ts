@@ -1,10 +1,10 @@
 import { element, xmlDocument } from '../servers/xml.js';
 import type { ProxyAnswer } from './proxy-faults.js';
 
-/** Whose words an error is told in. */
+/** The service in whose format an error is sent. */
 export type ServiceDialect = 's3' | 'gcs' | 'azure';
 
-/** What the service says went wrong. */
+/** What went wrong, as the service puts it. */
 export type ErrorAnswerName =
   /** 500. */
   | 'internal-error'
@@ -48,7 +48,7 @@ const WORDS: Readonly<Record<ServiceDialect, Readonly<Record<ErrorAnswerName, Wo
 };
 
 /**
- * The answer of a service that failed, in the form of its own errors, for `fail({ with: … })`.
+ * The response of a service that failed, in the format of its own errors, for `fail({ with: … })`.
  *
  * @param options `retryAfter`: seconds, sent as Retry-After (RFC 9110 §10.2.3)
  */

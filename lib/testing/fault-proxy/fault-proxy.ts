@@ -32,7 +32,7 @@ export interface ProxiedRequest {
   readonly fault: ProxyFaultEffect | undefined;
 }
 
-/** A running proxy. Everything it tells is as of now. */
+/** A running proxy. Everything it reports is as of now. */
 export interface FaultProxy extends AsyncDisposable {
   /** The target's URL with host and port of the proxy: what clients are given instead. */
   readonly endpoint: string;

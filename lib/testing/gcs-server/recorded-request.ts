@@ -24,13 +24,13 @@ export interface GcsRecordedRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Bytes of the body read so far, framing included. */
   readonly bodyBytes: number;
-  /** Set once the answer's head is on its way. */
+  /** Set once the head of the response is on its way. */
   readonly status?: number;
-  /** The reason (JSON) or code (XML) of the error answered, if any. */
+  /** The reason (JSON) or code (XML) in the response, if it is a refusal. */
   readonly reason?: string;
-  /** What was in a batch, once it is answered. */
+  /** The calls of a batch, once they are done. */
   readonly calls?: readonly GcsBatchedCall[];
-  /** Whether the client went away before its answer was out. */
+  /** Whether the client went away before it had all of the response. */
   readonly aborted: boolean;
   /** The connection it came on; equal numbers mean a kept-alive socket. */
   readonly connection: number;

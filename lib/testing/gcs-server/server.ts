@@ -55,7 +55,7 @@ export interface GcsResumableSessionSnapshot {
   readonly started: Date;
 }
 
-/** A running server. Everything it tells is as of now. */
+/** A running server. Everything it reports is as of now. */
 export interface GcsTestServer extends AsyncDisposable {
   /** `http://127.0.0.1:<port>`: JSON API, XML API, token endpoint, IAM credentials and metadata server in one. */
   readonly endpoint: string;

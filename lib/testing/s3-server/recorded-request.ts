@@ -15,11 +15,11 @@ export interface S3RecordedRequest {
   readonly headers: Readonly<Record<string, string>>;
   /** Bytes of the body read so far, framing included. */
   readonly bodyBytes: number;
-  /** Set once the answer's head is on its way. */
+  /** Set once the head of the response is on its way. */
   readonly status?: number;
-  /** The error code answered, if any. */
+  /** The error code of the response, if it is a refusal. */
   readonly code?: string;
-  /** Whether the client went away before its answer was out. */
+  /** Whether the client went away before it had all of the response. */
   readonly aborted: boolean;
   /** The connection it came on; equal numbers mean a kept-alive socket. */
   readonly connection: number;

@@ -89,7 +89,7 @@ export interface S3MultipartUploadSnapshot {
   }[];
 }
 
-/** A running server. Everything it tells is as of now. */
+/** A running server. Everything it reports is as of now. */
 export interface S3TestServer extends AsyncDisposable {
   /**
    * `http://127.0.0.1:<port>`, for path-style requests, and what the provider puts behind it. One that names buckets in
