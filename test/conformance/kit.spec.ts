@@ -920,6 +920,12 @@ const BADLY_SERVED: Readonly<
     groups: ['served URLs'],
     storage: (storage) => ({ url: (key) => storage.url(key) }),
   },
+  'signs uploads for an hour, whatever is asked': {
+    groups: ['served URLs'],
+    storage: (storage) => ({
+      uploadUrl: (key, options) => storage.uploadUrl(key, { ...options, expiresIn: 3600 }),
+    }),
+  },
   'binds an upload to nothing that is asked': {
     groups: ['signed uploads'],
     storage: (storage) => ({

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type StorageError, StorageUnsupportedError } from '../../core/errors.js';
 import { inParallel } from '../../core/in-parallel.js';
 import type { ListOptions, ListPageOptions } from '../../core/storage-methods.js';
@@ -104,6 +105,15 @@ export async function putAll(storage: Storage, keys: readonly string[]): Promise
 /** Another text, with another first character: of the last one of a signature in Base64, a decoder may not read all bits. */
 export function altered(text: string): string {
   return (text.startsWith('1') ? '2' : '1') + text.slice(1);
+}
+
+/** Asks again until it is refused: the clock that decides may be behind ours. */
+export async function untilRefused(ask: () => Promise<Response>): Promise<void> {
+  const end = Date.now() + 5000;
+  while (!(await isRefused(ask()))) {
+    assert.ok(Date.now() < end, 'what is over must be refused');
+    await sleep(50);
+  }
 }
 
 /** Whether a server answers that the request is at fault, or asks for what there is not. */

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import type { Capabilities } from '../../core/capabilities.js';
 import type { Behaviour } from './behaviour.js';
 import { someBytes } from './bodies.js';
-import { altered, assertBytes, assertHolds, isRefused } from './expectations.js';
+import { altered, assertBytes, assertHolds, isRefused, untilRefused } from './expectations.js';
 import { KEY_NAMES } from './key-names.js';
+import { send } from './signed-uploads.js';
 
 const signs = ({ signedUrls }: Capabilities): boolean => signedUrls;
 const BYTES = someBytes(1000);
@@ -116,6 +117,32 @@ export const servedUrls: readonly Behaviour[] = [
         const changed = new URL(url);
         changed.searchParams.set(name, altered(value));
         assert.ok(await isRefused(fetch(changed)), `${name} was changed`);
+      }
+    },
+  },
+  {
+    name: 'serves and stores nothing by what was signed, when its time is over',
+    needs: signs,
+    async run(storage, { folder }) {
+      await storage.put(`${folder}a`, BYTES);
+      const expiresIn = 1;
+      const url = await storage.url(`${folder}a`, { expiresIn });
+      const requests = [() => fetch(url)];
+      const { signedUploads, signedParts } = storage.capabilities;
+      for (const method of ['PUT', 'POST'] as const) {
+        if (!signedUploads[method]) continue;
+        const signed = await storage.uploadUrl(folder + method, { method, expiresIn });
+        requests.push(() => send(signed, BYTES));
+      }
+      const upload = signedParts && (await storage.startMultipartUpload(`${folder}parts`));
+      try {
+        if (upload) {
+          const signed = await storage.uploadPartUrl(upload, 1, { expiresIn });
+          requests.push(() => send(signed, BYTES));
+        }
+        for (const request of requests) await untilRefused(request);
+      } finally {
+        if (upload) await storage.abortMultipartUpload(upload);
       }
     },
   },
