@@ -869,6 +869,21 @@ const NOTICED: Readonly<Record<string, { group: string; driver: NonNullable<Chan
         },
       }),
     },
+    'deletes one file and none below or beside it': {
+      group: 'delete',
+      // Only what is there leads it to more.
+      driver: (driver) => ({
+        async deleteMany(keys, options) {
+          const all: string[] = [...keys];
+          for (const key of keys) {
+            if (!(await driver.info(key, options).catch(() => undefined))) continue;
+            const pages = driver.list({ ...options, prefix: key, pageSize: 1000 });
+            for await (const { files } of pages) all.push(...files.map((file) => file.key));
+          }
+          return driver.deleteMany(all, options);
+        },
+      }),
+    },
     'gives the same files and prefixes in pages of any size as in one': {
       group: 'pages',
       driver: (driver) => ({
