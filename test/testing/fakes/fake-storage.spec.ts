@@ -237,6 +237,10 @@ describe('a fake storage', () => {
     await expect(storage.assertContent('b.txt', 'x')).rejects.toThrow('there are "a.txt"');
     await expect(storage.assertUploaded('b.txt')).rejects.toThrow('Nothing has written');
     await storage.assertContent('a.txt', Buffer.from('hello'));
+    await storage.put('latin-1.txt', Buffer.from('üü', 'latin1'));
+    await expect(storage.assertContent('latin-1.txt', '\uFFFD\uFFFD')).rejects.toThrow(
+      'its content is 2 bytes (fcfc), not 6 bytes (efbfbdefbfbd)',
+    );
     await expect(storage.assertContent('a.txt', 'other')).rejects.toThrow(
       'its content is "hello", not "other"',
     );
