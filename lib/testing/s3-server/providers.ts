@@ -1,6 +1,9 @@
 import type { ProviderBehaviour, S3ServerProvider } from './provider-behaviour.js';
 
-/** S3 itself, by its API reference. The others are told by their differences from it. */
+/**
+ * S3 itself, by its API reference. The others are described by their differences from it. Not played: for a while S3 answers a repeated
+ * CompleteMultipartUpload as it did the first (adobe/S3Mock#2586, minio#13318); here it is a NoSuchUpload, the harder of the two.
+ */
 const AWS: ProviderBehaviour = {
   addressing: ['path', 'virtual-host'],
   basePath: '',
