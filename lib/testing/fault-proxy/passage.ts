@@ -35,13 +35,19 @@ export function passing(bytes: number, onPassed: () => void): Transform {
 
 /** Lets so many bytes pass in a second. */
 export function slowed(bytesPerSecond: number): Duplex {
-  const slice = Math.max(1, Math.floor(bytesPerSecond / SLICES_PER_SECOND));
+  const { slice, pause } = paceOf(bytesPerSecond);
   return Duplex.from(async function* (source: AsyncIterable<Buffer>) {
     for await (const chunk of source) {
       for (let start = 0; start < chunk.byteLength; start += slice) {
-        await sleep(1000 / SLICES_PER_SECOND);
+        await sleep(pause);
         yield chunk.subarray(start, start + slice);
       }
     }
   });
+}
+
+/** Bytes that pass at once, and the milliseconds of the pause before each such slice. */
+export function paceOf(bytesPerSecond: number): { slice: number; pause: number } {
+  const slice = Math.max(1, Math.floor(bytesPerSecond / SLICES_PER_SECOND));
+  return { slice, pause: (slice * 1000) / bytesPerSecond };
 }
