@@ -18,7 +18,7 @@ describe('resetConnection', () => {
       process.nextTick(() => process.nextTick(resetConnection, socket));
     });
     await once(client.resume(), 'close');
-    await closed;
+    await expect(closed).resolves.toEqual([false]);
   });
 });
 

@@ -14,7 +14,6 @@ import {
   checkWriteConditions,
   type WriteConditions,
 } from '../../core/conditions.js';
-import { notACursor } from '../../core/cursor.js';
 import {
   StorageFileNotFoundError,
   StorageInvalidArgumentError,
@@ -51,6 +50,7 @@ import type {
 } from '../../core/storage-driver.js';
 import { type StoredFile, storedFile } from '../../core/stored-file.js';
 import { parseByteSize } from '../../core/units.js';
+import { decodeCursor, encodeCursor } from './memory.cursor.js';
 import type { MemoryStorageOptions } from './memory.options.js';
 
 interface Entry {
@@ -408,14 +408,4 @@ function firstNotBefore(keys: readonly string[], start: string): number {
 /** No more than every other backend lists: code that is tested on this one must not come to rely on it. */
 function listed({ key, size, etag, lastModified }: StoredFile): StoredFile {
   return storedFile({ key, size, etag, lastModified: lastModified && new Date(lastModified) });
-}
-
-function encodeCursor(after: string): string {
-  return Buffer.from(`after ${after}`).toString('base64url');
-}
-
-function decodeCursor(cursor: string): string {
-  const text = Buffer.from(cursor, 'base64url').toString();
-  if (text.startsWith('after ')) return text.slice('after '.length);
-  throw notACursor();
 }
