@@ -190,7 +190,7 @@ export class DirectEngine implements AzureEngine {
         method,
         destination: { protocol, hostname, port, path: target },
         headers: { ...headers, ...identity },
-        body: body === undefined || body.length === 0 ? [] : [body],
+        body: body === undefined ? [] : [body],
       },
       signal,
     );

@@ -279,8 +279,8 @@ function assertAsked(
 
 /** What of the file the answer delivers; `end` lies before `start` when the file is empty. */
 function deliveredRange(answer: DownloadedBlob['description']): ByteRange {
-  const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.contentRange ?? '') ?? [];
-  if (size !== undefined) return { start: Number(start), end: Number(end), size: Number(size) };
+  const told = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.contentRange ?? '');
+  if (told) return { start: Number(told[1]), end: Number(told[2]), size: Number(told[3]) };
   const length = answer.contentLength ?? 0;
   return { start: 0, end: length - 1, size: length };
 }

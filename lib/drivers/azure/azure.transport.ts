@@ -73,7 +73,7 @@ function agentsOf({ agent }: WebResource, agents: ConnectionAgents): ConnectionA
  */
 function bodyOf(answer: IncomingMessage): Readable {
   answer.on('error', (error) => {
-    if (error.name !== 'AbortError') Object.defineProperty(error, 'name', { value: 'AbortError' });
+    Object.defineProperty(error, 'name', { value: 'AbortError' });
   });
   return pipeline(answer, new PassThrough(), () => {});
 }
