@@ -104,6 +104,24 @@ describe.each(['direct', 'sdk'] as const)('by the engine "%s"', (engine) => {
     }
   });
 
+  test('a body that hangs for good is a timeout, and no other failure', async () => {
+    await using azure = await open({ engine, timeout: 300, retry: { maxRetries: 0 } });
+    await azure.other.put('key', Buffer.alloc(300_000), putOptions());
+    azure.proxy.fail({ method: 'GET', times: Infinity, with: { stallAnswerAt: 50_000 } });
+    const download = await azure.driver.get('key', { signal });
+    expect(await codeOf(read(download))).toBe('TIMEOUT');
+  });
+
+  test('an empty file is stored and read', async () => {
+    await using azure = await open({ engine });
+    await azure.driver.put('key', Buffer.alloc(0), putOptions());
+    const [sent] = azure.proxy.seen('PUT');
+    expect(sent!.headers['content-length']).toBe('0');
+    expect(sent!.headers['transfer-encoding']).toBeUndefined();
+    expect((await azure.driver.info('key', { signal })).size).toBe(0);
+    expect(String(await read(await azure.driver.get('key', { signal })))).toBe('');
+  });
+
   test('files and prefixes are listed page by page', async () => {
     await using azure = await open({ engine });
     for (const key of ['x/a/1', 'x/b', 'x/c/1', 'y']) {
@@ -306,6 +324,25 @@ test.each([
   agents.httpAgent.destroy();
   agents.httpsAgent.destroy();
   expect([seen, given]).toEqual([requests, requests]);
+});
+
+test.each([
+  ['by the key of the account', new StorageSharedKeyCredential('ann', 'a2V5')],
+  ['by the signature in its URL', undefined],
+])('a request %s that is refused is not made once more', async (_, credential) => {
+  let seen = 0;
+  await using server = await listen((_request, response) => {
+    seen++;
+    response.writeHead(401, { 'x-ms-request-id': 'id' }).end();
+  });
+  const client = new ContainerClient(`${server.url}/files?sig=x`, credential);
+  const agents = openAgents(1, 1, 5000);
+  const engine = new DirectEngine(client, { agents, idleTimeout: 5000 });
+  const properties = engine.getProperties('key', signal);
+  await expect(properties).rejects.toMatchObject({ statusCode: 401 });
+  agents.httpAgent.destroy();
+  agents.httpsAgent.destroy();
+  expect(seen).toBe(1);
 });
 
 test('names that no XML may hold are read out of a listing', () => {

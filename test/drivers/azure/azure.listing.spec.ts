@@ -201,6 +201,16 @@ describe('the order of keys', () => {
     expect(keys.take(Infinity, false).map(({ name }) => name)).toEqual(['p/', 'q']);
   });
 
+  test('holds back what one of two sequences may still bring, however far the other one is', () => {
+    const keys = new KeyOrder<{ name: string }>(0);
+    keys.add([{ name: 'p😀' }, { name: 'q/' }], ['p😀', 'q/']);
+    expect(keys.take(Infinity, false)).toEqual([]);
+    keys.add([{ name: 'p\uFF5E' }], ['p\uFF5E', 'q/']);
+    expect(keys.take(Infinity, false)).toEqual([{ name: 'p\uFF5E' }]);
+    keys.add([{ name: 'r' }], ['r', 'q/']);
+    expect(keys.take(Infinity, false).map(({ name }) => name)).toEqual(['p😀', 'q/', 'r']);
+  });
+
   test('holds nothing back that is certain', () => {
     const keys = new KeyOrder<{ name: string }>(0);
     keys.add([{ name: 'a' }, { name: 'a😀' }, { name: 'b' }], ['b']);
