@@ -175,13 +175,9 @@ type S3ReadConditions = Pick<
  */
 function toS3Conditions(conditions: ReadConditions): S3ReadConditions {
   const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = conditions;
-  const anyMatches = ifMatch === '*';
-  const noneMatches = ifNoneMatch === '*';
   return {
-    ...(ifMatch !== undefined && !anyMatches && { IfMatch: ifMatch }),
-    ...(ifUnmodifiedSince && !anyMatches && { IfUnmodifiedSince: ifUnmodifiedSince }),
-    ...(ifNoneMatch !== undefined && !noneMatches && { IfNoneMatch: ifNoneMatch }),
-    ...(ifModifiedSince && !noneMatches && { IfModifiedSince: ifModifiedSince }),
+    ...(ifMatch !== '*' && { IfMatch: ifMatch, IfUnmodifiedSince: ifUnmodifiedSince }),
+    ...(ifNoneMatch !== '*' && { IfNoneMatch: ifNoneMatch, IfModifiedSince: ifModifiedSince }),
   };
 }
 

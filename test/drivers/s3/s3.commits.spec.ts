@@ -240,6 +240,33 @@ describe('a lost answer', () => {
     await expect(completing).rejects.toThrow(StorageFileExistsError);
   });
 
+  test('of a body in parts is looked into once its upload is given up, so that nothing can come of it later', async () => {
+    await using s3 = await openS3({ retry: { maxRetries: 0 } });
+    s3.server.fail({ operation: 'CompleteMultipartUpload', with: 'reset' });
+    const put = s3.driver.put('key', chunks(randomBytes(PART + 1)), putOptions({ partSize: PART }));
+    await expect(put).rejects.toThrow(StorageConnectionError);
+    const operations = s3.server.requests.map(({ operation }) => operation);
+    const after = operations.slice(operations.indexOf('CompleteMultipartUpload') + 1);
+    const [given, looked] = ['AbortMultipartUpload', 'HeadObject'].map((operation) =>
+      after.findIndex((seen) => seen === operation),
+    );
+    expect(given).toBe(0);
+    expect(looked).toBeGreaterThan(0);
+  });
+
+  test('of an upload that is gone is not made up for by any file, where no etag tells', async () => {
+    await using s3 = await openS3();
+    const uploadId = await s3.driver.startMultipartUpload('key', putOptions());
+    const upload = { key: 'key', uploadId };
+    await s3.driver.abortMultipartUpload(upload, { signal });
+    await s3.driver.put('key', Buffer.from('theirs'), putOptions());
+    // So that it comes to the completion.
+    s3.server.fail({ operation: 'ListParts', with: { status: 403, code: 'AccessDenied' } });
+    const part = { partNumber: 1, etag: '"of no digest"' };
+    const completing = s3.driver.completeMultipartUpload(upload, [part], { signal });
+    await expect(completing).rejects.toThrow(StorageFileNotFoundError);
+  });
+
   test('is none when the upload was not there to begin with', async () => {
     await using s3 = await openS3();
     const bytes = randomBytes(10);

@@ -70,6 +70,51 @@ describe('get', () => {
     }
   });
 
+  test('never sends the etag "*", which some services take for one, nor what it outdoes', async () => {
+    await using s3 = await openS3();
+    const { lastModified } = await s3.driver.put('key', TEN_BYTES, putOptions());
+    const past = new Date(lastModified!.getTime() - 60_000);
+    const future = new Date(lastModified!.getTime() + 60_000);
+    s3.server.clearRequests();
+    const any = await s3.driver.get('key', { ifMatch: '*', ifUnmodifiedSince: past, signal });
+    expect(await read(any)).toEqual(TEN_BYTES);
+    for (const range of [undefined, { suffix: 0 }]) {
+      const none = s3.driver.get('key', {
+        ifNoneMatch: '*',
+        ifModifiedSince: future,
+        signal,
+        ...(range && { range }),
+      });
+      await expect(none).rejects.toThrow(StorageNotModifiedError);
+    }
+    const missing = s3.driver.get('missing', { ifNoneMatch: '*', signal });
+    await expect(missing).rejects.toThrow(StorageFileNotFoundError);
+    for (const { headers } of s3.server.requests) {
+      expect(Object.keys(headers).filter((name) => name.startsWith('if-'))).toEqual([]);
+    }
+  });
+
+  test('sends each other condition', async () => {
+    await using s3 = await openS3();
+    const { etag, lastModified } = await s3.driver.put('key', TEN_BYTES, putOptions());
+    const past = new Date(lastModified!.getTime() - 60_000);
+    s3.server.clearRequests();
+    const download = await s3.driver.get('key', {
+      ifMatch: etag!,
+      ifUnmodifiedSince: lastModified!,
+      ifNoneMatch: '"other"',
+      ifModifiedSince: past,
+      signal,
+    });
+    await read(download);
+    expect(s3.server.requests[0]!.headers).toMatchObject({
+      'if-match': etag,
+      'if-unmodified-since': lastModified!.toUTCString(),
+      'if-none-match': '"other"',
+      'if-modified-since': past.toUTCString(),
+    });
+  });
+
   test('tells a missing file from a missing bucket', async () => {
     await using s3 = await openS3();
     await expect(s3.driver.get('none', { signal })).rejects.toThrow(StorageFileNotFoundError);
