@@ -46,7 +46,11 @@ describe.each(STREAMS)('a body %s', (_, stream) => {
     for (const chunks of [['hel', 'l'], []]) {
       const body = stream(...chunks);
       holdToSize(body, 5);
-      await expect(read(body)).rejects.toThrow(StorageIntegrityError);
+      const error: unknown = await read(body).catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(StorageIntegrityError);
+      expect((error as Error).message).toBe(
+        `The backend delivered ${chunks.join('').length} bytes of the 5 that it announced`,
+      );
     }
   });
 
@@ -57,6 +61,9 @@ describe.each(STREAMS)('a body %s', (_, stream) => {
     body.on('data', (chunk: Buffer) => received.push(chunk.toString()));
     const error = await new Promise((resolve) => body.once('error', resolve));
     expect(error).toBeInstanceOf(StorageIntegrityError);
+    expect((error as Error).message).toBe(
+      'The backend delivers more than the 5 bytes that it announced',
+    );
     expect('hello'.startsWith(received.join(''))).toBe(true);
   });
 });

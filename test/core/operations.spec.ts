@@ -92,6 +92,19 @@ describe('Operations', () => {
     await closed;
   });
 
+  it('aborts the reads and writes of bodies, and leaves the other calls to their end', () => {
+    const all = operations();
+    const names = ['get', 'put', 'stage', 'info', 'delete', 'uploadPart'];
+    const calls = names.map((name) => [name, all.begin(name, 'a', undefined)] as const);
+    all.abortTransfers();
+    const aborted = calls.filter(([, call]) => call.signal.aborted).map(([name]) => name);
+    expect(aborted).toEqual(['get', 'put', 'stage']);
+    const later = all.begin('put', 'b', undefined);
+    expect(later.signal.aborted).toBe(false);
+    later.end();
+    for (const [, call] of calls) call.end();
+  });
+
   it('does not wait at close() for a caller that has the turn', async () => {
     const all = operations();
     const operation = all.begin('list', undefined, undefined);

@@ -77,8 +77,13 @@ describe('parallelDownload', () => {
     running.update(FILE);
     const checksum = running.digest();
     const open = async (range: { start: number; end: number }) => part(range);
-    const good = parallelDownload(whole, 4, 3, open, checksum);
-    expect((await buffer(good)).toString()).toBe(FILE.toString());
+    // Also where a single byte is left at the end, and where the parts come one by one.
+    for (const partSize of [4, 5, 13, 25, 26]) {
+      for (const concurrency of [1, 3]) {
+        const good = parallelDownload(whole, partSize, concurrency, open, checksum);
+        expect((await buffer(good)).toString()).toBe(FILE.toString());
+      }
+    }
     const swapped = async ({ start, end }: { start: number; end: number }) =>
       part({ start: start === 4 ? 8 : start, end: start === 4 ? 11 : end });
     const delivered: Buffer[] = [];
