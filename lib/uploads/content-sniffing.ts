@@ -133,15 +133,24 @@ const CONTAINERS: Readonly<Record<string, (bytes: Uint8Array) => string>> = {
   'image/heif-sequence': (bytes) => heifType(bytes, 'image/heif-sequence'),
 };
 
+const HEIF_BRANDS: ReadonlyMap<string, string> = new Map([
+  ['avif', 'image/avif'],
+  ['avis', 'image/avif'],
+  ['heic', 'image/heic'],
+  ['heix', 'image/heic'],
+  ['heim', 'image/heic'],
+  ['heis', 'image/heic'],
+  ['hevc', 'image/heic-sequence'],
+  ['hevx', 'image/heic-sequence'],
+]);
+
 /** Images whose file names the format among its compatible brands only, ISO/IEC 14496-12 §4.3. */
 function heifType(bytes: Uint8Array, general: string): string {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = Math.min(view.readUInt32BE(0), view.length - 3, 256);
   for (let at = 16; at < end; at += 4) {
-    const brand = view.toString('latin1', at, at + 4);
-    if (/^avi[fs]$/.test(brand)) return 'image/avif';
-    if (/^hei[cxms]$/.test(brand)) return 'image/heic';
-    if (/^hev[cx]$/.test(brand)) return 'image/heic-sequence';
+    const type = HEIF_BRANDS.get(view.toString('latin1', at, at + 4));
+    if (type !== undefined) return type;
   }
   return general;
 }

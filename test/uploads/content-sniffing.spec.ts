@@ -31,6 +31,28 @@ const samples: [what: string, bytes: Buffer, type: string | undefined][] = [
     latin1('\0\0\0\x18ftypmif1\0\0\0\0mif1heic'),
     'image/heic',
   ],
+  ...(
+    [
+      ['avis', 'image/avif'],
+      ['heic', 'image/heic'],
+      ['heix', 'image/heic'],
+      ['heim', 'image/heic'],
+      ['heis', 'image/heic'],
+      ['hevc', 'image/heic-sequence'],
+      ['hevx', 'image/heic-sequence'],
+      ['heiX', 'image/heif'],
+    ] as const
+  ).map(([brand, type]): [string, Buffer, string] => [
+    `HEIF with the compatible brand ${brand}`,
+    latin1(`\0\0\0\x1Cftypmif1\0\0\0\0mif1miaf${brand}`),
+    type,
+  ]),
+  ['HEIF cut within a brand', latin1('\0\0\0\x1Cftypmif1\0\0\0\0mif1avi'), 'image/heif'],
+  [
+    'HEIF whose brands go on for ever',
+    latin1(`\x7F\0\0\0ftypmif1\0\0\0\0${'mif1'.repeat(60)}avif`),
+    'image/heif',
+  ],
   [
     'HEIF whose box ends before another brand',
     latin1('\0\0\0\x14ftypmif1\0\0\0\0mif1avif'),
@@ -42,6 +64,16 @@ const samples: [what: string, bytes: Buffer, type: string | undefined][] = [
     'text/plain',
   ],
   ['bytes that are mostly beyond ASCII', latin1('\xDF\xFC\xE4\xF6'.repeat(8)), undefined],
+  ['text of which a quarter is beyond ASCII', latin1('abc\xFC'.repeat(4)), 'text/plain'],
+  ['text of which more is beyond ASCII', latin1('abc\xFC'.repeat(3) + 'ab\xFC\xFC'), undefined],
+  ['text of which half is beyond ASCII', latin1('ab\xFC\xDF'.repeat(8)), undefined],
+  [
+    'text in Latin-1 with a tab and a line end',
+    latin1('abc\xFC\tdefg\r\nhi\xFC jkl'),
+    'text/plain',
+  ],
+  ['text in Latin-1 with a DEL', latin1('abcd\xFC efghijkl\x7Fmnop'), undefined],
+  ['text in Latin-1 with a control character', latin1('abcd\xFC efghijkl\x1Fmnop'), undefined],
   ['a few bytes that are no UTF-8', latin1('abc\xFCdef'), undefined],
   [
     'a property list of Apple',
