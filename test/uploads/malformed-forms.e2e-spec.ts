@@ -55,14 +55,13 @@ onEachAdapter(() => {
     ['no boundary', form(file), 'multipart/form-data'],
   ];
 
-  test.each(malformed)('%s is a 400 within a second', async (...row) => {
+  test.each(malformed)('%s is a 400 that says so', async (...row) => {
     const [, body, type] = row;
-    const start = performance.now();
     const bytes = Buffer.from(body);
     const answer = await sendRaw(app.port, requestHead('/', bytes.length, type), bytes);
     expect(answer).toMatch(/^HTTP\/1.1 400 /);
     expect(answer).toContain('"statusCode":400');
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(answer).toContain('"code":"MALFORMED_FORM"');
     await expectUnharmed();
   });
 

@@ -203,7 +203,13 @@ describe.each(hosts)('the engine in %s', (where, host) => {
   test('refuses by the first bytes before the backend sees anything', async () => {
     const { port, calls } = await host();
     const answer = await post(port, { ...photo, content: '<html>' });
-    expect(answer).toMatchObject({ status: 415, json: { code: 'UNSUPPORTED_MEDIA_TYPE' } });
+    expect(answer).toMatchObject({
+      status: 415,
+      json: {
+        code: 'UNSUPPORTED_MEDIA_TYPE',
+        message: expect.stringMatching(/^The file is text\/html; allowed is /) as string,
+      },
+    });
     expect(calls).toEqual([]);
   });
 
