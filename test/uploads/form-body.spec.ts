@@ -1,0 +1,69 @@
+import type { IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { type BodyLimits, FormBody } from '../../lib/uploads/form-body.js';
+
+const LIMITS: BodyLimits = { maxTotalSize: 10, minRate: 0, minRateWindow: 1000 };
+
+/** A request as far as a form needs one; over HTTP/2 there is a stream that tells of a reset. */
+function requestOf(http2Stream?: { aborted: boolean }) {
+  const request = new PassThrough();
+  const headers = { 'content-type': 'multipart/form-data; boundary=b' };
+  const stream = http2Stream && { ...http2Stream, respond() {} };
+  return Object.assign(request, { headers, ...(stream && { stream }) });
+}
+
+function bodyOf(request: object, onReceived?: (bytes: number) => void): FormBody {
+  return new FormBody(request as IncomingMessage, LIMITS, onReceived);
+}
+
+test('a form is delivered as it comes, and its bytes are told', async () => {
+  const request = requestOf();
+  const told: number[] = [];
+  const read = buffer(bodyOf(request, (bytes) => void told.push(bytes)));
+  request.write('hello');
+  request.end('world');
+  expect((await read).toString()).toBe('helloworld');
+  expect(told).toEqual([5, 5]);
+});
+
+test('a form is as large as it may be, and no larger', async () => {
+  const request = requestOf();
+  const read = buffer(bodyOf(request));
+  request.end('hello world');
+  await expect(read).rejects.toMatchObject({
+    status: 413,
+    message: 'The form is larger than the limit of 10 bytes',
+  });
+});
+
+test('a request that is cut breaks its form off', async () => {
+  const request = requestOf();
+  const read = buffer(bodyOf(request));
+  request.write('hello');
+  request.destroy();
+  await expect(read).rejects.toThrow('Request aborted');
+});
+
+test.each([
+  ['is whole', false, 'hello'],
+  ['is broken off when its stream was reset', true, 'Request aborted'],
+])('a form over HTTP/2 that ends %s', async (_, aborted, outcome) => {
+  const request = requestOf({ aborted });
+  const read = buffer(bodyOf(request)).then(String, ({ message }: Error) => message);
+  request.end('hello');
+  expect(await read).toBe(outcome);
+});
+
+test('a form says that it has a body, whichever way the length is told', () => {
+  const request = requestOf();
+  expect(bodyOf(request).headers).toEqual({ 'transfer-encoding': 'chunked', ...request.headers });
+});
+
+test('a form that is given up leaves the request alone', () => {
+  const request = requestOf();
+  bodyOf(request).destroy();
+  expect(request.destroyed).toBe(false);
+  expect(request.isPaused()).toBe(true);
+  expect(request.listenerCount('data')).toBe(0);
+});
