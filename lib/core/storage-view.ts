@@ -17,7 +17,7 @@ import {
   StorageUnsupportedError,
 } from './errors.js';
 import { encodeKey, isReserved, parseKey, parsePrefix, RESERVED_FOLDER } from './key.js';
-import { type MultipartUpload, parseMultipartUpload } from './multipart.js';
+import { DEFAULT_PART_SIZE, type MultipartUpload, parseMultipartUpload } from './multipart.js';
 import { type Operation, Operations } from './operations.js';
 import { otherListing } from './other-listing.js';
 import { redactedKey } from './redaction.js';
@@ -454,10 +454,16 @@ export class StorageView {
     return `${publicUrl.replace(/\/+$/, '')}/${encodeKey(fullKey)}`;
   }
 
+  /** Bytes of a part where nobody says how many: what the backend takes, and no more than is usual. */
+  get defaultPartSize(): number {
+    const { minPartSize, maxPartSize } = this.capabilities.limits;
+    return Math.min(Math.max(DEFAULT_PART_SIZE, minPartSize), maxPartSize);
+  }
+
   /** Bytes of a part with which a file of the size fits into the allowed number of parts. */
-  partSize(given: ByteSize, size: number | undefined): number {
+  partSize(given: ByteSize | undefined, size: number | undefined): number {
     const { minPartSize, maxPartSize, maxParts } = this.capabilities.limits;
-    const partSize = parseByteSize(given, 'partSize');
+    const partSize = parseByteSize(given ?? this.defaultPartSize, 'partSize');
     if (partSize < Math.max(1, minPartSize) || partSize > maxPartSize) {
       throw new StorageInvalidArgumentError(
         `partSize must be ${minPartSize} to ${maxPartSize} bytes on ${this.driverName}, not ${partSize}`,

@@ -16,7 +16,6 @@ import {
 } from './errors.js';
 import { isThere } from './is-there.js';
 import {
-  DEFAULT_PART_SIZE,
   type MultipartPart,
   type MultipartUpload,
   type MultipartUploadInfo,
@@ -500,8 +499,7 @@ export class Storage<Name extends string = string> {
       this.#view.assertAttributes(options);
       const size = options.size === undefined ? undefined : assertCount(options.size, 'size');
       if (size !== undefined) this.#view.assertObjectSize(size);
-      const { partSize: least = DEFAULT_PART_SIZE } = options;
-      const partSize = this.#view.partSize(least, size);
+      const partSize = this.#view.partSize(options.partSize, size);
       const uploadId = await this.#driver.startMultipartUpload(fullKey, {
         ...parseAttributes(key, options),
         signal: operation.signal,

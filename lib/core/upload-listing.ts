@@ -1,4 +1,4 @@
-import { DEFAULT_PART_SIZE, type MultipartUploadInfo } from './multipart.js';
+import type { MultipartUploadInfo } from './multipart.js';
 import type { Operation } from './operations.js';
 import type { SignalOption } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
@@ -37,8 +37,6 @@ export async function* uploadPages(
   operation: Operation,
 ): AsyncGenerator<MultipartUploadInfo[], void> {
   const { signal } = operation;
-  const { minPartSize, maxPartSize } = view.capabilities.limits;
-  const partSize = Math.min(Math.max(DEFAULT_PART_SIZE, minPartSize), maxPartSize);
   for await (const page of view.driver.listMultipartUploads({ prefix: fullPrefix, signal })) {
     yield (
       page
@@ -47,7 +45,7 @@ export async function* uploadPages(
         .map(({ key, uploadId, startedAt }) => ({
           key: view.ownKey(key),
           uploadId,
-          partSize,
+          partSize: view.defaultPartSize,
           startedAt,
         }))
     );
