@@ -253,5 +253,7 @@ function encodeCursor(after: string): string {
 function decodeCursor(cursor: string): string {
   const text = Buffer.from(cursor, 'base64url').toString();
   if (text.startsWith('after ')) return text.slice('after '.length);
-  throw new StorageInvalidArgumentError('cursor must be what an earlier page of the same listing gave');
+  throw new StorageInvalidArgumentError(
+    'cursor must be what an earlier page of the same listing gave',
+  );
 }
