@@ -181,7 +181,7 @@ function openReadable(stream: Readable, size: number | undefined): OpenBody {
   claim(stream, stream.destroyed || stream.readableEnded);
   // It may fail before the driver begins to read. Whoever reads it sees that; the process must not end by it.
   stream.on('error', () => {});
-  const http2 = http2StreamOf(stream);
+  const http2 = http2StreamBehind(stream);
   // Who listens to its chunks as well must not let them flow by before the driver begins. A request over HTTP/2 that was paused
   // before its first byte was asked for would never give any.
   if (!http2 || stream.readableFlowing === true) stream.pause();
@@ -197,7 +197,7 @@ interface Http2Stream {
 }
 
 /** The stream itself, or the one behind a request. */
-function http2StreamOf(body: Readable): Http2Stream | undefined {
+function http2StreamBehind(body: Readable): Http2Stream | undefined {
   const { stream = body } = body as { stream?: unknown };
   if (typeof stream !== 'object' || stream === null || !('rstCode' in stream)) return undefined;
   return stream as Http2Stream;
