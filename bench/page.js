@@ -11,7 +11,7 @@ import { number, tableText } from './harness/table.js';
 const PAGE = new URL('../docs/performance.md', import.meta.url);
 const BLOCK = /(<!-- figures: (\S+) -->\n)[^]*?(<!-- end -->)/g;
 /** Suites of which the page shows the whole table of each row, and those of which it shows one of all rows. */
-const BY_ROW = ['local', 'serving', 'upload', 'cold-start', 'facade'];
+const BY_ROW = ['local', 'serving', 'upload', 'cold-start', 'facade', 'checksums'];
 const IN_ONE = ['s3', 'gcs', 'azure'];
 const AT_A_GLANCE = ['local', 'serving', 'upload', ...IN_ONE, 'cold-start', 'facade'];
 /** Of which rows the page shows where the time goes; `before` is what was measured of this library as it was before the gain. */
@@ -111,12 +111,17 @@ function casesOf({ cases, limit }) {
   ]);
 }
 
-/** Milliseconds of the processor, a column for each client. */
+/** Milliseconds of the processor, a column for each client, and how many connections it had open at most. */
 function inOne(name) {
   const { rows } = suite(name);
+  const clients = rows[0].cases.map((each) => each.name);
+  const connectionsOf = (client) =>
+    rows.map(({ cases }) => cases.find((each) => each.name === client)?.figures?.connections ?? 0);
+  const most = clients.map((client) => Math.max(...connectionsOf(client)));
   return tableText([
-    ['', ...rows[0].cases.map((each) => titleOf(each.name, rows[0].limit))],
+    ['', ...clients.map((client) => titleOf(client, rows[0].limit))],
     ...rows.map((row) => [row.name, ...row.cases.map(({ cpu }) => number(cpu))]),
+    ...(most.every(Boolean) ? [['connections at most', ...most.map(String)]] : []),
   ]);
 }
 

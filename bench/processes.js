@@ -23,6 +23,11 @@ export async function startProcess(script, options, base) {
   return {
     ready,
     pid: child.pid,
+    /** What it answers to a message. */
+    async ask() {
+      child.send('');
+      return (await once(child, 'message'))[0];
+    },
     async stop() {
       if (child.connected) child.disconnect();
       await exited;

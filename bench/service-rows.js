@@ -54,6 +54,7 @@ export function serviceRows({ clients, limit, operations, keys = 100_000, base, 
         return {
           // What it comes to is no note.
           run: async () => void (await run(client)),
+          verify: () => server.ask(),
           async close() {
             await client.close?.();
             await server.stop();

@@ -1,6 +1,7 @@
 // Answers what Azure Blob Storage answers, at once and whatever is asked: what is measured against it is the client alone.
 import { createServer } from 'node:http';
 import { LARGE, MEBIBYTE, SMALL } from '../bodies.js';
+import { reportConnections } from '../connections.js';
 import { writeLarge } from '../write-large.js';
 
 const PAGES = 4;
@@ -47,6 +48,7 @@ function list(page, response) {
     );
 }
 
+reportConnections(server);
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
 process.once('disconnect', () => {
   server.closeAllConnections();

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import { CRC32C } from '@google-cloud/storage';
 import { LARGE, MEBIBYTE, SMALL } from '../bodies.js';
+import { reportConnections } from '../connections.js';
 import { writeLarge } from '../write-large.js';
 
 const PAGES = 100;
@@ -92,6 +93,7 @@ function checksum(chunks) {
   return running.toString();
 }
 
+reportConnections(server);
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
 process.once('disconnect', () => {
   server.closeAllConnections();

@@ -14,8 +14,7 @@ if (name === undefined) {
 }
 
 /**
- * Something to run, which may tell in figures of its own what came of it, and to look at when that is measured; or a server with
- * its URL, which is at work until its client has had enough. What it has started beside itself may have taken of the processor, too.
+ * Something to run and to look at when that is measured, both of which may return figures of their own; or a server with its URL, which is at work until its client has had enough. What it has started beside itself may have taken of the processor, too.
  */
 async function tryCase({ run, verify, url, close, note, cpu: cpuBeside = () => 0 }) {
   let started;
@@ -45,8 +44,8 @@ async function tryCase({ run, verify, url, close, note, cpu: cpuBeside = () => 0
     const figures = await run?.();
     const used = usage();
     if (run) await writeProfile?.();
-    await verify?.();
-    process.send({ ...used, note, ...(typeof figures === 'object' && { figures }) });
+    const seen = await verify?.();
+    process.send({ ...used, note, figures: { ...figures, ...seen } });
   });
   process.once('disconnect', () => void close?.());
   process.send({ url });

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { LARGE, MEBIBYTE, SMALL } from '../bodies.js';
+import { reportConnections } from '../connections.js';
 import { writeLarge } from '../write-large.js';
 
 const KEYS_PER_PAGE = 1000;
@@ -70,6 +71,7 @@ function remove(body, response) {
     );
 }
 
+reportConnections(server);
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
 process.once('disconnect', () => {
   server.closeAllConnections();
