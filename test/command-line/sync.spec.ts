@@ -163,16 +163,21 @@ describe('sync', () => {
     return { from, to };
   }
 
+  /** A whole run, one file after the other. */
+  const deleting = () => ({
+    prefix: '',
+    concurrency: 1,
+    dryRun: false,
+    delete: true,
+    checksum: false,
+    signal: new AbortController().signal,
+  });
+
   test('compares nothing with a listing in another order, and deletes nothing for it', async () => {
     const { from, to } = await openReversed();
     const events: string[] = [];
     const options = {
-      prefix: '',
-      concurrency: 1,
-      dryRun: false,
-      delete: true,
-      checksum: false,
-      signal: new AbortController().signal,
+      ...deleting(),
       report: async ({ action, key }: SyncEvent) => void events.push(`${action} ${key}`),
     };
     await expect(sync(from, to, options)).rejects.toThrow(
@@ -190,12 +195,7 @@ describe('sync', () => {
     for (const key of ['b', 'c']) await to.put(key, key);
     const events: string[] = [];
     await sync(from, to, {
-      prefix: '',
-      concurrency: 1,
-      dryRun: false,
-      delete: true,
-      checksum: false,
-      signal: new AbortController().signal,
+      ...deleting(),
       async report({ action, key }) {
         events.push(`${action} ${key}`);
         if (key === 'a') await from.put('b', 'new');
