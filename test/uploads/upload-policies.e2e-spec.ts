@@ -95,6 +95,8 @@ onEachAdapter(() => {
         StorageModule.forRoot({
           storages: { a: { driver: 'memory' }, b: { driver: 'memory' } },
           default: 'a',
+          // What hung at the end of a test would hang it.
+          shutdownTimeout: 600_000,
         }),
       ],
       controllers: [TenantsController],
@@ -181,7 +183,7 @@ onEachAdapter(() => {
     expect(started.log.text).toContain(message);
   });
 
-  test('a client that leaves while the policy decides leaves nothing', async () => {
+  test('a client that leaves while the policy decides holds up no shutdown', async () => {
     let decide: () => void = () => {};
     let asked = 0;
     const decided = new Promise<void>((resolve) => (decide = resolve));
@@ -201,10 +203,8 @@ onEachAdapter(() => {
       () => new Promise((resolve) => server.getConnections((_e, count) => resolve(count === 0))),
     );
     decide();
-    // Waits for all that is under way: an upload that hung would be given up only after ten seconds.
-    const start = performance.now();
+    // Waits for all that is under way.
     await app.app.close();
-    expect(performance.now() - start).toBeLessThan(9000);
   });
 
   test('several files and several fields take policies, too', async () => {

@@ -24,6 +24,7 @@ import {
   until,
   useAzurite,
 } from '../azure/open-azure.js';
+import { holdTimeouts } from '../../held-timeouts.js';
 import { clientOf, openDriver as openGcs } from '../gcs/open-gcs.js';
 import { openDriver as openS3 } from '../s3/open-s3.js';
 
@@ -264,10 +265,10 @@ describe.each(Object.entries(services))('%s', (_, { open, commits, partSize }) =
     const options = putOptions({ signal: abort.signal, partSize: 64 * MIB });
     const outcome = settlement(driver.put('key', Buffer.alloc(40 * MIB), options));
     await until(() => proxy.seen(method!, url!).length === 1);
-    const start = performance.now();
+    // Whoever waited for the answer would wait for ever.
+    using _held = holdTimeouts();
     abort.abort();
     expect(await outcome).toBeInstanceOf(StorageAbortedError);
-    expect(performance.now() - start).toBeLessThan(4500);
     expect(String(await readKey(direct, 'key'))).toBe(OLD);
   });
 });
