@@ -1,8 +1,9 @@
 // `npm run bench [-- suite…] [--quick] [--row text] [--json file] [--profile folder]`: runs the suites with these names, or all, and
 // fails when one misses what it has to show. With `--row` only the rows with that in their names, which then take their places in the
 // file, if there is one. With `--profile` each case leaves its CPU profile there, and where its time went is printed. A
-// suite is any `<folder>/<name>.bench.js`. With `--guard`, only the rows that have a bound for it, against bare Node alone: two
-// minutes, and no peers to install. From the environment: BENCH_ROUNDS, and BENCH_FOLDER for the files instead of the system's folder.
+// suite is any `<folder>/<name>.bench.js`. With `--guard`, the rows that have a bound for it, against bare Node alone, and one round
+// of ours in those of services: three minutes, and no peers to install. From the environment: BENCH_ROUNDS, and BENCH_FOLDER for the
+// files instead of the system's folder.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -12,20 +12,32 @@ const KEYS_PER_PAGE = 1000;
 const SMALL_SUM = checksum([SMALL]);
 const LARGE_SUM = checksum(Array.from({ length: LARGE }, () => MEBIBYTE));
 
+/** What the uploads that were begun are to become; each has its place here for its id. */
+const sessions = [];
+
 const server = createServer((request, response) => {
+  const isPost = request.method === 'POST';
+  const chunks = [];
   let length = 0;
-  request.on('data', (chunk) => (length += chunk.length));
-  request.once('end', () => answer(request, response, length));
+  request.on('data', (chunk) => {
+    length += chunk.length;
+    if (isPost) chunks.push(chunk);
+  });
+  request.once('end', () => answer(request, response, { length, sent: Buffer.concat(chunks) }));
 });
 
-function answer({ method, url, headers }, response, length) {
+function answer({ method, url, headers }, response, { length, sent }) {
   const { pathname, searchParams: query } = new URL(url, 'http://sink');
   const name = decodeURIComponent(pathname.split('/o/')[1] ?? query.get('name') ?? 'large');
   if (method === 'POST' && query.get('uploadType') === 'resumable') {
-    const location = `http://${headers.host}${pathname}?uploadType=resumable&upload_id=bench`;
+    const id = sessions.push({ ...objectOf(name), ...metadataIn(sent) }) - 1;
+    const location = `http://${headers.host}${pathname}?uploadType=resumable&upload_id=${id}`;
     response.writeHead(200, { location, 'content-length': 0 }).end();
   } else if (method === 'PUT') {
-    takeChunk(headers['content-range'], length, response);
+    takeChunk(headers['content-range'], length, sessions[query.get('upload_id')], response);
+  } else if (method === 'POST' && query.get('uploadType') === 'multipart') {
+    const object = metadataIn(sent);
+    json(response, { ...objectOf(object.name ?? name), ...object });
   } else if (method === 'GET' && query.get('alt') === 'media') {
     sendMedia(name, response);
   } else if (method === 'GET' && /\/o\/?$/.test(pathname)) {
@@ -35,13 +47,20 @@ function answer({ method, url, headers }, response, length) {
   }
 }
 
+/** The object as it is to be, which clients look for in the answer. */
+function metadataIn(sent) {
+  const text = sent.subarray(0, 64 * 1024).toString('latin1');
+  const [, json = text] = /^--[^]*?\r\n\r\n({[^]*?)\r\n--/.exec(text) ?? [];
+  return json === '' ? {} : JSON.parse(json);
+}
+
 /** @param range such as `bytes 0-524287/*`; absent where the whole body is one request */
-function takeChunk(range, length, response) {
+function takeChunk(range, length, object, response) {
   const [, start, end, total] = /^bytes (\d+)-(\d+|\*)\/(\d+|\*)$/.exec(range ?? '') ?? [];
   // Some clients tell neither the end of an open body nor, at first, its size.
   const last = end === undefined || end === '*' ? Number(start ?? 0) + length - 1 : Number(end);
   if (range === undefined || end === '*' || Number(total) === last + 1) {
-    json(response, objectOf('large'));
+    json(response, object);
   } else {
     response.writeHead(308, { range: `bytes=0-${last}`, 'content-length': 0 }).end();
   }

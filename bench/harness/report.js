@@ -66,7 +66,7 @@ function judge(row) {
       `${ratio.time.toFixed(2)} × ${of}, processor ${ratio.cpu.toFixed(2)} × (wanted ${wanted.toFixed(2)}: ${verdict})`,
     );
   }
-  return { passed, text: texts.join('; ') };
+  return { passed, text: texts.length > 0 ? texts.join('; ') : 'runs' };
 }
 
 function printCases({ cases, limit }) {
