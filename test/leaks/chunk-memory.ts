@@ -39,7 +39,7 @@ const { driver } = await recordingDriver((memory) => ({
   },
   async put(key, chunks, options) {
     await readAll(chunks as AsyncIterable<Uint8Array>);
-    return memory.put(key, CHUNK.subarray(0, 1), { signal: options.signal });
+    return memory.put(key, CHUNK.subarray(0, 1), options);
   },
 }));
 const storage = new Storage(driver);
