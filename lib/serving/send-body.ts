@@ -98,7 +98,11 @@ function open(
 async function begun(body: Readable, { client }: Answer): Promise<Readable> {
   client.holds(body);
   if (body instanceof HeldBytes) return body;
+  // It may fail before anybody else listens; the process must not end by it.
+  body.on('error', () => {});
   await firstBytes(body);
+  // In the same turn as it could be read.
+  if (body.errored) throw body.errored;
   return body;
 }
 

@@ -84,6 +84,28 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       expect(log.text).toContain('no answer from bucket');
     });
 
+    test('in the very turn of the first byte is a proper status, too', async () => {
+      const { port, put } = await serve((memory) => ({
+        get: async (key, options) => {
+          const { file } = await memory.get(key, options);
+          let isBegun = false;
+          const body = new Readable({
+            read() {
+              if (isBegun) return;
+              isBegun = true;
+              this.push('0');
+              // Its event comes before anybody else could listen; unheard, it would end the process.
+              process.nextTick(() => this.destroy(new StorageConnectionError('reset by backend')));
+            },
+          });
+          return { file, body };
+        },
+      }));
+      await put('a.png', '0123456789');
+      const answer = await send(port, '/files/a.png');
+      expect(answer).toMatchObject({ status: 502, json: { code: 'CONNECTION_FAILED' } });
+    });
+
     test.each([
       ['fewer bytes than it announced', 9, 'delivered 9 bytes of the 10'],
       ['more bytes than it announced', 60, 'more than the 10 bytes'],

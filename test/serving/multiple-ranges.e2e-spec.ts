@@ -1,10 +1,12 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Readable } from 'node:stream';
 import { InjectStorage, ServedFile, Storage, type StorageDriver } from '../../lib/index.js';
 import { closeApps, failure, until } from '../nest/app-fixture.js';
 import { type Answer, openSocket, send } from '../nest/http-client.js';
 import { ADAPTERS } from './adapters.js';
 import { SAFE_HEADERS } from './safe-headers.js';
-import { endless, servingOn } from './serving-fixture.js';
+import { endless, serve, servingOn } from './serving-fixture.js';
 
 afterEach(closeApps);
 
@@ -173,3 +175,43 @@ function part(contentRange: string, text: string): Part {
     text,
   };
 }
+
+test('the first range breaks the connection when it breaks off while a plugin has the answer', async () => {
+  let end!: () => void;
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const { port, put, log } = await serve(
+    (memory) => ({
+      get: async (key, options) => {
+        const download = await memory.get(key, options);
+        let isBegun = false;
+        const body = new Readable({
+          read() {
+            if (isBegun) return;
+            isBegun = true;
+            this.push('0');
+            setImmediate(() => this.destroy(new Error('reset by backend')));
+          },
+        });
+        body.once('close', end);
+        return { ...download, body };
+      },
+    }),
+    { controllers },
+    {
+      adapter: new FastifyAdapter(),
+      configure(app) {
+        const instance = app.getHttpAdapter().getInstance();
+        instance.addHook('onSend', async (_request: unknown, _reply: unknown, body: unknown) => {
+          await ended;
+          return body;
+        });
+      },
+    },
+  );
+  await put('ten.txt', '0123456789');
+  const headers = { Range: 'bytes=0-1,4-5' };
+  expect(await failure(send(port, '/files/ten.txt', { headers }))).toMatchObject({
+    code: 'ECONNRESET',
+  });
+  expect(log.text).toContain('reset by backend');
+});
