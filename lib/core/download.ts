@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
-import { ReadableStream } from 'node:stream/web';
+import { finished, Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
 import {
   StorageConnectionError,
   StorageIntegrityError,
@@ -17,6 +17,7 @@ import { forgetBody, watchBody } from './unread-bodies.js';
  */
 export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly #source: Readable | undefined;
+  readonly #failure = new EarlyFailure();
   #body: Uint8Array | Readable | undefined;
   #stream: Readable | undefined;
 
@@ -32,7 +33,7 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
     if (!(body instanceof Readable)) return;
     this.#source = body;
     // Until somebody takes the stream nobody listens, and a connection that breaks must not end the process.
-    body.on('error', ignore);
+    body.on('error', this.#failure.note);
     watchBody(this, body, storage);
   }
 
@@ -43,16 +44,12 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
 
   /** The body as a Node stream. It fails with a `StorageError`, never ends early as if it were complete. */
   get stream(): Readable {
-    return (this.#stream ??= this.#takeStream());
+    return (this.#stream ??= this.#takeStream().off('error', this.#failure.note));
   }
 
   /** The body as a web stream. It fails, too, and never ends early as if it were complete. */
   web(): ReadableStream<Uint8Array> {
-    const stream = this.#takeStream();
-    // Of one that has failed already, Node would make an empty one that has ended well.
-    return stream.destroyed
-      ? failedStream(stream.errored)
-      : (Readable.toWeb(stream) as ReadableStream<Uint8Array>);
+    return Readable.toWeb(this.#takeStream()) as ReadableStream<Uint8Array>;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
@@ -65,7 +62,7 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
     if (body instanceof Uint8Array) {
       return Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     }
-    const chunks = await readToEnd(body);
+    const chunks = await readToEnd(this.#failure.inPlaceOf(body));
     const size = chunks.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (size !== this.size) {
       throw new StorageIntegrityError(
@@ -106,20 +103,31 @@ export class Download implements AsyncIterable<Uint8Array>, AsyncDisposable {
 
   #takeStream(): Readable {
     const body = this.#take();
-    if (!(body instanceof Readable)) return new HeldBytes(body);
-    body.off('error', ignore);
-    return body;
+    return body instanceof Readable ? this.#failure.inPlaceOf(body) : new HeldBytes(body);
   }
 }
 
-function failedStream(error: Error | null): ReadableStream<Uint8Array> {
-  return new ReadableStream({
-    start(controller) {
-      controller.error(
-        error ?? new StorageConnectionError('The body broke off before it was read'),
-      );
-    },
-  });
-}
+/** What a body has failed with before it was taken. Apart from the download, which the body would hold otherwise. */
+class EarlyFailure {
+  #error: Error | undefined;
 
-function ignore(): void {}
+  readonly note = (error: Error): void => void (this.#error ??= error);
+
+  /**
+   * The body itself, unless it has broken already: of such a one, Node would tell what it was destroyed with, and as a web stream that
+   * it has ended well. What takes its place fails when it is read.
+   */
+  inPlaceOf(body: Readable): Readable {
+    if (!body.destroyed) return body;
+    const errorOf = (): Error =>
+      this.#error ??
+      body.errored ??
+      new StorageConnectionError('The body broke off before it was read');
+    return new Readable({
+      read() {
+        // Its own event may be still to come.
+        finished(body, () => this.destroy(errorOf()));
+      },
+    });
+  }
+}

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import { Download } from '../../lib/core/download.js';
 import { StorageIntegrityError, StorageInvalidArgumentError } from '../../lib/core/errors.js';
 import { storedFile } from '../../lib/core/stored-file.js';
@@ -69,6 +70,25 @@ describe('Download', () => {
       await new Promise((resolve) => body.once('close', resolve));
       await expect(download.web().getReader().read()).rejects.toThrow(told);
     }
+  });
+
+  it.each<[string, (download: Download) => Promise<unknown>]>([
+    ['as a web stream', (download) => download.web().getReader().read()],
+    [
+      'chunk by chunk',
+      async (download) => {
+        const chunks = download[Symbol.asyncIterator]();
+        await setImmediate();
+        return chunks.next();
+      },
+    ],
+  ])('survives a body that fails as it is taken %s, and tells who reads it', async (_, read) => {
+    const body = new Readable({ read() {} });
+    const download = new Download(file, undefined, body);
+    // The event comes later, when it is taken already; unheard, it would end the process, and with it this test run.
+    body.destroy(new Error('the connection broke'));
+    await expect(read(download)).rejects.toThrow('the connection broke');
+    await setImmediate();
   });
 
   it('frees the body by destroy(), by await using, and by leaving a loop', async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { Capabilities } from '../../lib/core/capabilities.js';
+import type { Download } from '../../lib/core/download.js';
 import { Storage } from '../../lib/core/storage.js';
 import { fakeStorage } from '../../lib/testing/fakes/index.js';
 import { recordingDriver } from '../nest/recording-driver.js';
@@ -38,6 +39,48 @@ describe('the stream of a download', () => {
     expect(errors).toEqual([]);
     await storage.close();
   });
+});
+
+describe('a body that broke before anybody read it', () => {
+  const READS: Readonly<Record<string, (download: Download) => Promise<unknown>>> = {
+    bytes: (download) => download.bytes(),
+    web: (download) => download.web().getReader().read(),
+    'for await': async (download) => {
+      for await (const _ of download);
+    },
+  };
+
+  // Not `once` of events, which rejects with the error.
+  const closed = (body: Readable): Promise<void> =>
+    new Promise((resolve) => void body.once('close', resolve));
+
+  async function withBody(body: Readable): Promise<Storage> {
+    const { driver } = await recordingDriver((memory) => ({
+      get: async (key, asked) => ({ ...(await memory.get(key, asked)), body }),
+    }));
+    const storage = new Storage(driver, { name: 'files' });
+    await storage.put('a', 'abc');
+    return storage;
+  }
+
+  test.each(Object.entries(READS))(
+    'says by %s where it happened, whatever broke it',
+    async (_, read) => {
+      const body = new Readable({ read() {} });
+      const storage = await withBody(body);
+      const download = await storage.get('a');
+      const cause = new Error('reset');
+      body.destroy(cause);
+      await closed(body);
+      await expect(read(download)).rejects.toMatchObject({
+        storage: 'files',
+        operation: 'get',
+        key: 'a',
+        cause,
+      });
+      await storage.close();
+    },
+  );
 });
 
 describe('a backend without', () => {
