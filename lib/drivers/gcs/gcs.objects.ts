@@ -1,6 +1,7 @@
+import { StorageConnectionError } from '../../core/errors.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { GcsBucket } from './gcs.client.js';
-import { isMissingObject } from './gcs.errors.js';
+import { type GcsAnswer, isMissingObject } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject } from './gcs.metadata.js';
 import { expectOk, jsonOf, objectPath, refusal, send } from './gcs.requests.js';
 
@@ -23,7 +24,7 @@ export async function readObject(
     signal,
     ...(onBegun && { onBegun }),
   });
-  return parseObject(jsonOf(await expectOk(bucket, answer, signal)));
+  return objectOf(key, await expectOk(bucket, answer, signal));
 }
 
 /** The live version of the object, if there is one. */
@@ -43,7 +44,14 @@ export async function findObject(
     if (error.code === 'FILE_NOT_FOUND') return undefined;
     throw error;
   }
-  return parseObject(jsonOf(await expectOk(bucket, answer, signal)));
+  return objectOf(key, await expectOk(bucket, answer, signal));
+}
+
+/** @throws StorageConnectionError when the answer is about another object, late on a connection that is used again */
+function objectOf(key: string, answer: GcsAnswer): GcsObject {
+  const object = parseObject(jsonOf(answer));
+  if (object.name === key) return object;
+  throw new StorageConnectionError('The service answered about another object');
 }
 
 export async function readFile(

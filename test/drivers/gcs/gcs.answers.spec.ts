@@ -193,6 +193,26 @@ describe('an answer about another object, late on a connection that is used agai
     expect([...open.server.objects('bucket').keys()]).toEqual(before);
   });
 
+  test.each<[string, RegExp, (driver: StorageDriver) => Promise<unknown>]>([
+    ['info', /\/o\/key\?/, (driver) => driver.info('key', { signal })],
+    ['get', /\/o\/key\?fields/, (driver) => driver.get('key', { signal })],
+    ['copy from the key', /\/o\/key\?/, (driver) => driver.copy('key', 'to', { signal })],
+    ['copy to the key', /\/o\/key\?/, (driver) => driver.copy('from', 'key', { signal })],
+  ])('is not taken for what is stored: %s', async (_, url, call) => {
+    await using open = await openBehindProxy();
+    const body = await lateAnswer(open);
+    for (const key of ['key', 'from']) await open.server.putObject('bucket', key, key);
+    const before = [...open.server.objects('bucket').keys()];
+    open.proxy.fail({ method: 'GET', url, with: { status: 200, headers: JSON_TYPE, body } });
+    expect(await rejection(call(open.driver))).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'The service answered about another object',
+      retryable: true,
+    });
+    expect([...open.server.objects('bucket').keys()]).toEqual(before);
+    expect(String(open.server.object('bucket', 'key')!.body)).toBe('key');
+  });
+
   test.each([1, 2, 3])(
     'does not keep a resumable upload from going on: after %i',
     async (after) => {
