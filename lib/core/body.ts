@@ -206,9 +206,12 @@ function http2StreamBehind(body: Readable): Http2Stream | undefined {
 /** What its sender has reset ends, without an error, as if all of it had come. */
 async function* readHttp2(body: Readable, stream: Http2Stream): AsyncGenerator<unknown, void> {
   yield* body as AsyncIterable<unknown>;
-  if (stream.aborted || (stream.rstCode ?? 0) > 0) {
-    throw new Error('The stream was reset before its end');
-  }
+  if (wasReset(stream)) throw new Error('The stream was reset before its end');
+}
+
+/** Also of one that was answered already, and then is not told to be aborted. */
+export function wasReset({ aborted, rstCode }: Http2Stream): boolean {
+  return aborted || (rstCode ?? 0) > 0;
 }
 
 /** As `readable-stream` makes them, and with it many a library: no instances of Node's own, and not as careful. */

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { wasReset } from '../core/body.js';
 import { http2StreamOf } from '../http-exchange.js';
 import { ReceiveRate } from './receive-rate.js';
 import { formTooLarge, tooSlow } from './upload.exceptions.js';
@@ -69,8 +70,9 @@ export class FormBody extends Readable {
   readonly #onEnd = (): void => {
     // What the parser has yet to take is no matter of the client any more.
     this.#rate?.stop();
-    // Over HTTP/2, what a client resets without an error ends as if all of it had come.
-    if (http2StreamOf(this.#request)?.aborted) this.#giveUp();
+    const stream = http2StreamOf(this.#request);
+    // Over HTTP/2, what a client resets ends as if all of it had come.
+    if (stream && wasReset(stream)) this.#giveUp();
     else this.push(null);
   };
 

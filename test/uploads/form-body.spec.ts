@@ -6,7 +6,7 @@ import { type BodyLimits, FormBody } from '../../lib/uploads/form-body.js';
 const LIMITS: BodyLimits = { maxTotalSize: 10, minRate: 0, minRateWindow: 1000 };
 
 /** A request as far as a form needs one; over HTTP/2 there is a stream that tells of a reset. */
-function requestOf(http2Stream?: { aborted: boolean }) {
+function requestOf(http2Stream?: { aborted: boolean; rstCode: number }) {
   const request = new PassThrough();
   const headers = { 'content-type': 'multipart/form-data; boundary=b' };
   const stream = http2Stream && { ...http2Stream, respond() {} };
@@ -46,10 +46,12 @@ test('a request that is cut breaks its form off', async () => {
 });
 
 test.each([
-  ['is whole', false, 'hello'],
-  ['is broken off when its stream was reset', true, 'Request aborted'],
-])('a form over HTTP/2 that ends %s', async (_, aborted, outcome) => {
-  const request = requestOf({ aborted });
+  ['is whole', false, 0, 'hello'],
+  ['is broken off when its stream was reset without an error', true, 0, 'Request aborted'],
+  // It counts as aborted only as long as it is not answered.
+  ['is broken off when its stream was reset after its answer', false, 8, 'Request aborted'],
+])('a form over HTTP/2 that ends %s', async (_, aborted, rstCode, outcome) => {
+  const request = requestOf({ aborted, rstCode });
   const read = buffer(bodyOf(request)).then(String, ({ message }: Error) => message);
   request.end('hello');
   expect(await read).toBe(outcome);
