@@ -92,12 +92,12 @@ export class BufferPool {
    */
   rest(buffer: Uint8Array, filled: number): Uint8Array {
     const size = this.roomFor(filled, buffer.byteLength);
-    if (size === buffer.byteLength) {
+    const smaller = size < buffer.byteLength && this.#allocateIfThere(size);
+    if (!smaller) {
       this.#rest(buffer);
       this.#serve();
       return buffer;
     }
-    const smaller = this.#allocate(size);
     smaller.set(buffer.subarray(0, filled));
     this.#rest(smaller);
     this.give(buffer);
@@ -147,6 +147,15 @@ export class BufferPool {
     // Not before: nobody gives back what there was no memory for.
     this.#held += size;
     return buffer;
+  }
+
+  /** For what can do without, such as a timer, from which an error would end the process. */
+  #allocateIfThere(size: number): Uint8Array | undefined {
+    try {
+      return this.#allocate(size);
+    } catch {
+      return undefined;
+    }
   }
 
   #trim(most: number): void {

@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { constants } from 'node:buffer';
 import { BufferPool } from '../../../lib/drivers/remote/buffer-pool.js';
 
@@ -78,6 +79,22 @@ describe('BufferPool', () => {
     await expect(refused).rejects.toMatchObject({ name: 'RangeError' });
     expect((await behind).byteLength).toBe(50);
     expect(pool.held).toBe(50);
+  });
+
+  it('lets a buffer rest as it is when there is no memory for a smaller one', async () => {
+    const pool = new BufferPool(1024 ** 2);
+    const buffer = await pool.take(1024 ** 2, never);
+    const behind = pool.take(1024 ** 2, never);
+    const allocate = jest.spyOn(Buffer, 'allocUnsafeSlow').mockImplementationOnce(() => {
+      throw new RangeError('Array buffer allocation failed');
+    });
+    // In a timer, by which an error would end the process.
+    expect(pool.rest(buffer, 10)).toBe(buffer);
+    allocate.mockRestore();
+    expect(pool.held).toBe(2 * 1024 ** 2);
+    pool.give(await behind);
+    pool.give(buffer);
+    expect(pool.held).toBe(0);
   });
 
   it('keeps little memory while nothing is under way', async () => {
