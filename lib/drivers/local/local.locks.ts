@@ -67,6 +67,9 @@ export class KeyLocks {
  * complete or not at all. The lock of a process that is gone is broken by whoever waits for it.
  */
 export class LockFiles {
+  /** Locks that were given up, by their paths: whoever comes next to one that still stands as it did does not wait as long again. */
+  readonly #standing = new Map<string, Standing>();
+
   /** @param patience milliseconds that whoever holds a lock may stand still */
   constructor(
     private readonly temporary: TemporaryFiles,
@@ -81,8 +84,7 @@ export class LockFiles {
    */
   async hold<T>(key: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     const path = join(this.temporary.locks, hashOf(key));
-    let seen: string | undefined;
-    let standstill = 0;
+    let seen = this.#standing.get(path);
     for (let wait = 1; !(await this.#take(path)); wait = Math.min(2 * wait, 64)) {
       throwIfAborted(signal);
       const holder = await readText(path);
@@ -90,11 +92,14 @@ export class LockFiles {
       // In random steps, so that those who wait do not come back together.
       const delay = wait * (0.5 + Math.random());
       await orAborted(sleep(delay), signal);
-      const now = await stateOf(path);
-      standstill = now !== undefined && now === seen ? standstill + delay : 0;
-      seen = now;
-      if (standstill > this.patience) throw standsStill();
+      const state = await stateOf(path);
+      const isSame = state !== undefined && state === seen?.state;
+      seen = { state, standstill: isSame ? seen!.standstill + delay : 0 };
+      if (seen.standstill <= this.patience) continue;
+      this.#standing.set(path, seen);
+      throw standsStill();
     }
+    this.#standing.delete(path);
     try {
       return await task();
     } finally {
@@ -137,6 +142,12 @@ export class LockFiles {
     const folder = join(this.temporary.folder, '..', holder);
     return isGone(holder, folder).catch(() => true);
   }
+}
+
+/** A lock as it was seen last, and the milliseconds for which it had been so. */
+interface Standing {
+  readonly state: string | undefined;
+  readonly standstill: number;
 }
 
 /** Another text each time that a lock is taken or let go by the same holder, whose record has as many names as locks. */

@@ -1,5 +1,6 @@
+import { jest } from '@jest/globals';
 import { getEventListeners } from 'node:events';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { KeyLocks, LockFiles } from '../../../lib/drivers/local/local.locks.js';
@@ -109,6 +110,33 @@ it('does not wait for ever for a process that holds a lock and stands still', as
   const lock = await lockElsewhere(path, 'k');
   const held = locks.hold('k', signal, async () => {});
   await expect(held).rejects.toMatchObject({ code: 'TIMEOUT', retryable: true });
+  await rm(lock);
+  expect(await locks.hold('k', signal, async () => 'held')).toBe('held');
+  await temporary.close();
+});
+
+it('does not wait as long again for a lock that stands as it did when it was given up', async () => {
+  const path = await temporaryFolder();
+  const root = await LocalRoot.open(path, { symlinks: 'deny', directoryPermissions: 0o700 });
+  const metadata = new MetadataFolder(join(root.reserved, 'meta'), 0o600, 0o700, false);
+  const temporary = await TemporaryFiles.open(root, metadata, 0o700);
+  const locks = new LockFiles(temporary, 20);
+  const lock = await lockElsewhere(path, 'k');
+  const { signal } = new AbortController();
+  // Each look at the lock waits once, and listens meanwhile.
+  const waits = jest.spyOn(signal, 'addEventListener');
+  const looks = async (): Promise<number> => {
+    waits.mockClear();
+    await expect(locks.hold('k', signal, async () => {})).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
+    return waits.mock.calls.length;
+  };
+  expect(await looks()).toBeGreaterThan(2);
+  expect(await looks()).toBe(1);
+  // Its holder goes on.
+  await chmod(lock, 0o640);
+  expect(await looks()).toBeGreaterThan(2);
   await rm(lock);
   expect(await locks.hold('k', signal, async () => 'held')).toBe('held');
   await temporary.close();
