@@ -41,7 +41,9 @@ export async function deleteKeys(
   if (context.options.durability === 'full') {
     for (const folder of emptied) await syncFolderAt(context.root, folder);
   }
-  for (const folder of emptied) await context.slots.writes.use(() => context.root.prune(folder));
+  for (const folder of emptied) {
+    await context.slots.writes.use(() => context.root.prune(folder), signal);
+  }
   throwIfAborted(signal);
   return { failed };
 }

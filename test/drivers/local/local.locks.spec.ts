@@ -11,6 +11,7 @@ import {
   chunks,
   cleanUp,
   failure,
+  listAll,
   openDriver,
   put,
   RESERVED,
@@ -164,4 +165,29 @@ it('ends at once, and leaves nothing, when it is aborted behind writers that wai
   for (const each of waiting) expect((await each).code).toBe('ABORTED');
   expect(await temporaryFiles(root)).toEqual([]);
   expect(await text(driver, 'k')).toBe('old');
+});
+
+it('ends a deletion that is aborted behind such writers before it comes to the empty folder', async () => {
+  const { root, driver } = await openDriver();
+  const { etag } = await put(driver, 'k', 'old');
+  await put(driver, 'folder/file');
+  await lockElsewhere(root, 'k');
+  const writers = new AbortController();
+  const options = { ifMatch: etag!, signal: writers.signal };
+  const write = (): Promise<unknown> => failure(put(driver, 'k', 'new', options));
+  const waiting = Array.from({ length: 15 }, write);
+  const late = new AbortController();
+  const deleted = failure(driver.deleteMany(['folder/file'], { signal: late.signal }));
+  // It has the place of the deletion when the file is gone.
+  waiting.push(write());
+  const staged = async (): Promise<number> => (await temporaryFiles(root)).length;
+  while ((await staged()) < 16) await setImmediate();
+  expect(await listAll(driver)).toEqual(['k']);
+  late.abort();
+  // One of those gives up in the end, by itself.
+  const first = await Promise.race([deleted, ...waiting]);
+  expect(first).toBe(await deleted);
+  expect(first).toMatchObject({ code: 'ABORTED' });
+  writers.abort();
+  await Promise.all(waiting);
 });
