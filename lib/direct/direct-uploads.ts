@@ -124,7 +124,7 @@ export class DirectUploads {
     );
     if (url) return requestUpload(upload, url);
     const { partSize, partCount } = claims.multipart!;
-    const parts = await this.#partUrls.sign(claims, firstParts(partCount));
+    const parts = await this.#firstUrls(claims, partCount);
     return { ...upload, method: 'PUT', headers: {}, partSize: partSize!, partCount, parts };
   }
 
@@ -255,6 +255,17 @@ export class DirectUploads {
     const id = this.#sealer.seal(begun.claims, new Date(expires + TIME_TO_COMPLETE));
     if (isNoted) await this.#staging.put(idKey(name), id);
     return { ...begun, upload: { id, key, expiresAt: new Date(expires) } };
+  }
+
+  /** When they cannot be signed, nobody is told of the upload, and nothing is left of it. */
+  async #firstUrls(claims: UploadClaims, partCount: number): Promise<PartUrl[]> {
+    try {
+      return await this.#partUrls.sign(claims, firstParts(partCount));
+    } catch (error) {
+      // What fails is left to the next sweep.
+      await this.#partUrls.abort(claims).catch(() => {});
+      throw error;
+    }
   }
 
   /** The storage stays open until it is done, at a shutdown, too. */

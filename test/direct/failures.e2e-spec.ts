@@ -31,6 +31,19 @@ async function inTheEleventhMinute(act: () => Promise<void>): Promise<void> {
 
 afterEach(closeApps);
 
+test('an upload in parts whose URLs cannot be signed leaves nothing', async () => {
+  await using backend = await BACKENDS['memory']!();
+  const app = await startDirect(backend.configuration, { multipart: { threshold: 1 } });
+  const sign = jest.spyOn(Storage.prototype, 'uploadPartUrl');
+  sign.mockRejectedValueOnce(new StorageTimeoutError());
+  const file = { filename: 'a', size: PNG.length };
+  expect((await app.call('POST', '/direct-uploads', file)).status).toBe(504);
+  sign.mockRestore();
+  const left: string[] = [];
+  for await (const { key } of app.storage.staging().listMultipartUploads()) left.push(key);
+  expect([left, await app.staged()]).toEqual([[], []]);
+});
+
 describe('an outage of the backend', () => {
   let backend: Backend;
   let app: DirectApp;
