@@ -53,8 +53,7 @@ export class MediaBody extends Readable {
   #take(chunk: Buffer): void {
     this.#received += chunk.byteLength;
     this.#running?.update(chunk);
-    if (this.push(chunk)) return;
-    this.message.pause();
+    if (!this.push(chunk)) this.message.pause();
   }
 
   #finish(): void {
@@ -74,7 +73,8 @@ export class MediaBody extends Readable {
     const { signal } = this.expected;
     if (signal.aborted) return new StorageAbortedError(undefined, { cause: signal.reason });
     const mapped = toStorageError(error, signal);
-    return mapped.code === 'UNKNOWN' ? new StorageConnectionError(undefined, mapped) : mapped;
+    if (mapped.code !== 'UNKNOWN') return mapped;
+    return new StorageConnectionError(undefined, { cause: mapped.cause });
   }
 }
 
