@@ -37,8 +37,8 @@ export async function deleteBatch(
 /** The answers of a multipart/mixed body, by the number that their call had. */
 function parseAnswers({ headers, body }: GcsAnswer): Map<number, GcsAnswer> {
   const type = headerOf(headers, 'content-type') ?? '';
-  const [, quoted, bare] = /boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(type) ?? [];
-  const boundary = quoted ?? bare;
+  const match = /boundary=(?:"([^"]+)"|([^;\s]+))/i.exec(type);
+  const boundary = match?.[1] ?? match?.[2];
   const answers = new Map<number, GcsAnswer>();
   if (boundary === undefined) return answers;
   for (const part of body.toString('utf8').split(`--${boundary}`).slice(1, -1)) {
@@ -60,7 +60,7 @@ function headersOf(head: string): Record<string, string> {
   return Object.fromEntries(
     fields.map((field) => {
       const colon = field.indexOf(':');
-      return [field.slice(0, colon).trim().toLowerCase(), field.slice(colon + 1).trim()];
+      return [field.slice(0, colon).toLowerCase(), field.slice(colon + 1).trim()];
     }),
   );
 }

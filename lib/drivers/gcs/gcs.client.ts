@@ -14,7 +14,7 @@ const IDLE_TIMEOUT = 30_000;
 export interface GcsBucket {
   readonly client: GcsClient;
   readonly name: string;
-  /** Base URL of the JSON API's host, without a slash at its end. */
+  /** Base URL of the JSON API's host, without a slash at its end: the SDK takes that away. */
   readonly endpoint: string;
   readonly authorization: Authorization;
   readonly agents: ConnectionAgents;
@@ -41,7 +41,7 @@ export async function openBucket(
   return {
     client,
     name: options.bucket,
-    endpoint: client.apiEndpoint.replace(/\/+$/, ''),
+    endpoint: client.apiEndpoint,
     authorization: new Authorization(client, options.client === undefined),
     agents,
     settings,

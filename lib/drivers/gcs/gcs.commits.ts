@@ -159,12 +159,9 @@ export async function findWritten(
   key: string,
   token: string,
 ): Promise<GcsObject | undefined> {
-  try {
-    const current = await findObject(bucket, key, AbortSignal.timeout(CHECK_TIMEOUT));
-    return current?.writeToken === token ? current : undefined;
-  } catch {
-    return undefined;
-  }
+  const looking = findObject(bucket, key, AbortSignal.timeout(CHECK_TIMEOUT));
+  const current = await looking.catch(() => undefined);
+  return current?.writeToken === token ? current : undefined;
 }
 
 /**

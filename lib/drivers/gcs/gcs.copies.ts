@@ -18,7 +18,6 @@ import {
   wasThereBefore,
 } from './gcs.commits.js';
 import { MAX_WRITE_ROUNDS, pauseAfter } from './gcs.contention.js';
-import { answerError } from './gcs.errors.js';
 import {
   assertMetadata,
   fileOf,
@@ -127,7 +126,6 @@ async function rewrite(
         ? new StorageFileExistsError()
         : unknownOutcome();
     }
-    if (answer.status === 404) throw answerError(answer);
     const progress = jsonOf(await expectOk(bucket, answer, signal));
     if (progress['done'] === true) {
       return ownObject(bucket, to, token, parseObject(progress['resource']));

@@ -27,19 +27,18 @@ export async function deleteMany(
   const { retry } = bucket.settings;
   const failed: Failure[] = [];
   let left = keys;
-  for (let attempt = 1; left.length > 0; attempt++) {
+  for (let attempt = 1; ; attempt++) {
     const failures = await deleteBatches(bucket, left, signal);
     const passing = failures.filter(({ error }) => error.retryable);
     failed.push(...failures.filter(({ error }) => !error.retryable));
-    if (attempt > retry.maxRetries) return { failed: [...failed, ...passing] };
-    left = passing.map(({ key }) => key);
-    if (left.length === 0) break;
     const asked = Math.max(0, ...passing.map(({ error }) => error.retryAfter ?? 0));
     const delay = retryDelay(attempt, retry, asked);
-    if (delay === Infinity) return { failed: [...failed, ...passing] };
+    if (passing.length === 0 || attempt > retry.maxRetries || delay === Infinity) {
+      return { failed: [...failed, ...passing] };
+    }
+    left = passing.map(({ key }) => key);
     await sleep(delay, undefined, { signal });
   }
-  return { failed };
 }
 
 async function deleteOne(

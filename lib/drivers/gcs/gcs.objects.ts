@@ -1,7 +1,7 @@
 import { StorageConnectionError } from '../../core/errors.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { GcsBucket } from './gcs.client.js';
-import { type GcsAnswer, isMissingObject } from './gcs.errors.js';
+import type { GcsAnswer } from './gcs.errors.js';
 import { fileOf, type GcsObject, OBJECT_FIELDS, parseObject } from './gcs.metadata.js';
 import { expectOk, jsonOf, objectPath, refusal, send } from './gcs.requests.js';
 
@@ -81,7 +81,6 @@ export async function deleteObject(
   });
   if (generation !== undefined && answer.status === 412) return false;
   if (answer.status === 404) {
-    if (isMissingObject(answer)) return true;
     const error = await refusal(bucket, answer, signal);
     if (error.code === 'FILE_NOT_FOUND') return true;
     throw error;

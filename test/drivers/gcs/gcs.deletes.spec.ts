@@ -4,7 +4,15 @@ import {
   StorageConnectionError,
   StoragePermissionError,
 } from '../../../lib/core/errors.js';
-import { ODD_KEYS, openDriver, openGcs, putOptions, signal, started } from './open-gcs.js';
+import {
+  ODD_KEYS,
+  openDriver,
+  openGcs,
+  putOptions,
+  rejection,
+  signal,
+  started,
+} from './open-gcs.js';
 
 describe('deleteMany', () => {
   test('deletes one key by one request, whether it is there or not', async () => {
@@ -63,6 +71,32 @@ describe('deleteMany', () => {
     });
     const { failed } = await gcs.driver.deleteMany(['a', 'b'], { signal });
     expect(failed).toEqual([{ key: 'b', error: expect.any(StorageConnectionError) }]);
+    expect(gcs.operations()).toEqual(['batch', 'batch']);
+  });
+
+  test('waits for no further attempt when there is nothing left to try again', async () => {
+    await using gcs = await openGcs({ retry: { baseDelay: 600_000, jitter: false } });
+    gcs.server.failKeys({
+      operation: 'objects.delete',
+      keys: ['b'],
+      status: 403,
+      reason: 'retentionPolicyNotMet',
+    });
+    const { failed } = await gcs.driver.deleteMany(['a', 'b'], { signal });
+    expect(failed.map(({ key }) => key)).toEqual(['b']);
+    expect(gcs.operations()).toEqual(['batch']);
+  });
+
+  test('keeps what was refused for good when others are tried again', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 2 } });
+    const fault = { operation: 'objects.delete', reason: 'x' } as const;
+    gcs.server.failKeys({ ...fault, keys: ['a'], status: 403 });
+    gcs.server.failKeys({ ...fault, keys: ['b'], status: 503, times: 1 });
+    gcs.server.failKeys({ ...fault, keys: ['c'], status: 503 });
+    const { failed } = await gcs.driver.deleteMany(['a', 'b', 'c'], { signal });
+    expect(failed.map(({ key }) => key)).toEqual(['a', 'c']);
+    const calls = gcs.server.requests.flatMap(({ calls: batch }) => batch ?? []);
+    expect(calls.map(({ key }) => key).join('')).toBe('abcbcc');
   });
 
   test('counts what is not there as deleted', async () => {
@@ -113,6 +147,29 @@ describe('deleteMany', () => {
     gcs.server.fail({ operation: 'batch', with: { truncateBodyAt: 100 } });
     const cut = gcs.driver.deleteMany(['a', 'b'], { signal });
     await expect(cut).rejects.toThrow(StorageConnectionError);
+  });
+
+  test('of one key is no failure of that when it is aborted', async () => {
+    await using gcs = await openGcs({ timeout: 300 });
+    gcs.server.fail({ operation: 'objects.delete', with: 'stall' });
+    const abort = new AbortController();
+    const deleting = rejection(gcs.driver.deleteMany(['a'], { signal: abort.signal }));
+    await started(gcs.server, 'objects.delete');
+    abort.abort();
+    expect(await deleting).toBeInstanceOf(StorageAbortedError);
+  });
+
+  test.each([
+    ['"7"', '7'],
+    ['"other"', '1'],
+  ])('of one key with the etag %s is of the generation %s', async (ifMatch, generation) => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('a', Buffer.from('x'), putOptions());
+    gcs.server.clearRequests();
+    const { failed } = await gcs.driver.deleteMany(['a'], { signal, ifMatch });
+    expect(failed).toMatchObject([{ key: 'a', error: { code: 'PRECONDITION_FAILED' } }]);
+    expect(gcs.server.requests[0]!.query).toEqual({ ifGenerationMatch: generation });
+    expect(gcs.server.object('bucket', 'a')).toBeDefined();
   });
 
   test('gives all batches up when it is aborted and no answer comes', async () => {
