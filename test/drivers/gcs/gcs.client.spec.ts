@@ -14,7 +14,9 @@ import {
   StoragePermissionError,
   StorageTimeoutError,
 } from '../../../lib/core/errors.js';
+import { parseRetryOptions } from '../../../lib/core/retry.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
+import { createGcsDriver } from '../../../lib/drivers/gcs/gcs.driver.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
 import { secretsOf } from '../../../lib/drivers/gcs/gcs.option-checks.js';
 import type { GcsStorageOptions } from '../../../lib/drivers/gcs/gcs.options.js';
@@ -185,9 +187,15 @@ describe('credentials', () => {
     process.env['METADATA_SERVER_DETECTION'] = 'none';
     const { credentials: _, ...options } = gcs.server.clientOptions;
     const driver = await openDriver(gcs.server, { client: new GcsClient(options) });
-    const error = (await rejection(driver.info('key', { signal }))) as Error;
-    expect(error).toBeInstanceOf(StorageConfigurationError);
-    expect(error.message).toContain('keyFilename');
+    const words = 'set keyFilename or credentials, or provide Application Default Credentials';
+    expect(await rejection(driver.info('key', { signal }))).toMatchObject({
+      code: 'CONFIGURATION',
+      message: `No credentials for the bucket: ${words}`,
+    });
+    expect(await rejection(driver.url('key', { signal, expiresIn: 60 }))).toMatchObject({
+      code: 'CONFIGURATION',
+      message: `No credentials to sign with: ${words}`,
+    });
     await driver.close();
   });
 
@@ -366,32 +374,100 @@ test('a project is that of the client', async () => {
   await driver.close();
 });
 
+describe('a client of the driver’s own', () => {
+  const credentials = { client_email: 'a@example.com', private_key: 'x' };
+
+  test.each<[string, Partial<GcsStorageOptions>, object]>([
+    [
+      'leads to Google',
+      {},
+      { apiEndpoint: 'https://storage.googleapis.com', customEndpoint: false },
+    ],
+    [
+      'sends its token to another https endpoint',
+      { apiEndpoint: 'https://storage.example.com' },
+      { apiEndpoint: 'https://storage.example.com', useAuthWithCustomEndpoint: true },
+    ],
+    [
+      'sends its token to another http endpoint where it is given credentials',
+      { apiEndpoint: 'http://127.0.0.1:1', credentials },
+      { useAuthWithCustomEndpoint: true },
+    ],
+    [
+      'sends none to an http endpoint without',
+      { apiEndpoint: 'http://127.0.0.1:1' },
+      { useAuthWithCustomEndpoint: false },
+    ],
+  ])('%s, and repeats nothing by itself', async (_, options, expected) => {
+    const driver = await createGcsDriver(
+      { bucket: 'bucket', ...options },
+      { storage: 'files', retry: parseRetryOptions(), concurrency: 4 },
+    );
+    expect(driver.client).toMatchObject({ ...expected, retryOptions: { autoRetry: false } });
+    await driver.close();
+  });
+});
+
+test('a client that was given keeps its credential, also when that hangs', async () => {
+  await using gcs = await openGcs();
+  const client = clientOf(gcs.server);
+  const credential = await client.authClient.getClient();
+  const driver = await openDriver(gcs.server, { client, timeout: 50, retry: { maxRetries: 0 } });
+  gcs.server.fail({ operation: 'auth.token', with: 'stall' });
+  expect(await rejection(driver.info('key', { signal }))).toMatchObject({
+    code: 'TIMEOUT',
+    message: 'There was no answer for 50 ms to the credentials for the bucket',
+  });
+  expect(client.authClient.cachedCredential).toBe(credential);
+  await driver.close();
+});
+
 describe('options', () => {
   const CLIENT = { authClient: { getRequestHeaders() {} }, apiEndpoint: 'https://x' } as never;
+  const NAME =
+    'bucket must be the name of a bucket such as "media": letters, digits, "-", "_" and "."';
+  const NO_CREDENTIALS =
+    'credentials must be what a key file holds: { client_email, private_key }, or credentials with a "type" ';
+  const PARTS = 'apiEndpoint must be a scheme, a host and a port: no path, query or fragment';
+  const besides = (name: string): string =>
+    `${name} has no effect beside client: set it where the client is made`;
+
   test.each<[string, Partial<GcsStorageOptions>]>([
-    ['bucket', { bucket: '' }],
-    ['bucket', { bucket: 'a/b' }],
-    ['bucket', { bucket: '..' }],
-    ['bucket', { bucket: 5 as never }],
+    [NAME, { bucket: '' }],
+    [NAME, { bucket: 'a/b' }],
+    [NAME, { bucket: '/a' }],
+    [NAME, { bucket: 'a b' }],
+    [NAME, { bucket: '.' }],
+    [NAME, { bucket: '..' }],
+    [NAME, { bucket: 5 as never }],
     ['projectId', { projectId: '' }],
-    ['keyFilename', { keyFilename: '/nowhere/key.json' }],
+    [
+      'keyFilename "/nowhere/key.json" cannot be read (ENOENT)',
+      { keyFilename: '/nowhere/key.json' },
+    ],
     ['keyFilename', { keyFilename: 5 as never }],
-    ['is in one goes into credentials, parsed', { keyFilename: '{"private_key":"secret"}' }],
-    ['credentials', { credentials: { client_email: 'a', private_key: '' } }],
-    ['credentials', { credentials: { client_email: '', private_key: 'secret' } }],
-    ['credentials', { credentials: { type: '' } }],
-    ['apiEndpoint must be a scheme', { apiEndpoint: 'https://storage.example.com/?a=b' }],
-    ['apiEndpoint must be a scheme', { apiEndpoint: 'https://storage.example.com/#a' }],
+    [
+      'keyFilename must be the path of a key file; what is in one goes into credentials, parsed',
+      { keyFilename: '{"private_key":"secret"}' },
+    ],
+    [NO_CREDENTIALS, { credentials: { client_email: 'a', private_key: '' } }],
+    [NO_CREDENTIALS, { credentials: { client_email: '', private_key: 'secret' } }],
+    [NO_CREDENTIALS, { credentials: { type: '' } }],
+    [PARTS, { apiEndpoint: 'https://storage.example.com/?a=b' }],
+    [PARTS, { apiEndpoint: 'https://storage.example.com/#a' }],
     ['client', { client: { authClient: {}, apiEndpoint: 'https://x' } as never }],
     ['client', { client: { ...(CLIENT as object), apiEndpoint: '' } as never }],
-    ['credentials', { credentials: { client_email: 'a' } as never }],
-    ['credentials', { credentials: { type: 'service_account' } }],
-    ['credentials', { credentials: 'secret' as never }],
-    ['exclude', { credentials: { client_email: 'a', private_key: 'b' }, keyFilename: 'x' }],
+    [NO_CREDENTIALS, { credentials: { client_email: 'a' } as never }],
+    [NO_CREDENTIALS, { credentials: { type: 'service_account' } }],
+    [NO_CREDENTIALS, { credentials: 'secret' as never }],
+    [
+      'keyFilename and credentials exclude each other: set one',
+      { credentials: { client_email: 'a', private_key: 'b' }, keyFilename: 'x' },
+    ],
     ['apiEndpoint', { apiEndpoint: 'storage.example.com' }],
     ['apiEndpoint', { apiEndpoint: 'ftp://storage.example.com' }],
     ['apiEndpoint', { apiEndpoint: 'https://u:p@storage.example.com' }],
-    ['apiEndpoint', { apiEndpoint: 'https://storage.example.com/path' }],
+    [PARTS, { apiEndpoint: 'https://storage.example.com/path' }],
     ['apiEndpoint', { apiEndpoint: 'http://169.254.169.254' }],
     ['apiEndpoint', { apiEndpoint: 'http://[::ffff:169.254.169.254]' }],
     ['apiEndpoint', { apiEndpoint: 'http://[fe80::1]' }],
@@ -399,14 +475,21 @@ describe('options', () => {
     ['apiEndpoint', { apiEndpoint: 'http://0xa9fea9fe' }],
     ['apiEndpoint', { apiEndpoint: 'http://metadata.google.internal.' }],
     ['client', { client: {} as never }],
-    ['projectId has no effect', { client: CLIENT, projectId: 'p' }],
-    ['apiEndpoint has no effect', { client: CLIENT, apiEndpoint: 'https://x.example.com' }],
+    [besides('projectId'), { client: CLIENT, projectId: 'p' }],
+    [besides('keyFilename'), { client: CLIENT, keyFilename: 'x' }],
+    [besides('apiEndpoint'), { client: CLIENT, apiEndpoint: 'https://x.example.com' }],
   ])('that are wrong are told by name: %s', async (name, options) => {
     const opening = openStorage('gcs', { driver: 'gcs', bucket: 'bucket', ...options });
     const error = (await rejection(opening)) as Error;
     expect(error).toBeInstanceOf(StorageConfigurationError);
     expect(error.message).toContain(name);
     expect(error.message).not.toContain('secret');
+  });
+
+  test.each(['a.b', 'with_some-of.each', '0'])('may name the bucket %s', async (bucket) => {
+    const storage = await openStorage('gcs', { driver: 'gcs', bucket, client: CLIENT });
+    expect(storage.client).toBe(CLIENT);
+    await storage.close();
   });
 
   test('hold secrets, whatever they are made from: each line of a key, and what lets in', () => {
@@ -421,11 +504,20 @@ describe('options', () => {
 
   test('do not show what a key file holds', async () => {
     const keyFilename = join(folder, 'key.json');
-    for (const content of ['secret', '{"private_key":"secret"}']) {
+    for (const [content, words] of [
+      ['secret', 'cannot be read (it is not JSON)'],
+      [
+        '{"private_key":"secret"}',
+        'holds no credentials: it needs client_email and private_key, or a "type"',
+      ],
+    ] as const) {
       await writeFile(keyFilename, content);
       const opening = openStorage('gcs', { driver: 'gcs', bucket: 'bucket', keyFilename });
       const error = await rejection(opening);
       expect(error).toBeInstanceOf(StorageConfigurationError);
+      expect((error as Error).message).toContain(
+        `keyFilename ${JSON.stringify(keyFilename)} ${words}`,
+      );
       expect(inspect(error, { depth: 10 })).not.toContain('secret');
     }
   });

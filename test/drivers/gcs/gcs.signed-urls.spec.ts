@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { Storage as GcsClient } from '@google-cloud/storage';
 import { startChecksum } from '../../../lib/core/checksum.js';
-import { StoragePermissionError, StorageUnsupportedError } from '../../../lib/core/errors.js';
+import { StoragePermissionError } from '../../../lib/core/errors.js';
 import type { DriverUploadUrlOptions, UploadUrl } from '../../../lib/core/storage-driver.js';
 import {
   ODD_KEYS,
@@ -52,6 +52,49 @@ describe('a signed URL', () => {
     now += 120_000;
     expect((await fetch(url)).status).toBe(400);
   });
+});
+
+test.each(['PUT', 'POST'] as const)('a signed %s tells when it ends', async (method) => {
+  await using gcs = await openGcs();
+  const before = Date.now();
+  const upload = await gcs.driver.uploadUrl('key', { signal, method, expiresIn: 60 });
+  const after = Date.now();
+  // In whole seconds.
+  expect(upload.expiresAt.getTime()).toBeGreaterThan(before + 59_000);
+  expect(upload.expiresAt.getTime()).toBeLessThanOrEqual(after + 60_000);
+});
+
+test('the policy of a form ends when it is told to, and binds to what was asked', async () => {
+  await using gcs = await openGcs();
+  const { fields, expiresAt, headers } = await gcs.driver.uploadUrl('key', {
+    signal,
+    method: 'POST',
+    expiresIn: 60,
+    maxSize: 5,
+  });
+  const policy = JSON.parse(Buffer.from(fields!['policy']!, 'base64').toString()) as {
+    conditions: unknown[];
+    expiration: string;
+  };
+  expect(headers).toEqual({});
+  expect(Math.abs(Date.parse(policy.expiration) - expiresAt.getTime())).toBeLessThan(1000);
+  expect(policy.conditions).toContainEqual(['content-length-range', 0, 5]);
+  expect(policy.conditions).toContainEqual({ key: 'key' });
+});
+
+test('a signed URL may ask for a type and a disposition, and asks for none by itself', async () => {
+  await using gcs = await openGcs();
+  await gcs.driver.put('key', Buffer.from('x'), putOptions());
+  const names = async (options: object) => {
+    const url = await gcs.driver.url('key', { signal, expiresIn: 60, ...options });
+    const { searchParams } = new URL(url);
+    return [...searchParams].filter(([name]) => !name.startsWith('X-Goog-'));
+  };
+  expect(await names({})).toEqual([]);
+  expect(await names({ contentType: 'text/css' })).toEqual([['response-content-type', 'text/css']]);
+  expect(await names({ contentDisposition: 'inline' })).toEqual([
+    ['response-content-disposition', 'inline'],
+  ]);
 });
 
 describe('a signed PUT', () => {
@@ -108,7 +151,10 @@ describe('a signed PUT', () => {
     await using gcs = await openGcs();
     const checksum = { algorithm: 'sha256', value: 'x' } as const;
     const signing = gcs.driver.uploadUrl('key', { signal, method: 'PUT', expiresIn: 60, checksum });
-    await expect(signing).rejects.toThrow(StorageUnsupportedError);
+    expect(await rejection(signing)).toMatchObject({
+      code: 'UNSUPPORTED',
+      message: 'GCS verifies crc32c and md5 on signed uploads, not sha256',
+    });
   });
 });
 
@@ -154,7 +200,11 @@ describe('a signed form', () => {
     for (const options of [{ checksum: checksumOf('md5') }, { ifNoneMatch: '*' as const }]) {
       const base = { signal, method: 'POST', expiresIn: 60 } as const;
       const signing = gcs.driver.uploadUrl('key', { ...base, ...options });
-      await expect(signing).rejects.toThrow(StorageUnsupportedError);
+      expect(await rejection(signing)).toMatchObject({
+        code: 'UNSUPPORTED',
+        message:
+          'A signed GCS form can be bound to type and size only; take PUT to bind it to more',
+      });
     }
   });
 });
@@ -164,7 +214,11 @@ test('a form is not signed for a key that the service would fill in from the nam
   const key = 'u/${filename}';
   const base = { signal, expiresIn: 60 } as const;
   const signing = gcs.driver.uploadUrl(key, { ...base, method: 'POST' });
-  await expect(signing).rejects.toThrow(StorageUnsupportedError);
+  expect(await rejection(signing)).toMatchObject({
+    code: 'UNSUPPORTED',
+    message:
+      'A form cannot be bound to a key with ${filename}, which GCS replaces by the name of the file; use method PUT',
+  });
   const put = await gcs.driver.uploadUrl(key, { ...base, method: 'PUT' });
   expect((await send(put, BYTES)).ok).toBe(true);
   expect([...gcs.server.objects('bucket').keys()]).toEqual([key]);
@@ -186,8 +240,11 @@ test('without a private key IAM signs, and its refusal shows no token', async ()
     times: 9,
     with: { status: 403, reason: 'forbidden' },
   });
-  const error = await rejection(driver.url('key', { signal, expiresIn: 60 }));
+  const error = (await rejection(driver.url('key', { signal, expiresIn: 60 }))) as Error;
   expect(error).toBeInstanceOf(StoragePermissionError);
+  expect(error.message).toMatch(
+    /^Google's IAM did not sign|^Google refused the credentials to sign with: /,
+  );
   expect(inspect(error, { depth: 10, showHidden: true })).not.toContain('ya29.');
   await driver.close();
 });
