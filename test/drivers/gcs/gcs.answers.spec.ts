@@ -76,7 +76,9 @@ describe.each([200, 202, 404, 410, 412])(
       for (const call of Object.values(CALLS)) {
         const error = await rejection(call(driver));
         expect(error).toBeInstanceOf(StorageConnectionError);
-        expect((error as Error).message).toContain('no answer of Google Cloud Storage');
+        expect((error as Error).message).toBe(
+          `What came with status ${status} is no answer of Google Cloud Storage: check apiEndpoint, and the proxies on the way`,
+        );
       }
       expect(server.objects('bucket').size).toBe(1);
       await driver.close();
@@ -84,6 +86,18 @@ describe.each([200, 202, 404, 410, 412])(
     });
   },
 );
+
+test.each([
+  [403, 'PERMISSION_DENIED'],
+  [502, 'CONNECTION_FAILED'],
+])('a page of HTML with status %i is %s, whoever sends it', async (status, code) => {
+  await using open = await openBehindProxy();
+  const headers = { 'content-type': 'text/html' };
+  open.proxy.fail({ with: { status, headers, body: '<html>No</html>' } });
+  const error = (await rejection(CALLS['info']!(open.driver))) as Error;
+  expect(error).toMatchObject({ code });
+  expect(error.message).not.toContain('no answer of Google Cloud Storage');
+});
 
 /** A driver whose requests go over a proxy, by which the service can answer anything. */
 async function openBehindProxy(retry = { maxRetries: 0 }) {
@@ -121,6 +135,7 @@ test.each([
   ['{}', true],
   ['{"kind":"storage#objects"}', true],
   ['{"items":7,"prefixes":"x"}', true],
+  ['{"kind":"storage#objects","more":1}', true],
   ['{"message":"Welcome"}', false],
 ])('%s is an empty listing: %s', async (body, isListing) => {
   await using open = await openBehindProxy();
@@ -233,7 +248,8 @@ test('an upload that is given up takes no objects along but its own, whatever is
   const { driver, proxy, server } = open;
   const { key, version, size } = await driver.put('other', Buffer.from('other'), putOptions());
   const uploadId = await driver.startMultipartUpload('key', putOptions());
-  const items = [{ name: key, generation: version, size: String(size) }];
+  const own = { name: '.nestjs-storages/uploads/x', generation: '1', size: '0' };
+  const items = [own, { name: key, generation: version, size: String(size) }];
   const answer = { status: 200, headers: JSON_TYPE, body: JSON.stringify({ items }) };
   proxy.fail({ method: 'GET', url: /prefix=/, times: Infinity, with: answer });
   const aborted = driver.abortMultipartUpload({ key: 'key', uploadId }, { signal });
@@ -244,7 +260,17 @@ test('an upload that is given up takes no objects along but its own, whatever is
   expect(server.object('bucket', 'other')).toBeDefined();
 });
 
-test('an upload that the service ends before its last chunk is no success, and is taken away', async () => {
+interface Told {
+  /** Of an upload that is stored. Default 200. */
+  readonly status?: number;
+  /** Whether the first chunk is the end of it. */
+  readonly early?: boolean;
+  /** Whether it is told what was stored. */
+  readonly checksum: boolean;
+}
+
+/** A driver of a service that stores nothing, but says so of each upload. */
+async function openSaying({ status = 200, early = false, checksum }: Told) {
   const seen: string[] = [];
   let metadata: unknown;
   const server = createServer((request, response) => {
@@ -252,20 +278,26 @@ test('an upload that the service ends before its last chunk is no success, and i
     request
       .on('data', (chunk: Buffer) => chunks.push(chunk))
       .once('end', () => {
-        const { method = '', url = '' } = request;
+        const { method = '', url = '', headers } = request;
         const body = Buffer.concat(chunks);
         seen.push(`${method} ${url.replace(/\?.*/, '')}`);
         if (method === 'DELETE') return void response.writeHead(204).end();
         if (method === 'POST') {
-          ({ metadata } = JSON.parse(body.toString()) as { metadata: unknown });
-          return void response.writeHead(200, { location: `http://x${url}&upload_id=1` }).end();
+          const [described] = /\{.*\}/.exec(body.toString('latin1'))!;
+          ({ metadata } = JSON.parse(described) as { metadata: unknown });
+          if (!url.includes('uploadType=multipart')) {
+            return void response.writeHead(200, { location: `http://x${url}&upload_id=1` }).end();
+          }
+        }
+        const [, last] = /-(\d+)\/\*$/.exec(headers['content-range'] ?? '') ?? [];
+        if (last !== undefined && !early) {
+          return void response.writeHead(308, { range: `bytes=0-${last}` }).end();
         }
         const crc32c = startChecksum('crc32c');
         crc32c.update(body);
         const resource = { name: 'key', generation: '7', size: String(body.byteLength), metadata };
-        response
-          .writeHead(200, JSON_TYPE)
-          .end(JSON.stringify({ ...resource, crc32c: crc32c.digest().value }));
+        const more = checksum ? { crc32c: crc32c.digest().value } : {};
+        response.writeHead(status, JSON_TYPE).end(JSON.stringify({ ...resource, ...more }));
       });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -274,15 +306,45 @@ test('an upload that the service ends before its last chunk is no success, and i
     { bucket: 'bucket', apiEndpoint: `http://127.0.0.1:${port}` },
     { storage: 'files', retry: parseRetryOptions({ maxRetries: 0 }), concurrency: 1 },
   );
-  for (const body of [Buffer.alloc(2 * CHUNK), chunks(Buffer.alloc(2 * CHUNK))]) {
-    seen.length = 0;
-    const put = driver.put('key', body, putOptions({ partSize: CHUNK }));
-    expect(await rejection(put)).toMatchObject({ code: 'INTEGRITY' });
-    expect(seen).toContain('DELETE /storage/v1/b/bucket/o/key');
-  }
-  await driver.close();
-  await new Promise((resolve) => server.close(resolve));
-});
+  return {
+    seen,
+    driver,
+    async [Symbol.asyncDispose]() {
+      await driver.close();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test.each([true, false])(
+  'an upload that the service ends before its last chunk is no success, and is taken away; its checksum is told: %s',
+  async (checksum) => {
+    await using open = await openSaying({ early: true, checksum });
+    for (const body of [Buffer.alloc(2 * CHUNK), chunks(Buffer.alloc(2 * CHUNK))]) {
+      open.seen.length = 0;
+      const put = open.driver.put('key', body, putOptions({ partSize: CHUNK }));
+      expect(await rejection(put)).toMatchObject({
+        code: 'INTEGRITY',
+        message: 'The service stored other bytes than were sent, which were removed again',
+      });
+      expect(open.seen).toContain('DELETE /storage/v1/b/bucket/o/key');
+    }
+  },
+);
+
+test.each([200, 201])(
+  'an upload that is stored with status %i, and no word of its checksum, is a success',
+  async (status) => {
+    await using open = await openSaying({ status, checksum: false });
+    for (const size of [1, 2 * CHUNK]) {
+      const body = Buffer.alloc(size);
+      const file = await open.driver.put('key', body, putOptions({ partSize: CHUNK }));
+      expect(file).toMatchObject({ key: 'key', version: '7' });
+      expect(file.checksum).toBeUndefined();
+    }
+    expect(open.seen.filter((seen) => seen.startsWith('DELETE'))).toEqual([]);
+  },
+);
 
 test('bytes without their generation are taken for those that were asked for by it, and no others', async () => {
   await using open = await openBehindProxy();
@@ -475,6 +537,9 @@ describe('an object', () => {
   test.each(['name', 'size', 'generation'])('without its %s is none', (field) => {
     const { [field]: _, ...rest } = described as Record<string, string>;
     expect(() => parseObject(rest)).toThrow(StorageConnectionError);
+    expect(() => parseObject(rest)).toThrow(
+      'The service described an object without its generation',
+    );
   });
 
   test.each([{}, { updated: 'yesterday' }])(
@@ -538,6 +603,16 @@ describe('a batch of deletions', () => {
       part(FIRST, DONE) + part(SECOND, 'No Content'),
     ],
     ['the boundary', { 'content-type': 'multipart/mixed' }, part(FIRST, DONE) + part(SECOND, DONE)],
+    [
+      'the boundary, in a body of parts',
+      { 'content-type': 'multipart/mixed' },
+      (part(FIRST, DONE) + part(SECOND, DONE)).replaceAll('--b\r', '--undefined\r'),
+    ],
+    [
+      'one but for what stands before the parts',
+      { 'content-type': 'multipart/mixed; boundary=b' },
+      `${SECOND}\r\n\r\n${DONE}\r\n\r\n${part(FIRST, DONE)}`,
+    ],
     ['the type', {}, part(FIRST, DONE) + part(SECOND, DONE)],
   ])('has deleted nothing for certain when the answer leaves out %s', async (_, type, parts) => {
     await expect(deleted(type, parts)).rejects.toMatchObject({

@@ -2,12 +2,14 @@ import {
   StorageConfigurationError,
   StorageInvalidArgumentError,
 } from '../../../lib/core/errors.js';
+import { OBJECT_FIELDS } from '../../../lib/drivers/gcs/gcs.metadata.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
 import {
   clientOf,
   listAll,
   openDriver,
   openGcs,
+  openProxied,
   putOptions,
   rejection,
   signal,
@@ -28,7 +30,46 @@ describe('a listing', () => {
     const { pages } = await listAll(gcs.driver);
     expect(pages[0]!.files).toEqual([file]);
     expect(gcs.operations()).toEqual(['objects.list']);
-    expect(gcs.server.requests[0]!.query['fields']).toMatch(/^nextPageToken,prefixes,items\(/);
+    expect(gcs.server.requests[0]!.query).toEqual({
+      fields: `nextPageToken,prefixes,items(${OBJECT_FIELDS})`,
+      maxResults: '1000',
+    });
+  });
+
+  test('asks for a thousand at most', async () => {
+    await using gcs = await openWith(['a']);
+    await listAll(gcs.driver, { pageSize: 5000 });
+    expect(gcs.server.requests.at(-1)!.query['maxResults']).toBe('1000');
+  });
+
+  test('counts prefixes as files when it fills a page', async () => {
+    const keys = ['a/1', 'b', 'c/1', 'd', 'e/1', 'f'];
+    await using gcs = await openWith(keys);
+    const { pages } = await listAll(gcs.driver, { delimiter: '/', pageSize: 2 });
+    const shown = pages.map(({ files, prefixes }) => [...prefixes, ...files.map(({ key }) => key)]);
+    expect(shown).toEqual([
+      ['a/', 'b'],
+      ['c/', 'd'],
+      ['e/', 'f'],
+    ]);
+    expect(gcs.operations()).toHaveLength(3);
+  });
+
+  test('asks for what a page lacks, and no more', async () => {
+    await using gcs = await openWith(['a/1', 'b', 'c/1', 'd', 'e']);
+    await using proxied = await openProxied(gcs.server);
+    // The service may answer fewer than there are.
+    const few = { nextPageToken: Buffer.from('a/').toString('base64'), prefixes: ['a/'] };
+    const headers = { 'content-type': 'application/json' };
+    proxied.proxy.fail({ with: { status: 200, headers, body: JSON.stringify(few) } });
+    const maxResults = (): (string | null)[] =>
+      proxied.proxy.requests.map(({ url }) =>
+        new URL(url, 'http://x').searchParams.get('maxResults'),
+      );
+    proxied.proxy.fail({ with: { status: 200, headers, body: '{"prefixes":["c/"]}' } });
+    const { prefixes } = await listAll(proxied.driver, { delimiter: '/', pageSize: 4 });
+    expect(prefixes).toEqual(['a/', 'c/']);
+    expect(maxResults()).toEqual(['4', '3']);
   });
 
   test('asks for a page after the other', async () => {
@@ -79,6 +120,8 @@ describe('a listing', () => {
     const { keys, pages } = await listAll(gcs.driver, { pageSize: 2 });
     expect(keys).toEqual(['-', 'a', 'b', 'c']);
     expect(pages).toHaveLength(2);
+    const uploads = '.nestjs-storages/uploads/';
+    expect((await listAll(gcs.driver, { prefix: uploads })).keys).toHaveLength(2);
     const staged = '.nestjs-storages/staged/x';
     await gcs.server.putObject('bucket', staged, 'x');
     expect((await listAll(gcs.driver, { prefix: '.nestjs-storages/staged/' })).keys).toEqual([
@@ -107,6 +150,18 @@ describe('a listing', () => {
     for (const cursor of ['%', 'nonsense', Buffer.from('{}').toString('base64url')]) {
       await expect(listAll(gcs.driver, { cursor })).rejects.toThrow(StorageInvalidArgumentError);
     }
+    // In a cursor's form, of which only the service knows that it is none of its own.
+    const other = Buffer.from('nonsense').toString('base64url');
+    const refused = { status: 400, reason: 'invalid', message: 'because' };
+    gcs.server.fail({ operation: 'objects.list', times: 2, with: refused });
+    expect(await rejection(listAll(gcs.driver, { cursor: other }))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'cursor must be what an earlier page of the same listing gave',
+    });
+    expect(await rejection(listAll(gcs.driver))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'The service refused the request: because',
+    });
     for (const name of ['startAfter', 'delimiter']) {
       expect(await rejection(listAll(gcs.driver, { [name]: '\uD800' }))).toMatchObject({
         code: 'INVALID_ARGUMENT',
