@@ -4,6 +4,7 @@ import {
   StorageFileExistsError,
   StorageFileNotFoundError,
 } from '../../../lib/core/errors.js';
+import { OBJECT_FIELDS } from '../../../lib/drivers/gcs/gcs.metadata.js';
 import {
   MIB,
   openGcs,
@@ -32,9 +33,11 @@ describe('copy', () => {
     const file = await gcs.driver.copy('from', 'to', { signal });
     expect(gcs.operations()).toEqual(['objects.get', 'objects.get', 'objects.rewrite']);
     const { query } = gcs.server.requests.find(({ operation }) => operation === 'objects.rewrite')!;
-    expect(query).toMatchObject({
+    expect(query).toEqual({
       ifSourceGenerationMatch: source.version,
       ifGenerationMatch: replaced.version,
+      maxBytesRewrittenPerCall: String(1024 * MIB),
+      fields: `done,rewriteToken,totalBytesRewritten,resource(${OBJECT_FIELDS})`,
     });
     expect(file).toEqual(await gcs.driver.info('to', { signal }));
     expect({ ...file, ...pick(source) }).toEqual({ ...source, key: 'to' });
@@ -208,8 +211,122 @@ describe('copy', () => {
       times: Infinity,
       with: { status: 412, reason: 'conditionNotMet' },
     });
-    const copying = gcs.driver.copy('from', 'to', { signal });
-    await expect(copying).rejects.toThrow(StorageConnectionError);
+    expect(await rejection(gcs.driver.copy('from', 'to', { signal }))).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'The files were replaced again and again while they were copied',
+    });
+    const calls = gcs.operations().filter((operation) => operation === 'objects.rewrite');
+    expect(calls).toHaveLength(40);
+  });
+
+  test('tells of the version of the source that it has copied', async () => {
+    await using gcs = await openGcs();
+    const source = await gcs.driver.put('from', Buffer.from('x'), ATTRIBUTES);
+    const told: unknown[] = [];
+    await gcs.driver.copy('from', 'to', { signal, onSource: (file) => void told.push(file) });
+    expect(told).toEqual([source]);
+  });
+
+  test('that the service refuses is not tried again', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('from', Buffer.from('x'), putOptions());
+    for (const [status, code] of [
+      [400, 'INVALID_ARGUMENT'],
+      [403, 'PERMISSION_DENIED'],
+      [404, 'FILE_NOT_FOUND'],
+    ] as const) {
+      gcs.server.clearRequests();
+      const refused = { status, reason: 'x', message: 'No such object: bucket/from' };
+      gcs.server.fail({ operation: 'objects.rewrite', with: refused });
+      const copying = gcs.driver.copy('from', 'to', { signal });
+      expect(await rejection(copying)).toMatchObject({ code });
+      expect(gcs.operations()).toEqual(['objects.get', 'objects.get', 'objects.rewrite']);
+    }
+  });
+
+  test('whose token the service does not take any more begins anew', async () => {
+    await using gcs = await openGcs({ server: { rewriteChunk: MIB } });
+    const bytes = randomBytes(3 * MIB);
+    await gcs.driver.put('from', bytes, putOptions());
+    const refused = { status: 400, reason: 'invalid' };
+    gcs.server.fail({ operation: 'objects.rewrite', after: 1, with: refused });
+    await gcs.driver.copy('from', 'to', { signal });
+    expect(gcs.server.object('bucket', 'to')!.body.equals(bytes)).toBe(true);
+  });
+
+  test.each([
+    [429, 'RATE_LIMITED', 3],
+    [503, 'CONNECTION_FAILED', 4],
+  ])(
+    'is looked for after a %i only where it may be there: %s after %i requests',
+    async (status, code, count) => {
+      await using gcs = await openGcs({ retry: { maxRetries: 0 } });
+      await gcs.driver.put('from', Buffer.from('x'), putOptions());
+      gcs.server.clearRequests();
+      gcs.server.fail({ operation: 'objects.rewrite', with: { status, reason: 'x' } });
+      const copying = gcs.driver.copy('from', 'to', { signal });
+      expect(await rejection(copying)).toMatchObject({ code });
+      expect(gcs.operations()).toHaveLength(count);
+    },
+  );
+});
+
+describe('a copy that creates only what is not there', () => {
+  const CREATE_ONLY = { signal, ifNoneMatch: '*' } as const;
+  const REWRITE = /\/rewriteTo\//;
+  const UNKNOWN = { code: 'CONNECTION_FAILED', retryable: false };
+
+  test('goes on when what was in its way has gone', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('from', Buffer.from('new'), putOptions());
+    const refused = { status: 412, reason: 'conditionNotMet' };
+    gcs.server.fail({ operation: 'objects.rewrite', with: refused });
+    await gcs.driver.copy('from', 'to', CREATE_ONLY);
+    expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('new');
+  });
+
+  test('is refused, for what was there before it began, also when an answer was lost', async () => {
+    let offset = -30_000;
+    await using gcs = await openGcs({ server: { now: () => Date.now() + offset } });
+    await gcs.server.putObject('bucket', 'from', 'new');
+    await gcs.server.putObject('bucket', 'to', 'theirs');
+    offset = 0;
+    gcs.server.fail({ operation: 'objects.rewrite', with: 'reset' });
+    expect(await rejection(gcs.driver.copy('from', 'to', CREATE_ONLY))).toMatchObject({
+      code: 'FILE_EXISTS',
+    });
+    expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('theirs');
+  });
+
+  test('is left open when nobody may look at what came of it', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('from', Buffer.from('new'), putOptions());
+    const denied = { status: 403, reason: 'forbidden' };
+    gcs.server.fail({ operation: 'objects.get', key: 'to', times: Infinity, with: denied });
+    gcs.server.fail({ operation: 'objects.rewrite', with: 'reset-after-commit' });
+    expect(await rejection(gcs.driver.copy('from', 'to', CREATE_ONLY))).toMatchObject(UNKNOWN);
+    expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('new');
+  });
+
+  test('is made again when an answer was lost and nothing is there', async () => {
+    await using gcs = await openGcs();
+    await using proxied = await openProxied(gcs.server);
+    await gcs.driver.put('from', Buffer.from('new'), putOptions());
+    proxied.proxy.fail({ url: REWRITE, with: 'lose-answer' });
+    const removed: (string | undefined)[] = [];
+    proxied.proxy.fail({
+      method: 'GET',
+      url: /\/o\/to\?/,
+      with: {
+        before: async () => {
+          removed.push(gcs.server.object('bucket', 'to')?.body.toString());
+          await gcs.driver.deleteMany(['to'], { signal });
+        },
+      },
+    });
+    await proxied.driver.copy('from', 'to', CREATE_ONLY);
+    expect(removed).toEqual(['new']);
+    expect(gcs.server.object('bucket', 'to')!.body.toString()).toBe('new');
   });
 });
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import {
   StorageAbortedError,
@@ -87,8 +87,11 @@ describe('get', () => {
 
   test.each([
     ['no condition', {}, undefined, undefined],
-    ['ifMatch', { ifMatch: true }, 'generation', undefined],
+    ['ifMatch', {}, 'generation', undefined],
     ['ifNoneMatch', { ifNoneMatch: '"1"' }, undefined, '1'],
+    ['any version', { ifMatch: '*' }, undefined, undefined],
+    ['the end of the file', { range: { suffix: 4 } }, undefined, undefined],
+    ['a range', { range: { start: 0 } }, undefined, undefined],
   ])('takes two requests at once with %s', async (_, conditions, match, notMatch) => {
     await using gcs = await openGcs();
     await using proxied = await openProxied(gcs.server);
@@ -101,7 +104,7 @@ describe('get', () => {
     const reading = driver.get('key', {
       signal,
       ...(conditions as object),
-      ...('ifMatch' in conditions && { ifMatch: etag! }),
+      ...(match !== undefined && { ifMatch: etag! }),
     });
     await read(await reading);
     expect(new Set(gcs.operations())).toEqual(new Set(['objects.download', 'objects.get']));
@@ -112,34 +115,54 @@ describe('get', () => {
     expect(media.headers['accept-encoding']).toBe('gzip');
   });
 
-  test('asks for the attributes first when a time decides, and pins the bytes to them', async () => {
-    await using gcs = await openGcs();
-    const { version } = await gcs.driver.put('key', TEN_BYTES, putOptions());
-    gcs.server.clearRequests();
-    await read(await gcs.driver.get('key', { ifModifiedSince: new Date(0), signal }));
-    expect(gcs.operations()).toEqual(['objects.get', 'objects.download']);
-    expect(gcs.server.requests[1]!.query['ifGenerationMatch']).toBe(version);
-  });
+  test.each([
+    ['ifModifiedSince', { ifModifiedSince: new Date(0) }],
+    ['ifUnmodifiedSince', { ifUnmodifiedSince: new Date(Date.now() + 60_000) }],
+  ])(
+    'asks for the attributes first when a time decides, and pins the bytes to them: %s',
+    async (_, condition) => {
+      await using gcs = await openGcs();
+      const { version } = await gcs.driver.put('key', TEN_BYTES, putOptions());
+      gcs.server.clearRequests();
+      await read(await gcs.driver.get('key', { ...condition, signal }));
+      expect(gcs.operations()).toEqual(['objects.get', 'objects.download']);
+      expect(gcs.server.requests[1]!.query['ifGenerationMatch']).toBe(version);
+    },
+  );
 
-  test('never mixes two versions', async () => {
-    // The attributes come late, so that they are those of another version than the bytes.
-    let slow = true;
-    await using gcs = await openGcs({
-      server: { latency: ({ operation }) => (slow && operation === 'objects.get' ? 200 : 0) },
-    });
-    await gcs.driver.put('key', TEN_BYTES, putOptions());
-    gcs.server.clearRequests();
-    const reading = gcs.driver.get('key', { signal });
-    await gcs.server.until(({ requests }) =>
-      requests.some(({ operation, status }) => operation === 'objects.download' && status === 200),
-    );
-    const newer = await gcs.server.putObject('bucket', 'key', 'another version');
-    slow = false;
-    const download = await reading;
-    expect(download.file.version).toBe(newer.generation);
-    expect((await read(download)).toString()).toBe('another version');
-    await gcs.server.until(({ inFlight }) => inFlight === 0);
-  });
+  test.each([{ ifNoneMatch: '*' }, { ifMatch: '"other"' }, { range: { suffix: 0 } }])(
+    'asks for no bytes that cannot be wanted: %j',
+    async (options) => {
+      await using gcs = await openGcs();
+      await using proxied = await openProxied(gcs.server);
+      await gcs.driver.put('key', TEN_BYTES, putOptions());
+      await rejection(proxied.driver.get('key', { ...options, signal }));
+      expect(proxied.proxy.requests).toHaveLength(1);
+    },
+  );
+
+  test.each([undefined, { start: 0 }])(
+    'never mixes two versions, of the range %j',
+    async (range) => {
+      // The attributes come late, so that they are those of another version than the bytes.
+      let slow = true;
+      await using gcs = await openGcs({
+        server: { latency: ({ operation }) => (slow && operation === 'objects.get' ? 200 : 0) },
+      });
+      await gcs.driver.put('key', TEN_BYTES, putOptions());
+      gcs.server.clearRequests();
+      const reading = gcs.driver.get('key', { signal, ...(range && { range }) });
+      await gcs.server.until(({ requests }) =>
+        requests.some(({ operation, status }) => operation === 'objects.download' && status),
+      );
+      const newer = await gcs.server.putObject('bucket', 'key', 'another version');
+      slow = false;
+      const download = await reading;
+      expect(download.file.version).toBe(newer.generation);
+      expect((await read(download)).toString()).toBe('another version');
+      await gcs.server.until(({ inFlight }) => inFlight === 0);
+    },
+  );
 
   test('gives up a file that is replaced whenever it is read', async () => {
     await using gcs = await openGcs();
@@ -149,7 +172,10 @@ describe('get', () => {
       times: Infinity,
       with: { status: 412, reason: 'conditionNotMet' },
     });
-    await expect(gcs.driver.get('key', { signal })).rejects.toThrow(StorageConnectionError);
+    expect(await rejection(gcs.driver.get('key', { signal }))).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'The file was replaced, or its connection broke, each time it was opened',
+    });
     expect(gcs.operations().filter((operation) => operation === 'objects.download')).toHaveLength(
       20,
     );
@@ -176,8 +202,40 @@ describe('get', () => {
     gcs.server.clearRequests();
     gcs.server.fail({ operation: 'objects.download', with: { status: 400, reason: 'invalid' } });
     const refused = await rejection(gcs.driver.get('key', { signal }));
-    expect(refused).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect(refused).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      cause: { httpStatus: 400 },
+    });
     expect(gcs.operations()).toHaveLength(2);
+  });
+
+  test('opens the file anew when its bytes were cut while the attributes were on their way', async () => {
+    await using gcs = await openGcs();
+    await using proxied = await openProxied(gcs.server);
+    const { proxy, driver } = proxied;
+    await gcs.driver.put('key', TEN_BYTES, putOptions());
+    proxy.fail({ url: /alt=media/, with: { truncateAnswerAt: 3 } });
+    const cut = async (): Promise<void> => {
+      // The connection of these attributes is the only one that is left.
+      await proxy.until(({ requests, connections }) => requests.length > 1 && connections === 1);
+      // The other side of it, which is in this process, hears so.
+      for (let turn = 0; turn < 20; turn++) await setImmediate();
+    };
+    proxy.fail({ url: /fields=/, with: { before: cut } });
+    expect(await read(await driver.get('key', { signal }))).toEqual(TEN_BYTES);
+    expect(proxy.seen('GET', /alt=media/)).toHaveLength(2);
+  });
+
+  test('is cut by its abort, with the reason of that', async () => {
+    await using gcs = await openGcs();
+    await using proxied = await openProxied(gcs.server);
+    proxied.proxy.fail({ times: 2, with: 'stall' });
+    const abort = new AbortController();
+    const getting = rejection(proxied.driver.get('key', { signal: abort.signal }));
+    await proxied.proxy.until(({ requests }) => requests.length === 2);
+    const reason = new Error('enough');
+    abort.abort(reason);
+    expect(await getting).toMatchObject({ code: 'ABORTED', cause: reason });
   });
 
   test('gets through although the file is replaced many times while it is opened', async () => {

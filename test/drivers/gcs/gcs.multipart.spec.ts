@@ -2,9 +2,9 @@ import {
   StorageConnectionError,
   StorageFileExistsError,
   StorageFileNotFoundError,
-  StorageInvalidArgumentError,
   StoragePreconditionFailedError,
 } from '../../../lib/core/errors.js';
+import { OBJECT_FIELDS } from '../../../lib/drivers/gcs/gcs.metadata.js';
 import type { DriverUpload } from '../../../lib/core/storage-driver.js';
 import { startChecksum } from '../../../lib/core/checksum.js';
 import { startGcsServer } from '../../../lib/testing/gcs-server/index.js';
@@ -31,6 +31,8 @@ function failFirst({ proxy }: OpenProxied, url: RegExp, meanwhile: () => Promise
   proxy.fail({ url, with: 'reset' });
   proxy.fail({ url, with: { before: async () => void (await meanwhile()) } });
 }
+
+const GONE = { code: 'FILE_NOT_FOUND', message: 'The multipart upload is not there' };
 
 /** What is left of uploads in the bucket. */
 function left(gcs: OpenGcs): string[] {
@@ -105,7 +107,10 @@ describe('an upload in parts', () => {
     for (const name of ['nestjs-storages-key', 'nestjs-storages-upload']) {
       const attributes = putOptions({ metadata: { [name]: 'x' } });
       const starting = gcs.driver.startMultipartUpload('key', attributes);
-      expect(await rejection(starting)).toBeInstanceOf(StorageInvalidArgumentError);
+      expect(await rejection(starting)).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: `metadata key "${name}" is the gcs driver's own; take another`,
+      });
     }
     expect(left(gcs)).toEqual([]);
   });
@@ -161,7 +166,10 @@ describe('an upload in parts', () => {
     expect(part.etag).not.toBe(stale.etag);
     for (const parts of [[stale], [{ ...part, partNumber: 2 }], [{ ...part, etag: '"1"' }]]) {
       const completing = gcs.driver.completeMultipartUpload(upload, parts, { signal });
-      await expect(completing).rejects.toThrow(StorageInvalidArgumentError);
+      expect(await rejection(completing)).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: `Part ${parts[0]!.partNumber} was not uploaded, or not with this etag`,
+      });
     }
     expect(gcs.server.object('bucket', 'key')).toBeUndefined();
     await gcs.driver.completeMultipartUpload(upload, [part], { signal });
@@ -177,8 +185,82 @@ describe('an upload in parts', () => {
       gcs.driver.uploadPart(upload, 1, Buffer.from('second'), { signal }),
     );
     const completing = proxied.driver.completeMultipartUpload(upload, [part], { signal });
-    expect(await rejection(completing)).toBeInstanceOf(StorageInvalidArgumentError);
+    expect(await rejection(completing)).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: 'A part was replaced or removed while the upload was completed',
+    });
     expect(gcs.server.object('bucket', 'key')).toBeUndefined();
+  });
+
+  test('keeps its parts in a folder of its own, by numbers that sort', async () => {
+    await using gcs = await openGcs();
+    const upload = await begin(gcs);
+    for (const number of [10, 2, 10_000]) {
+      await gcs.driver.uploadPart(upload, number, Buffer.from('x'), { signal });
+    }
+    const [manifest] = left(gcs);
+    expect(manifest).toMatch(/^\.nestjs-storages\/uploads\/[\da-f]{40}\/manifest$/);
+    const folder = manifest!.replace(/manifest$/, '');
+    expect(left(gcs).map((name) => name.replace(folder, ''))).toEqual([
+      'manifest',
+      'parts/00002',
+      'parts/00010',
+      'parts/10000',
+    ]);
+    const parts = await gcs.driver.listParts(upload, { signal });
+    expect(parts.map(({ partNumber }) => partNumber)).toEqual([2, 10, 10_000]);
+  });
+
+  test('joins its parts within its folder before they become the file, and asks for what it reads', async () => {
+    await using gcs = await openGcs();
+    const upload = await begin(gcs);
+    const parts = await Promise.all(
+      Array.from({ length: 34 }, (_, index) =>
+        gcs.driver.uploadPart(upload, index + 1, Buffer.from('x'), { signal }),
+      ),
+    );
+    const folder = left(gcs)[0]!.replace(/manifest$/, '');
+    gcs.server.clearRequests();
+    await gcs.driver.completeMultipartUpload(upload, parts, { signal });
+    const composed = gcs.server.requests.filter(({ operation }) => operation === 'objects.compose');
+    const keys = composed.map(({ key }) => key.replace(folder, '').replace(/^(joined\/).+$/, '$1'));
+    expect(keys).toEqual(['joined/', 'joined/', 'key']);
+    for (const { query } of composed) {
+      expect(query).toEqual({ ifGenerationMatch: '0', fields: OBJECT_FIELDS });
+    }
+  });
+
+  test('has the type of bytes for its parts, and none of its own where it is given none', async () => {
+    await using gcs = await openGcs();
+    const upload = await begin(gcs);
+    await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+    const part = gcs.server.object('bucket', left(gcs)[1]!)!;
+    expect(part.contentType).toBe('application/octet-stream');
+  });
+
+  test('tells a part by its generation where the service has no MD5 of it', async () => {
+    await using gcs = await openGcs();
+    await using proxied = await openProxied(gcs.server);
+    const upload = await begin(gcs);
+    const name = left(gcs)[0]!.replace(/manifest$/, 'parts/00003');
+    const items = [{ name, size: '7', generation: '17' }];
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ items });
+    proxied.proxy.fail({ url: /prefix=/, with: { status: 200, headers, body } });
+    expect(await proxied.driver.listParts(upload, { signal })).toEqual([
+      { partNumber: 3, etag: '"17"', size: 7 },
+    ]);
+  });
+
+  test('that is refused for its condition is not looked for again', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', Buffer.from('old'), putOptions());
+    const upload = await begin(gcs);
+    const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('new'), { signal });
+    gcs.server.clearRequests();
+    const options = { signal, ifNoneMatch: '*' } as const;
+    await rejection(gcs.driver.completeMultipartUpload(upload, [part], options));
+    expect(gcs.operations()).toEqual(['objects.get', 'objects.list', 'objects.compose']);
   });
 
   test('is completed only where its condition holds, and can be tried again', async () => {
@@ -243,7 +325,7 @@ describe('an upload that is completed by one call while another is at it', () =>
     const part = await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
     failFirst(proxied, url, () => gcs.driver.completeMultipartUpload(upload, [part], { signal }));
     const late = proxied.driver.completeMultipartUpload(upload, [part], { signal });
-    expect(await rejection(late)).toBeInstanceOf(StorageFileNotFoundError);
+    expect(await rejection(late)).toMatchObject(GONE);
     expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('x');
   });
 });
@@ -257,9 +339,7 @@ describe('an upload that is aborted', () => {
     await gcs.driver.abortMultipartUpload(upload, { signal });
     expect(gcs.server.objects('bucket').size).toBe(0);
     await gcs.driver.abortMultipartUpload(upload, { signal });
-    await expect(gcs.driver.listParts(upload, { signal })).rejects.toThrow(
-      StorageFileNotFoundError,
-    );
+    expect(await rejection(gcs.driver.listParts(upload, { signal }))).toMatchObject(GONE);
     const completing = gcs.driver.completeMultipartUpload(upload, [], { signal });
     await expect(completing).rejects.toThrow(StorageFileNotFoundError);
   });
@@ -270,7 +350,17 @@ describe('an upload that is aborted', () => {
     const upload = await begin(gcs);
     failFirst(proxied, /uploadType=/, () => gcs.driver.abortMultipartUpload(upload, { signal }));
     const late = proxied.driver.uploadPart(upload, 1, Buffer.from('late'), { signal });
-    expect(await rejection(late)).toBeInstanceOf(StorageFileNotFoundError);
+    expect(await rejection(late)).toMatchObject(GONE);
+    expect(left(gcs)).toEqual([]);
+  });
+
+  test('tries parts again that are refused at first', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 0 } });
+    const upload = await begin(gcs);
+    await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+    const kept = { status: 403, reason: 'retentionPolicyNotMet' };
+    gcs.server.fail({ operation: 'objects.delete', after: 1, times: 4, with: kept });
+    await gcs.driver.abortMultipartUpload(upload, { signal });
     expect(left(gcs)).toEqual([]);
   });
 
@@ -288,6 +378,35 @@ describe('an upload that is aborted', () => {
     await gcs.driver.abortMultipartUpload(upload, { signal });
     expect(left(gcs)).toEqual([]);
   });
+});
+
+test('a listing of uploads tells those of manifests in their places, and nothing else', async () => {
+  await using gcs = await openGcs();
+  const upload = await begin(gcs, 'a/key');
+  await begin(gcs, 'b/key');
+  await gcs.driver.uploadPart(upload, 1, Buffer.from('x'), { signal });
+  const manifest = left(gcs)
+    .map((name) => gcs.server.object('bucket', name)!)
+    .find(({ metadata }) => metadata['nestjs-storages-key'] === 'a/key')!;
+  // As somebody might have copied it.
+  const { metadata, updated } = manifest;
+  await gcs.server.putObject('bucket', `${manifest.name}-copy`, '', { metadata });
+  const listed = async (prefix: string, { driver }: Pick<OpenGcs, 'driver'> = gcs) => {
+    const uploads: unknown[] = [];
+    for await (const page of driver.listMultipartUploads({ prefix, signal })) {
+      uploads.push(...page);
+    }
+    return uploads;
+  };
+  expect(await listed('a/')).toEqual([{ ...upload, startedAt: updated }]);
+  expect(await listed('key')).toEqual([]);
+  expect(await listed('')).toHaveLength(2);
+  await using proxied = await openProxied(gcs.server);
+  const items = [{ name: manifest.name, size: '0', generation: '1', metadata }];
+  const headers = { 'content-type': 'application/json' };
+  proxied.proxy.fail({ with: { status: 200, headers, body: JSON.stringify({ items }) } });
+  // Without a time nobody can tell whether it is one of today.
+  expect(await listed('', proxied)).toEqual([]);
 });
 
 test('an upload under another key or id is not there, and touches nothing', async () => {

@@ -1,7 +1,10 @@
-import { parseObject } from '../../../lib/drivers/gcs/gcs.metadata.js';
+import { parseObject, toResource } from '../../../lib/drivers/gcs/gcs.metadata.js';
+import { mayHaveHappened } from '../../../lib/drivers/remote/uncertain-failures.js';
 import {
   CHUNK,
   chunks,
+  clientOf,
+  openDriver,
   openGcs,
   type OpenGcs,
   openProxied,
@@ -134,6 +137,74 @@ test('a bucket whose existence is known is not asked for again', async () => {
     expect(error).toMatchObject({ code: 'FILE_NOT_FOUND' });
   }
   expect(gcs.operations()).toEqual(['objects.get', 'buckets.get', 'objects.get']);
+  const asked = gcs.server.requests.find(({ operation }) => operation === 'buckets.get')!;
+  expect(asked.query).toEqual({ fields: 'name' });
+});
+
+describe('who is not let in', () => {
+  const NOT_ACCEPTED = {
+    code: 'PERMISSION_DENIED',
+    message: expect.stringContaining('The service does not accept the credentials') as unknown,
+  };
+
+  test('and has no token asks once', async () => {
+    await using gcs = await openGcs();
+    const driver = await openDriver(gcs.server, { apiEndpoint: gcs.server.endpoint });
+    expect(await rejection(driver.info('key', { signal }))).toMatchObject(NOT_ACCEPTED);
+    expect(gcs.operations()).toEqual(['objects.get']);
+    await driver.close();
+  });
+
+  test('and has always the same token asks once', async () => {
+    await using gcs = await openGcs();
+    const client = clientOf(gcs.server);
+    const headers = { authorization: 'Bearer x' };
+    client.authClient.getRequestHeaders = () => Promise.resolve(headers as never);
+    const driver = await openDriver(gcs.server, { client });
+    expect(await rejection(driver.info('key', { signal }))).toMatchObject(NOT_ACCEPTED);
+    expect(gcs.operations()).toEqual(['objects.get']);
+    await driver.close();
+  });
+
+  test('and has another token asks with that, too', async () => {
+    await using gcs = await openGcs();
+    const client = clientOf(gcs.server);
+    let asked = 0;
+    client.authClient.getRequestHeaders = () =>
+      Promise.resolve({ authorization: `Bearer ${asked++}` } as never);
+    const driver = await openDriver(gcs.server, { client });
+    expect(await rejection(driver.info('key', { signal }))).toMatchObject(NOT_ACCEPTED);
+    expect(gcs.operations()).toEqual(['objects.get', 'objects.get']);
+    await driver.close();
+  });
+});
+
+test('a request may have been done whose answer was lost, but not one that never left', async () => {
+  await using gcs = await openGcs();
+  await using reached = await openProxied(gcs.server, { retry: { maxRetries: 0 } });
+  await using unreached = await openProxied(gcs.server, { retry: { maxRetries: 0 } });
+  reached.proxy.fail({ with: 'reset' });
+  unreached.proxy.refuse();
+  for (const [{ driver }, mayHave] of [
+    [reached, true],
+    [unreached, false],
+  ] as const) {
+    const error = await rejection(driver.put('key', Buffer.from('x'), putOptions()));
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED' });
+    expect(mayHaveHappened(error)).toBe(mayHave);
+  }
+});
+
+test('a write is uncertain also when only an attempt before the last one was', async () => {
+  await using gcs = await openGcs({ retry: { maxRetries: 1 } });
+  gcs.server.fail({ operation: 'objects.insert', with: 'reset-after-commit' });
+  gcs.server.fail({
+    operation: 'objects.insert',
+    with: { status: 429, reason: 'rateLimitExceeded' },
+  });
+  const file = await gcs.driver.put('key', Buffer.from('x'), putOptions());
+  expect(gcs.operations()).toEqual(['objects.insert', 'objects.insert', 'objects.get']);
+  expect(file).toEqual(await gcs.driver.info('key', { signal }));
 });
 
 test('a bucket that may not be asked for is taken to be there', async () => {
@@ -187,6 +258,17 @@ test('an object has the attributes that the service names, and no others', () =>
     contentLanguage: 'de',
   };
   expect(parseObject({ ...DESCRIBED, ...named }).attributes).toEqual({ ...named, metadata: {} });
+});
+
+test('a resource has the attributes that are given, but for empty ones, and the token of the write', () => {
+  const attributes = { contentType: 'text/plain', cacheControl: '', metadata: { a: '' } };
+  expect(toResource(attributes)).toStrictEqual({
+    contentType: 'text/plain',
+    metadata: { a: '' },
+  });
+  expect(toResource({}, 'token')).toStrictEqual({
+    metadata: { 'nestjs-storages-write': 'token' },
+  });
 });
 
 const MEDIA = /alt=media/;

@@ -6,6 +6,10 @@ import {
   StoragePreconditionFailedError,
   StorageTooLargeError,
 } from '../../../lib/core/errors.js';
+import { parseRetryOptions, type RetryOptions } from '../../../lib/core/retry.js';
+import { openBucket } from '../../../lib/drivers/gcs/gcs.client.js';
+import { OBJECT_FIELDS } from '../../../lib/drivers/gcs/gcs.metadata.js';
+import { bytesInChunks, ResumableUpload } from '../../../lib/drivers/gcs/gcs.resumable-uploads.js';
 import type { GcsFaultEffect, GcsTestServer } from '../../../lib/testing/gcs-server/index.js';
 import {
   CHUNK,
@@ -15,6 +19,8 @@ import {
   MIB,
   openDriver,
   openGcs,
+  type OpenGcs,
+  openProxied,
   putOptions,
   randomBytes,
   rejection,
@@ -100,6 +106,7 @@ describe('a body that is larger than a chunk', () => {
       'x-upload-content-length': String(CHUNK + 5),
     });
     expect(first!.headers['x-goog-hash']).toBeUndefined();
+    expect(start!.query['fields']).toBe(OBJECT_FIELDS);
     expect(last!.headers['x-goog-hash']).toBe(
       `crc32c=${gcs.server.object('bucket', 'key')!.crc32c}`,
     );
@@ -174,6 +181,14 @@ describe('a chunk that fails', () => {
     gcs.server.fail({ operation: 'resumable.upload', times: 3, with: 'reset-after-commit' });
     await gcs.driver.put('key', chunks(randomBytes(2 * CHUNK + 1)), putOptions(CHUNKED));
     const total = 2 * CHUNK + 1;
+    const { crc32c } = gcs.server.object('bucket', 'key')!;
+    // The query about the last chunk may be what finishes the upload.
+    const hashes = gcs.server.requests
+      .filter(({ operation }) => operation === 'resumable.query')
+      .map(({ headers }) => headers['x-goog-hash']);
+    expect(hashes).toEqual([undefined, undefined, `crc32c=${crc32c}`]);
+    const started = gcs.server.requests.find(({ operation }) => operation === 'resumable.start')!;
+    expect(started.headers['x-upload-content-length']).toBeUndefined();
     expect(ranges(gcs.server)).toEqual([
       `bytes 0-${CHUNK - 1}/* lost`,
       'bytes */* 308',
@@ -210,6 +225,47 @@ describe('a chunk that fails', () => {
       await expectNothingLeft(gcs.server);
     }
     expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('old');
+  });
+
+  test('without progress, again and again, ends the upload after one attempt more', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 2 } });
+    const effect = { persistOnly: 0, answer: 'incomplete' } as const;
+    gcs.server.fail({ operation: 'resumable.upload', times: Infinity, with: effect });
+    const put = gcs.driver.put('key', randomBytes(3 * CHUNK), putOptions(CHUNKED));
+    expect(await rejection(put)).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      message: 'The service takes no further bytes of the upload',
+    });
+    expect(ranges(gcs.server)).toHaveLength(4);
+    expect(gcs.operations()).not.toContain('objects.get');
+  });
+
+  test.each<[string, RetryOptions, object]>([
+    ['later than the time for all', { totalTimeout: 60_000 }, {}],
+    ['later than anybody waits', {}, { retryAfter: 86_400 }],
+  ])('and would be sent again %s is not', async (_, retry, asked) => {
+    const options = { maxRetries: 1, baseDelay: 600_000, maxDelay: 600_000, jitter: false };
+    await using gcs = await openGcs({ retry: { ...options, ...retry } });
+    const busy = { status: 503, reason: 'backendError', ...asked };
+    gcs.server.fail({ operation: 'resumable.upload', with: busy });
+    const put = gcs.driver.put('key', randomBytes(3 * CHUNK), putOptions(CHUNKED));
+    expect(await rejection(put)).toMatchObject({ code: 'CONNECTION_FAILED' });
+    expect(ranges(gcs.server)).toHaveLength(1);
+  });
+
+  test('last, of which the service has all but does not say that it is stored, is finished', async () => {
+    await using gcs = await openGcs();
+    await using proxied = await openProxied(gcs.server);
+    const bytes = randomBytes(2 * CHUNK);
+    const all = { status: 308, headers: { range: `bytes=0-${2 * CHUNK - 1}` } };
+    proxied.proxy.fail({ url: /upload_id=/, after: 1, with: all });
+    await proxied.driver.put('key', bytes, putOptions(CHUNKED));
+    expect(ranges(gcs.server)).toEqual([
+      `bytes 0-${CHUNK - 1}/* 308`,
+      `bytes */${2 * CHUNK} 308`,
+      `bytes ${CHUNK}-${2 * CHUNK - 1}/${2 * CHUNK} 200`,
+    ]);
+    expect(gcs.server.object('bucket', 'key')!.body.equals(bytes)).toBe(true);
   });
 
   test('last, with no retry left, is a success when the object is stored', async () => {
@@ -270,20 +326,54 @@ describe('a session that the service has lost', () => {
   });
 });
 
-test('a conditional upload that may have been stored before its session was lost is left open', async () => {
-  await using gcs = await openGcs({ retry: { maxRetries: 1, baseDelay: 200, jitter: false } });
-  gcs.server.fail({ operation: 'resumable.upload', after: 1, with: 'reset-after-commit' });
-  gcs.server.fail({
-    operation: 'resumable.query',
-    with: { status: 410, reason: 'uploadSessionExpired' },
-  });
-  const put = rejection(
-    gcs.driver.put('key', randomBytes(2 * CHUNK), putOptions({ ...CHUNKED, ifNoneMatch: '*' })),
+describe('an upload that may have been stored before its session was lost', () => {
+  /** Puts what is stored while the answer is lost, and is replaced by somebody else before the session is asked. */
+  async function putLost(gcs: OpenGcs, options: object): Promise<unknown> {
+    gcs.server.fail({ operation: 'resumable.upload', after: 1, with: 'reset-after-commit' });
+    gcs.server.fail({
+      operation: 'resumable.query',
+      with: { status: 410, reason: 'uploadSessionExpired' },
+    });
+    const body = randomBytes(2 * CHUNK);
+    const put = gcs.driver.put('key', body, putOptions({ ...CHUNKED, ...options }));
+    const outcome = put.then(
+      () => 'stored',
+      (error: unknown) => error,
+    );
+    await gcs.server.until(() => gcs.server.object('bucket', 'key')?.size === body.byteLength);
+    await gcs.server.putObject('bucket', 'key', 'theirs');
+    return outcome;
+  }
+  const retry = { maxRetries: 1, baseDelay: 200, jitter: false };
+
+  test.each(['ifNoneMatch', 'ifMatch'])(
+    'is left open where it has a condition: %s',
+    async (name) => {
+      await using gcs = await openGcs({ retry });
+      const old = name === 'ifMatch' && (await gcs.server.putObject('bucket', 'key', 'old'));
+      const value = old ? `"${old.generation}"` : '*';
+      expect(await putLost(gcs, { [name]: value })).toMatchObject({
+        name: StorageConnectionError.name,
+        retryable: false,
+      });
+      expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('theirs');
+    },
   );
-  await gcs.server.until(() => gcs.server.object('bucket', 'key') !== undefined);
-  await gcs.server.putObject('bucket', 'key', 'theirs');
-  expect(await put).toMatchObject({ name: StorageConnectionError.name, retryable: false });
-  expect(gcs.server.object('bucket', 'key')!.body.toString()).toBe('theirs');
+
+  test('is made again without one', async () => {
+    await using gcs = await openGcs({ retry });
+    expect(await putLost(gcs, {})).toBe('stored');
+    expect(gcs.server.object('bucket', 'key')!.size).toBe(2 * CHUNK);
+  });
+});
+
+test('a conditional upload whose session is lost before its last chunk is made again', async () => {
+  await using gcs = await openGcs();
+  const lost = { status: 410, reason: 'uploadSessionExpired' };
+  gcs.server.fail({ operation: 'resumable.upload', with: lost });
+  const bytes = randomBytes(2 * CHUNK);
+  await gcs.driver.put('key', bytes, putOptions({ ...CHUNKED, ifNoneMatch: '*' }));
+  expect(gcs.server.object('bucket', 'key')!.body.equals(bytes)).toBe(true);
 });
 
 describe('a resumable upload', () => {
@@ -384,5 +474,48 @@ describe('a resumable upload', () => {
     gcs.server.fail({ operation: 'resumable.cancel', times: Infinity, with: 'reset' });
     const put = gcs.driver.put('key', randomBytes(2 * CHUNK), putOptions(CHUNKED));
     await expect(put).rejects.toThrow(StoragePermissionError);
+    const cancelled = gcs.operations().filter((operation) => operation === 'resumable.cancel');
+    expect(cancelled).toHaveLength(4);
+  });
+
+  test('has what was announced of its bytes checked', async () => {
+    await using gcs = await openGcs();
+    const bytes = randomBytes(2 * CHUNK);
+    const put = (algorithm: 'crc32c' | 'md5') => {
+      const checksum = { algorithm, value: 'AAAAAA==' };
+      return gcs.driver.put('key', bytes, putOptions({ ...CHUNKED, checksum }));
+    };
+    expect(await rejection(put('crc32c'))).toMatchObject({ code: 'INTEGRITY' });
+    await put('md5');
+    expect(gcs.server.object('bucket', 'key')!.body.equals(bytes)).toBe(true);
+  });
+
+  test('of an answer about another object says so', async () => {
+    await using gcs = await openGcs({ retry: { maxRetries: 0 } });
+    await using proxied = await openProxied(gcs.server, { retry: { maxRetries: 0 } });
+    const other = JSON.stringify({ name: 'other', generation: '1', size: '1' });
+    const headers = { 'content-type': 'application/json' };
+    proxied.proxy.fail({ url: /upload_id=/, with: { status: 200, headers, body: other } });
+    const put = proxied.driver.put('key', randomBytes(2 * CHUNK), putOptions(CHUNKED));
+    expect(await rejection(put)).toMatchObject({
+      code: 'CONNECTION_FAILED',
+      retryable: true,
+      message: 'The service answered about another object',
+    });
+  });
+
+  test('whose body ends without a last chunk fails', async () => {
+    await using gcs = await openGcs();
+    const bucket = await openBucket(
+      { bucket: 'bucket', client: clientOf(gcs.server) },
+      { storage: 'files', retry: parseRetryOptions(), concurrency: 1 },
+    );
+    const upload = new ResumableUpload(bucket, 'key', putOptions(), new AbortController());
+    const running = upload.run(bytesInChunks(new Uint8Array(0), CHUNK));
+    expect(await rejection(running)).toMatchObject({
+      message: 'The body ended without a last chunk',
+    });
+    await expectNothingLeft(gcs.server);
+    bucket.close();
   });
 });
