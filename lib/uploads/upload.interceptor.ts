@@ -139,7 +139,6 @@ export function uploadInterceptor<Request>(
               return writer.write(file, { request: framework, signal });
             }),
         });
-        if (outcome.hasFailed) throw requestClosed();
         transaction.received();
         handOn(framework, transaction.uploads);
       } catch (error) {
