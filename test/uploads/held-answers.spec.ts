@@ -1,3 +1,4 @@
+import { StreamableFile } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { ServerResponse } from 'node:http';
 import { beforeAnswer, holdAnswers } from '../../lib/uploads/held-answers.js';
@@ -20,6 +21,10 @@ function adapterOf(events: string[]): Adapter {
   };
 }
 
+function circular<Given extends object>(given: Given): Given {
+  return Object.assign(given, { self: given });
+}
+
 function held(): {
   adapter: Adapter;
   response: ServerResponse;
@@ -40,6 +45,10 @@ test.each<[what: string, body: unknown]>([
   ['bytes', Buffer.from('done')],
   ['a stream', { pipe() {} }],
   ['what becomes JSON', { done: true }],
+  // None of these can become JSON, nor needs to.
+  ['bytes in large numbers', new BigInt64Array(1)],
+  ['a stream that leads back to itself', circular({ pipe() {} })],
+  ['a file to be streamed', circular(new StreamableFile(Buffer.from('done')))],
 ])('an answer of %s waits for what comes before it', async (_, body) => {
   const { adapter, response, events } = held();
   await adapter.reply(response, body, 200);
@@ -74,4 +83,25 @@ test('only the first answer waits, and none to a request for which nothing does'
     'reply string 500',
     'reply string 200',
   ]);
+});
+
+test('what has nothing to wait for is answered at once, and after a failure not at all', async () => {
+  const { adapter, response, events } = held();
+  beforeAnswer(response, () => undefined);
+  expect(adapter.reply(response, 'done', 200)).toBeUndefined();
+  expect(events).toEqual(['reply string 200']);
+  const failure = new Error('down');
+  beforeAnswer(response, () => Promise.reject(failure));
+  await expect(adapter.reply(response, 'done', 200)).rejects.toBe(failure);
+  expect(events).toHaveLength(1);
+});
+
+test('an adapter is prepared once, and no adapter at all is let alone', async () => {
+  const { adapter, response, events } = held();
+  const before = Object.values(adapter);
+  holdAnswers({ httpAdapter: adapter } as unknown as HttpAdapterHost);
+  expect(Object.values(adapter)).toEqual(before);
+  await adapter.reply(response, 'done', 200);
+  expect(events).toEqual(['published before 200', 'reply string 200']);
+  expect(() => holdAnswers({} as HttpAdapterHost)).not.toThrow();
 });

@@ -10,13 +10,18 @@ function exchange(statusCode: number) {
 }
 
 /** The same of a handler that is at work. */
-function exchangeOf(statusCode: number) {
+function exchangeOf(
+  statusCode: number,
+  more: { response?: object; carrier?: object } = {},
+  isStarted = true,
+) {
   const carrier = Object.assign(new EventEmitter(), {
     closed: false,
     destroyed: false,
     // The client has ended its side.
     readableEnded: true,
     errored: null,
+    ...more.carrier,
   });
   const response = Object.assign(new EventEmitter(), {
     statusCode,
@@ -25,6 +30,7 @@ function exchangeOf(statusCode: number) {
     writableEnded: true,
     socket: carrier,
     destroy: () => response,
+    ...more.response,
   });
   const verdicts: string[] = [];
   const outcome = new RequestOutcome(
@@ -34,7 +40,7 @@ function exchangeOf(statusCode: number) {
     >,
     { failure: () => verdicts.push('failed'), success: () => verdicts.push('succeeded') },
   );
-  outcome.handlerStarted();
+  if (isStarted) outcome.handlerStarted();
   return { carrier, response, outcome, verdicts };
 }
 
@@ -132,3 +138,73 @@ test.each<[what: string, errored: object | null, is: string]>([
     expect(verdicts).toEqual([is]);
   },
 );
+
+describe('a request whose connection is gone already', () => {
+  test.each(['response', 'carrier'] as const)('has failed at once: by its %s', (gone) => {
+    const { verdicts, outcome } = exchangeOf(200, { [gone]: { destroyed: true } });
+    expect([verdicts, outcome.hasFailed]).toEqual([['failed'], true]);
+  });
+});
+
+describe('an answer that waits behind that to another request', () => {
+  const WAITING = { response: { socket: null, headersSent: false, writableEnded: false } };
+
+  test('has failed when the connection closes, of which it is not told', () => {
+    const { carrier, verdicts } = exchangeOf(200, WAITING);
+    carrier.emit('close');
+    expect(verdicts).toEqual(['failed']);
+  });
+
+  test('has failed then also when its head was written', () => {
+    const { carrier, outcome, verdicts } = exchangeOf(200, {
+      response: { ...WAITING.response, headersSent: true },
+    });
+    outcome.handlerSucceeded();
+    carrier.emit('close');
+    expect(verdicts).toEqual(['failed']);
+  });
+});
+
+test('an answer that has a connection is not watched by that', () => {
+  const { carrier, verdicts } = exchangeOf(200);
+  expect(carrier.listenerCount('close')).toBe(0);
+  carrier.emit('close');
+  expect(verdicts).toEqual([]);
+});
+
+test('a handler that never ran has failed with a good answer, sent or not', () => {
+  for (const events of [['finish'], ['close']]) {
+    const { response, verdicts } = exchangeOf(200, {}, false);
+    for (const event of events) response.emit(event);
+    expect(verdicts).toEqual(['failed']);
+  }
+});
+
+test('what was decided once stays', () => {
+  const { response, outcome, verdicts } = exchange(200);
+  outcome.fail();
+  response.emit('finish');
+  response.emit('close');
+  outcome.fail();
+  expect(verdicts).toEqual(['failed']);
+  expect(outcome.isGood).toBe(false);
+});
+
+test('an answer that closes before its head was sent has failed', () => {
+  const { response, verdicts } = exchange(200);
+  response.headersSent = false;
+  response.emit('close');
+  expect(verdicts).toEqual(['failed']);
+});
+
+test('to destroy an answer does what it did before, and hands the error on', () => {
+  const seen: unknown[] = [];
+  const destroy = (error?: Error): string => {
+    seen.push(error);
+    return 'destroyed';
+  };
+  const { response } = exchangeOf(200, { response: { destroy } });
+  const error = new Error('mine');
+  expect((response.destroy as unknown as typeof destroy)(error)).toBe('destroyed');
+  expect(seen).toEqual([error]);
+});

@@ -1,5 +1,7 @@
+import { jest } from '@jest/globals';
 import {
   Controller,
+  Logger,
   MaxFileSizeValidator,
   ParseFilePipe,
   Post,
@@ -404,8 +406,59 @@ describe('the engine by itself', () => {
       deleteMany: () => Promise.reject(new StorageConnectionError('down')),
     }));
     const file = await storedBy(target, 'text');
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
     const error = await new Promise((resolve) => target._removeFile({}, file, resolve));
     expect(error).toBeInstanceOf(StorageConnectionError);
+    expect(logged.mock.calls).toEqual([
+      [
+        `An upload that was to be removed is still in the storage "${file.storage}", under "${file.key}"`,
+        error,
+      ],
+    ]);
+    logged.mockRestore();
+  });
+
+  const storeOf = (target: StorageEngine, request: object): Promise<unknown> => {
+    const file = incoming(Readable.from([Buffer.from('text')], { objectMode: false }));
+    return new Promise((resolve) => target._handleFile(request, file, resolve));
+  };
+
+  test('keeps nothing of a client that went away before it was stored', async () => {
+    const { engine: target, keys } = await engine();
+    const error = await storeOf(target, { destroyed: true, complete: false });
+    expect((error as Error).cause).toMatchObject({
+      code: 'ABORTED',
+      message: 'The client went away before its upload was stored',
+    });
+    expect(await keys()).toEqual([]);
+  });
+
+  test.each([
+    { destroyed: true, complete: true },
+    { destroyed: false, complete: false },
+  ])('keeps the file of a client that is there, or has sent all: %j', async (request) => {
+    const { engine: target, keys } = await engine();
+    expect(await storeOf(target, request)).toBeNull();
+    expect(await keys()).toHaveLength(1);
+  });
+
+  test.each<[metadata: unknown, shown: string]>([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [5, '5'],
+    ['text', 'a string'],
+    [{ a: 'b', c: 5 }, ''],
+  ])('calls back with an error when metadata are %j', async (metadata, shown) => {
+    const settings = { metadata: () => metadata as Record<string, string> };
+    const { engine: target, keys } = await engine(undefined, settings);
+    const error = await storedBy(target, 'text').catch(({ cause }: Error) => cause);
+    expect(error).toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringContaining(
+        `The function metadata of the upload options must return an object of strings, not ${shown}`,
+      ) as unknown,
+    });
+    expect(await keys()).toEqual([]);
   });
 
   test('removes no file that it did not store', async () => {
