@@ -5,8 +5,10 @@ import {
   Get,
   HttpCode,
   ParseFilePipe,
+  Patch,
   Post,
   Put,
+  Query,
   UploadedFile,
   UploadedFiles,
   UseInterceptors,
@@ -67,7 +69,26 @@ class PhotosController extends Base {
 
   @Post('with-text')
   @UseInterceptors(StorageFileInterceptor('photo'))
-  withText(@Body('title') _title: string, @Body('rank') _rank: number): void {}
+  withText(
+    @Body('title') _title: string,
+    @Query('page') _page: string,
+    @Body('rank') _rank: number,
+    @Body('draft') _draft: boolean,
+    @Body('more') _more: unknown,
+  ): void {}
+
+  @Post('with-list')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  withList(@Body() _list: string[]): void {}
+
+  @Post('with-whole-text')
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  withWholeText(@Body() _text: string): void {}
+
+  @Patch('with-both')
+  @ApiUpload({ files: 'any', required: ['title', 'photo'] })
+  @UseInterceptors(StorageFileInterceptor('photo'))
+  withBoth(@Body('title') _title: string, @Body() _caption: Caption): void {}
 
   @Post('demanded')
   @UseInterceptors(StorageFileInterceptor('photo'))
@@ -204,6 +225,8 @@ describe('the description of the API', () => {
     ['/fields', 'put', { avatar: file, cv: files }],
     ['/with-policy', 'post', { photo: file }],
     ['/with-record', 'post', { photo: file }],
+    ['/with-list', 'post', { photo: file }],
+    ['/with-whole-text', 'post', { photo: file }],
     ['/inherited', 'post', { photo: file }],
     ['/engine', 'post', { photo: file }],
     ['/all', 'post', { document: file }],
@@ -223,9 +246,18 @@ describe('the description of the API', () => {
   test('text fields that are parameters of the handler are there', () => {
     expect(schemaOf('/with-text')).toEqual({
       type: 'object',
-      properties: { title: { type: 'string' }, rank: { type: 'number' }, photo: file },
-      required: ['title', 'rank'],
+      properties: {
+        title: { type: 'string' },
+        rank: { type: 'number' },
+        draft: { type: 'boolean' },
+        more: { type: 'string' },
+        photo: file,
+      },
+      required: ['title', 'rank', 'draft', 'more'],
     });
+    expect(document.paths['/with-text'].post.parameters).toMatchObject([
+      { in: 'query', name: 'page' },
+    ]);
   });
 
   test.each([
@@ -245,6 +277,17 @@ describe('the description of the API', () => {
       ],
     });
     expect(document.components.schemas.Caption.required).toEqual(['title']);
+    expect(schemaOf('/with-both', 'patch')).toEqual({
+      allOf: [
+        { $ref: '#/components/schemas/Caption' },
+        {
+          type: 'object',
+          properties: { title: { type: 'string' } },
+          additionalProperties: files,
+          required: ['title', 'photo'],
+        },
+      ],
+    });
   });
 
   test('@ApiUpload() adds to what the interceptor says', () => {
@@ -254,6 +297,14 @@ describe('the description of the API', () => {
       properties: { caption: { type: 'string', maxLength: 80 }, photo: file },
       required: ['photo'],
     });
+  });
+
+  test('a handler that is inherited keeps its name, and tells how many parameters it has', () => {
+    const { prototype } = AvatarsController;
+    expect(Object.hasOwn(prototype, 'add')).toBe(true);
+    expect([prototype.add.name, prototype.add.length]).toEqual(['add', 1]);
+    expect(Object.keys(prototype)).toEqual([]);
+    expect(Object.hasOwn(NotesController.prototype, 'add')).toBe(false);
   });
 
   test('@ApiBody() goes before', () => {

@@ -1,6 +1,8 @@
+import { jest } from '@jest/globals';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
 import { type BodyLimits, FormBody } from '../../lib/uploads/form-body.js';
 
 const LIMITS: BodyLimits = { maxTotalSize: 10, minRate: 0, minRateWindow: 1000 };
@@ -68,4 +70,90 @@ test('a form that is given up leaves the request alone', () => {
   expect(request.destroyed).toBe(false);
   expect(request.isPaused()).toBe(true);
   expect(request.listenerCount('data')).toBe(0);
+});
+
+describe('a form that must come at a rate', () => {
+  // 100 bytes per second, over ten seconds.
+  const SLOW: BodyLimits = { maxTotalSize: 1_000_000, minRate: 100, minRateWindow: 10_000 };
+  const TOO_SLOW = { status: 408, message: 'The upload came too slowly' };
+
+  beforeEach(() =>
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] }),
+  );
+  afterEach(() => jest.useRealTimers());
+
+  function slowBodyOf(request: object) {
+    const body = new FormBody(request as IncomingMessage, SLOW);
+    let failure: unknown;
+    body.on('error', (error) => (failure = error));
+    const after = async (seconds: number): Promise<unknown> => {
+      jest.advanceTimersByTime(seconds * 1000);
+      await setImmediate();
+      return failure;
+    };
+    return { body, after };
+  }
+
+  test('fails at the end of a window in which less came', async () => {
+    const request = requestOf();
+    const { body, after } = slowBodyOf(request);
+    body.resume();
+    request.write(Buffer.alloc(1000));
+    await setImmediate();
+    expect(await after(10)).toBeUndefined();
+    request.write(Buffer.alloc(999));
+    await setImmediate();
+    expect(await after(9.9)).toBeUndefined();
+    expect(await after(0.2)).toMatchObject(TOO_SLOW);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('is not slow while nobody takes what has come', async () => {
+    const request = requestOf();
+    const { body, after } = slowBodyOf(request);
+    body.read(0);
+    request.write(Buffer.alloc(500_000));
+    await setImmediate();
+    expect(await after(100)).toBeUndefined();
+    body.resume();
+    await setImmediate();
+    expect(await after(30)).toMatchObject(TOO_SLOW);
+  });
+
+  test('may be taken at leisure once all of it has come', async () => {
+    const request = requestOf();
+    const { body, after } = slowBodyOf(request);
+    body.read(0);
+    request.end('hello');
+    await setImmediate();
+    expect(await after(100)).toBeUndefined();
+    expect(jest.getTimerCount()).toBe(0);
+    expect((await buffer(body)).toString()).toBe('hello');
+  });
+
+  test('waits for nothing any more when it is given up', async () => {
+    const { body, after } = slowBodyOf(requestOf());
+    body.destroy();
+    expect(await after(100)).toBeUndefined();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
+
+test('a form that was read to its end is not broken off by what comes after', async () => {
+  const request = requestOf();
+  const body = bodyOf(request);
+  const read = buffer(body);
+  request.end('hello');
+  expect((await read).toString()).toBe('hello');
+  request.on('error', () => {}).destroy(new Error('reset'));
+  await setImmediate();
+  expect(body.errored).toBeNull();
+  for (const event of ['data', 'end', 'close']) expect(request.listenerCount(event)).toBe(0);
+});
+
+test('a form is broken off by an error of its request', async () => {
+  const request = requestOf();
+  const read = buffer(bodyOf(request));
+  request.destroy(new Error('reset'));
+  await expect(read).rejects.toThrow('Request aborted');
 });

@@ -75,6 +75,14 @@ const images: [what: string, image: Buffer, width: number, height: number][] = [
   ['a JPEG with Exif and profiles', jpegOf(4032, 3024, { before: [exif, exif, exif] }), 4032, 3024],
   ['a JPEG with fill bytes', jpegOf(8, 6, { before: [Buffer.alloc(2000, 0xff)] }), 8, 6],
   ['a JPEG with a marker without length', jpegOf(8, 6, { before: [latin1('\xFF\x01')] }), 8, 6],
+  ['a JPEG with restarts', jpegOf(8, 6, { before: [latin1('\xFF\xD0\xFF\xD7')] }), 8, 6],
+  ['a JPEG of the last kind of frame', jpegOf(8, 6, { frame: 0xcf }), 8, 6],
+  [
+    'a JPEG with arithmetic tables first',
+    jpegOf(8, 6, { before: [segment(0xcc, Buffer.alloc(30))] }),
+    8,
+    6,
+  ],
   ['a lossy WebP', webpOf.lossy(800, 600), 800, 600],
   ['a lossy WebP of a browser', LOSSY, 37, 21],
   ['a lossless WebP', webpOf.lossless(16384, 16384), 16384, 16384],
@@ -128,6 +136,8 @@ test.each([
   // Where libjpeg passes over two bytes, others take a segment with a length, behind which there may be another frame.
   ['a JPEG with an escaped FF between segments', jpegOf(8, 6, { before: [segment(0x00, exif)] })],
   ['a JPEG with a reserved marker', jpegOf(8, 6, { before: [segment(0xf0, Buffer.alloc(4))] })],
+  ['a JPEG with a marker before those of frames', jpegOf(8, 6, { frame: 0xbf })],
+  ['a JPEG with an extension in the place of a frame', jpegOf(8, 6, { frame: 0xc8 })],
   ['a JPEG that starts again', jpegOf(8, 6, { before: [segment(0xd8, Buffer.alloc(4))] })],
   ['a JPEG with junk between segments', jpegOf(8, 6, { before: [latin1('\0\0\0')] })],
   [

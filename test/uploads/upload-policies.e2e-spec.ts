@@ -168,11 +168,15 @@ onEachAdapter(() => {
   });
 
   test.each([
-    ['an option that is not there', { maxSiez: 5 }, 'There is no upload option'],
+    [
+      'an option that is not there',
+      { maxSiez: 5 },
+      'StorageFileInterceptor(photo) was given options for a request that are not well-formed: There is no upload option',
+    ],
     [
       'a storage that is not there',
       { storage: 'nowhere' },
-      'the storage "nowhere", which no module registers',
+      'StorageFileInterceptor(photo) was told for a request to use the storage "nowhere", which no module registers',
     ],
     ['no options', undefined, 'options must be an object'],
   ])('%s is a 500 that the log explains', async (_what, options, message) => {
@@ -234,6 +238,15 @@ onEachAdapter(() => {
     expect(await post('/list', small, small, small)).toBe(400);
     expect(await post('/fields', photo)).toBe(201);
     expect(await post('/fields', { ...photo, name: 'b' })).toBe(413);
+  });
+
+  test('a policy of the request that no module provides ends the start, and says what to do', async () => {
+    await expect(policyApp(RequestPolicy)).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message:
+        'The policy RequestPolicy depends on the request, so it cannot be made while the app starts; put it among the providers of a module, and it is made for each request',
+      cause: expect.any(Error) as unknown,
+    });
   });
 
   test('a policy whose dependencies are not there ends the start', async () => {

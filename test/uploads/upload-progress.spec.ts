@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { HttpException } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import { UploadProgress, type UploadStatus } from '../../lib/uploads/upload-progress.js';
 
@@ -84,4 +85,76 @@ test('when all are under way, another one is not followed', () => {
   for (let index = 0; index < 10_000; index++) uploads.track(requestOf(idOf(index)));
   expect(uploads.track(requestOf(idOf(10_000)))).toBeUndefined();
   expect(watch(uploads, idOf(10_001))).toEqual({ statuses: [], isOver: true });
+});
+
+test('the whole size is told where it was announced', () => {
+  const uploads = new UploadProgress();
+  const seen = watch(uploads, idOf(1));
+  const { headers } = requestOf(idOf(1));
+  uploads.track({ headers: { ...headers, 'content-length': '500' } } as IncomingMessage)!.stored();
+  expect(seen.statuses).toEqual([
+    { state: 'receiving', bytesReceived: 0, totalBytes: 500 },
+    { state: 'stored', bytesReceived: 0, totalBytes: 500 },
+  ]);
+});
+
+test.each([
+  [new HttpException({ code: 'FILE_REJECTED' }, 422), 'FILE_REJECTED'],
+  [new HttpException({ code: 5 }, 422), undefined],
+  [new HttpException('words', 422), undefined],
+  [new HttpException(null as never, 422), undefined],
+  [Object.assign(new Error('internal'), { code: 'ECONNRESET' }), undefined],
+  [undefined, undefined],
+])('it fails with %s, which has the code %s', (error, code) => {
+  const uploads = new UploadProgress();
+  const seen = watch(uploads, idOf(1));
+  uploads.track(requestOf(idOf(1)))!.failed(error);
+  expect(seen.statuses.at(-1)).toStrictEqual({
+    state: 'failed',
+    bytesReceived: 0,
+    ...(code !== undefined && { code }),
+  });
+});
+
+test('its events are named by its state', () => {
+  const uploads = new UploadProgress();
+  const events: unknown[] = [];
+  uploads.events(idOf(1)).subscribe((event) => events.push(event));
+  uploads.track(requestOf(idOf(1)))!.stored();
+  expect(events).toEqual([
+    { type: 'receiving', data: { state: 'receiving', bytesReceived: 0 } },
+    { type: 'stored', data: { state: 'stored', bytesReceived: 0 } },
+  ]);
+});
+
+test('it is reported again when a tenth of a second has passed, and not before', () => {
+  const uploads = new UploadProgress();
+  const seen = watch(uploads, idOf(1));
+  const tracking = uploads.track(requestOf(idOf(1)))!;
+  jest.advanceTimersByTime(99);
+  tracking.received(1);
+  expect(seen.statuses.at(-1)!.bytesReceived).toBe(0);
+  jest.advanceTimersByTime(1);
+  tracking.received(1);
+  expect(seen.statuses.at(-1)).toEqual({ state: 'receiving', bytesReceived: 2 });
+  expect(seen.statuses).toHaveLength(2);
+});
+
+test('only the first upload of a name is followed, and none without a name', () => {
+  const uploads = new UploadProgress();
+  uploads.track(requestOf(idOf(1)))!.stored();
+  expect(uploads.track(requestOf(idOf(1)))).toBeUndefined();
+  for (const id of [undefined, 'short', [idOf(2)]]) {
+    expect(uploads.track(requestOf(id as string))).toBeUndefined();
+  }
+  expect(() => uploads.progressOf('short')).toThrow('An upload id has 22 to 64 characters');
+});
+
+test('watchers are told that there is no more when the app ends', () => {
+  const uploads = new UploadProgress();
+  const [awaited, underWay] = [watch(uploads, idOf(1)), watch(uploads, idOf(2))];
+  uploads.track(requestOf(idOf(2)));
+  uploads.beforeApplicationShutdown();
+  expect([awaited.isOver, underWay.isOver]).toEqual([true, true]);
+  expect(jest.getTimerCount()).toBe(0);
 });
