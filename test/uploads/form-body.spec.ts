@@ -39,6 +39,19 @@ test('a form is as large as it may be, and no larger', async () => {
   });
 });
 
+test('a form of any rate waits for its reader', async () => {
+  const request = requestOf();
+  const body = new FormBody(request as unknown as IncomingMessage, {
+    ...LIMITS,
+    maxTotalSize: 1_000_000,
+  });
+  body.read(0);
+  request.end(Buffer.alloc(500_000));
+  await setImmediate();
+  expect(request.isPaused()).toBe(true);
+  expect(await buffer(body)).toHaveLength(500_000);
+});
+
 test('a request that is cut breaks its form off', async () => {
   const request = requestOf();
   const read = buffer(bodyOf(request));

@@ -65,7 +65,7 @@ describe('over HTTP/1', () => {
       response.emit('finish');
     };
     const listeners = (): number[] => [
-      request.listenerCount('data'),
+      ...['data', 'end', 'close'].map((event) => request.listenerCount(event)),
       socket.listenerCount('close'),
       response.listenerCount('finish'),
       jest.getTimerCount(),

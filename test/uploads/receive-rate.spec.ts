@@ -87,3 +87,15 @@ test('nothing happens after the end', () => {
   expect(slow).toBe(false);
   expect(jest.getTimerCount()).toBe(0);
 });
+
+test('nothing is waited for any more once somebody was slow', () => {
+  after(10);
+  expect(slow).toBe(true);
+  rate.resume();
+  expect(jest.getTimerCount()).toBe(0);
+});
+
+test('it is looked at the end of a window only', () => {
+  jest.advanceTimersToNextTimer();
+  expect(performance.now()).toBe(10_000);
+});
