@@ -277,7 +277,9 @@ function bodyError(error: Error, signal: AbortSignal): Error {
     return new StorageIntegrityError('The bytes that arrived do not have the checksum of the file');
   }
   const mapped = toStorageError(error, signal);
-  return mapped.code === 'UNKNOWN' ? new StorageConnectionError(undefined, mapped) : mapped;
+  return mapped.code === 'UNKNOWN'
+    ? new StorageConnectionError(undefined, { cause: error })
+    : mapped;
 }
 
 /**

@@ -184,6 +184,18 @@ describe('get', () => {
     },
   );
 
+  test('lets a body be read again that breaks for a reason nobody knows, and tells the reason', async () => {
+    await using s3 = await openS3();
+    await s3.driver.put('key', randomBytes(MIB), putOptions());
+    const { body } = await s3.driver.get('key', { signal });
+    const reason = new Error('odd');
+    const failed = once(body as Readable, 'error');
+    (body as Readable).destroy(reason);
+    const [error] = (await failed) as [StorageConnectionError];
+    expect(error).toBeInstanceOf(StorageConnectionError);
+    expect(error).toMatchObject({ retryable: true, cause: reason });
+  });
+
   test('finds out when bytes were changed on the way', async () => {
     await using s3 = await openS3();
     await s3.driver.put('key', randomBytes(MIB), putOptions());
