@@ -77,7 +77,7 @@ test.each([
   [junk, 'application/x\r\nSet-Cookie: a', 'application/octet-stream'],
   [junk, '*/*', 'application/octet-stream'],
   [junk, `application/${'x'.repeat(128)}`, 'application/octet-stream'],
-])('%s said to be %j is %s', (bytes, declared, type) => {
+])('“%s”, said to be %j, is %s', (bytes, declared, type) => {
   expect(contentTypeByBytes(bytes, declared)).toBe(type);
 });
 

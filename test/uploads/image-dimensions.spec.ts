@@ -258,7 +258,11 @@ describe('limits', () => {
   });
 
   test('an image that does not tell is refused, and a file that is none passes', () => {
-    const unknown = { code: 'IMAGE_SIZE_UNKNOWN', statusCode: 422 };
+    const unknown = {
+      code: 'IMAGE_SIZE_UNKNOWN',
+      statusCode: 422,
+      message: 'The dimensions of the image cannot be told',
+    };
     expect(codeOf({ maxPixels: 1 }, Buffer.from('<svg >'), 'image/svg+xml')).toMatchObject(unknown);
     expect(codeOf({ minWidth: 1 }, latin1('II*\0'), 'image/tiff')).toMatchObject(unknown);
     expect(codeOf({ maxPixels: 1 }, Buffer.from('text'), 'text/plain')).toBeUndefined();
