@@ -78,7 +78,13 @@ export class StorageEngine<Request = unknown> {
       await written.remove();
       throw new StorageAbortedError('The client went away before its upload was stored');
     }
-    await written.publish();
+    try {
+      await written.publish();
+    } catch (error) {
+      // What stays is left to the next sweep: why the file is not published says more.
+      await written.remove().catch(() => {});
+      throw error;
+    }
     this.#written.set(written.info.stored, written);
     return written.info;
   }

@@ -480,6 +480,32 @@ describe('the engine by itself', () => {
     expect(await keys()).toEqual([first.key]);
   });
 
+  test.each<[string, UploadOptions]>([
+    ['the key of its content', { key: contentHashKey }],
+    ['a key in the place of another file', { key: () => 'me.txt', overwrite: true }],
+  ])('leaves nothing of a file that cannot be published under %s', async (_where, settings) => {
+    const down = new StorageConnectionError('down', { retryable: false });
+    const {
+      engine: target,
+      keys,
+      count,
+    } = await engine(() => ({ copy: () => Promise.reject(down) }), settings);
+    await expect(storedBy(target, 'text')).rejects.toMatchObject({ cause: down });
+    expect([count('copy'), await keys()]).toEqual([1, []]);
+  });
+
+  test('tells why a file cannot be published, also when it cannot be removed either', async () => {
+    const down = new StorageConnectionError('down', { retryable: false });
+    const { engine: target } = await engine(
+      () => ({
+        copy: () => Promise.reject(down),
+        deleteMany: () => Promise.reject(new StorageConnectionError('also down')),
+      }),
+      { key: () => 'me.txt', overwrite: true },
+    );
+    await expect(storedBy(target, 'text')).rejects.toMatchObject({ cause: down });
+  });
+
   test('leaves what somebody else has put under the key meanwhile', async () => {
     const { engine: target, driver, keys } = await engine(undefined, { key: () => 'me.txt' });
     const storage = new Storage(driver);
