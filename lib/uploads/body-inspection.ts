@@ -15,6 +15,7 @@ export interface BodyInspection {
 export class BodyInspector {
   /** Why the file was refused, if it was: a storage reports it as a failure of the body. */
   refusal: HttpException | undefined;
+  #undecided: readonly BodyInspection[] = [];
 
   /**
    * The body, the end of which nobody sees until every inspection has decided: so what is refused is never published.
@@ -25,29 +26,36 @@ export class BodyInspector {
     inspections: readonly BodyInspection[],
   ): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
     if (inspections.length === 0) return body;
+    this.#undecided = inspections;
     const chunks = this.#inspected(body, inspections);
     if (!(body instanceof Uint8Array)) return chunks;
     while (!(await chunks.next()).done);
     return body;
   }
 
+  /** Ends what has decided nothing yet: for a body that nobody may have begun to read. */
+  abandon(): void {
+    const undecided = this.#undecided;
+    this.#undecided = [];
+    for (const each of undecided) each.abandon();
+  }
+
   async *#inspected(
     body: Uint8Array | AsyncIterable<Uint8Array>,
     inspections: readonly BodyInspection[],
   ): AsyncGenerator<Uint8Array, void> {
-    let isDecided = false;
     try {
       for await (const chunk of body instanceof Uint8Array ? [body] : body) {
         for (const each of inspections) await each.see(chunk);
         yield chunk;
       }
       for (const each of inspections) await each.decide();
-      isDecided = true;
+      this.#undecided = [];
     } catch (error) {
       if (error instanceof HttpException) this.refusal ??= error;
       throw error;
     } finally {
-      if (!isDecided) for (const each of inspections) each.abandon();
+      this.abandon();
     }
   }
 }

@@ -66,6 +66,7 @@ export class UploadWriter {
     } catch (error) {
       const { errored } = body;
       leaveFile(file, body);
+      inspector.abandon();
       // What ended the body says more than that it ended.
       throw inspector.refusal ?? (errored instanceof HttpException ? errored : error);
     } finally {

@@ -108,6 +108,23 @@ test('a body that is left early is abandoned, and not decided about', async () =
   expect(events).toEqual(['see a', 'abandon']);
 });
 
+test('a body that nobody begins to read is abandoned once', async () => {
+  const events: string[] = [];
+  const inspector = new BodyInspector();
+  await inspector.inspect(chunks('a'), [noting(events)]);
+  inspector.abandon();
+  inspector.abandon();
+  expect(events).toEqual(['abandon']);
+});
+
+test('what was decided about is not abandoned', async () => {
+  const events: string[] = [];
+  const inspector = new BodyInspector();
+  await textOf(await inspector.inspect(chunks('a'), [noting(events)]));
+  inspector.abandon();
+  expect(events).toEqual(['see a', 'decide']);
+});
+
 describe('of three bytes at least', () => {
   const decided = (texts: string[]) => (): void => {
     const inspection = new LeastSize(3, 'photo');

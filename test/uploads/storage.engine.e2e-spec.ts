@@ -506,6 +506,19 @@ describe('the engine by itself', () => {
     await expect(storedBy(target, 'text')).rejects.toMatchObject({ cause: down });
   });
 
+  test('lets go of the scanner of a file whose key cannot be chosen', async () => {
+    let signal: AbortSignal | undefined;
+    const { engine: target } = await engine(undefined, {
+      key: () => Promise.reject(new Error('no key')),
+      scan: (_stream, _file, context) => {
+        signal = context.signal;
+        return new Promise(() => {});
+      },
+    });
+    await expect(storedBy(target, 'a'.repeat(10_000))).rejects.toThrow('no key');
+    expect(signal!.aborted).toBe(true);
+  });
+
   test('leaves what somebody else has put under the key meanwhile', async () => {
     const { engine: target, driver, keys } = await engine(undefined, { key: () => 'me.txt' });
     const storage = new Storage(driver);
