@@ -120,8 +120,11 @@ async function inspectBytes(
   inspections: readonly BodyInspection[],
 ): Promise<void> {
   if (inspections.length === 0) return;
-  const download = await staging.get(file.key, versionOf(staging, file));
-  const chunks = await new BodyInspector().inspect(download, inspections);
+  // Opened within, so that a failure of that ends them, too.
+  async function* bytes(): AsyncGenerator<Uint8Array, void> {
+    yield* await staging.get(file.key, versionOf(staging, file));
+  }
+  const chunks = await new BodyInspector().inspect(bytes(), inspections);
   for await (const _ of chunks);
 }
 

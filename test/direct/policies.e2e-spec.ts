@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import {
   type ExecutionContext,
   ForbiddenException,
@@ -8,6 +9,8 @@ import {
 } from '@nestjs/common';
 import { REQUEST } from '@nestjs/core';
 import { text } from 'node:stream/consumers';
+import { StorageTimeoutError } from '../../lib/core/errors.js';
+import { Storage } from '../../lib/core/storage.js';
 import { DirectUploadsModule } from '../../lib/direct/direct-uploads.module.js';
 import type { UploadInterceptorOptions } from '../../lib/uploads/upload-options.js';
 import type { UploadPolicy } from '../../lib/uploads/upload-policy.js';
@@ -149,6 +152,25 @@ describe.each(['local', 'generic s3'])('on %s', (name) => {
     scan = () => {};
     expect((await app.call('POST', complete)).status).toBe(200);
     expect([await app.keys(), await app.staged()]).toEqual([[key], []]);
+  });
+
+  test('a scanner of a file that cannot be read is let go of', async () => {
+    let signal: AbortSignal | undefined;
+    const app = await start({
+      scan(_stream, _file, context) {
+        signal = context.signal;
+        return new Promise(() => {});
+      },
+    });
+    const { complete } = await sent(app);
+    const firstBytes = jest.spyOn(Storage.prototype, 'getBytes');
+    firstBytes.mockResolvedValueOnce(Buffer.from('hello'));
+    const read = jest.spyOn(Storage.prototype, 'get');
+    read.mockRejectedValueOnce(new StorageTimeoutError());
+    expect((await app.call('POST', complete)).status).toBe(504);
+    firstBytes.mockRestore();
+    read.mockRestore();
+    expect(signal!.aborted).toBe(true);
   });
 
   test('a shutdown does not wait for a scanner, and the file is kept', async () => {
