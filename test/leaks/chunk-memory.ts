@@ -1,5 +1,5 @@
 // What the heap gets for each chunk that passes a storage, beyond what the same body leaves there without one.
-// node --min-semi-space-size=512 --max-semi-space-size=512 --import ./register.js chunk-memory.ts
+// node --expose-gc --min-semi-space-size=512 --max-semi-space-size=512 --import ./register.js chunk-memory.ts
 import { PerformanceObserver } from 'node:perf_hooks';
 import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';

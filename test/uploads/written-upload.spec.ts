@@ -231,6 +231,16 @@ describe('a file whose key tells its content', () => {
     expect(await keys()).toEqual([]);
   });
 
+  test('tells why it gets no key, also when it cannot be discarded', async () => {
+    const { storage } = await open(() => ({
+      deleteMany: () => Promise.reject(new StorageConnectionError('down')),
+    }));
+    const failure = new Error('no name');
+    await expect(stageByContent(storage, () => Promise.reject(failure), checked('1'))).rejects.toBe(
+      failure,
+    );
+  });
+
   test('is the one that is there already, as that is', async () => {
     const { storage, keys } = await open();
     const first = await storage.put('a', 'same');

@@ -102,13 +102,19 @@ async function lockElsewhere(root: string, key: string): Promise<string> {
   return lock;
 }
 
-it('does not wait for ever for a process that holds a lock and stands still', async () => {
+/** Locks that wait 20 ms for such a process, which holds that of the key. */
+async function besideLockElsewhere(
+  key: string,
+): Promise<{ temporary: TemporaryFiles; locks: LockFiles; lock: string }> {
   const path = await temporaryFolder();
   const root = await LocalRoot.open(path, { symlinks: 'deny', directoryPermissions: 0o700 });
   const metadata = new MetadataFolder(join(root.reserved, 'meta'), 0o600, 0o700, false);
   const temporary = await TemporaryFiles.open(root, metadata, 0o700);
-  const locks = new LockFiles(temporary, 20);
-  const lock = await lockElsewhere(path, 'k');
+  return { temporary, locks: new LockFiles(temporary, 20), lock: await lockElsewhere(path, key) };
+}
+
+it('does not wait for ever for a process that holds a lock and stands still', async () => {
+  const { temporary, locks, lock } = await besideLockElsewhere('k');
   const held = locks.hold('k', signal, async () => {});
   await expect(held).rejects.toMatchObject({ code: 'TIMEOUT', retryable: true });
   await rm(lock);
@@ -117,12 +123,7 @@ it('does not wait for ever for a process that holds a lock and stands still', as
 });
 
 it('does not wait as long again for a lock that stands as it did when it was given up', async () => {
-  const path = await temporaryFolder();
-  const root = await LocalRoot.open(path, { symlinks: 'deny', directoryPermissions: 0o700 });
-  const metadata = new MetadataFolder(join(root.reserved, 'meta'), 0o600, 0o700, false);
-  const temporary = await TemporaryFiles.open(root, metadata, 0o700);
-  const locks = new LockFiles(temporary, 20);
-  const lock = await lockElsewhere(path, 'k');
+  const { temporary, locks, lock } = await besideLockElsewhere('k');
   const { signal } = new AbortController();
   // Each look at the lock waits once, and listens meanwhile.
   const waits = jest.spyOn(signal, 'addEventListener');
