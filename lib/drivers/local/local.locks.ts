@@ -3,17 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageTimeoutError } from '../../core/errors.js';
 import { throwIfAborted } from './local.errors.js';
 import { hashOf } from './local.metadata.js';
-import { isGone } from './local.owners.js';
-import {
-  close,
-  hasCode,
-  link,
-  lstat,
-  open,
-  readText,
-  unlinkIfThere,
-  writeAll,
-} from './local.system-calls.js';
+import { breakLock, isHolderGone, takeLock } from './local.lock-files.js';
+import { hasCode, lstat, readText, unlinkIfThere } from './local.system-calls.js';
 import type { TemporaryFiles } from './local.temporary-files.js';
 
 /** Milliseconds: locks are held for a few of them. */
@@ -62,10 +53,7 @@ export class KeyLocks {
   }
 }
 
-/**
- * Lets one process in at a time, for a key: the lock is a hard link to a file that says who holds it, so it is there
- * complete or not at all. The lock of a process that is gone is broken by whoever waits for it.
- */
+/** Lets one process in at a time, for a key. The lock of a process that is gone is broken by whoever waits for it. */
 export class LockFiles {
   /** Locks that were given up, by their paths: whoever comes next to one that still stands as it did does not wait as long again. */
   readonly #standing = new Map<string, Standing>();
@@ -85,10 +73,14 @@ export class LockFiles {
   async hold<T>(key: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     const path = join(this.temporary.locks, hashOf(key));
     let seen = this.#standing.get(path);
-    for (let wait = 1; !(await this.#take(path)); wait = Math.min(2 * wait, 64)) {
+    for (let wait = 1; !(await takeLock(path, this.temporary)); wait = Math.min(2 * wait, 64)) {
       throwIfAborted(signal);
       const holder = await readText(path);
-      if (holder !== undefined && (await this.#isGone(holder))) await this.temporary.sweep();
+      if (holder !== undefined && (await isHolderGone(holder, path, this.temporary))) {
+        await this.temporary.sweep();
+        // Still there when nothing else of its holder is.
+        await breakLock(path, holder, this.temporary);
+      }
       // In random steps, so that those who wait do not come back together.
       const delay = wait * (0.5 + Math.random());
       await orAborted(sleep(delay), signal);
@@ -105,42 +97,6 @@ export class LockFiles {
     } finally {
       await unlinkIfThere(path).catch(() => {});
     }
-  }
-
-  async #take(path: string): Promise<boolean> {
-    const record = join(this.temporary.folder, 'owner');
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await link(record, path);
-        return true;
-      } catch (error) {
-        if (hasCode(error, 'EEXIST')) return false;
-        if (!hasCode(error, 'ENOENT') || attempt >= 10) throw error;
-      }
-      await this.#writeRecord(record);
-    }
-  }
-
-  async #writeRecord(record: string): Promise<void> {
-    const draft = this.temporary.next();
-    const descriptor = await this.temporary.use(() => open(draft, 'wx', 0o600));
-    try {
-      try {
-        await writeAll(descriptor, Buffer.from(this.temporary.owner));
-      } finally {
-        await close(descriptor);
-      }
-      await link(draft, record);
-    } catch (error) {
-      if (!hasCode(error, 'EEXIST')) throw error;
-    } finally {
-      await unlinkIfThere(draft);
-    }
-  }
-
-  async #isGone(holder: string): Promise<boolean> {
-    const folder = join(this.temporary.folder, '..', holder);
-    return isGone(holder, folder).catch(() => true);
   }
 }
 

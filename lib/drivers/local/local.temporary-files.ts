@@ -1,6 +1,7 @@
 import { dirname, join, sep } from 'node:path';
 import { StoragePermissionError } from '../../core/errors.js';
 import type { Identity } from './local.identity.js';
+import { breakLock } from './local.lock-files.js';
 import { hashOf, isRestored, nameOfVersion, type MetadataFolder } from './local.metadata.js';
 import { isGone, ownerName } from './local.owners.js';
 import type { LocalRoot } from './local.paths.js';
@@ -14,7 +15,6 @@ import {
   removeTree,
   rename,
   stat,
-  unlinkIfThere,
 } from './local.system-calls.js';
 
 /** What waits to be published under a key, by the key's hash and a number; or an intent, with the name of a version's metadata. */
@@ -107,8 +107,7 @@ export class TemporaryFiles {
 
   /**
    * Takes over what owners that are gone have left, and removes it: temporary files, the metadata of what they did
-   * not come to publish, and their locks. One process at a time gets an owner's folder, by renaming it into its own:
-   * so no lock is broken twice, which could break the next owner's. Never rejects.
+   * not come to publish, and their locks. One process at a time gets an owner's folder, by renaming it into its own. Never rejects.
    */
   async sweep(): Promise<void> {
     const names = await readNames(this.path).catch(() => []);
@@ -136,7 +135,7 @@ export class TemporaryFiles {
     for (const name of await readNames(this.locks)) {
       const lock = join(this.locks, name);
       const holder = await readText(lock).catch(() => undefined);
-      if (holder !== undefined && owners.has(holder)) await unlinkIfThere(lock);
+      if (holder !== undefined && owners.has(holder)) await breakLock(lock, holder, this);
     }
     await removeTree(folder);
   }

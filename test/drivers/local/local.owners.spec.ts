@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
 import { link, mkdir, readFile, readdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -178,6 +179,38 @@ describe('what processes that are gone have left', () => {
     await put(driver, 'k', 'new', { ifMatch: '*' });
     expect(await text(driver, 'k')).toBe('new');
     expect(await readdir(join(root, RESERVED, 'locks'))).toEqual([]);
+  });
+
+  it('does not keep the key locked, also when somebody has removed the folder of temporary files', async () => {
+    const name = await owner({ pid: deadPid(), nonce: 'dead' });
+    const { driver } = await openDriver({ root });
+    await put(driver, 'k', 'old');
+    const locks = join(root, RESERVED, 'locks');
+    await writeFile(join(locks, hashOf('k')), name);
+    // Whoever came first to break the lock was killed then.
+    const second = await owner({ pid: deadPid(), nonce: 'dead2' });
+    await mkdir(join(tmp, second));
+    await writeFile(join(locks, `${hashOf('k')}-breaking`), second);
+    await put(driver, 'k', 'new', { ifMatch: '*' });
+    expect(await text(driver, 'k')).toBe('new');
+    expect(await readdir(locks)).toEqual([]);
+  });
+
+  it('does not keep the key locked for more than a day when that was on another machine', async () => {
+    const name = await owner({ host: 'elsewhere', nonce: 'unknown' });
+    const { driver } = await openDriver({ root });
+    await put(driver, 'k', 'old');
+    const locks = join(root, RESERVED, 'locks');
+    await writeFile(join(locks, hashOf('k')), name);
+    using clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 23 * 3_600_000);
+    const aborted = AbortSignal.timeout(20);
+    expect((await failure(put(driver, 'k', 'new', { ifMatch: '*', signal: aborted }))).code).toBe(
+      'ABORTED',
+    );
+    clock.mockReturnValue(Date.now() + 25 * 3_600_000);
+    await put(driver, 'k', 'new', { ifMatch: '*' });
+    expect(await text(driver, 'k')).toBe('new');
+    expect(await readdir(locks)).toEqual([]);
   });
 
   it('waits for a lock whose owner lives until the signal is aborted', async () => {
