@@ -20,11 +20,12 @@ for (let time = 1; time <= times; time++) {
   const started = performance.now();
   const seed = randomInt(2 ** 31);
   const order = ['--randomize', `--seed=${seed}`, ...paths];
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--experimental-vm-modules', 'node_modules/jest/bin/jest.js', '--ci', ...order],
-    { cwd: repository, encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 },
-  );
+  const { status, stdout, stderr } = spawnSync('npm', ['test', '--', '--ci', ...order], {
+    cwd: repository,
+    encoding: 'utf8',
+    maxBuffer: 256 * 1024 * 1024,
+    shell: process.platform === 'win32',
+  });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   if (status !== 0) {
     console.error(`${stdout}${stderr}\nRun ${time} of ${times} failed. The same order again:`);
