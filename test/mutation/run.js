@@ -1,5 +1,5 @@
 // `npm run test:mutation [-- part…] [--sample 200] [--seed 1]`: changes the library in one place at a time (Stryker) and runs the
-// tests that come by; a change that none notices is printed. A part is one of `parts.js`, and without one it is all of them. With
+// tests that come by; a change that none notices is printed, and a part of which too few are noticed fails. A part is one of `parts.js`, and without one it is all of them. With
 // `--sample`, so many changes of each part, chosen by the seed.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,6 +9,8 @@ import { parseArgs } from 'node:util';
 import { parts } from './parts.js';
 
 const repository = join(import.meta.dirname, '../..');
+/** Of a hundred changes. */
+const LEAST_NOTICED = 85;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -51,3 +53,8 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(parts)) {
   console.table({ [name]: rows[name] });
 }
 if (Object.keys(rows).length > 1) console.table(rows);
+const weak = Object.keys(rows).filter((name) => !(rows[name]['score %'] >= LEAST_NOTICED));
+if (weak.length > 0) {
+  console.error(`Less than ${LEAST_NOTICED} % of the changes were noticed: ${weak.join(', ')}`);
+  process.exit(1);
+}
