@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { Readable } from 'node:stream';
 import type { DriverPutOptions, StorageDriver } from '../../../lib/core/storage-driver.js';
 import { contentTypeOf } from '../../../lib/core/attributes.js';
@@ -14,6 +14,10 @@ import type { LocalStorageOptions } from '../../../lib/drivers/local/local.optio
 export const signal = new AbortController().signal;
 setMaxListeners(0, signal);
 export const RESERVED = '.nestjs-storages';
+
+/** For what Windows does not have: modes, other users, FIFOs, symbolic links that anyone may make, `\\` and line ends in names. */
+export const posix =
+  process.platform === 'win32' ? { describe: describe.skip, it: it.skip } : { describe, it };
 
 const opened: StorageDriver[] = [];
 const folders: string[] = [];
@@ -91,12 +95,13 @@ export async function failure(call: Promise<unknown>): Promise<StorageError> {
   throw new Error('The call was expected to reject');
 }
 
-/** Every file below the folder, as paths relative to it. */
+/** Every file below the folder, as paths relative to it, with `/`. */
 export async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => !entry.isDirectory())
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .map((path) => path.replaceAll(sep, '/'))
     .sort();
 }
 

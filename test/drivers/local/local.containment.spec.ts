@@ -20,6 +20,7 @@ import {
   listAll,
   openAs,
   openDriver,
+  posix,
   put,
   signal,
   temporaryFiles,
@@ -27,7 +28,7 @@ import {
   text,
 } from './local-fixture.js';
 
-describe('the fence around a local root', () => {
+posix.describe('the fence around a local root', () => {
   let root: string;
   let outside: string;
   let driver: StorageDriver;

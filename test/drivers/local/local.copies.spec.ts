@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import {
@@ -8,6 +8,7 @@ import {
   filesBelow,
   listAll,
   openDriver,
+  posix,
   put,
   signal,
   temporaryFiles,
@@ -118,7 +119,13 @@ describe('copying, moving and deleting in a local storage', () => {
     await writeFile(join(root, 'x'), 'other');
     expect(await text(driver, 'y')).toBe('bytes');
     expect(copy.etag).toBe((await driver.info('y', { signal })).etag);
-    expect(target.mode & 0o777).toBe(0o600);
+  });
+
+  posix.it('gives a copy the configured mode, not that of its source', async () => {
+    await put(driver, 'x', 'bytes');
+    await chmod(join(root, 'x'), 0o640);
+    await driver.copy('x', 'y', { signal });
+    expect((await stat(join(root, 'y'))).mode & 0o777).toBe(0o600);
   });
 
   it('moves by renaming: the same file, its old folder pruned', async () => {

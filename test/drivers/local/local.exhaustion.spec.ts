@@ -6,6 +6,7 @@ import {
   cleanUp,
   failure,
   openDriver,
+  posix,
   put,
   signal,
   temporaryFiles,
@@ -58,43 +59,49 @@ afterEach(cleanUp);
   });
 });
 
-it('stores, reads, copies, moves, deletes and lists 500 files at once where 64 can be open', async () => {
-  await using program = await Program.of('few-descriptors');
-  const root = await temporaryFolder();
-  expect(await program.run(withDescriptors(64), root, '500')).toEqual({
-    failures: {
-      streams: [],
-      others: [],
-      bytes: [],
-      reads: [],
-      copies: [],
-      moves: [],
-      apart: [],
-      deletions: [],
-      listings: [],
-    },
-    held: 0,
-  });
-});
+posix.it(
+  'stores, reads, copies, moves, deletes and lists 500 files at once where 64 can be open',
+  async () => {
+    await using program = await Program.of('few-descriptors');
+    const root = await temporaryFolder();
+    expect(await program.run(withDescriptors(64), root, '500')).toEqual({
+      failures: {
+        streams: [],
+        others: [],
+        bytes: [],
+        reads: [],
+        copies: [],
+        moves: [],
+        apart: [],
+        deletions: [],
+        listings: [],
+      },
+      held: 0,
+    });
+  },
+);
 
-it('says that access is denied to a file and a folder of somebody else, and harms neither', async () => {
-  const { root, driver } = await asNobodyOwns();
-  await chmod(join(root, 'closed'), 0o500);
-  await chmod(join(root, 'open/secret'), 0);
-  await asNobody(async () => {
-    const codes = {
-      read: (await failure(driver.get('open/secret', { signal }))).code,
-      write: (await failure(put(driver, 'closed/file', 'new', { metadata: { a: 'b' } }))).code,
-      create: (await failure(put(driver, 'closed/new', 'new', { ifNoneMatch: '*' }))).code,
-      copy: (await failure(driver.copy('open/secret', 'copy', { signal, move: false }))).code,
-    };
-    expect(new Set(Object.values(codes))).toEqual(new Set(['PERMISSION_DENIED']));
-    const { failed } = await driver.deleteMany(['closed/file'], { signal });
-    expect(failed.map(({ error }) => error.code)).toEqual(['PERMISSION_DENIED']);
-    expect(await text(driver, 'closed/file')).toBe('old');
-  });
-  expect(await temporaryFiles(root)).toEqual([]);
-});
+posix.it(
+  'says that access is denied to a file and a folder of somebody else, and harms neither',
+  async () => {
+    const { root, driver } = await asNobodyOwns();
+    await chmod(join(root, 'closed'), 0o500);
+    await chmod(join(root, 'open/secret'), 0);
+    await asNobody(async () => {
+      const codes = {
+        read: (await failure(driver.get('open/secret', { signal }))).code,
+        write: (await failure(put(driver, 'closed/file', 'new', { metadata: { a: 'b' } }))).code,
+        create: (await failure(put(driver, 'closed/new', 'new', { ifNoneMatch: '*' }))).code,
+        copy: (await failure(driver.copy('open/secret', 'copy', { signal, move: false }))).code,
+      };
+      expect(new Set(Object.values(codes))).toEqual(new Set(['PERMISSION_DENIED']));
+      const { failed } = await driver.deleteMany(['closed/file'], { signal });
+      expect(failed.map(({ error }) => error.code)).toEqual(['PERMISSION_DENIED']);
+      expect(await text(driver, 'closed/file')).toBe('old');
+    });
+    expect(await temporaryFiles(root)).toEqual([]);
+  },
+);
 
 /** A storage that nobody opened, and to whom all of it belongs: root may do everything. */
 async function asNobodyOwns(): ReturnType<typeof openDriver> {

@@ -13,6 +13,7 @@ import {
   cleanUp,
   filesBelow,
   openDriver,
+  posix,
   put,
   signal,
   temporaryFolder,
@@ -76,7 +77,7 @@ describe('metadata that a process was about to remove when it ended', () => {
     }
   });
 
-  it.each(['deny', 'follow-inside'] as const)(
+  posix.it.each(['deny', 'follow-inside'] as const)(
     'is removed when nothing can be under the key any more (symlinks: %s)',
     async (symlinks) => {
       await symlink('circle', join(root, 'circle'));

@@ -3,7 +3,16 @@ import { join } from 'node:path';
 import { compareKeys } from '../../../lib/core/key.js';
 import type { ListPage, StorageDriver } from '../../../lib/core/storage-driver.js';
 import { openStorage } from '../../../lib/drivers/open-storage.js';
-import { asNobody, cleanUp, failure, listAll, openDriver, put, signal } from './local-fixture.js';
+import {
+  asNobody,
+  cleanUp,
+  failure,
+  listAll,
+  openDriver,
+  posix,
+  put,
+  signal,
+} from './local-fixture.js';
 
 const KEYS = [
   'a',
@@ -164,7 +173,7 @@ describe('listing a local storage', () => {
     expect(found).toEqual(['a', 'd/1']);
   });
 
-  it('leaves out names that no key can have', async () => {
+  posix.it('leaves out names that no key can have', async () => {
     await fill(['ok']);
     await writeFile(join(root, 'back\\slash'), '');
     await writeFile(join(root, '\\'), '');
@@ -184,7 +193,7 @@ describe('listing a local storage', () => {
     expect((await failure(iterator.next())).code).toBe('ABORTED');
   });
 
-  it('rejects rather than leaving out a folder that it may not read', async () => {
+  posix.it('rejects rather than leaving out a folder that it may not read', async () => {
     await fill(['a/1', 'b/1']);
     await chmod(root, 0o755);
     await chmod(join(root, 'a'), 0);

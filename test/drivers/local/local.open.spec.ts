@@ -10,6 +10,7 @@ import {
   filesBelow,
   listAll,
   openDriver,
+  posix,
   put,
   signal,
   temporaryFolder,
@@ -21,28 +22,31 @@ const signingKeys = [{ id: 'k1', secret: 'x'.repeat(32) }];
 describe('opening a local storage', () => {
   afterEach(cleanUp);
 
-  it('creates the root and its own folder with the folders’ mode, whatever the umask', async () => {
-    const root = join(await temporaryFolder(), 'a', 'b');
-    const umask = process.umask(0o077);
-    try {
-      const { driver } = await openDriver({
-        root,
-        directoryPermissions: 0o750,
-        permissions: 0o640,
-      });
-      await put(driver, 'folder/file.txt', 'x', { metadata: { a: 'b' } });
-    } finally {
-      process.umask(umask);
-    }
-    expect((await stat(root)).mode & 0o777).toBe(0o750);
-    expect((await stat(join(root, 'folder'))).mode & 0o777).toBe(0o750);
-    expect((await stat(join(root, 'folder/file.txt'))).mode & 0o777).toBe(0o640);
-    expect((await stat(join(root, RESERVED))).mode & 0o777).toBe(0o750);
-    const [record] = await filesBelow(join(root, RESERVED, 'meta'));
-    expect((await stat(join(root, RESERVED, 'meta', record!))).mode & 0o777).toBe(0o640);
-  });
+  posix.it(
+    'creates the root and its own folder with the folders’ mode, whatever the umask',
+    async () => {
+      const root = join(await temporaryFolder(), 'a', 'b');
+      const umask = process.umask(0o077);
+      try {
+        const { driver } = await openDriver({
+          root,
+          directoryPermissions: 0o750,
+          permissions: 0o640,
+        });
+        await put(driver, 'folder/file.txt', 'x', { metadata: { a: 'b' } });
+      } finally {
+        process.umask(umask);
+      }
+      expect((await stat(root)).mode & 0o777).toBe(0o750);
+      expect((await stat(join(root, 'folder'))).mode & 0o777).toBe(0o750);
+      expect((await stat(join(root, 'folder/file.txt'))).mode & 0o777).toBe(0o640);
+      expect((await stat(join(root, RESERVED))).mode & 0o777).toBe(0o750);
+      const [record] = await filesBelow(join(root, RESERVED, 'meta'));
+      expect((await stat(join(root, RESERVED, 'meta', record!))).mode & 0o777).toBe(0o640);
+    },
+  );
 
-  it('keeps files and folders to their owner by default', async () => {
+  posix.it('keeps files and folders to their owner by default', async () => {
     const { driver, root } = await openDriver();
     await put(driver, 'folder/file.txt');
     expect((await stat(join(root, 'folder'))).mode & 0o777).toBe(0o700);
@@ -81,7 +85,7 @@ describe('opening a local storage', () => {
     expect((await readdir(root)).sort()).toEqual([RESERVED, 'a.txt', 'b.txt']);
   });
 
-  it('reads from a root that it may not write to, and says what a write needs', async () => {
+  posix.it('reads from a root that it may not write to, and says what a write needs', async () => {
     const root = await temporaryFolder();
     await writeFile(join(root, 'a.txt'), 'abc');
     await chmod(root, 0o555);
@@ -98,7 +102,7 @@ describe('opening a local storage', () => {
     await chmod(root, 0o755);
   });
 
-  it('refuses a root that it may not read', async () => {
+  posix.it('refuses a root that it may not read', async () => {
     const root = await temporaryFolder();
     await chmod(root, 0o700);
     const error = await asNobody(() => failure(openDriver({ root })));
@@ -106,13 +110,13 @@ describe('opening a local storage', () => {
     expect(error.message).toContain('give its user access');
   });
 
-  it('refuses a reserved folder that is a link', async () => {
+  posix.it('refuses a reserved folder that is a link', async () => {
     const root = await temporaryFolder();
     await symlink(await temporaryFolder(), join(root, RESERVED));
     expect((await failure(openDriver({ root }))).code).toBe('CONFIGURATION');
   });
 
-  it.each(['tmp', 'locks', 'meta', 'uploads'])(
+  posix.it.each(['tmp', 'locks', 'meta', 'uploads'])(
     'refuses a reserved folder in which %s is a link',
     async (name) => {
       const root = await temporaryFolder();
@@ -124,7 +128,7 @@ describe('opening a local storage', () => {
     },
   );
 
-  it('refuses a reserved folder that is a file, or a link that leads nowhere', async () => {
+  posix.it('refuses a reserved folder that is a file, or a link that leads nowhere', async () => {
     for (const make of [
       (path: string) => writeFile(path, ''),
       (path: string) => symlink(RESERVED, path),
@@ -137,7 +141,7 @@ describe('opening a local storage', () => {
     }
   });
 
-  it('takes a root that is reached over a link', async () => {
+  posix.it('takes a root that is reached over a link', async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'real'));
     await symlink('real', join(folder, 'link'));
@@ -166,7 +170,7 @@ describe('opening a local storage', () => {
     expect(error.message).toContain(name);
   });
 
-  it('takes folders that are open to all', async () => {
+  posix.it('takes folders that are open to all', async () => {
     const { root, driver } = await openDriver({ directoryPermissions: 0o777 });
     await put(driver, 'folder/file.txt');
     expect((await stat(join(root, 'folder'))).mode & 0o777).toBe(0o777);

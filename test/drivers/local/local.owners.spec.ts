@@ -10,6 +10,7 @@ import {
   failure,
   filesBelow,
   openDriver,
+  posix,
   put,
   signal,
   temporaryFolder,
@@ -147,7 +148,7 @@ describe('what processes that are gone have left', () => {
     expect((await stat(join(root, 'k'))).nlink).toBe(1);
   });
 
-  it('is not looked for behind a link', async () => {
+  posix.it('is not looked for behind a link', async () => {
     const outside = await temporaryFolder();
     await writeFile(join(outside, 'file'), 'x');
     const name = await owner({ pid: deadPid(), nonce: 'dead' });
