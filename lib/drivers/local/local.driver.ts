@@ -6,6 +6,7 @@ import type { WriteConditions } from '../../core/conditions.js';
 import {
   StorageConfigurationError,
   StorageFileNotFoundError,
+  StorageInvalidKeyError,
   StoragePermissionError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
@@ -58,6 +59,7 @@ import { isOwnFolder } from './local.reserved.js';
 import { slotsOn } from './local.slots.js';
 import { hasCode, realpath, unlinkIfThere } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
+import { brokenWindowsRule } from './local.windows-names.js';
 import { publish, sizeOf, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
 
 // Two storages may have one root, so what serializes the writers of a file is not a driver's own.
@@ -89,6 +91,7 @@ export const createLocalDriver: DriverFactory<LocalStorageOptions, undefined> = 
     keyLocks: KEY_LOCKS,
     lockFiles: new LockFiles(temporary),
     slots: slotsOn(root.disk),
+    brokenRule: process.platform === 'win32' ? brokenWindowsRule : () => undefined,
   };
   return new LocalDriver(context, signer);
 };
@@ -149,6 +152,9 @@ class LocalDriver implements StorageDriver<undefined> {
   }
 
   async *list(options: DriverListOptions): AsyncGenerator<ListPage, void> {
+    const { prefix } = options;
+    // Its end is only compared, and may be the beginning of a name that can be.
+    this.#assertNames(prefix.slice(0, Math.max(0, prefix.lastIndexOf('/'))), 'prefix');
     try {
       yield* listPages(this.context, options);
     } catch (error) {
@@ -157,24 +163,30 @@ class LocalDriver implements StorageDriver<undefined> {
   }
 
   deleteMany(keys: readonly string[], options: DriverDeleteOptions): Promise<DriverDeleteResult> {
-    return this.#attempt(undefined, () => deleteKeys(this.context, keys, options));
+    return this.#attempt(undefined, () => {
+      for (const key of keys) this.#assertNames(key);
+      return deleteKeys(this.context, keys, options);
+    });
   }
 
   copy(from: string, to: string, options: DriverCopyOptions): Promise<StoredFile> {
     const transfer = options.move ? moveVersion : copyVersion;
-    return this.#attempt(from, () =>
-      this.context.slots.writes.use(
+    return this.#attempt(from, () => {
+      this.#assertNames(to);
+      return this.context.slots.writes.use(
         () => transfer(this.context, from, to, options),
         options.signal,
-      ),
-    );
+      );
+    });
   }
 
   async url(key: string, options: DriverUrlOptions): Promise<string> {
+    this.#assertNames(key);
     return this.#signer().readUrl(key, options);
   }
 
   async uploadUrl(key: string, options: DriverUploadUrlOptions): Promise<UploadUrl> {
+    this.#assertNames(key);
     return this.#signer().uploadUrl(key, options);
   }
 
@@ -202,6 +214,7 @@ class LocalDriver implements StorageDriver<undefined> {
     partNumber: number,
     options: DriverPartUrlOptions,
   ): Promise<UploadUrl> {
+    this.#assertNames(upload.key);
     return this.#signer().uploadPartUrl(upload, partNumber, options);
   }
 
@@ -254,6 +267,7 @@ class LocalDriver implements StorageDriver<undefined> {
 
   /** Nothing is taken for missing before the root has been looked for: without it, nothing can be known. */
   async #attempt<T>(key: string | undefined, task: () => Promise<T>): Promise<T> {
+    if (key !== undefined) this.#assertNames(key);
     try {
       return await task();
     } catch (cause) {
@@ -261,6 +275,12 @@ class LocalDriver implements StorageDriver<undefined> {
       if (error instanceof StorageFileNotFoundError) await this.context.root.assertThere();
       throw error;
     }
+  }
+
+  /** @throws StorageInvalidKeyError when the system would not take each segment for the name of one file */
+  #assertNames(key: string, what = 'key'): void {
+    const rule = this.context.brokenRule(key);
+    if (rule !== undefined) throw new StorageInvalidKeyError(`Invalid ${what}: ${rule}`, { key });
   }
 
   #signer(): UrlSigner {

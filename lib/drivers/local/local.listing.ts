@@ -114,7 +114,8 @@ class Walk {
       const isFolder = kind?.isDirectory() ?? false;
       if (!isFolder && !kind?.isFile()) continue;
       const key = isFolder ? `${path}${dirent.name}/` : path + dirent.name;
-      if (!key.startsWith(prefix) || this.#isBefore(key) || !isKeySegment(dirent.name)) continue;
+      if (!key.startsWith(prefix) || this.#isBefore(key)) continue;
+      if (!isKeySegment(dirent.name) || this.context.brokenRule(dirent.name)) continue;
       entries.push(key);
     }
     return entries;

@@ -9,8 +9,9 @@ import type { SignedUrlOptions } from '../../core/signed-url.js';
  * file system has no place for (media type, metadata, …) is kept in `root/.nestjs-storages/`, bound to the very version
  * of the file; a file that was put there by hand has the media type of its extension, and no metadata.
  *
- * Two limits that object stores do not have: `a` and `a/b` cannot both be keys (`StorageInvalidKeyError` names the
- * clash), and a file system that ignores case makes `A` and `a` one file.
+ * Limits that object stores do not have: `a` and `a/b` cannot both be keys (`StorageInvalidKeyError` names the
+ * clash), a file system that ignores case makes `A` and `a` one file, and keys that Windows takes for something else,
+ * such as `a.txt:x`, `a.` and `NUL`, are refused there with `StorageInvalidKeyError`.
  *
  * Conditions of a write hold as follows. `ifNoneMatch: '*'` is decided by the file system: of all writers, in whatever
  * process, one wins. `ifMatch` is decided under a lock that all writers of the same process share, and all writers with

@@ -40,6 +40,8 @@ export interface LocalContext {
   readonly keyLocks: KeyLocks;
   readonly lockFiles: LockFiles;
   readonly slots: LocalSlots;
+  /** Why the system cannot have this key, beside what is refused everywhere; `undefined` when it can. */
+  readonly brokenRule: (key: string) => string | undefined;
 }
 
 /** A complete file that nobody sees yet. */
