@@ -153,7 +153,8 @@ export class LocalRoot {
         lstat(this.followInside ? await realpath(expected) : expected),
       ]);
       const inside = this.followInside ? this.isInside(real) : real === dirname(expected);
-      if (!inside) return 'elsewhere';
+      // Windows opens what a link leads to, whatever the flags.
+      if (!inside || current.isSymbolicLink()) return 'elsewhere';
       return current.ino === stats.ino && current.dev === stats.dev ? 'here' : 'gone';
     } catch (error) {
       if (hasCode(error, 'ENOENT', 'ENOTDIR')) return 'gone';

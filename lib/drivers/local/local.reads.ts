@@ -11,6 +11,7 @@ import { resolveRange } from '../../core/range.js';
 import type { DriverDownload, DriverGetOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { linkDenied, notRegular, throwIfAborted, toStorageError } from './local.errors.js';
+import { isSameVersion } from './local.identity.js';
 import { describeFile, type Recorded } from './local.metadata.js';
 import { close, read } from './local.system-calls.js';
 import type { LocalContext } from './local.writes.js';
@@ -58,7 +59,9 @@ async function findVersion(
       const place = await root.locate(descriptor, key, stats);
       // Elsewhere: over a link, or the file was moved after it was opened; then the path does not lead to it any more.
       if (place === 'elsewhere' && attempt >= ATTEMPTS_ELSEWHERE) {
-        if (await root.isAt(root.pathOf(key), stats)) throw linkDenied({ key });
+        const there = await root.versionAt(root.pathOf(key));
+        const isLinked = there && (there.isSymbolicLink() || isSameVersion(there, stats));
+        if (isLinked) throw linkDenied({ key });
       }
       kept = place === 'here' || (place === 'gone' && recorded !== undefined);
       if (kept) return { descriptor, stats, recorded };

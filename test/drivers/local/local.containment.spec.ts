@@ -10,8 +10,11 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { jest } from '@jest/globals';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { hashOf } from '../../../lib/drivers/local/local.metadata.js';
+import { LocalRoot } from '../../../lib/drivers/local/local.paths.js';
+import { O_RDONLY, open } from '../../../lib/drivers/local/local.system-calls.js';
 import {
   RESERVED,
   cleanUp,
@@ -91,6 +94,26 @@ posix.describe('the fence around a local root', () => {
       expect(await listAll(elsewhere)).toEqual(['folder/file']);
       expect(await text(elsewhere, 'folder/file')).toBe('mine');
       expect(await readFile(join(outside, 'secret'), 'utf8')).toBe('secret');
+    });
+
+    it('follows none to a file where opening cannot refuse links, as on Windows', async () => {
+      const elsewhere = await openAs('win32', { root });
+      await put(elsewhere, 'file', 'mine');
+      await symlink('file', join(root, 'in'));
+      await symlink(join(outside, 'secret'), join(root, 'out'));
+      const mock = jest.spyOn(LocalRoot.prototype, 'openFile');
+      mock.mockImplementation(function (this: LocalRoot, key) {
+        return open(this.pathOf(key), O_RDONLY);
+      });
+      try {
+        for (const key of ['in', 'out']) {
+          const error = await failure(elsewhere.info(key, { signal }));
+          expect(error).toMatchObject({ code: 'PERMISSION_DENIED', key });
+        }
+        expect(await text(elsewhere, 'file')).toBe('mine');
+      } finally {
+        mock.mockRestore();
+      }
     });
 
     it.each(['linux', 'darwin'])(
