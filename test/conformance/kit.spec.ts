@@ -9,14 +9,20 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import type { Capabilities } from '../../lib/core/capabilities.js';
-import { StorageError, StorageFileExistsError } from '../../lib/core/errors.js';
+import {
+  StorageError,
+  StorageFileExistsError,
+  StorageInvalidKeyError,
+} from '../../lib/core/errors.js';
 import { parseRetryOptions } from '../../lib/core/retry.js';
 import type { ListPage, StorageDriver } from '../../lib/core/storage-driver.js';
 import { Storage } from '../../lib/core/storage.js';
 import { type StoredFile, storedFile } from '../../lib/core/stored-file.js';
+import { brokenWindowsRule } from '../../lib/drivers/local/local.windows-names.js';
 import { createMemoryDriver } from '../../lib/drivers/memory/memory.driver.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
 import {
+  type BackendNames,
   type BehaviourContext,
   type BehaviourGroup,
   checkBehaviour,
@@ -66,12 +72,14 @@ function replaced<T extends object>(target: T, replacements: Partial<T> = {}): T
 async function failures(
   open: () => Promise<OpenedStorage>,
   groups: readonly BehaviourGroup[] = GROUPS,
+  names: BackendNames = 'any',
 ): Promise<Record<string, string[]>> {
   const failed: Record<string, string[]> = {};
   for (const { name: group, behaviours } of groups) {
     const opened = await open();
     for (const [index, behaviour] of behaviours.entries()) {
-      const context = { folder: `k${index}/`, maxKeyBytes: 1024 };
+      if (behaviour.needsNames === 'cased' && names !== 'any') continue;
+      const context = { folder: `k${index}/`, maxKeyBytes: 1024, names };
       await checkBehaviour(behaviour, opened, open, context).catch((error: Error) => {
         (failed[group] ??= []).push(`${behaviour.name}: ${error.message}`);
       });
@@ -133,6 +141,45 @@ describe('the conformance kit', () => {
     await expect(failures(() => openChanged({ driver: little }))).resolves.toEqual({});
   });
 
+  it('stores nothing under a name that Windows does not have, or under two that differ only in case', async () => {
+    const twins: string[] = [];
+    const ofWindows = (driver: StorageDriver): Partial<StorageDriver> => {
+      const stored = new Map<string, string>();
+      const store = (key: string): void => {
+        const rule = brokenWindowsRule(key);
+        if (rule !== undefined) throw new StorageInvalidKeyError(rule, { key });
+        const known = stored.get(key.toLowerCase()) ?? key;
+        if (known !== key) twins.push(`${known} and ${key}`);
+        stored.set(key.toLowerCase(), key);
+      };
+      return {
+        async put(key, ...rest) {
+          store(key);
+          return driver.put(key, ...rest);
+        },
+        async copy(from, to, options) {
+          store(to);
+          return driver.copy(from, to, options);
+        },
+        async startMultipartUpload(key, options) {
+          store(key);
+          return driver.startMultipartUpload(key, options);
+        },
+      };
+    };
+    const open = (): Promise<OpenedStorage> => openChanged({ driver: ofWindows });
+    await expect(failures(open, GROUPS, 'windows')).resolves.toEqual({});
+    expect(twins).toEqual([]);
+  });
+
+  it('finds that a driver takes names that Windows does not have', async () => {
+    const failed = await failures(() => openChanged({}), groupsNamed(['keys']), 'windows');
+    expect(failed['keys']).toContainEqual(
+      expect.stringMatching(/^keeps the key "CON" .*: expected a StorageInvalidKeyError, but/),
+    );
+    expect(failed['keys']).toHaveLength(12);
+  });
+
   it('finds nothing wrong with a driver of small limits', async () => {
     const small = ({ capabilities }: StorageDriver): { capabilities: Capabilities } => ({
       capabilities: {
@@ -190,6 +237,14 @@ describe('the conformance kit', () => {
   it('registers a test for each behaviour with the runner that it is given', async () => {
     const run = registered(() => openChanged({}));
     expect(run.tests).toHaveLength(GROUPS.flatMap(({ behaviours }) => behaviours).length);
+  });
+
+  it('leaves out what is about case where case is ignored', async () => {
+    const run = registered(() => openChanged({}));
+    for (const names of ['caseless', 'windows'] as const) {
+      const left = registered(() => openChanged({}), names);
+      expect(left.tests).toHaveLength(run.tests.length - 1);
+    }
   });
 
   it('opens a storage for each group, and destroys it', async () => {
@@ -338,7 +393,7 @@ interface Registered {
 }
 
 /** What the kit registers with a runner. */
-function registered(open: () => Promise<OpenedStorage>): Registered {
+function registered(open: () => Promise<OpenedStorage>, names?: BackendNames): Registered {
   const run: Registered = { tests: [], before: [], after: [] };
   let group = '';
   const runner: TestRunner = {
@@ -350,7 +405,7 @@ function registered(open: () => Promise<OpenedStorage>): Registered {
     beforeAll: (body) => run.before.push(body),
     afterAll: (body) => run.after.push(body),
   };
-  describeStorageDriver('any', open, { runner });
+  describeStorageDriver('any', open, { runner, ...(names && { names }) });
   return run;
 }
 

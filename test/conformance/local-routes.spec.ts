@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
+import { namesOfFolders } from './folder-names.js';
 import { openServed } from './routes.js';
 
 async function open(adapter: string): Promise<OpenedStorage> {
@@ -21,12 +22,16 @@ async function open(adapter: string): Promise<OpenedStorage> {
   };
 }
 
+const names = await namesOfFolders();
+
 describeStorageDriver('local, served by Express', () => open('Express'), {
   servesUrls: true,
   timeout: TIMEOUT,
+  names,
 });
 
 describeStorageDriver('local, served by Fastify', () => open('Fastify'), {
   servesUrls: true,
   timeout: TIMEOUT,
+  names,
 });

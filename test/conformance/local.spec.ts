@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Storage } from '../../lib/core/storage.js';
 import { openStorage } from '../../lib/drivers/open-storage.js';
-import { describeStorageDriver } from '../../lib/testing/conformance/index.js';
+import { describeStorageDriver, type OpenedStorage } from '../../lib/testing/conformance/index.js';
+import { namesOfFolders } from './folder-names.js';
 
 const signing = {
   baseUrl: 'https://example.com/files',
@@ -21,7 +22,7 @@ async function temporaryFiles(root: string): Promise<string[]> {
   return names.flat();
 }
 
-describeStorageDriver('local', async () => {
+async function open(): Promise<OpenedStorage> {
   const root = await mkdtemp(join(tmpdir(), 'conformance-'));
   const reopen = (): Promise<Storage> =>
     openStorage('local', { driver: 'local', root, durability: 'rename', ...signing });
@@ -36,4 +37,6 @@ describeStorageDriver('local', async () => {
       assert.deepEqual(left, []);
     },
   };
-});
+}
+
+describeStorageDriver('local', open, { names: await namesOfFolders() });

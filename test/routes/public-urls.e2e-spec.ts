@@ -4,7 +4,7 @@ import { ServeStorageModule } from '../../lib/routes/serve-storage.module.js';
 import { StorageModule } from '../../lib/storage.module.js';
 import { getStorageToken } from '../../lib/storage.tokens.js';
 import type { Storage } from '../../lib/core/storage.js';
-import { KEY_NAMES } from '../../lib/testing/conformance/key-names.js';
+import { keyNames } from '../../lib/testing/conformance/key-names.js';
 import { closeApps, startApp } from '../nest/app-fixture.js';
 import { send } from '../nest/http-client.js';
 import { ADAPTERS, targetOf } from './routes-fixture.js';
@@ -26,7 +26,7 @@ test.each(Object.entries(ADAPTERS))(
       { adapter: adapter() },
     );
     const storage = app.get<Storage>(getStorageToken());
-    for (const key of KEY_NAMES) {
+    for (const key of keyNames()) {
       await storage.put(key, `this is ${key}`);
       const url = await storage.url(key, { public: true });
       expect(url).toMatch(/^https:\/\/app\.example\.com\/files\/[\w.~%/-]+$/);

@@ -19,7 +19,7 @@ import type { ServeStorageOptions } from '../../lib/interfaces/storage-routes-op
 import { ServeStorageModule } from '../../lib/routes/serve-storage.module.js';
 import { StorageModule } from '../../lib/storage.module.js';
 import { getStorageToken } from '../../lib/storage.tokens.js';
-import { KEY_NAMES } from '../../lib/testing/conformance/key-names.js';
+import { keyNames } from '../../lib/testing/conformance/key-names.js';
 import {
   type AppSettings,
   closeApps,
@@ -146,12 +146,12 @@ describe.each(Object.entries(ADAPTERS))('a storage that is served by %s', (name,
     const keys: string[] = [];
     const authorize = (_request: unknown, key: string): boolean => keys.push(key) > 0;
     const { storage, port } = await serve({ authorize }, settings());
-    for (const key of KEY_NAMES) {
+    for (const key of keyNames()) {
       await storage.put(key, `this is ${key}`);
       const answer = await send(port, `/files/${encodeKey(key)}`);
       expect([answer.status, answer.text]).toEqual([200, `this is ${key}`]);
     }
-    expect(keys).toEqual(KEY_NAMES);
+    expect(keys).toEqual(keyNames());
   });
 
   test('has nothing under what is no key: the answer is that to a file which is not there', async () => {
@@ -287,7 +287,7 @@ describe.each(Object.entries(ADAPTERS))('a storage that is served by %s', (name,
       { ...everybody, decorators: [UseGuards(Guard), SetMetadata('x', 1) as ClassDecorator] },
       settings(),
     );
-    for (const key of KEY_NAMES) {
+    for (const key of keyNames()) {
       await storage.put(key, 'hello');
       calls.length = 0;
       seen.length = 0;

@@ -1,12 +1,20 @@
 import type { Capabilities } from '../../core/capabilities.js';
 import type { Storage } from '../../core/storage.js';
 
+/**
+ * What a backend has names for. `'any'`: every key. `'caseless'`: keys that differ only in case are one file. `'windows'`: that,
+ * too, and keys that Windows takes for something else than one file, such as `a:b`, `a.` and `NUL`, are refused.
+ */
+export type BackendNames = 'any' | 'caseless' | 'windows';
+
 /** What a behaviour is given beside the storage. */
 export interface BehaviourContext {
   /** Begins every key that the behaviour may use, and no other behaviour's; ends with `/`. */
   readonly folder: string;
   /** UTF-8 bytes of the longest key that the storage takes; fewer than 1,024 when it has a prefix. */
   readonly maxKeyBytes: number;
+  /** Default `'any'`. */
+  readonly names?: BackendNames;
   /** Opens another storage, fresh and empty; it is destroyed after the behaviour. */
   readonly open: () => Promise<Storage>;
   /**
@@ -24,6 +32,11 @@ export interface Behaviour {
    * all the same, and has to end in that error.
    */
   readonly needs?: (capabilities: Capabilities) => boolean;
+  /**
+   * Which names it is about: those that differ only in case, for which it is left out where that is ignored, or such as
+   * Windows does not have, where it has to end in `StorageInvalidKeyError`.
+   */
+  readonly needsNames?: 'cased' | 'not-of-windows';
   /** Rejects when the storage breaks the promise. */
   readonly run: (storage: Storage, context: BehaviourContext) => Promise<void>;
 }

@@ -58,6 +58,7 @@ function both(verb: 'copy' | 'move', transfer: Transfer): Behaviour[] {
     },
     {
       name: `${verb}: a name of any characters is left and arrives`,
+      needsNames: 'not-of-windows',
       async run(storage, { folder }) {
         const name = `100% #?&+='"ä 😀[]{}~$@!();,%2F`;
         await storage.put(folder + name, 'hello');

@@ -122,6 +122,7 @@ export const deletion: readonly Behaviour[] = [
   },
   {
     name: 'deletes many keys of special characters',
+    needsNames: 'not-of-windows',
     async run(storage, { folder }) {
       const given = ["I'm a < & weird > path", 'a"b', '%41', 'a+b c', 'ä', '😀', ']]>'].map(
         (name) => folder + name,
@@ -167,6 +168,7 @@ export const deletion: readonly Behaviour[] = [
   },
   {
     name: 'takes glob characters in a prefix to delete for themselves',
+    needsNames: 'not-of-windows',
     async run(storage, { folder }) {
       await putAll(storage, [`${folder}a*b`, `${folder}axb`]);
       assert.deepEqual(await storage.deletePrefix(`${folder}a*`), { deleted: 1, failed: [] });

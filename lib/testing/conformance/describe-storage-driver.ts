@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { StorageUnsupportedError } from '../../core/errors.js';
+import { StorageInvalidKeyError, StorageUnsupportedError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
 import { assertConfiguredOptions } from '../../configured-options.js';
-import type { Behaviour, BehaviourContext, BehaviourOutcome } from './behaviour.js';
+import type {
+  BackendNames,
+  Behaviour,
+  BehaviourContext,
+  BehaviourGroup,
+  BehaviourOutcome,
+} from './behaviour.js';
 import { rejection } from './expectations.js';
 import { GroupResults } from './group-results.js';
 import { servedBehaviours, shutdownBehaviours, storageBehaviours } from './behaviours.js';
@@ -35,6 +41,11 @@ export interface DescribeStorageOptions {
   runner?: TestRunner;
   /** UTF-8 bytes of the prefix of the storages that `open` gives: keys can be that much shorter. Default 0. */
   prefixBytes?: number;
+  /**
+   * What the backend has names for: `'any'` (default), `'caseless'` where `A` and `a` are one file, or `'windows'`, which has no
+   * `a:b`, `a.` or `NUL` either: such keys must be refused with `StorageInvalidKeyError`.
+   */
+  names?: BackendNames;
   /** Whether the backend answers requests to the signed URLs; then they are fetched, too. Default false. */
   servesUrls?: boolean;
   /** Whether `open` gives views (scopes, read-only): closing one of those ends nothing. Default false. */
@@ -46,6 +57,7 @@ export interface DescribeStorageOptions {
 const OPTIONS: Readonly<Record<keyof DescribeStorageOptions, true>> = {
   runner: true,
   prefixBytes: true,
+  names: true,
   servesUrls: true,
   isView: true,
   timeout: true,
@@ -72,6 +84,7 @@ export function describeStorageDriver(
   const {
     runner = globalRunner(),
     prefixBytes = 0,
+    names = 'any',
     servesUrls = false,
     isView = false,
     timeout = 60_000,
@@ -81,7 +94,7 @@ export function describeStorageDriver(
     ...storageBehaviours,
     ...(isView ? [] : [shutdownBehaviours]),
     ...(servesUrls ? servedBehaviours : []),
-  ];
+  ].map((group) => (names === 'any' ? group : withoutCase(group)));
   const run = randomUUID();
   describe(name, () => {
     for (const group of groups) {
@@ -103,7 +116,7 @@ export function describeStorageDriver(
           await destroy?.();
         }, timeout);
         for (const [index, behaviour] of group.behaviours.entries()) {
-          const context = { folder: `k${index}/`, maxKeyBytes: MAX_KEY_BYTES - prefixBytes };
+          const context = { folder: `k${index}/`, maxKeyBytes: MAX_KEY_BYTES - prefixBytes, names };
           it(
             behaviour.name,
             () => results.count(behaviour.name, checkBehaviour(behaviour, opened!, open, context)),
@@ -144,16 +157,32 @@ export async function checkBehaviour(
       },
     });
   try {
-    if (behaviour.needs?.(storage.capabilities) ?? true) {
+    const refusal = refusalOf(behaviour, storage, context);
+    if (!refusal) {
       await run();
       return 'kept';
     }
-    // Silence is no answer: what the driver does not declare must be refused.
-    await rejection(run(), StorageUnsupportedError);
+    // Silence is no answer: what the driver does not have must be refused.
+    await rejection(run(), refusal);
     return 'refused';
   } finally {
     await endAll(endings);
   }
+}
+
+/** What the behaviour has to end in where the storage cannot have it. */
+function refusalOf(
+  { needs, needsNames }: Behaviour,
+  { capabilities }: Storage,
+  { names }: Pick<BehaviourContext, 'names'>,
+): typeof StorageUnsupportedError | typeof StorageInvalidKeyError | undefined {
+  if (needs && !needs(capabilities)) return StorageUnsupportedError;
+  const isRefused = names === 'windows' && needsNames === 'not-of-windows';
+  return isRefused ? StorageInvalidKeyError : undefined;
+}
+
+function withoutCase({ name, behaviours }: BehaviourGroup): BehaviourGroup {
+  return { name, behaviours: behaviours.filter(({ needsNames }) => needsNames !== 'cased') };
 }
 
 /** Ends each of them, whatever comes of the others; rejects with the first failure. */

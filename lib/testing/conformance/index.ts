@@ -1,4 +1,10 @@
-export type { Behaviour, BehaviourContext, BehaviourGroup, BehaviourOutcome } from './behaviour.js';
+export type {
+  BackendNames,
+  Behaviour,
+  BehaviourContext,
+  BehaviourGroup,
+  BehaviourOutcome,
+} from './behaviour.js';
 export { servedBehaviours, shutdownBehaviours, storageBehaviours } from './behaviours.js';
 export {
   checkBehaviour,

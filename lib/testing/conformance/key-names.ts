@@ -1,5 +1,6 @@
-/** Names that must come back exactly as they went in. */
-export const KEY_NAMES: readonly string[] = [
+import type { BackendNames } from './behaviour.js';
+
+const OF_EVERY_SYSTEM: readonly string[] = [
   'plain.txt',
   'Straße und Größe.txt',
   '日本語/ファイル.txt',
@@ -8,15 +9,10 @@ export const KEY_NAMES: readonly string[] = [
   '🇩🇪/flag.txt',
   '\uFF5E full width.txt',
   'with spaces/in  all   places .txt',
-  ' leading and trailing ',
-  'hash#mark?question&and=equals',
   'plus+and-minus',
-  `apostrophe's and "quotes"`,
   '[0]/{name}/(round)',
   '~tilde $dollar @at !bang ;semicolon ,comma',
-  'less<greater>pipe|colon:star*',
   'caret^backtick`',
-  "I'm a < & weird > path",
   '100%',
   '%Q.parquet',
   '%48%45%4C%4C%4F',
@@ -25,20 +21,37 @@ export const KEY_NAMES: readonly string[] = [
   '%2e%2e',
   '.hidden/.file',
   '..txt',
-  '...',
   'file..name',
-  'a./b.',
-  'CON',
   '12345',
   '-rf',
   '=cmd()',
   '__proto__/constructor',
   'UPPER/lower/MiXeD',
-  ` !"#$%&'()*+,-.:;<=>?@[]^_\`{|}~`,
 ];
 
+/** Names that Windows takes for something else. */
+export const NOT_OF_WINDOWS: readonly string[] = [
+  ' leading and trailing ',
+  'hash#mark?question&and=equals',
+  `apostrophe's and "quotes"`,
+  'less<greater>pipe|colon:star*',
+  "I'm a < & weird > path",
+  '...',
+  'a./b.',
+  'CON',
+  ` !"#$%&'()*+,-.:;<=>?@[]^_\`{|}~`,
+  'a.txt:stream',
+  'nul.txt',
+  'LONGFI~1.TXT',
+];
+
+/** Names that must come back exactly as they went in. */
+export function keyNames(names: BackendNames = 'any'): readonly string[] {
+  return names === 'windows' ? OF_EVERY_SYSTEM : [...OF_EVERY_SYSTEM, ...NOT_OF_WINDOWS];
+}
+
 /** In the order of their UTF-8 bytes, which is neither that of UTF-16 units nor that of words. */
-export const ORDERED = [
+const ORDERED = [
   ' space',
   '!',
   '%',
@@ -68,3 +81,11 @@ export const ORDERED = [
   '😀',
   '😁',
 ];
+
+/** In the order of their UTF-8 bytes, none but for the case another one where that is ignored. */
+export function orderedNames(names: BackendNames = 'any'): readonly string[] {
+  if (names === 'any') return ORDERED;
+  return ORDERED.filter(
+    (name) => !ORDERED.includes(name.toLowerCase()) || name === name.toLowerCase(),
+  );
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { StorageFileNotFoundError, StorageInvalidKeyError } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
 import { assertHolds, listKeys, rejection } from './expectations.js';
-import { KEY_NAMES } from './key-names.js';
+import { keyNames, NOT_OF_WINDOWS } from './key-names.js';
 
 /** What no method of no driver takes. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -41,7 +41,8 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 
 export const keys: readonly Behaviour[] = [
-  ...KEY_NAMES.map((name): Behaviour => ({
+  ...keyNames().map((name): Behaviour => ({
+    ...(NOT_OF_WINDOWS.includes(name) && { needsNames: 'not-of-windows' }),
     name: `keeps the key ${JSON.stringify(name)} in every method`,
     async run(storage, { folder }) {
       const key = `${folder}${name}`;
@@ -105,6 +106,7 @@ export const keys: readonly Behaviour[] = [
   },
   {
     name: 'keeps apart keys that differ only in case',
+    needsNames: 'cased',
     async run(storage, { folder }) {
       const names = ['a.txt', 'A.txt', 'a.TXT', 'ä', 'Ä'];
       for (const name of names) await storage.put(folder + name, name);

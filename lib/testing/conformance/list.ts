@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { StorageInvalidArgumentError, StorageUnsupportedError } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
 import { listKeys, putAll, rejection } from './expectations.js';
-import { ORDERED } from './key-names.js';
+import { orderedNames } from './key-names.js';
 
 const TREE = [
   'README',
@@ -25,8 +25,8 @@ export const list: readonly Behaviour[] = [
   },
   {
     name: 'lists all keys in the order of their UTF-8 bytes',
-    async run(storage, { folder }) {
-      const expected = ORDERED.map((name) => folder + name);
+    async run(storage, { folder, names }) {
+      const expected = orderedNames(names).map((name) => folder + name);
       await putAll(storage, expected.toReversed());
       assert.deepEqual(await listKeys(storage, folder), expected);
     },
@@ -78,6 +78,7 @@ export const list: readonly Behaviour[] = [
   },
   {
     name: 'lists by prefixes that end within a name of any characters',
+    needsNames: 'not-of-windows',
     async run(storage, { folder }) {
       const names = ['sp ace', 'plus+', 'ümlaut', '日本', '😀a', '%41', '[a]', 'a*b', 'q?', '..x'];
       await putAll(
@@ -92,6 +93,7 @@ export const list: readonly Behaviour[] = [
   },
   {
     name: 'takes glob characters in a prefix for themselves',
+    needsNames: 'not-of-windows',
     async run(storage, { folder }) {
       await putAll(storage, [`${folder}a*`, `${folder}ab`, `${folder}[ab]`, `${folder}?`]);
       assert.deepEqual(await listKeys(storage, `${folder}a*`), [`${folder}a*`]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { StorageInvalidArgumentError } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
 import { listPages, putAll, rejection } from './expectations.js';
-import { ORDERED } from './key-names.js';
+import { orderedNames } from './key-names.js';
 
 /** Among them the whole, a divisor and no divisor of what the listings below hold. */
 const PAGE_SIZES = [1, 2, 3, 5, 7, 14];
@@ -10,8 +10,10 @@ const PAGE_SIZES = [1, 2, 3, 5, 7, 14];
 export const pages: readonly Behaviour[] = [
   {
     name: 'gives the same files in pages of any size as in one',
-    async run(storage, { folder }) {
-      const expected = ORDERED.slice(0, 14).map((name) => folder + name);
+    async run(storage, { folder, names }) {
+      const expected = orderedNames(names)
+        .slice(0, 14)
+        .map((name) => folder + name);
       await putAll(storage, expected);
       for (const limit of PAGE_SIZES) {
         const all = await listPages(storage, { prefix: folder, limit });
@@ -27,8 +29,8 @@ export const pages: readonly Behaviour[] = [
   {
     name: 'gives the same files and prefixes in pages of any size as in one',
     needs: ({ delimiters }) => delimiters !== 'none',
-    async run(storage, { folder }) {
-      const stored = ORDERED.map((name) => folder + name);
+    async run(storage, { folder, names }) {
+      const stored = orderedNames(names).map((name) => folder + name);
       await putAll(storage, stored);
       const behindFolder = (key: string): number => key.indexOf('/', folder.length) + 1;
       const directly = stored.filter((key) => behindFolder(key) === 0);

@@ -3,7 +3,7 @@ import type { Capabilities } from '../../core/capabilities.js';
 import type { Behaviour } from './behaviour.js';
 import { someBytes } from './bodies.js';
 import { altered, assertBytes, assertHolds, isRefused, untilRefused } from './expectations.js';
-import { KEY_NAMES } from './key-names.js';
+import { keyNames } from './key-names.js';
 import { send } from './signed-uploads.js';
 
 const signs = ({ signedUrls }: Capabilities): boolean => signedUrls;
@@ -14,8 +14,8 @@ export const servedUrls: readonly Behaviour[] = [
   {
     name: 'serves a file of every name by its signed URL',
     needs: signs,
-    async run(storage, { folder }) {
-      for (const [index, name] of KEY_NAMES.entries()) {
+    async run(storage, { folder, names }) {
+      for (const [index, name] of keyNames(names).entries()) {
         const key = `${folder}${index}/${name}`;
         await storage.put(key, name);
         const response = await fetch(await storage.url(key));

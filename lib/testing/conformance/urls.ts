@@ -21,6 +21,7 @@ const LIVES: readonly (readonly [number | string, number])[] = [
 export const urls: readonly Behaviour[] = [
   {
     name: 'signs a URL for a file, which need not exist',
+    needsNames: 'not-of-windows',
     needs: signs,
     async run(storage, { folder }) {
       const url = new URL(await storage.url(`${folder}not/there ä+#?.txt`));

@@ -132,7 +132,7 @@ describe('a fake storage', () => {
     [
       'an option of the kit',
       () => describeStorageDriver('a', () => Promise.reject(), { servesUrl: true } as object),
-      'describeStorageDriver(): unknown option "servesUrl"; known are isView, prefixBytes,',
+      'describeStorageDriver(): unknown option "servesUrl"; known are isView, names, prefixBytes,',
     ],
   ])('refuses %s that there is not, and names those that there are', (_what, call, message) => {
     expect(call).toThrow(message);
