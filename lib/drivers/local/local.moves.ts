@@ -7,9 +7,9 @@ import { throwIfAborted } from './local.errors.js';
 import { isSameVersion } from './local.identity.js';
 import { Intents } from './local.intents.js';
 import { describeFile, hashOf, type Recorded } from './local.metadata.js';
-import { nameOf, parentOf } from './local.paths.js';
+import { nameOf, parentOf, type Folder } from './local.paths.js';
 import { openVersion, type OpenVersion } from './local.reads.js';
-import { close, link, rename, unlinkIfThere } from './local.system-calls.js';
+import { close, link, readNames, rename, unlinkIfThere } from './local.system-calls.js';
 import { place, syncFolderAt, type LocalContext } from './local.writes.js';
 
 const ATTEMPTS = 100;
@@ -87,9 +87,8 @@ async function moveOpened(
     const { version } = moved;
     const sameFile = replaced !== undefined && isSameVersion(replaced, version);
     // rename() does nothing to two names of one file.
-    if ((sameFile || options.ifNoneMatch !== undefined) && (await root.isAt(origin, version))) {
-      await unlinkIfThere(origin);
-    }
+    const stays = options.ifNoneMatch !== undefined || (sameFile && (await hasName(folder, from)));
+    if (stays && (await root.isAt(origin, version))) await unlinkIfThere(origin);
     if (replaced && !sameFile) await intents.remove(to, replaced, moved.after && version);
     await removeBehind(context, intents, from, origin, source.stats, source.recorded);
     if (!isSameVersion(version, source.stats)) {
@@ -104,6 +103,11 @@ async function moveOpened(
   }
   await root.prune(parentOf(from));
   return moved;
+}
+
+/** Where case is ignored, a path may lead to a file of which it is no name: that one has the key's new spelling. */
+async function hasName(folder: Folder, key: string): Promise<boolean> {
+  return (await readNames(folder.at('.'))).includes(nameOf(key));
 }
 
 async function renameVersion(
