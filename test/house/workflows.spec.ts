@@ -24,3 +24,24 @@ test.each(workflows)('%s may only read, and what it uses is pinned to a commit',
   const unpinned = used.filter((action) => !/@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(action));
   expect(unpinned).toEqual([]);
 });
+
+test('one job may publish, and of all packages it runs TypeScript alone', async () => {
+  const texts = await Promise.all(workflows.map(read));
+  const jobs = texts.flatMap((text) => text.split(/^(?= {2}[\w-]+:$)/m));
+  const mayPublish = jobs.filter((job) => /^ +[\w-]+: write$/m.test(job));
+  expect(mayPublish).toHaveLength(1);
+  const [job] = mayPublish;
+  expect(job).toMatch(/^ {2}publish:\n {4}needs: check\n/);
+  expect(job).toContain('\n    environment: npm\n');
+  const commands = job!
+    .split('\n')
+    .filter((line) => /\b(npm|npx|node) |\.ci\//.test(line))
+    .map((line) => line.trim().replace('- run: ', ''));
+  expect(commands).toEqual([
+    'npm ci --no-audit --ignore-scripts',
+    'node node_modules/typescript/bin/tsc -p tsconfig.build.json',
+    'npm run build:cjs',
+    'sha512=$(.ci/pack "$RUNNER_TEMP")',
+    'npm publish --provenance --ignore-scripts "$RUNNER_TEMP"/nestjs-storages-*.tgz',
+  ]);
+});
