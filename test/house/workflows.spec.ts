@@ -5,14 +5,27 @@ import { repository } from '../docs/markdown.js';
 const folder = '.github/workflows';
 const workflows = (await readdir(join(repository, folder))).map((name) => `${folder}/${name}`);
 const read = (path: string) => readFile(join(repository, path), 'utf8');
+const { scripts } = JSON.parse(await read('package.json')) as { scripts: object };
+const whatChecks = Object.keys(scripts).filter((name) => /^(test|check|fuzz)\b/.test(name));
+
+function scriptsIn(text: string): string[] {
+  const named = [...text.matchAll(/\bnpm (?:run ([\w:-]+)|(test)\b)/g)];
+  return named.map(([, script, test]) => script ?? test!);
+}
 
 test.each([...workflows, '.ci/run'])('the npm scripts that %s runs exist', async (path) => {
-  const { scripts } = JSON.parse(await read('package.json')) as { scripts: object };
-  const named = [...(await read(path)).matchAll(/\bnpm (?:run ([\w:-]+)|(test)\b)/g)];
-  const missing = named
-    .map(([, script, test]) => script ?? test!)
-    .filter((each) => !(each in scripts));
+  const missing = scriptsIn(await read(path)).filter((each) => !(each in scripts));
   expect(missing).toEqual([]);
+});
+
+test('every npm script that checks something is run by one of them', async () => {
+  const texts = await Promise.all([...workflows, '.ci/run'].map(read));
+  expect(scriptsIn(texts.join('\n'))).toEqual(expect.arrayContaining(whatChecks));
+});
+
+test('every npm script that checks something is in the table of CONTRIBUTING.md', async () => {
+  const rows = (await read('CONTRIBUTING.md')).match(/^\| `npm [^`]+`/gm) ?? [];
+  expect(scriptsIn(rows.join('\n'))).toEqual(expect.arrayContaining(whatChecks));
 });
 
 test.each(workflows)('%s may only read, and what it uses is pinned to a commit', async (path) => {
