@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { repository } from '../docs/markdown.js';
@@ -57,4 +58,25 @@ test('one job may publish, and of all packages it runs TypeScript alone', async 
     'sha512=$(.ci/pack "$RUNNER_TEMP")',
     'npm publish --provenance --ignore-scripts "$RUNNER_TEMP"/nestjs-storages-*.tgz',
   ]);
+});
+
+test('Dependabot looks at every package-lock.json', async () => {
+  const config = await read('.github/dependabot.yml');
+  const looksAt = [...config.matchAll(/^ +director(?:y: (.+)|ies: \[(.+)\])$/gm)].flatMap(
+    ([, one, several]) => (one ?? several!).split(', '),
+  );
+  const folders = (await readdir(repository, { withFileTypes: true })).filter(
+    (entry) => entry.isDirectory() && !/^(\.|node_modules)/.test(entry.name),
+  );
+  const below = await Promise.all(
+    folders.map(async ({ name }) =>
+      (await readdir(join(repository, name))).map((each) => `/${name}/${each}`),
+    ),
+  );
+  const candidates = ['/', ...folders.map(({ name }) => `/${name}`), ...below.flat()];
+  const locked = candidates.filter((path) =>
+    existsSync(join(repository, path, 'package-lock.json')),
+  );
+  expect(locked.length).toBeGreaterThan(1);
+  expect(looksAt).toEqual(expect.arrayContaining(locked));
 });
