@@ -90,6 +90,7 @@ const images: [what: string, image: Buffer, width: number, height: number][] = [
   ['an extended WebP', webpOf.extended(100_000, 2), 100_000, 2],
   ['an extended WebP of a browser', EXTENDED, 37, 21],
   ['an AVIF', avifOf([box('pixi', Buffer.alloc(8)), extent(1200, 800)]), 1200, 800],
+  ['an AVIF with an empty property', avifOf([box('pixi'), extent(1200, 800)]), 1200, 800],
   ['an AVIF of tiles', avifOf([...tiles, extent(4032, 3024)]), 4032, 3024],
   ['an AVIF with long sizes', avifOf([extent(1200, 800)], { wrap: largeBox }), 1200, 800],
   ['a HEIC', avifOf([extent(4032, 3024)], { brand: 'heic' }), 4032, 3024],
@@ -170,6 +171,10 @@ test.each([
   [
     'an AVIF with a box of no size',
     Buffer.concat([box('ftyp', latin1('avif\0\0\0\0')), latin1('\0\0\0\x04meta')]),
+  ],
+  [
+    'an AVIF with a property that is smaller than its head',
+    avifOf([Buffer.concat([latin1('\0\0\0\x04'), extent(10, 10)])]),
   ],
   [
     'an AVIF of endless properties',

@@ -80,6 +80,30 @@ test('a window that ends while the receiver is not ready ends when it is', () =>
   expect(slow).toBe(false);
 });
 
+test('nothing is waited for as long as the receiver is not ready', () => {
+  after(5);
+  rate.pause();
+  after(10);
+  expect(jest.getTimerCount()).toBe(0);
+});
+
+test('a window that is over just as the receiver stops begins anew when it is ready', () => {
+  // Before the timer of the window, which is set at 10 s.
+  setTimeout(() => rate.pause(), 12_000);
+  after(5);
+  rate.pause();
+  after(2);
+  rate.resume();
+  rate.received(1000);
+  after(60);
+  expect(slow).toBe(false);
+  rate.resume();
+  after(9.9);
+  expect(slow).toBe(false);
+  after(0.2);
+  expect(slow).toBe(true);
+});
+
 test('nothing happens after the end', () => {
   rate.stop();
   rate.resume();

@@ -148,6 +148,12 @@ describe('the generation precondition', () => {
     expect(writes(gcs.server)).toEqual([['0', 200]]);
   });
 
+  test('of a new key is guessed for a file of up to a megabyte', async () => {
+    await using gcs = await openGcs();
+    await gcs.driver.put('key', randomBytes(MIB), putOptions());
+    expect(gcs.operations()).toEqual(['objects.insert']);
+  });
+
   test('of a small file that is replaced is found out by the refusal', async () => {
     await using gcs = await openGcs();
     const { version } = await gcs.driver.put('key', Buffer.from('x'), putOptions());
