@@ -33,6 +33,14 @@ test('a checksum is announced as such, or as the strongest of a digest field', (
   expect(weaker).toEqual({ algorithm: 'sha1', value: SHA1 });
 });
 
+test.each(['; a', ';a=1', ';  a=1;b="c;,d"', ';a="\\"\\\\"', ';a=%"z%c3%bc"', '; *a.b-c=?1'])(
+  'parameters say nothing of a digest: %s',
+  (parameters) => {
+    const field = `sha-256=:${SHA256}:${parameters} , md5=:${MD5}:`;
+    expect(announcedChecksum(field, 'file')).toEqual({ algorithm: 'sha256', value: SHA256 });
+  },
+);
+
 test('a SHA-512 counts in a form only, where the bytes come by', () => {
   const field = `sha-512=:${SHA512}:, md5=:${MD5}:`;
   expect(announcedInForm(field, 'file')).toEqual({ algorithm: 'sha512', value: SHA512 });

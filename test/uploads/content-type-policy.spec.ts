@@ -1,4 +1,8 @@
-import { contentTypeByBytes, isAccepted } from '../../lib/uploads/content-type-policy.js';
+import {
+  assertAccept,
+  contentTypeByBytes,
+  isAccepted,
+} from '../../lib/uploads/content-type-policy.js';
 import { png } from './forms.js';
 
 const text = Buffer.from('just, text\n');
@@ -21,6 +25,7 @@ test.each([
   [text, 'text/plain', 'text/plain'],
   [text, 'text/csv', 'text/csv'],
   [text, 'TEXT/CSV; charset=utf-8', 'text/csv'],
+  [text, ' text/csv ; charset=utf-8', 'text/csv'],
   [text, 'text/markdown', 'text/markdown'],
   [text, 'application/json', 'application/json'],
   [text, 'application/geo+json', 'application/geo+json'],
@@ -63,6 +68,11 @@ test.each([
   [ole, 'application/vnd.ms-excel', 'application/vnd.ms-excel'],
   [ole, 'image/png', 'application/x-ole-storage'],
   [ole, 'application/epub+zip', 'application/x-ole-storage'],
+  // What only begins like one inside may be of any program.
+  [junk, 'application/epub+zipped', 'application/epub+zipped'],
+  [junk, 'application/vnd.android.package-archives', 'application/vnd.android.package-archives'],
+  [junk, 'application/vnd.ms-workspace', 'application/vnd.ms-workspace'],
+  [junk, 'application/mswordx', 'application/mswordx'],
   // A format inside of a container without the container.
   [junk, 'application/msword', 'application/octet-stream'],
   [junk, 'application/epub+zip', 'application/octet-stream'],
@@ -137,4 +147,29 @@ test.each([
   ['text/html', ['*/*'], true],
 ])('%s is accepted by %j: %s', (type, accept, accepted) => {
   expect(isAccepted(type, accept)).toBe(accepted);
+});
+
+test('a type that only ends like one that runs script is part of its kind', () => {
+  expect(isAccepted('x-message/x-own', ['x-message/*'])).toBe(true);
+  expect(isAccepted('message/x-own', ['message/*'])).toBe(false);
+});
+
+test.each([
+  'image',
+  'image/',
+  '/png',
+  'image/png;q=1',
+  'image/png, image/gif',
+  ' image/png',
+  '**',
+  7,
+])('a list of types has no %j', (pattern) => {
+  expect(() => assertAccept(['text/plain', pattern as string])).toThrow('accept must be a list');
+});
+
+test.each([
+  ['IMAGE/JPG', 'image/jpg is no media type: that of a JPEG is image/jpeg'],
+  ['image/svg', 'image/svg is no media type: that of an SVG is image/svg+xml'],
+])('a list of types has no %s, however it is written', (pattern, message) => {
+  expect(() => assertAccept([pattern])).toThrow(message);
 });

@@ -73,6 +73,18 @@ describe('over HTTP/1', () => {
     return { socket, request, response, discard, answer, listeners };
   }
 
+  test('nothing is waited for of a request that has come to its end', async () => {
+    const { request, discard, answer, listeners } = exchange();
+    // As those of Node, which are not destroyed by it.
+    Object.defineProperty(request, 'destroyed', { value: false });
+    request.resume().end();
+    await once(request, 'end');
+    const before = listeners();
+    discard();
+    answer();
+    expect(listeners()).toEqual(before);
+  });
+
   test('what comes is thrown away up to its end, and nothing stays', async () => {
     const { request, discard, answer, listeners } = exchange();
     const before = listeners();

@@ -147,7 +147,10 @@ test('only the first upload of a name is followed, and none without a name', () 
   for (const id of [undefined, 'short', [idOf(2)]]) {
     expect(uploads.track(requestOf(id as string))).toBeUndefined();
   }
-  expect(() => uploads.progressOf('short')).toThrow('An upload id has 22 to 64 characters');
+  for (const id of ['short', 'x'.repeat(21), 'x'.repeat(65), `${'x'.repeat(30)}!`]) {
+    expect(() => uploads.progressOf(id)).toThrow('An upload id has 22 to 64 characters');
+  }
+  for (const id of ['x'.repeat(22), '-'.repeat(64)]) expect(uploads.progressOf(id)).toBeDefined();
 });
 
 test('watchers are told that there is no more when the app ends', () => {
