@@ -208,7 +208,15 @@ describe('every method of a storage', () => {
     const attributes = { metadata: { title: 'A' }, cacheControl: 'no-cache' };
     const file = await storage.put('a.txt', 'hello', attributes);
     const others = { fieldname: 'f', mimetype: 'image/png', site: 1, sizes: [], progress: {} };
-    const copy = { ...file, ...others, contentLength: 5, mata: 1, toString: 1 };
+    const copy = {
+      ...file,
+      ...others,
+      contentLength: 5,
+      mata: 1,
+      toString: 1,
+      mtxadata: 1,
+      mxeadata: 1,
+    };
     await storage.put('b.txt', 'hello', copy);
     expect(await storage.info('b.txt')).toMatchObject(attributes);
   });

@@ -36,6 +36,7 @@ describe('parseAttributes', () => {
     'text/plain',
     'text/plain;charset=utf-8',
     'text/plain ; charset="utf-8"',
+    'text/plain\t;\tcharset=utf-8',
     'application/vnd.api+json; a=b; c="d e"',
     'image/svg+xml',
     '*/*',
@@ -53,6 +54,7 @@ describe('parseAttributes', () => {
     'text/plain, text/html',
     'text/plain\n',
     'text/plain; a="\u0000"',
+    'text/plain; a="\\"',
     'text/plän',
   ])('refuses the content type %j', (contentType) => {
     expect(() => parseGivenAttributes({ contentType })).toThrow(StorageInvalidArgumentError);
@@ -81,6 +83,9 @@ describe('parseAttributes', () => {
       /"a" must be a string, not number/,
     );
     expect(() => parseGivenAttributes({ cacheControl: 'a\r\nb' })).toThrow(/cacheControl/);
+    expect(() => parseGivenAttributes({ contentLanguage: 5 as never })).toThrow(/contentLanguage/);
+    expect(() => parseGivenAttributes({ metadata: { '-a': 'b' } })).toThrow(/"-a"/);
+    expect(() => parseGivenAttributes({ metadata: { a: '\uD800' } })).toThrow(/Unicode text/);
   });
 
   it('refuses metadata that is no object', () => {

@@ -116,6 +116,20 @@ describe('parsing conditions', () => {
     expect(() => parseWriteConditions({ ifMatch: etag })).toThrow(StorageInvalidArgumentError);
   });
 
+  it.each([[new Date(Number.NaN)], [5], ['2026-03-04'], [null]])('refuses the time %p', (date) => {
+    for (const name of ['ifModifiedSince', 'ifUnmodifiedSince']) {
+      const parse = (): unknown => parseReadConditions({ [name]: date });
+      expect(parse).toThrow(StorageInvalidArgumentError);
+      expect(parse).toThrow(name);
+    }
+  });
+
+  it('takes every strong etag', () => {
+    for (const ifMatch of ['""', '"!#~"', '"\x80\xFF"', '*']) {
+      expect(parseReadConditions({ ifMatch })).toEqual({ ifMatch });
+    }
+  });
+
   it('refuses a condition of a write that contradicts itself', () => {
     expect(() => parseWriteConditions({ ifMatch: '"a"', ifNoneMatch: '*' })).toThrow(
       /exclude each other/,

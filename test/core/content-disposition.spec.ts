@@ -98,6 +98,24 @@ describe('safeFileName', () => {
   });
 });
 
+describe('a name that is too long', () => {
+  it('has all the bytes that there is room for', () => {
+    expect(safeFileName('a'.repeat(201))).toBe('a'.repeat(200));
+    expect(safeFileName(`${'a'.repeat(500)}.jpeg`)).toBe(`${'a'.repeat(195)}.jpeg`);
+    expect(safeFileName(`${'ä'.repeat(500)}.jpg`)).toBe(`${'ä'.repeat(98)}.jpg`);
+  });
+
+  it('keeps an extension of fifteen letters, and takes a longer one for a part of the name', () => {
+    const extension = `.${'b'.repeat(15)}`;
+    expect(safeFileName('a'.repeat(300) + extension)).toBe('a'.repeat(184) + extension);
+    expect(safeFileName(`${'a'.repeat(300)}${extension}b`)).toBe('a'.repeat(200));
+  });
+
+  it('goes on behind a dot that begins no extension', () => {
+    expect(safeFileName(`1. ${'x'.repeat(300)}`)).toBe(`1. ${'x'.repeat(197)}`);
+  });
+});
+
 describe('parseContentDisposition', () => {
   it.each([
     ['inline', { type: 'inline' }],

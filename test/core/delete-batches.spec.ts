@@ -1,10 +1,10 @@
-import { StorageConnectionError } from '../../lib/core/errors.js';
+import { StorageConnectionError, type StorageError } from '../../lib/core/errors.js';
 import type { StorageDriver } from '../../lib/core/storage-driver.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
 import { recordingDriver } from '../nest/recording-driver.js';
 
 /** Batches of two keys, the one of `failing` (from 1 on) rejects as a whole. */
-async function storageFailing(failing: number) {
+async function storageFailing(failing: number, fail = () => new StorageConnectionError()) {
   let batches = 0;
   const { driver } = await recordingDriver((memory) => ({
     capabilities: {
@@ -12,7 +12,7 @@ async function storageFailing(failing: number) {
       limits: { ...memory.capabilities.limits, deleteBatch: 2 },
     },
     deleteMany(...parameters: Parameters<StorageDriver['deleteMany']>) {
-      if (++batches === failing) return Promise.reject(new StorageConnectionError());
+      if (++batches === failing) return Promise.reject(fail());
       return memory.deleteMany(...parameters);
     },
   }));
@@ -32,6 +32,25 @@ describe('deleteMany in several batches', () => {
       expect(error).toMatchObject({ code: 'CONNECTION_FAILED', operation: 'deleteMany', key });
     }
     expect(await storage.exists('e')).toBe(true);
+  });
+
+  it('tells of each key what is known of the failure, by an error of its own', async () => {
+    const known = { cause: new Error('reset'), retryable: false, retryAfter: 7 };
+    await using storage = await storageFailing(2, () => new StorageConnectionError('gone', known));
+    for (const key of KEYS) await storage.put(key, key);
+    const { failed } = await storage.deleteMany(KEYS);
+    for (const { error } of failed) expect(error).toMatchObject({ reason: 'gone', ...known });
+    expect(new Set(failed.map(({ error }): StorageError => error)).size).toBe(3);
+  });
+
+  it('ends at its signal, also when something was deleted already', async () => {
+    const stop = new AbortController();
+    await using storage = await storageFailing(2, () => {
+      stop.abort();
+      return new StorageConnectionError();
+    });
+    const deleted = storage.deleteMany(KEYS, { signal: stop.signal });
+    await expect(deleted).rejects.toMatchObject({ operation: 'deleteMany' });
   });
 
   it('rejects when nothing was deleted yet', async () => {

@@ -34,7 +34,10 @@ describe('the error classes', () => {
   });
 
   it('take the word of a driver that knows better', () => {
-    expect(new errors.StorageConnectionError('a', { retryable: false }).retryable).toBe(false);
+    for (const [, Class] of classes) {
+      const error = new (Class as Constructor)('a', { retryable: false, retryAfter: 5 });
+      expect([error.name, error.retryable, error.retryAfter]).toEqual([error.name, false, 5]);
+    }
     expect(new StorageError('a', { retryable: true }).retryable).toBe(true);
   });
 });
@@ -77,8 +80,10 @@ describe('a StorageError', () => {
     expect('cause' in new StorageError('a')).toBe(false);
   });
 
-  it('can be inspected', () => {
-    expect(inspect(new StorageFileNotFoundError('Not there', context))).toContain('Not there (put');
+  it('can be inspected, and tells its reason once', () => {
+    const error = new StorageFileNotFoundError('Not there', context);
+    expect(inspect(error)).toContain('Not there (put');
+    expect(inspect(error).split('Not there')).toHaveLength(2);
   });
 });
 
@@ -101,6 +106,11 @@ describe('addErrorContext', () => {
     expect(error).toMatchObject({ storage: 'inner', operation: 'info', key: 'a' });
     expect(error.message).not.toContain('prefix/');
     expect(error.stack).not.toContain('prefix/');
+  });
+
+  it('leaves the key where the caller has none', () => {
+    const error = new StorageFileNotFoundError('Not there', { key: 'a' });
+    expect(addErrorContext(error, { operation: 'list' })).toMatchObject({ key: 'a' });
   });
 
   it('changes nothing the second time', () => {

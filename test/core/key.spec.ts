@@ -103,11 +103,37 @@ describe('parseKey', () => {
   });
 });
 
+describe('what is no text', () => {
+  it.each([
+    [null, 'not null'],
+    [['a'], 'not an array'],
+    [7, 'not number'],
+    [undefined, 'not undefined'],
+  ])('is told by its kind: %j', (given, told) => {
+    expect(() => parseKey(given as never)).toThrow(`A key must be a string, ${told}`);
+    expect(() => parsePrefix(given as never)).toThrow(`A prefix must be a string, ${told}`);
+  });
+});
+
 describe('parsePrefix', () => {
   it('takes the empty prefix, and one that ends within a segment', () => {
     for (const prefix of ['', 'a', 'a/', 'a/.', 'a/..', '.', '..', 'a/b']) {
       expect(parsePrefix(prefix)).toBe(prefix);
     }
+  });
+
+  it('takes segments of up to 255 bytes', () => {
+    const segment = 'ä'.repeat(127) + 'a';
+    for (const prefix of [segment, `${segment}/`, `a/${segment}`]) {
+      expect(parsePrefix(prefix)).toBe(prefix);
+      const longer = prefix.replace(segment, `${segment}a`);
+      expect(() => parsePrefix(longer)).toThrow('longer than 255 bytes');
+    }
+  });
+
+  it('tells which prefix is refused', () => {
+    expect(() => parsePrefix('a//')).toThrow(expect.objectContaining({ key: 'a//' }));
+    expect(() => parseKey('a//b')).toThrow(expect.objectContaining({ key: 'a//b' }));
   });
 
   it('refuses a prefix whose whole segments break a rule', () => {

@@ -40,7 +40,12 @@ describe('ProgressMeter', () => {
   it('says 100 % of nothing', () => {
     new ProgressMeter('download', 'a', 0, onProgress).finish();
     expect(reports).toEqual([
-      expect.objectContaining({ bytesTransferred: 0, totalBytes: 0, percentage: 100 }),
+      expect.objectContaining({
+        bytesTransferred: 0,
+        totalBytes: 0,
+        percentage: 100,
+        bytesPerSecond: 0,
+      }),
     ]);
   });
 
@@ -58,6 +63,13 @@ describe('ProgressMeter', () => {
     jest.advanceTimersByTime(2000);
     meter.add(500);
     expect(reports[0]!.bytesPerSecond).toBe(250);
+  });
+
+  it('handles the rejection of a callback that is async', () => {
+    const answer = Promise.reject(new Error('broken'));
+    const handled = jest.spyOn(answer, 'catch');
+    new ProgressMeter('upload', 'a', 0, (() => answer) as () => void).finish();
+    expect(handled).toHaveBeenCalledTimes(1);
   });
 
   it('is deaf to what the callback throws, rejects with or returns', async () => {

@@ -158,6 +158,11 @@ describe('retryDelay', () => {
     expect(retryDelay(4, plain, 3)).toBe(800);
   });
 
+  it('is no longer than a timer can run', () => {
+    const endless = parseRetryOptions({ maxDelay: Infinity, jitter: false });
+    expect(retryDelay(100, endless)).toBe(2 ** 31 - 1);
+  });
+
   it('is longer than anybody waits where the backend asks for more than a minute and maxDelay', () => {
     const patient = { ...plain, maxDelay: 300_000 };
     expect([60_000, 60_001].map((asked) => retryDelay(1, plain, asked))).toEqual([
