@@ -153,6 +153,13 @@ describe('a listing', () => {
     expect(pages[0]!.files.map(({ key }) => key)).toEqual(['b']);
   });
 
+  test('asks for no more at once than the service gives', async () => {
+    await using azure = await open();
+    for (const pageSize of [4999, 5001]) await listAll(azure.driver, { pageSize });
+    const asked = azure.proxy.requests.map(({ url }) => /maxresults=(\d+)/.exec(url)?.[1]);
+    expect(asked).toEqual(['4999', '5000']);
+  });
+
   test('asks for no page that nobody wants', async () => {
     await using azure = await open();
     await fill(azure, ['a', 'b', 'c']);

@@ -8,6 +8,7 @@ import {
   StoragePreconditionFailedError,
 } from '../../../lib/core/errors.js';
 import { parseAttributes } from '../../../lib/core/attributes.js';
+import { encodeMetadata } from '../../../lib/drivers/azure/azure.metadata.js';
 import {
   expectStored,
   MIB,
@@ -188,6 +189,55 @@ describe('a multipart upload', () => {
     expect(listed).toEqual([{ key, uploadId, startedAt: expect.any(Date) as Date }]);
     const file = await azure.driver.completeMultipartUpload({ key, uploadId }, [part], options);
     expect(file.metadata).toEqual(attributes.metadata);
+  });
+
+  test('is not what others have put into its folder', async () => {
+    await using azure = await open();
+    const { uploadId } = await start(azure);
+    const folder = '.nestjs-storages/uploads/';
+    const metadata = encodeMetadata({
+      'nestjs-storages-key': Buffer.from('key').toString('base64url'),
+    });
+    const other = '00000000-0000-4000-8000-00000000000';
+    await azure.direct.getBlockBlobClient(`${folder}${other}`).upload('', 0, { metadata });
+    await azure.direct.getBlockBlobClient(`${folder}${other}00`).upload('', 0, { metadata });
+    await azure.direct.getBlockBlobClient(`${folder}${other}0`).upload('', 0);
+    const listed = [];
+    for await (const page of azure.driver.listMultipartUploads({ prefix: '', signal })) {
+      listed.push(...page.map((upload) => upload.uploadId));
+    }
+    expect(listed).toEqual([uploadId]);
+  });
+
+  test.each<[string, string, (time: number, asked: number) => boolean]>([
+    [
+      'when it was written last, where its start is not told',
+      'Last-Modified',
+      (time) => time === Date.UTC(2026, 0),
+    ],
+    ['now, where nothing is told', 'Other', (time, asked) => time >= asked],
+  ])('counts as begun %s', async (_, element, isRight) => {
+    await using azure = await open();
+    const name = '.nestjs-storages/uploads/00000000-0000-4000-8000-000000000000';
+    const encoded = encodeMetadata({
+      'nestjs-storages-key': Buffer.from('key').toString('base64url'),
+    });
+    const metadata = Object.entries(encoded).map(([field, text]) => `<${field}>${text}</${field}>`);
+    const time = `<${element}>Thu, 01 Jan 2026 00:00:00 GMT</${element}>`;
+    const blob = `<Blob><Name>${name}</Name><Properties>${time}</Properties><Metadata>${metadata.join('')}</Metadata></Blob>`;
+    azure.proxy.fail({
+      with: {
+        status: 200,
+        headers: { 'x-ms-request-id': 'id', 'content-type': 'application/xml' },
+        body: `<?xml version="1.0"?><EnumerationResults><Blobs>${blob}</Blobs><NextMarker /></EnumerationResults>`,
+      },
+    });
+    const asked = Date.now();
+    const listed = [];
+    for await (const page of azure.driver.listMultipartUploads({ prefix: '', signal })) {
+      listed.push(...page.map(({ startedAt }) => isRight(startedAt.getTime(), asked)));
+    }
+    expect(listed).toEqual([true]);
   });
 
   test('cannot have the metadata that it keeps for itself', async () => {
