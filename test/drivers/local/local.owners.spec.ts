@@ -4,6 +4,7 @@ import { link, mkdir, readFile, readdir, stat, symlink, utimes, writeFile } from
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { hashOf, MetadataFolder } from '../../../lib/drivers/local/local.metadata.js';
+import { isLongAgo } from '../../../lib/drivers/local/local.owners.js';
 import {
   RESERVED,
   cleanUp,
@@ -21,6 +22,12 @@ import {
 function deadPid(): number {
   return spawnSync(process.execPath, ['-e', '']).pid;
 }
+
+test('what nobody has touched for a day, to the nanosecond, was touched long ago', () => {
+  using _ = jest.spyOn(Date, 'now').mockReturnValue(1_900_000_000_000);
+  const dayBefore = (1_900_000_000_000n - 86_400_000n) * 1_000_000n;
+  expect([dayBefore - 1n, dayBefore, dayBefore + 1n].map(isLongAgo)).toEqual([true, true, false]);
+});
 
 describe('what processes that are gone have left', () => {
   afterEach(cleanUp);
