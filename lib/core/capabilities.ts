@@ -21,7 +21,9 @@ export interface Capabilities {
   readonly createOnlyCopy: boolean;
   /** `get` with conditions, decided together with the read. */
   readonly conditionalGet: boolean;
+  /** `get` with `range`. */
   readonly ranges: boolean;
+  /** `metadata` of files: pairs of the user's own. */
   readonly metadata: boolean;
   /** `cacheControl`, `contentDisposition`, `contentEncoding`, `contentLanguage`. */
   readonly headers: boolean;
@@ -29,6 +31,7 @@ export interface Capabilities {
   readonly delimiters: 'any' | 'slash' | 'none';
   /** Moves in one step. Otherwise `move` copies, and deletes the source when the copy is confirmed. */
   readonly atomicMove: boolean;
+  /** `startMultipartUpload` and what follows it. */
   readonly multipart: boolean;
   /** `listMultipartUploads`, and with it `sweep`: the backend lists all uploads below a prefix. */
   readonly multipartListing: boolean;
@@ -38,7 +41,9 @@ export interface Capabilities {
   readonly signedCacheControl: boolean;
   /** `uploadUrl()` by method: what the backend enforces, or false where there is no such URL. */
   readonly signedUploads: {
+    /** The bytes are the body. */
     readonly PUT: readonly UploadConstraint[] | false;
+    /** A form with the file in it. */
     readonly POST: readonly UploadConstraint[] | false;
   };
   /** `uploadPartUrl()`: what the backend enforces, or false where there is no such URL. */
@@ -53,6 +58,7 @@ export interface Capabilities {
    * the storage does both around its calls.
    */
   readonly retries: boolean;
+  /** What is larger is refused before any I/O. */
   readonly limits: StorageLimits;
 }
 

@@ -7,6 +7,7 @@ export type ChecksumAlgorithm = 'crc32' | 'crc32c' | 'md5' | 'sha1' | 'sha256';
 
 /** A checksum of the whole file. */
 export interface Checksum {
+  /** What `value` is the digest of the bytes by. */
   readonly algorithm: ChecksumAlgorithm;
   /** Base64 of the digest; those of `crc32` and `crc32c` are four bytes in big-endian order. */
   readonly value: string;

@@ -3,7 +3,9 @@ import { StorageInvalidArgumentError } from './errors.js';
 
 /** How a browser treats a file, and under which name it saves it. */
 export interface NamedDisposition {
+  /** Whether a browser shows the file or saves it. */
   readonly type: 'inline' | 'attachment';
+  /** In any characters, which are sent as RFC 6266 asks. */
   readonly filename: string;
 }
 

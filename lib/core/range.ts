@@ -3,7 +3,16 @@ import { StorageInvalidArgumentError, StorageRangeNotSatisfiableError } from './
 
 /** Part of a file: from `start` to `end`, both counted from 0 and both included (RFC 9110 §14.1.2), or the last `suffix` bytes. */
 export type RangeOption =
-  { readonly start: number; readonly end?: number } | { readonly suffix: number };
+  | {
+      /** The first byte. */
+      readonly start: number;
+      /** The last byte. Default: that of the file. */
+      readonly end?: number;
+    }
+  | {
+      /** How many bytes; of a file that has fewer, all. */
+      readonly suffix: number;
+    };
 
 /** The part of a file that is really delivered: `end` is included, `size` is that of the whole file. */
 export interface ByteRange {

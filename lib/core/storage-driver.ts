@@ -33,6 +33,7 @@ export interface DriverClients {
 export interface StorageDriver<Client = unknown> {
   /** `'s3'`, `'local'`, …: for messages. */
   readonly name: string;
+  /** What it can do. The storage refuses the rest before it calls the driver. */
   readonly capabilities: Capabilities;
   /** The SDK's client, for what this contract does not cover. */
   readonly client: Client;
@@ -43,7 +44,11 @@ export interface StorageDriver<Client = unknown> {
   /** Opens the file: one version of it, from which file, range and body all come. Rejects before a body exists. */
   get(key: string, options: DriverGetOptions): Promise<DriverDownload>;
 
-  /** @throws StorageFileNotFoundError */
+  /**
+   * What `get` says of the file, without its bytes.
+   *
+   * @throws StorageFileNotFoundError
+   */
   info(key: string, options: DriverOptions): Promise<StoredFile>;
 
   /** Yields page after page, in the order of the keys' UTF-8 bytes; each page can be the last that is asked for. */

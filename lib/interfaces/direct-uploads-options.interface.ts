@@ -91,9 +91,15 @@ export interface DirectUploadsSettings extends StorageRouteSettings {
   /** Name of the storage. Default: the default storage. */
   storage?: StorageName;
   /** Serves the protocol of `@rails/activestorage` at the path. */
-  activeStorage?: { path: string };
+  activeStorage?: {
+    /** From the root of the app. */
+    path: string;
+  };
   /** Serves `@uppy/aws-s3` below the path: Companion's `/s3/…`, and `/sign` for `signRequest`. */
-  companion?: { path: string };
+  companion?: {
+    /** From the root of the app. */
+    path: string;
+  };
   /** Whether `DirectUploads` can be injected in all modules. Default true. */
   isGlobal?: boolean;
   /** For what is injected, for what guards among the decorators need, and for storages that are not global. */

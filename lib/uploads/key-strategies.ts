@@ -16,6 +16,7 @@ export type UploadKey<Request = unknown> = (
  * taken for the same one, and left as it is.
  */
 export interface UploadContentKey<Request = unknown> {
+  /** Called once all bytes are there, with their hash. */
   fromContent(file: HashedFile, request: Request): string | Promise<string>;
 }
 

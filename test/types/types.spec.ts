@@ -58,17 +58,26 @@ function undocumentedOptions(program: ts.Program): string[] {
       symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol,
     );
   expect(options.length).toBeGreaterThan(20);
-  const bare = options.flatMap((symbol) => {
-    const type = checker.getDeclaredTypeOfSymbol(symbol);
-    const members = type.isUnion() ? type.types : [type];
-    return members.flatMap((member) =>
-      checker
-        .getPropertiesOfType(member)
-        .filter((field) => isOurs(field) && field.getDocumentationComment(checker).length === 0)
-        .map((field) => `${symbol.name}.${field.name}`),
-    );
-  });
-  return [...new Set(bare)].sort();
+  const bare = new Set<string>();
+  const seen = new Set<ts.Type>();
+  for (const symbol of options) {
+    addBareFields(checker.getDeclaredTypeOfSymbol(symbol), symbol.name);
+  }
+  return [...bare].sort();
+
+  /** Of the type and of the types of its fields, which users write too, down to what is not declared here. */
+  function addBareFields(type: ts.Type, name: string): void {
+    if (seen.has(type)) return;
+    seen.add(type);
+    if (type.isUnion()) return type.types.forEach((member) => addBareFields(member, name));
+    // What users only hold, such as a storage, has methods in classes.
+    if (type.isClass()) return;
+    for (const field of checker.getPropertiesOfType(type).filter(isOurs)) {
+      const path = `${name}.${field.name}`;
+      if (field.getDocumentationComment(checker).length === 0) bare.add(path);
+      addBareFields(checker.getTypeOfSymbol(field), path);
+    }
+  }
 }
 
 /** Whether it is declared in the sources, rather than in a package or by a mapped type. */

@@ -8,10 +8,25 @@ declare module '../../core/storage-driver.js' {
 
 /** What gives Microsoft Entra tokens: any credential of `@azure/identity`, or your own. */
 export interface AzureTokenCredential {
+  /**
+   * A token that is valid now. Asked again shortly before it expires.
+   *
+   * @param scopes what it is to be good for: `https://storage.azure.com/.default`
+   */
   getToken(
     scopes: string | string[],
-    options?: { abortSignal?: AbortSignalLike; tenantId?: string },
-  ): Promise<{ token: string; expiresOnTimestamp: number } | null>;
+    options?: {
+      /** Ends the wait for the token. */
+      abortSignal?: AbortSignalLike;
+      /** The tenant that the service asks for, where that is not the credential's own. */
+      tenantId?: string;
+    },
+  ): Promise<{
+    /** The bearer token. */
+    token: string;
+    /** When it expires, in milliseconds since 1970. */
+    expiresOnTimestamp: number;
+  } | null>;
 }
 type AbortSignalLike = Pick<AbortSignal, 'aborted' | 'addEventListener' | 'removeEventListener'>;
 

@@ -8,12 +8,15 @@ declare module '../../core/storage-driver.js' {
 
 /** The private key of a service account, as its key file holds it. */
 export interface GcsServiceAccountKey {
+  /** Address of the account, `<name>@<project>.iam.gserviceaccount.com`: whose name is on tokens and signed URLs. */
   client_email: string;
+  /** In PEM. Signs requests for tokens, and URLs; it never leaves the process. */
   private_key: string;
 }
 
 /** Credentials of another kind, as `gcloud` or the console gave them: a workload identity, a user, an impersonation. */
 export interface GcsCredentialsFile {
+  /** The kind: `'external_account'`, `'authorized_user'`, `'impersonated_service_account'`. What else there is depends on it. */
   type: string;
   [field: string]: unknown;
 }
