@@ -9,6 +9,7 @@ import { buildApp, NEST_11_COMMONJS, NEST_12_ESM, running } from '../package/nes
 import { pack } from '../package/pack.js';
 import { resumableRoundTrip, uploadRoundTrip } from '../package/upload-round-trip.js';
 import { installNodes } from './nodes.js';
+import { prepareOldestPeers } from './oldest-peers.js';
 import { prepareTestRunner, TEST_RUNNERS } from './test-runners.js';
 import { checkTypes, prepareTypes, typeChecks } from './types.js';
 
@@ -62,6 +63,15 @@ async function apps(place) {
   }
 }
 
+async function oldestPeers(place) {
+  const name = 'The oldest peers';
+  const consumer = await check(name, 'installs', () => prepareOldestPeers(place));
+  if (!consumer) return;
+  await check(name, `Node ${process.versions.node}`, async () => {
+    await consumer.node('app.js');
+  });
+}
+
 async function testRunners(place) {
   for (const runner of TEST_RUNNERS.filter((each) => !small || each.small)) {
     const consumer = await check(runner.name, 'installs', () => prepareTestRunner(place, runner));
@@ -89,6 +99,7 @@ try {
     const place = { tarball, repository, work };
     await testRunners(place);
     await types(place);
+    await oldestPeers(place);
     if (!small) await apps(place);
   }
 } finally {
