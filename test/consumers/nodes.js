@@ -8,6 +8,7 @@ const RELEASES = {
   'Node 22': '22',
   'Node 24.0.0': '24.0.0',
   'Node 24': '24',
+  'Node 26': '26',
 };
 
 const platform = process.platform === 'win32' ? 'win' : process.platform;
