@@ -4,11 +4,16 @@ import { element, xmlDocument } from '../servers/xml.js';
 import { checkKeyLength } from './addressing.js';
 import { parseAttributes, refuseUnsupportedAttributes } from './attributes.js';
 import type { Operation, S3Response } from './call.js';
-import { CHECKSUM_ALGORITHMS, checksumHeader, isChecksumOf } from './checksums.js';
+import {
+  type ChecksumAlgorithm,
+  CHECKSUM_ALGORITHMS,
+  checksumHeader,
+  isChecksumOf,
+} from './checksums.js';
 import { notImplemented, s3Error } from './errors.js';
 import { fullObjectChecksum } from './object-operations.js';
 import type { StoredObject } from './object-store.js';
-import { store } from './payload.js';
+import { type Received, store } from './payload.js';
 import { verifyPolicy } from './post-policy.js';
 
 /** An upload from an HTML form, allowed by the policy signed for it. */
@@ -43,33 +48,8 @@ export const postObject: Operation = async (call, service) => {
     limit: Math.min(limits.max, service.maxUploadSize),
   });
   try {
-    if (received.body.size < limits.min) {
-      throw s3Error(
-        'EntityTooSmall',
-        'Your proposed upload is smaller than the minimum allowed size',
-        {
-          details: {
-            ProposedSize: received.body.size,
-            MinSizeAllowed: limits.min,
-          },
-        },
-      );
-    }
-    const given = algorithm && fields.get(checksumHeader(algorithm));
-    if (algorithm && given !== undefined) {
-      if (!isChecksumOf(algorithm, given)) {
-        throw s3Error(
-          'InvalidRequest',
-          `Value for ${checksumHeader(algorithm)} header is invalid.`,
-        );
-      }
-      if (given !== received.checksums.get(algorithm)) {
-        throw s3Error(
-          'BadDigest',
-          `The ${algorithm} you specified did not match the calculated checksum.`,
-        );
-      }
-    }
+    checkSize(received.body.size, limits.min);
+    if (algorithm) verifyChecksum(algorithm, fields, received);
     const object: StoredObject = {
       ...parseAttributes(latin1(fields)),
       key,
@@ -85,6 +65,31 @@ export const postObject: Operation = async (call, service) => {
     throw error;
   }
 };
+
+function checkSize(size: number, min: number): void {
+  if (size >= min) return;
+  throw s3Error('EntityTooSmall', 'Your proposed upload is smaller than the minimum allowed size', {
+    details: { ProposedSize: size, MinSizeAllowed: min },
+  });
+}
+
+function verifyChecksum(
+  algorithm: ChecksumAlgorithm,
+  fields: ReadonlyMap<string, string>,
+  { checksums }: Pick<Received, 'checksums'>,
+): void {
+  const given = fields.get(checksumHeader(algorithm));
+  if (given === undefined) return;
+  if (!isChecksumOf(algorithm, given)) {
+    throw s3Error('InvalidRequest', `Value for ${checksumHeader(algorithm)} header is invalid.`);
+  }
+  if (given !== checksums.get(algorithm)) {
+    throw s3Error(
+      'BadDigest',
+      `The ${algorithm} you specified did not match the calculated checksum.`,
+    );
+  }
+}
 
 const KNOWN_FIELDS =
   /^x-amz-(algorithm|credential|date|security-token|signature|acl|storage-class|server-side-encryption|checksum-(crc32|crc32c|crc64nvme|sha1|sha256)|meta-.+)$/;
