@@ -1,5 +1,9 @@
 // The storages without an app: plain Node, no SDK installed.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Consumer } from './consumer.js';
+import { npm } from './npm.js';
 
 const STORE = `
 for (const configuration of [{ driver: 'memory' }, { driver: 'local', root: './files' }]) {
@@ -64,6 +68,20 @@ const required = require('nestjs-storages');
 import('nestjs-storages').then((imported) => assert.equal(imported.StorageError, required.StorageError));
 `;
 
+/** The link that npm has made of `bin`, as `npx nestjs-storages` finds it. */
+async function command(consumer) {
+  const nestjsStorages = async (...args) =>
+    (await consumer.run(...npm('exec', '--offline', '--', 'nestjs-storages', ...args))).stdout;
+  const { stdout } = await consumer.node(
+    '--print',
+    'require("./node_modules/nestjs-storages/package.json").version',
+  );
+  assert.equal(await nestjsStorages('--version'), stdout);
+  await consumer.write('listed/a.txt', 'hello');
+  const folder = pathToFileURL(join(consumer.folder, 'listed'));
+  assert.match(await nestjsStorages('ls', folder.href), /a\.txt\n$/);
+}
+
 /** @param check runs and counts one check */
 export async function plainNode(check, { tarball, work }) {
   const consumer = await Consumer.create(work, 'plain-node', {
@@ -114,6 +132,9 @@ export async function plainNode(check, { tarball, work }) {
   await check(
     'Plain Node, CommonJS: the CommonJS build of opentelemetry makes spans of its storages',
     () => script('instrumented.cjs', INSTRUMENTED),
+  );
+  await check('Plain Node: npx nestjs-storages tells its version and lists a folder', () =>
+    command(consumer),
   );
   await check('Plain Node: require() and import() give the same classes', () =>
     script('same.cjs', SAME_CLASSES),
