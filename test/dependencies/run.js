@@ -1,10 +1,11 @@
-// `npm run check:dependencies`: what is installed with the package and beside it, what it weighs, and whether the licences
-// let anybody use it. Needs `npm ci` and a build.
+// `npm run check:dependencies`: what is installed with the package and beside it, what it weighs, whether the licences let
+// anybody use it, and whether docs/dependencies.md says so. Needs `npm ci` and a build.
 import { execFile } from 'node:child_process';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { npm } from '../package/npm.js';
+import { licenceProblems, rowProblems, rowsOf, sentenceProblems } from './page.js';
 
 const run = promisify(execFile);
 const repository = join(import.meta.dirname, '../..');
@@ -78,11 +79,13 @@ const problems = [];
 const shown = (bytes) => `${Math.round(bytes / KB).toLocaleString('en')} kB`;
 
 const page = await readFile(join(repository, 'docs/dependencies.md'), 'utf8');
+const described = rowsOf(page);
+const tell = (name, found) =>
+  problems.push(...found.map((problem) => `docs/dependencies.md: ${name} ${problem}`));
 const shipped = Object.keys(manifest.dependencies);
 const peers = Object.keys(manifest.peerDependencies);
 const rows = [];
 for (const name of [...shipped, ...peers]) {
-  if (!page.includes(`\`${name}\``)) problems.push(`docs/dependencies.md does not name ${name}`);
   const all = closure(name);
   if (all.size === 0) {
     problems.push(`${name} is not installed`);
@@ -94,14 +97,24 @@ for (const name of [...shipped, ...peers]) {
     licences.add(licence);
     if (!isAllowed(licence)) problems.push(`${path} (of ${name}) has the licence ${licence}`);
   }
+  const bytes = await weightOf(all);
+  const measured = { bytes, packages: all.size, licence: packages[resolve(name, '')].license };
+  const row = described.get(name);
+  tell(name, row ? rowProblems(row, measured) : ['is in no table']);
   rows.push({
     package: name,
     kind: kindOf(name),
     alone: shown(await weightOf([resolve(name, '')])),
-    'with all it needs': shown(await weightOf(all)),
+    'with all it needs': shown(bytes),
     packages: all.size,
     licences: [...licences].sort((one, other) => one.localeCompare(other)).join(', '),
   });
+}
+
+for (const name of Object.keys(manifest.devDependencies)) {
+  const row = described.get(name);
+  const licence = packages[`node_modules/${name}`]?.license;
+  tell(name, row ? licenceProblems(row, licence) : ['is in no table']);
 }
 
 /** What a package says that predates the field of today. */
@@ -138,6 +151,12 @@ const [{ size, unpackedSize, files }] = Object.values(JSON.parse(stdout));
 console.log(
   `\nThe tarball: ${shown(size)}, unpacked ${shown(unpackedSize)}, ${files.length} files`,
 );
+for (const problem of sentenceProblems(page, {
+  together: { packages: together.size, bytes: weight },
+  tarball: size,
+  unpacked: unpackedSize,
+}))
+  tell('measured', [problem]);
 for (const [part, bytes] of Object.entries(partsOf(files)).sort(([, a], [, b]) => b - a)) {
   console.log(`  ${shown(bytes).padStart(9)}  ${part}`);
 }
