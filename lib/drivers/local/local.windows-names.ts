@@ -20,8 +20,9 @@ export function brokenWindowsRule(key: string): string | undefined {
 function ruleBrokenBy(segment: string): string | undefined {
   // A colon would open a stream of the file that is named before it.
   const [forbidden] = FORBIDDEN.exec(segment) ?? [];
-  if (forbidden !== undefined)
+  if (forbidden !== undefined) {
     return `holds ${forbidden}, which Windows has in no name; replace it`;
+  }
   if (/[. ]$/.test(segment)) {
     return 'ends with a dot or a space, which Windows leaves off; put another character there';
   }
