@@ -53,6 +53,17 @@ describe('bytes in memory, as a stream', () => {
     expect(await text(again.pipe(new PassThrough()))).toBe(expected);
   });
 
+  it('are not given to a response once they were read, or their stream was destroyed', async () => {
+    const taken = new HeldBytes(bytes);
+    await once(taken, 'readable');
+    expect(taken.read()).toEqual(bytes);
+    for (const source of [taken, new HeldBytes(bytes).destroy()]) {
+      const response = new Response();
+      source.pipe(response);
+      expect(response.endedWith).toBeUndefined();
+    }
+  });
+
   it('are seen by others, and once, when they are piped as well', async () => {
     const source = new HeldBytes(bytes);
     const seen: Buffer[] = [];

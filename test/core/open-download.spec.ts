@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { Capabilities } from '../../lib/core/capabilities.js';
@@ -112,6 +113,37 @@ describe('a backend without', () => {
       code: 'UNSUPPORTED',
       message: expect.stringContaining('does not support ranges'),
     });
+  });
+});
+
+describe('a file that is read by several requests', () => {
+  test('is one that has more bytes than a part', async () => {
+    const { driver, count } = await recordingDriver();
+    const storage = new Storage(driver);
+    await storage.put('a', 'abcde');
+    for (const [partSize, requests] of [
+      [5, 1],
+      [4, 2],
+    ] as const) {
+      const before = count('get');
+      const bytes = await storage.getBytes('a', { concurrency: 2, partSize });
+      expect([bytes.toString(), count('get') - before]).toEqual(['abcde', requests]);
+    }
+  });
+
+  test('is compared with its checksum as a whole only', async () => {
+    const { driver } = await recordingDriver();
+    const storage = new Storage(driver);
+    const value = createHash('md5').update('abcdefghij').digest('base64');
+    await storage.put('a', 'abcdefghij', { checksum: { algorithm: 'md5', value } });
+    for (const [range, expected] of [
+      [{ start: 0, end: 7 }, 'abcdefgh'],
+      [{ start: 2 }, 'cdefghij'],
+      [{ start: 0 }, 'abcdefghij'],
+    ] as const) {
+      const bytes = await storage.getBytes('a', { range, concurrency: 2, partSize: 3 });
+      expect(bytes.toString()).toBe(expected);
+    }
   });
 });
 
