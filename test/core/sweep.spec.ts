@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import {
   StorageConnectionError,
   StoragePermissionError,
@@ -31,6 +32,14 @@ async function sweepAll(
   return storage.sweep({ olderThan: 1, signal });
 }
 
+/** What is staged, once it is older than a millisecond. */
+async function stagedSoon(storage: Storage): Promise<SweepResult['staged']> {
+  for (;;) {
+    const { staged } = await storage.sweep({ olderThan: 1, dryRun: true });
+    if (staged.length > 0) return staged;
+  }
+}
+
 describe('a sweep', () => {
   test('tells of each item that could not be removed, and removes the others', async () => {
     const { storage } = await open((memory) => ({
@@ -52,6 +61,24 @@ describe('a sweep', () => {
       { key: staged.name, error: { code: 'PERMISSION_DENIED', operation: 'sweep' } },
       { key: 'kept', uploadId: kept.uploadId, error: { code: 'PERMISSION_DENIED', key: 'kept' } },
     ]);
+  });
+
+  test('is of what is as old as it says, and a day without a word', async () => {
+    const { storage } = await open();
+    await storage.stage('text');
+    const [found] = await stagedSoon(storage);
+    const stagedAt = found!.stagedAt.getTime();
+    using clock = jest.spyOn(Date, 'now').mockReturnValue(stagedAt + 86_399_999);
+    const sweep = async (olderThan?: number): Promise<number> => {
+      const options = { dryRun: true, ...(olderThan !== undefined && { olderThan }) };
+      return (await storage.sweep(options)).staged.length;
+    };
+    expect(await sweep()).toBe(0);
+    expect(await sweep(86_399_999)).toBe(1);
+    expect((await storage.sweepStaged()).deleted).toBe(0);
+    clock.mockReturnValue(stagedAt + 86_400_000);
+    expect(await sweep()).toBe(1);
+    expect((await storage.sweepStaged()).deleted).toBe(1);
   });
 
   test('goes on with the uploads when the files cannot be deleted at all', async () => {
