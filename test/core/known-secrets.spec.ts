@@ -46,8 +46,9 @@ describe('a secret that a storage was configured with', () => {
   });
 
   it('stays in sight when it is as short as a word', () => {
-    const close = hideSecrets(['test', '']);
+    const close = hideSecrets(['test', '', 'seven-7', 'eight-88']);
     expect(redacted('the test failed')).toBe('the test failed');
+    expect(redacted('seven-7 and eight-88')).toBe('seven-7 and …');
     close();
   });
 

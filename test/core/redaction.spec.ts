@@ -69,6 +69,12 @@ describe('text of a service', () => {
     expect(redacted(text)).toBe(text);
   });
 
+  it('is shown as a whole up to five hundred characters', () => {
+    const longest = 'long '.repeat(100);
+    expect(redacted(longest)).toBe(longest);
+    expect(redacted(`${longest}!`)).toBe(`${longest}…`);
+  });
+
   it('is short, whatever comes, and not longer because of a secret that is cut through', () => {
     expect(redacted('long '.repeat(100_000))).toHaveLength(501);
     expect(redacted(`${'a '.repeat(485)}${TOKEN.repeat(20)}`)).not.toContain('IQoJ');

@@ -350,3 +350,16 @@ describe('UrlSigner', () => {
     });
   });
 });
+
+test('a base URL may end with slashes, and is one of the web', () => {
+  const signerAt = (base: string): UrlSigner =>
+    new UrlSigner('uploads', base, [{ id: 'one', secret: SECRET }]);
+  const url = signerAt('HTTPS://example.com/files//').readUrl('a', {
+    expiresIn: 60,
+    signal: new AbortController().signal,
+  });
+  expect(url).toMatch(/^HTTPS:\/\/example\.com\/files\/a\?/);
+  for (const base of ['xhttps://example.com', 'ftp://example.com', 'a:https://example.com']) {
+    expect(() => signerAt(base)).toThrow(StorageConfigurationError);
+  }
+});

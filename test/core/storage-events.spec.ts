@@ -171,3 +171,16 @@ describe('what becomes of a call', () => {
     expect(ended('list')).toMatchObject({ errorCode: undefined });
   });
 });
+
+test.each([OPERATION_START, OPERATION_RETRY, OPERATION_END])(
+  'whoever listens to %s alone is told',
+  async (name) => {
+    const told: unknown[] = [];
+    const listener = (message: unknown): void => void told.push(message);
+    subscribe(name, listener);
+    const storage = fakeStorage('files', { retry: { maxRetries: 1, baseDelay: 0 } });
+    await storage.failOn('put').put('a', 'hello');
+    unsubscribe(name, listener);
+    expect(told).toMatchObject([{ operation: 'put' }]);
+  },
+);
