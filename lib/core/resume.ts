@@ -121,7 +121,7 @@ function planOf(
   { minPartSize, maxPartSize, maxParts }: StorageLimits,
 ): PartPlan {
   const first = stored.find(({ partNumber }) => partNumber === 1)?.size ?? given;
-  const isPartSize = first >= Math.max(1, minPartSize) && first <= maxPartSize;
+  const isPartSize = first >= minPartSize && first <= maxPartSize;
   for (const partSize of isPartSize ? [given, first] : [given]) {
     if (Math.ceil(size / partSize) > maxParts) continue;
     const plan = new PartPlan(size, partSize);

@@ -136,4 +136,35 @@ describe('a resumed upload', () => {
     expect(reports[0]).toMatchObject({ bytesTransferred: 1_000_000, bytesPerSecond: 0 });
     expect(reports.at(-1)).toMatchObject({ bytesTransferred: 1_000_001, percentage: 100 });
   });
+
+  test('is cut anew where the first part that is there holds nothing', async () => {
+    const storage = await open();
+    const upload = await storage.startMultipartUpload('a', { partSize: 4 });
+    await storage.uploadPart(upload, 1, '');
+    await storage.resumeMultipartUpload(upload, new Blob(['123456789']));
+    expect((await storage.getBytes('a')).toString()).toBe('123456789');
+  });
+
+  test('with more parts than an upload can have is refused before anything is sent', async () => {
+    const storage = await open(({ capabilities }) => ({
+      capabilities: { ...capabilities, limits: { ...capabilities.limits, maxParts: 3 } },
+    }));
+    const upload = await storage.startMultipartUpload('a', { partSize: 2 });
+    await expect(storage.resumeMultipartUpload(upload, new Blob(['1234567']))).rejects.toThrow(
+      '7 bytes are more than 3 parts of 2 bytes; start an upload with { size: 7 }, whose parts are larger',
+    );
+    expect(await storage.listParts(upload)).toEqual([]);
+    await storage.resumeMultipartUpload(upload, new Blob(['123456']));
+    expect((await storage.getBytes('a')).toString()).toBe('123456');
+  });
+
+  test('goes on with parts of the size that are there where those of its own would be too many', async () => {
+    const storage = await open(({ capabilities }) => ({
+      capabilities: { ...capabilities, limits: { ...capabilities.limits, maxParts: 3 } },
+    }));
+    const upload = await storage.startMultipartUpload('a', { partSize: 2 });
+    await storage.uploadPart(upload, 1, '123');
+    await storage.resumeMultipartUpload(upload, new Blob(['1234567']));
+    expect((await storage.getBytes('a')).toString()).toBe('1234567');
+  });
 });
