@@ -648,6 +648,26 @@ describe('a storage that no module registers', () => {
     expect(error.message).toContain('StorageFileInterceptor(photo) wants the storage "uplods"');
   });
 
+  test('is told by the name of the interceptor where only another module sees it', async () => {
+    @Controller()
+    class Photos {
+      @Post()
+      @UseInterceptors(StorageFileInterceptor('photo'))
+      add(): void {}
+    }
+    const imports = [
+      {
+        module: class Other {},
+        imports: [StorageModule.forRoot({ storages: { uploads: memory }, isGlobal: false })],
+      },
+    ];
+    const error = await failure(startApp({ imports, controllers: [Photos] }));
+    expect(error).toBeInstanceOf(StorageConfigurationError);
+    expect(error.message).toContain(
+      'StorageFileInterceptor(photo) wants the default storage, which the module',
+    );
+  });
+
   test('does no harm when nobody in the app asks for it', async () => {
     @Injectable()
     class Unused {
