@@ -8,6 +8,9 @@ import { resetConnection } from './reset-connection.js';
 /** The connection is gone, by the client or by a fault: nobody to answer. */
 export class ConnectionGone extends Error {}
 
+/** Why a signal aborts, made once: each has a stack. */
+const GONE = new ConnectionGone();
+
 /** What is on record of a request before a service has read it. The connection keeps it up to date. */
 export interface RequestRecord {
   readonly operation: undefined;
@@ -47,7 +50,8 @@ export class Connection {
   readonly #log: ConnectionOptions['log'];
   #awaitsContinue: boolean;
   #brokenByFault = false;
-  readonly #gone = new AbortController();
+  /** Made for the first who waits: most requests need none. */
+  #gone: AbortController | undefined;
 
   constructor(
     private readonly incoming: IncomingMessage,
@@ -71,13 +75,13 @@ export class Connection {
     this.#awaitsContinue = awaitsContinue;
     response.once('close', () => {
       if (!response.writableFinished && !this.#brokenByFault) this.record.aborted = true;
-      this.#gone.abort();
+      this.#gone?.abort(GONE);
       log.changed();
     });
   }
 
   get isGone(): boolean {
-    return this.#gone.signal.aborted;
+    return this.response.closed;
   }
 
   /** Whether the head of the answer is out. */
@@ -89,7 +93,7 @@ export class Connection {
   async wait(milliseconds: number): Promise<void> {
     if (milliseconds <= 0) return;
     try {
-      await delay(milliseconds, undefined, { signal: this.#gone.signal });
+      await delay(milliseconds, undefined, { signal: this.#signal });
     } catch {
       throw new ConnectionGone();
     }
@@ -192,14 +196,21 @@ export class Connection {
     if (this.isGone) throw new ConnectionGone();
     if (this.response.write(chunk)) return;
     try {
-      await once(this.response, 'drain', { signal: this.#gone.signal });
+      await once(this.response, 'drain', { signal: this.#signal });
     } catch {
       throw new ConnectionGone();
     }
   }
 
   async #closed(): Promise<void> {
-    if (!this.isGone) await once(this.#gone.signal, 'abort');
+    if (!this.isGone) await new Promise((resolve) => this.response.once('close', resolve));
+  }
+
+  /** Aborts once the connection is gone. */
+  get #signal(): AbortSignal {
+    this.#gone ??= new AbortController();
+    if (this.isGone) this.#gone.abort(GONE);
+    return this.#gone.signal;
   }
 }
 
