@@ -62,6 +62,7 @@ export class S3Exchange implements Exchange {
       { method: this.#record.method, target, headers: this.connection.headers },
       {
         credentials: service.credentials,
+        signingKey: service.signingKey,
         region: service.region,
         acceptsRegion: service.acceptsRegion,
         now,

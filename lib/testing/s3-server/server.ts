@@ -4,6 +4,7 @@ import { Faults, type Fault } from '../servers/faults.js';
 import { LoopbackServer, type Exchange } from '../servers/loopback-server.js';
 import { bodyStorage } from '../servers/stored-body.js';
 import type { S3Service } from './call.js';
+import { signingKeysOf } from './canonical-request.js';
 import { S3Exchange, type ExchangeContext } from './exchange.js';
 import {
   S3KeyFaults,
@@ -176,6 +177,7 @@ class RunningServer extends LoopbackServer<S3RecordedRequest> implements S3TestS
       store: new ObjectStore(),
       storage: bodyStorage(options.storeOnDisk),
       credentials,
+      signingKey: signingKeysOf(credentials.secretAccessKey),
       provider: this.#provider,
       region: this.region,
       acceptsRegion: (region) => anyRegion || accepted.includes(region),
