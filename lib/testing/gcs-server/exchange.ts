@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { Connection, ConnectionGone, rawHeaders } from '../servers/connection.js';
+import type { Connection } from '../servers/connection.js';
 import type { Faults } from '../servers/faults.js';
+import type { Exchange } from '../servers/loopback-server.js';
 import type { RequestLog } from '../servers/request-log.js';
 import { parseTarget, type RequestTarget } from './addressing.js';
 import { authenticate, authorize } from './authentication.js';
@@ -31,90 +31,54 @@ export interface ExchangeContext {
   readonly log: RequestLog<GcsRecordedRequest>;
   now(): number;
   latency(request: GcsRecordedRequest): number;
-  connectionOf(incoming: IncomingMessage): number;
 }
 
-/** One request and its answer. Never rejects. */
-export class Exchange {
+export class GcsExchange implements Exchange {
   readonly #id = randomBytes(18).toString('base64url');
   readonly #record: MutableRecord;
-  readonly #headers: ReadonlyMap<string, string>;
-  readonly #connection: Connection;
   /** How a refusal is told. */
   #errors: 'json' | 'xml' | 'text' = 'json';
   #effect: GcsFaultEffect | undefined;
 
   constructor(
     private readonly context: ExchangeContext,
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    awaitsContinue: boolean,
+    private readonly connection: Connection,
   ) {
-    this.#headers = rawHeaders(incoming);
-    const record: MutableRecord = {
-      operation: undefined,
-      method: incoming.method ?? '',
-      url: incoming.url ?? '',
-      bucket: '',
-      key: '',
-      query: {},
-      headers: Object.fromEntries(this.#headers),
-      bodyBytes: 0,
-      aborted: false,
-      connection: context.connectionOf(incoming),
-    };
-    this.#record = record;
-    const listener = {
-      received(bytes: number) {
-        record.bodyBytes += bytes;
-        context.log.changed();
-      },
-      aborted() {
-        record.aborted = true;
-      },
-      closed: () => context.log.changed(),
-    };
-    this.#connection = new Connection(incoming, response, listener, awaitsContinue);
+    this.#record = connection.record;
   }
 
-  async run(): Promise<void> {
-    try {
-      await this.#send(await this.#answer());
-    } catch (error) {
-      await this.#sendError(error);
-    } finally {
-      this.#connection.drain();
-      this.context.log.changed();
-    }
+  async answer(): Promise<void> {
+    await this.#send(await this.#perform());
   }
 
-  async #answer(): Promise<GcsResponse> {
+  async #perform(): Promise<GcsResponse> {
     const record = this.#record;
     const { target, destination } = this.#identify();
     if (!destination) throw notImplemented(`${record.method} ${record.url}`);
     const { service, faults } = this.context;
     const { operation } = destination;
     const now = this.context.now();
-    const request = { method: record.method, target, headers: this.#headers };
+    const request = { method: record.method, target, headers: this.connection.headers };
     const authentication = authenticate(request, service, now);
     authorize(authentication, ROUTES[operation].access, destination, service);
 
-    await this.#connection.wait(this.context.latency(record));
+    await this.connection.wait(this.context.latency(record));
     this.#effect = faults.strike(operation, record.key);
-    await this.#failEarly();
+    await this.connection.failEarly(this.#effect);
+    this.#failOnDemand();
 
-    refuseUnknown(operation, target.query, this.#headers);
+    refuseUnknown(operation, target.query, this.connection.headers);
     const effect = this.#effect;
     const call: GcsCall = {
       ...destination,
       method: record.method,
       query: target.query,
-      headers: this.#headers,
+      headers: this.connection.headers,
       authentication,
       now,
       partialChunk: typeof effect === 'object' && 'persistOnly' in effect ? effect : undefined,
-      body: () => this.#connection.body(effect),
-      reset: () => this.#connection.reset(),
+      body: () => this.connection.body(effect),
+      reset: () => this.connection.reset(),
       perform: async (inner) => {
         const { answer, noted } = await performBatched(inner, service, { authentication, now });
         record.calls = [...(record.calls ?? []), noted];
@@ -132,7 +96,7 @@ export class Exchange {
     if (!/^\/(storage|upload|download|batch)\//.test(record.url)) this.#errors = 'xml';
     try {
       const target = parseTarget(record.url);
-      const destination = routeOf(record.method, target, this.#headers);
+      const destination = routeOf(record.method, target, this.connection.headers);
       record.query = Object.fromEntries(target.query.pairs);
       if (destination) {
         record.operation = destination.operation;
@@ -146,10 +110,8 @@ export class Exchange {
     }
   }
 
-  async #failEarly(): Promise<void> {
+  #failOnDemand(): void {
     const effect = this.#effect;
-    if (effect === 'reset') throw this.#connection.reset();
-    if (effect === 'stall') await this.#connection.stall();
     if (typeof effect !== 'object' || !('status' in effect)) return;
     throw failedOnDemand(effect);
   }
@@ -157,8 +119,8 @@ export class Exchange {
   async #send(answer: GcsResponse): Promise<void> {
     const { body, json, text } = answer;
     try {
-      if (this.#effect === 'reset-after-commit') throw this.#connection.reset();
-      if (this.#connection.isGone) return;
+      if (this.#effect === 'reset-after-commit') throw this.connection.reset();
+      if (this.connection.isGone) return;
       const content =
         json === undefined ? (text === undefined ? undefined : Buffer.from(text)) : jsonBytes(json);
       const size = body ? body.end - body.start : (content?.length ?? 0);
@@ -176,19 +138,13 @@ export class Exchange {
         : content
           ? [content]
           : [];
-      await this.#connection.send({ source, size }, this.#effect);
+      await this.connection.send({ source, size }, this.#effect);
     } finally {
       body?.stored.release();
     }
   }
 
-  async #sendError(error: unknown): Promise<void> {
-    const connection = this.#connection;
-    if (error instanceof ConnectionGone || connection.isGone) return;
-    if (connection.isAnswered) {
-      connection.destroy();
-      return;
-    }
+  async refuse(error: unknown): Promise<void> {
     const refusal = asRefusal(error);
     const { status, extras } = refusal;
     this.#record.reason = this.#errors === 'xml' ? refusal.code : refusal.reason;
@@ -198,7 +154,7 @@ export class Exchange {
       ...extras.headers,
       ...(bare ? {} : { 'content-type': type, 'content-length': body.length }),
     });
-    await connection.end(bare ? undefined : body);
+    await this.connection.end(bare ? undefined : body);
   }
 
   #told(refusal: GcsError): [type: string, body: Buffer] {
@@ -213,14 +169,12 @@ export class Exchange {
   }
 
   #writeHead(status: number, headers: Readonly<Record<string, string | number | undefined>>): void {
-    this.#record.status = status;
-    this.#connection.writeHead(status, {
+    this.connection.writeHead(status, {
       'x-guploader-uploadid': this.#id,
       // The SDK fetches tokens over sockets that nobody can close: kept alive, they would look like leaks.
       ...(isAboutTokens(this.#record) ? { connection: 'close' } : {}),
       ...headers,
     });
-    this.context.log.changed();
   }
 }
 

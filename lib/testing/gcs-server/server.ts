@@ -1,13 +1,13 @@
 import { Readable } from 'node:stream';
+import type { Connection } from '../servers/connection.js';
 import { Faults, type Fault } from '../servers/faults.js';
-import { LoopbackServer } from '../servers/loopback-server.js';
-import { RequestLog } from '../servers/request-log.js';
-import { DiskBodyStorage, MemoryBodyStorage } from '../servers/stored-body.js';
+import { LoopbackServer, type Exchange } from '../servers/loopback-server.js';
+import { bodyStorage } from '../servers/stored-body.js';
 import { AccessTokens } from './access-tokens.js';
 import { parseAttributes, type GcsAttributes } from './attributes.js';
 import type { GcsService } from './call.js';
 import { clientOptions, workloadIdentity, type GcsClientOptions } from './client-options.js';
-import { Exchange, type ExchangeContext } from './exchange.js';
+import { GcsExchange, type ExchangeContext } from './exchange.js';
 import {
   BatchFaults,
   type GcsFaultEffect,
@@ -122,25 +122,22 @@ export async function startGcsServer(options: GcsServerOptions = {}): Promise<Gc
   return server;
 }
 
-class RunningServer implements GcsTestServer {
+class RunningServer extends LoopbackServer<GcsRecordedRequest> implements GcsTestServer {
   readonly projectId: string;
-  readonly #log = new RequestLog<GcsRecordedRequest>();
   readonly #faults = new Faults<GcsOperationName, GcsFaultEffect>();
   readonly #batchFaults = new BatchFaults();
-  readonly #http: LoopbackServer;
+  readonly #context: ExchangeContext;
   readonly #service: GcsService;
   readonly #now: () => number;
 
   constructor(options: GcsServerOptions, account: GcsServiceAccount) {
+    super(options.cors);
     this.projectId = options.projectId ?? 'test-project';
     this.#now = options.now ?? Date.now;
     const endpoint = (): string => this.endpoint;
     this.#service = {
       store: new ObjectStore(),
-      storage:
-        options.storeOnDisk === undefined
-          ? new MemoryBodyStorage()
-          : new DiskBodyStorage(options.storeOnDisk),
+      storage: bodyStorage(options.storeOnDisk),
       account,
       tokens: new AccessTokens(account, options.tokenLifetime ?? 3600),
       projectId: this.projectId,
@@ -155,28 +152,17 @@ class RunningServer implements GcsTestServer {
     };
     for (const bucket of options.buckets ?? ['bucket']) this.createBucket(bucket);
     const { latency = 0 } = options;
-    const context: ExchangeContext = {
+    this.#context = {
       service: this.#service,
       faults: this.#faults,
-      log: this.#log,
+      log: this.log,
       now: this.#now,
       latency: typeof latency === 'number' ? () => latency : latency,
-      connectionOf: (incoming) => this.#http.connectionOf(incoming),
     };
-    this.#http = new LoopbackServer({
-      cors: options.cors,
-      log: this.#log,
-      answer: (incoming, response, awaitsContinue) =>
-        new Exchange(context, incoming, response, awaitsContinue).run(),
-    });
   }
 
-  listen(): Promise<void> {
-    return this.#http.listen();
-  }
-
-  get port(): number {
-    return this.#http.port;
+  protected exchange(connection: Connection): Exchange {
+    return new GcsExchange(this.#context, connection);
   }
 
   get endpoint(): string {
@@ -197,30 +183,6 @@ class RunningServer implements GcsTestServer {
 
   get workloadIdentity(): { type: string; [field: string]: unknown } {
     return workloadIdentity(this.endpoint, this.credentials);
-  }
-
-  get requests(): readonly GcsRecordedRequest[] {
-    return this.#log.requests;
-  }
-
-  get connections(): number {
-    return this.#http.connections;
-  }
-
-  get totalConnections(): number {
-    return this.#http.totalConnections;
-  }
-
-  get inFlight(): number {
-    return this.#http.inFlight;
-  }
-
-  clearRequests(): void {
-    this.#log.clear();
-  }
-
-  until(condition: (server: GcsTestServer) => boolean): Promise<void> {
-    return this.#log.until(() => condition(this));
   }
 
   createBucket(bucket: string): void {
@@ -292,18 +254,13 @@ class RunningServer implements GcsTestServer {
     this.#service.tokens.revoke();
   }
 
-  async close(): Promise<void> {
-    await this.#http.close();
-    this.#log.close();
+  override async close(): Promise<void> {
+    await super.close();
     const { store, storage } = this.#service;
     const sessions = [...store.buckets.values()].flatMap(({ sessions }) => [...sessions.values()]);
     await Promise.all(sessions.map((session) => session.discard()));
     store.buckets.clear();
     await storage.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { BodyStorage, StoredBody } from '../servers/stored-body.js';
 import type { Query } from '../servers/url-encoding.js';
+import type { CredentialScope } from './canonical-request.js';
 import type { ChecksumAlgorithm } from './checksums.js';
 import type { ObjectStore } from './object-store.js';
 import type { S3OperationName } from './operation-names.js';
@@ -47,6 +48,7 @@ export interface S3Service {
   /** The service that this server plays. */
   readonly provider: ProviderBehaviour;
   readonly credentials: Credentials;
+  readonly signingKey: (scope: CredentialScope) => Buffer;
   readonly region: string;
   /** Whether a signature may name the region. */
   readonly acceptsRegion: (region: string) => boolean;

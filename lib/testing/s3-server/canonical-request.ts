@@ -56,6 +56,16 @@ export function stringToSign(timestamp: string, scope: CredentialScope, canonica
   ].join('\n');
 }
 
+/** The signing keys of a secret. The last one is kept: most requests are signed for the same day and region as the one before. */
+export function signingKeysOf(secret: string): (scope: CredentialScope) => Buffer {
+  let last: { scope: string; key: Buffer } | undefined;
+  return (scope) => {
+    const text = scopeText(scope);
+    if (last?.scope !== text) last = { scope: text, key: signingKey(secret, scope) };
+    return last.key;
+  };
+}
+
 export function signingKey(secret: string, scope: CredentialScope): Buffer {
   return [scope.date, scope.region, scope.service, 'aws4_request'].reduce(
     (key, text) => createHmac('sha256', key).update(text).digest(),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Connection, ConnectionGone, rawHeaders } from '../servers/connection.js';
+import type { Connection } from '../servers/connection.js';
 import type { Faults } from '../servers/faults.js';
+import type { Exchange } from '../servers/loopback-server.js';
 import type { RequestLog } from '../servers/request-log.js';
 import { checkKeyLength, parseTarget, type RequestTarget } from './addressing.js';
 import type { S3Response, S3Service } from './call.js';
@@ -22,66 +22,29 @@ export interface ExchangeContext {
   readonly publicBuckets: readonly string[];
   now(): number;
   latency(request: S3RecordedRequest): number;
-  connectionOf(incoming: IncomingMessage): number;
 }
 
 /** Those of any operation of S3. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS']);
 
-/** One request and its answer. Never rejects. */
-export class Exchange {
+export class S3Exchange implements Exchange {
   readonly #requestId = randomBytes(8).toString('hex').toUpperCase();
   readonly #record: MutableRecord;
-  readonly #headers: ReadonlyMap<string, string>;
-  readonly #connection: Connection;
   #target: RequestTarget | undefined;
   #effect: S3FaultEffect | undefined;
 
   constructor(
     private readonly context: ExchangeContext,
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    awaitsContinue: boolean,
+    private readonly connection: Connection,
   ) {
-    this.#headers = rawHeaders(incoming);
-    const record: MutableRecord = {
-      operation: undefined,
-      method: incoming.method ?? '',
-      url: incoming.url ?? '',
-      bucket: '',
-      key: '',
-      query: {},
-      headers: Object.fromEntries(this.#headers),
-      bodyBytes: 0,
-      aborted: false,
-      connection: context.connectionOf(incoming),
-    };
-    this.#record = record;
-    const listener = {
-      received(bytes: number) {
-        record.bodyBytes += bytes;
-        context.log.changed();
-      },
-      aborted() {
-        record.aborted = true;
-      },
-      closed: () => context.log.changed(),
-    };
-    this.#connection = new Connection(incoming, response, listener, awaitsContinue);
+    this.#record = connection.record;
   }
 
-  async run(): Promise<void> {
-    try {
-      await this.#send(await this.#answer());
-    } catch (error) {
-      await this.#sendError(error);
-    } finally {
-      this.#connection.drain();
-      this.context.log.changed();
-    }
+  async answer(): Promise<void> {
+    await this.#send(await this.#perform());
   }
 
-  async #answer(): Promise<S3Response> {
+  async #perform(): Promise<S3Response> {
     const operation = this.#identify();
     const { service, faults } = this.context;
     const target = this.#target;
@@ -96,9 +59,10 @@ export class Exchange {
     }
     const now = this.context.now();
     const authentication = authenticate(
-      { method: this.#record.method, target, headers: this.#headers },
+      { method: this.#record.method, target, headers: this.connection.headers },
       {
         credentials: service.credentials,
+        signingKey: service.signingKey,
         region: service.region,
         acceptsRegion: service.acceptsRegion,
         now,
@@ -106,13 +70,14 @@ export class Exchange {
     );
     const headers =
       authentication.kind === 'presigned'
-        ? withHoistedHeaders(this.#headers, target)
-        : this.#headers;
+        ? withHoistedHeaders(this.connection.headers, target)
+        : this.connection.headers;
     this.#authorize(operation, authentication);
 
-    await this.#connection.wait(this.context.latency(this.#record));
+    await this.connection.wait(this.context.latency(this.#record));
     this.#effect = faults.strike(operation, this.#record.key);
-    await this.#failEarly();
+    await this.connection.failEarly(this.#effect);
+    this.#failOnDemand();
 
     checkKeyLength(this.#record.key, service.provider.maxKeyBytes);
     const call = asTakenBy(service.provider, {
@@ -124,7 +89,7 @@ export class Exchange {
       headers,
       authentication,
       now,
-      body: () => this.#connection.body(this.#effect),
+      body: () => this.connection.body(this.#effect),
     });
     refuseUnknown(operation, call.query, call.headers);
     const route = ROUTES[operation];
@@ -139,7 +104,7 @@ export class Exchange {
     try {
       const target = parseTarget(
         record.url,
-        this.#headers.get('host') ?? '',
+        this.connection.headers.get('host') ?? '',
         this.context.service.provider,
       );
       this.#target = target;
@@ -149,7 +114,7 @@ export class Exchange {
       record.operation = operationOf(
         record.method,
         target,
-        withHoistedHeaders(this.#headers, target),
+        withHoistedHeaders(this.connection.headers, target),
       );
       return record.operation;
     } finally {
@@ -167,10 +132,8 @@ export class Exchange {
     if (!allowed) throw s3Error('AccessDenied', 'Access Denied');
   }
 
-  async #failEarly(): Promise<void> {
+  #failOnDemand(): void {
     const effect = this.#effect;
-    if (effect === 'reset') throw this.#connection.reset();
-    if (effect === 'stall') await this.#connection.stall();
     if (effect === '200-with-error') {
       throw new S3Error(
         200,
@@ -195,8 +158,8 @@ export class Exchange {
 
   async #send(answer: S3Response): Promise<void> {
     try {
-      if (this.#effect === 'reset-after-commit') throw this.#connection.reset();
-      if (this.#connection.isGone) return;
+      if (this.#effect === 'reset-after-commit') throw this.connection.reset();
+      if (this.connection.isGone) return;
       const text = answer.xml === undefined ? undefined : Buffer.from(answer.xml);
       const size = answer.body ? answer.body.end - answer.body.start : (text?.length ?? 0);
       const { 'content-length': length = size, ...headers } = answer.headers ?? {};
@@ -210,19 +173,13 @@ export class Exchange {
         : text
           ? [text]
           : [];
-      await this.#connection.send({ source, size }, this.#effect);
+      await this.connection.send({ source, size }, this.#effect);
     } finally {
       answer.body?.stored.release();
     }
   }
 
-  async #sendError(error: unknown): Promise<void> {
-    const connection = this.#connection;
-    if (error instanceof ConnectionGone || connection.isGone) return;
-    if (connection.isAnswered) {
-      connection.destroy();
-      return;
-    }
+  async refuse(error: unknown): Promise<void> {
     const refusal = asRefusal(error);
     this.#record.code = refusal.code;
     const body = Buffer.from(errorDocument(refusal, this.#requestId));
@@ -232,17 +189,15 @@ export class Exchange {
         ? {}
         : { 'content-type': 'application/xml', 'content-length': body.length }),
     });
-    await connection.end(this.#record.method === 'HEAD' ? undefined : body);
+    await this.connection.end(this.#record.method === 'HEAD' ? undefined : body);
   }
 
   #writeHead(status: number, headers: Readonly<Record<string, string | number | undefined>>): void {
-    this.#record.status = status;
-    this.#connection.writeHead(status, {
+    this.connection.writeHead(status, {
       ...headers,
       'x-amz-request-id': this.#requestId,
       'x-amz-id-2': `${this.#requestId}-host`,
     });
-    this.context.log.changed();
   }
 }
 

@@ -23,6 +23,7 @@ export const postObject: Operation = async (call, service) => {
   const form = await readForm(call.body(), contentType);
   const limits = verifyPolicy(form.fields, call.bucket, {
     credentials: service.credentials,
+    signingKey: service.signingKey,
     region: service.region,
     acceptsRegion: service.acceptsRegion,
     now: call.now,

@@ -1,6 +1,6 @@
 import { checkPolicy, type SizeLimits } from '../servers/form-policy.js';
 import { parseTimestamp } from '../servers/timestamp.js';
-import { sign, signingKey } from './canonical-request.js';
+import { sign } from './canonical-request.js';
 import { s3Error } from './errors.js';
 import { checkIdentity, parseCredential, type Verifier } from './signature-v4.js';
 
@@ -55,8 +55,7 @@ function verifySignature(
     throw s3Error('InvalidArgument', 'X-Amz-Date does not fit the credential.');
   }
   checkIdentity(accessKeyId, fields.get('x-amz-security-token'), verifier.credentials);
-  const key = signingKey(verifier.credentials.secretAccessKey, scope);
-  if (sign(key, policy) !== field('x-amz-signature')) {
+  if (sign(verifier.signingKey(scope), policy) !== field('x-amz-signature')) {
     throw s3Error(
       'SignatureDoesNotMatch',
       'The request signature we calculated does not match the signature you provided. Check your key and signing method.',

@@ -1,10 +1,11 @@
+import type { Connection } from '../servers/connection.js';
 import type { CorsRule } from '../servers/cors.js';
 import { Faults, type Fault } from '../servers/faults.js';
-import { LoopbackServer } from '../servers/loopback-server.js';
-import { RequestLog } from '../servers/request-log.js';
-import { DiskBodyStorage, MemoryBodyStorage } from '../servers/stored-body.js';
+import { LoopbackServer, type Exchange } from '../servers/loopback-server.js';
+import { bodyStorage } from '../servers/stored-body.js';
 import type { S3Service } from './call.js';
-import { Exchange, type ExchangeContext } from './exchange.js';
+import { signingKeysOf } from './canonical-request.js';
+import { S3Exchange, type ExchangeContext } from './exchange.js';
 import {
   S3KeyFaults,
   type S3FaultEffect,
@@ -151,16 +152,16 @@ function behaviourOf(provider: S3ServerProvider): ProviderBehaviour {
   throw new TypeError(`provider must be one of ${known}, not ${JSON.stringify(provider)}`);
 }
 
-class RunningServer implements S3TestServer {
+class RunningServer extends LoopbackServer<S3RecordedRequest> implements S3TestServer {
   readonly region: string;
-  readonly #log = new RequestLog<S3RecordedRequest>();
   readonly #faults = new Faults<S3OperationName, S3FaultEffect>();
   readonly #keyFaults = new S3KeyFaults();
-  readonly #http: LoopbackServer;
+  readonly #context: ExchangeContext;
   readonly #provider: ProviderBehaviour;
   readonly #service: S3Service;
 
   constructor(options: S3ServerOptions) {
+    super(options.cors);
     this.#provider = behaviourOf(options.provider ?? 'aws');
     const { regions, anyRegion, checksums } = this.#provider;
     const { defaultChecksum = checksums.unasked } = options;
@@ -174,11 +175,9 @@ class RunningServer implements S3TestServer {
     const now = options.now ?? Date.now;
     this.#service = {
       store: new ObjectStore(),
-      storage:
-        options.storeOnDisk === undefined
-          ? new MemoryBodyStorage()
-          : new DiskBodyStorage(options.storeOnDisk),
+      storage: bodyStorage(options.storeOnDisk),
       credentials,
+      signingKey: signingKeysOf(credentials.secretAccessKey),
       provider: this.#provider,
       region: this.region,
       acceptsRegion: (region) => anyRegion || accepted.includes(region),
@@ -192,29 +191,18 @@ class RunningServer implements S3TestServer {
       this.#service.store.create(bucket, now());
     }
     const { latency = 0 } = options;
-    const context: ExchangeContext = {
+    this.#context = {
       service: this.#service,
       faults: this.#faults,
-      log: this.#log,
+      log: this.log,
       publicBuckets: options.publicBuckets ?? [],
       now,
       latency: typeof latency === 'number' ? () => latency : latency,
-      connectionOf: (incoming) => this.#http.connectionOf(incoming),
     };
-    this.#http = new LoopbackServer({
-      cors: options.cors,
-      log: this.#log,
-      answer: (incoming, response, awaitsContinue) =>
-        new Exchange(context, incoming, response, awaitsContinue).run(),
-    });
   }
 
-  listen(): Promise<void> {
-    return this.#http.listen();
-  }
-
-  get port(): number {
-    return this.#http.port;
+  protected exchange(connection: Connection): Exchange {
+    return new S3Exchange(this.#context, connection);
   }
 
   get endpoint(): string {
@@ -225,30 +213,6 @@ class RunningServer implements S3TestServer {
 
   get credentials(): Credentials {
     return { ...this.#service.credentials };
-  }
-
-  get requests(): readonly S3RecordedRequest[] {
-    return this.#log.requests;
-  }
-
-  get connections(): number {
-    return this.#http.connections;
-  }
-
-  get totalConnections(): number {
-    return this.#http.totalConnections;
-  }
-
-  get inFlight(): number {
-    return this.#http.inFlight;
-  }
-
-  clearRequests(): void {
-    this.#log.clear();
-  }
-
-  until(condition: (server: S3TestServer) => boolean): Promise<void> {
-    return this.#log.until(() => condition(this));
   }
 
   objects(bucket: string): ReadonlyMap<string, S3ObjectSnapshot> {
@@ -306,14 +270,9 @@ class RunningServer implements S3TestServer {
     this.#keyFaults.clear();
   }
 
-  async close(): Promise<void> {
-    await this.#http.close();
-    this.#log.close();
+  override async close(): Promise<void> {
+    await super.close();
     this.#service.store.buckets.clear();
     await this.#service.storage.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
   }
 }

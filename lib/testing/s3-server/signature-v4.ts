@@ -1,12 +1,6 @@
 import { parseTimestamp } from '../servers/timestamp.js';
 import type { RequestTarget } from './addressing.js';
-import {
-  canonicalRequest,
-  sign,
-  signingKey,
-  stringToSign,
-  type CredentialScope,
-} from './canonical-request.js';
+import { canonicalRequest, sign, stringToSign, type CredentialScope } from './canonical-request.js';
 import { s3Error } from './errors.js';
 
 export interface Credentials {
@@ -18,6 +12,7 @@ export interface Credentials {
 /** Whom signatures are checked against, and the time it is. */
 export interface Verifier {
   readonly credentials: Credentials;
+  readonly signingKey: (scope: CredentialScope) => Buffer;
   readonly region: string;
   readonly now: number;
   readonly acceptsRegion: (region: string) => boolean;
@@ -123,7 +118,7 @@ function verifyHeader(header: string, request: SignedRequest, verifier: Verifier
       'Missing required header for this request: x-amz-content-sha256',
     );
   }
-  const key = signingKey(verifier.credentials.secretAccessKey, scope);
+  const key = verifier.signingKey(scope);
   const seed = field('Signature');
   checkSignature(seed, request, { signedHeaders, payloadHash, timestamp, scope, key });
   return {
@@ -197,7 +192,7 @@ function verifyQuery(request: SignedRequest, verifier: Verifier): Authentication
     query.get('X-Amz-Content-Sha256') ??
     query.get('x-amz-content-sha256') ??
     'UNSIGNED-PAYLOAD';
-  const key = signingKey(verifier.credentials.secretAccessKey, scope);
+  const key = verifier.signingKey(scope);
   const seed = field('X-Amz-Signature');
   checkSignature(seed, request, { signedHeaders, payloadHash, timestamp, scope, key });
   return {

@@ -2,18 +2,38 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectionFault, isConnectionFault } from './faults.js';
+import type { RequestLog } from './request-log.js';
 import { resetConnection } from './reset-connection.js';
 
 /** The connection is gone, by the client or by a fault: nobody to answer. */
 export class ConnectionGone extends Error {}
 
-/** What happens on a connection, told as it happens. */
-export interface ConnectionListener {
-  /** Bytes of the request's body came in. */
-  received(bytes: number): void;
+/** Why a signal aborts, made once: each has a stack. */
+const GONE = new ConnectionGone();
+
+/** What is on record of a request before a service has read it. The connection keeps it up to date. */
+export interface RequestRecord {
+  readonly operation: undefined;
+  readonly method: string;
+  readonly url: string;
+  readonly bucket: string;
+  readonly key: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+  bodyBytes: number;
+  status?: number;
   /** The client went away before its answer was out. */
-  aborted(): void;
-  closed(): void;
+  aborted: boolean;
+  readonly connection: number;
+}
+
+export interface ConnectionOptions {
+  /** Which of all sockets of the server it is, from 1 on. */
+  readonly number: number;
+  /** Whether the client holds its body back until told to go on. */
+  readonly awaitsContinue: boolean;
+  /** Is told whenever the record changes, and when the connection is done with. */
+  readonly log: Pick<RequestLog<unknown>, 'changed'>;
 }
 
 export interface AnswerBody {
@@ -22,39 +42,46 @@ export interface AnswerBody {
   readonly size: number;
 }
 
-/** The headers as they came, by lower-case name; those of one name joined by commas. */
-export function rawHeaders({ rawHeaders: raw }: IncomingMessage): ReadonlyMap<string, string> {
-  const headers = new Map<string, string>();
-  for (let index = 0; index < raw.length; index += 2) {
-    const name = (raw[index] ?? '').toLowerCase();
-    const value = raw[index + 1] ?? '';
-    const earlier = headers.get(name);
-    headers.set(name, earlier === undefined ? value : `${earlier},${value}`);
-  }
-  return headers;
-}
-
 /** One request and one answer on the wire, and the faults that strike there. */
 export class Connection {
-  readonly #gone = new AbortController();
+  /** The headers as they came, by lower-case name; those of one name joined by commas. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly record: RequestRecord;
+  readonly #log: ConnectionOptions['log'];
+  #awaitsContinue: boolean;
   #brokenByFault = false;
+  /** Made for the first who waits: most requests need none. */
+  #gone: AbortController | undefined;
 
   constructor(
     private readonly incoming: IncomingMessage,
     private readonly response: ServerResponse,
-    private readonly listener: ConnectionListener,
-    /** Whether the client holds its body back until told to go on. */
-    private awaitsContinue: boolean,
+    { number, awaitsContinue, log }: ConnectionOptions,
   ) {
+    this.headers = rawHeaders(incoming);
+    this.record = {
+      operation: undefined,
+      method: incoming.method ?? '',
+      url: incoming.url ?? '',
+      bucket: '',
+      key: '',
+      query: {},
+      headers: Object.fromEntries(this.headers),
+      bodyBytes: 0,
+      aborted: false,
+      connection: number,
+    };
+    this.#log = log;
+    this.#awaitsContinue = awaitsContinue;
     response.once('close', () => {
-      if (!response.writableFinished && !this.#brokenByFault) listener.aborted();
-      this.#gone.abort();
-      listener.closed();
+      if (!response.writableFinished && !this.#brokenByFault) this.record.aborted = true;
+      this.#gone?.abort(GONE);
+      log.changed();
     });
   }
 
   get isGone(): boolean {
-    return this.#gone.signal.aborted;
+    return this.response.closed;
   }
 
   /** Whether the head of the answer is out. */
@@ -66,7 +93,7 @@ export class Connection {
   async wait(milliseconds: number): Promise<void> {
     if (milliseconds <= 0) return;
     try {
-      await delay(milliseconds, undefined, { signal: this.#gone.signal });
+      await delay(milliseconds, undefined, { signal: this.#signal });
     } catch {
       throw new ConnectionGone();
     }
@@ -79,8 +106,10 @@ export class Connection {
     return new ConnectionGone();
   }
 
-  /** Answers nothing until the client goes. @throws ConnectionGone */
-  async stall(): Promise<never> {
+  /** Lets a fault strike that is to come instead of an answer; any other does nothing here. @throws ConnectionGone */
+  async failEarly(effect: unknown): Promise<void> {
+    if (effect === 'reset') throw this.reset();
+    if (effect !== 'stall') return;
     // Read on: a socket that nobody reads does not tell that the client has gone.
     this.incoming.resume();
     await this.#closed();
@@ -93,15 +122,16 @@ export class Connection {
    * @throws ConnectionGone when it breaks off
    */
   async *body(effect: unknown): AsyncGenerator<Buffer> {
-    if (this.awaitsContinue) {
-      this.awaitsContinue = false;
+    if (this.#awaitsContinue) {
+      this.#awaitsContinue = false;
       this.response.writeContinue();
     }
     try {
       // Left open on an early end, for the refusal has to go out on it.
       const chunks = this.incoming.iterator({ destroyOnReturn: false });
       for await (const chunk of chunks as AsyncIterable<Buffer>) {
-        this.listener.received(chunk.length);
+        this.record.bodyBytes += chunk.length;
+        this.#log.changed();
         if (effect === 'reset-mid-body') throw this.reset();
         yield chunk;
       }
@@ -124,8 +154,10 @@ export class Connection {
     // Behind Content-Disposition, which Node encodes anew once it knows a length.
     if (length !== undefined) this.response.setHeader('content-length', length);
     // The client may still send the body it was never invited to send.
-    if (this.awaitsContinue) this.response.setHeader('connection', 'close');
+    if (this.#awaitsContinue) this.response.setHeader('connection', 'close');
     this.response.writeHead(status);
+    this.record.status = status;
+    this.#log.changed();
   }
 
   /** Sends the body of the answer as far as the fault lets it. @throws ConnectionGone */
@@ -164,15 +196,33 @@ export class Connection {
     if (this.isGone) throw new ConnectionGone();
     if (this.response.write(chunk)) return;
     try {
-      await once(this.response, 'drain', { signal: this.#gone.signal });
+      await once(this.response, 'drain', { signal: this.#signal });
     } catch {
       throw new ConnectionGone();
     }
   }
 
   async #closed(): Promise<void> {
-    if (!this.isGone) await once(this.#gone.signal, 'abort');
+    if (!this.isGone) await new Promise((resolve) => this.response.once('close', resolve));
   }
+
+  /** Aborts once the connection is gone. */
+  get #signal(): AbortSignal {
+    this.#gone ??= new AbortController();
+    if (this.isGone) this.#gone.abort(GONE);
+    return this.#gone.signal;
+  }
+}
+
+function rawHeaders({ rawHeaders: raw }: IncomingMessage): ReadonlyMap<string, string> {
+  const headers = new Map<string, string>();
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = (raw[index] ?? '').toLowerCase();
+    const value = raw[index + 1] ?? '';
+    const earlier = headers.get(name);
+    headers.set(name, earlier === undefined ? value : `${earlier},${value}`);
+  }
+  return headers;
 }
 
 /** Where a fault cuts the answer's body off. */

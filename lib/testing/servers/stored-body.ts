@@ -155,6 +155,11 @@ export class JoinedBody extends CountedBody implements StoredBody {
   }
 }
 
+/** Keeps bodies in files below `folder`, or without one in memory. */
+export function bodyStorage(folder: string | undefined): BodyStorage {
+  return folder === undefined ? new MemoryBodyStorage() : new DiskBodyStorage(folder);
+}
+
 export class MemoryBodyStorage implements BodyStorage {
   create(): Promise<BodyWriter> {
     const chunks: Buffer[] = [];
@@ -179,7 +184,7 @@ export class MemoryBodyStorage implements BodyStorage {
 }
 
 /** Keeps each body in a file below a folder of its own inside `parent`. */
-export class DiskBodyStorage implements BodyStorage {
+class DiskBodyStorage implements BodyStorage {
   #folder: Promise<string> | undefined;
   #count = 0;
 

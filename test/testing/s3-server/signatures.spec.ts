@@ -324,6 +324,20 @@ describe('signatures', () => {
     withToken.destroy();
   });
 
+  it('hold on their own day and for their own region, whatever was signed before', async () => {
+    let now = Date.UTC(2026, 0, 31, 23, 59);
+    await using anywhere = await startS3Server({ provider: 'ceph', now: () => now });
+    const list = async (region: string) => {
+      const there = connect(anywhere, { region, systemClockOffset: now - Date.now() });
+      const { Buckets } = await there.send(new ListBucketsCommand({}));
+      there.destroy();
+      return Buckets?.length;
+    };
+    const seen = [await list('us-east-1'), await list('eu-west-1'), await list('us-east-1')];
+    now += 120_000;
+    expect([...seen, await list('us-east-1')]).toEqual([1, 1, 1, 1]);
+  });
+
   it('cover virtual hosts, with and without s3 in them', async () => {
     for (const host of ['bucket.localhost', 'bucket.s3.localhost']) {
       const virtual = connect(server, {
