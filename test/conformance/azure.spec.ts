@@ -15,11 +15,20 @@ afterAll(() => azurite[Symbol.asyncDispose]());
 async function open(engine: 'direct' | 'sdk'): Promise<OpenedStorage> {
   const { connectionString } = azurite;
   const container = randomUUID();
-  await new ContainerClient(connectionString, container).create();
+  const client = new ContainerClient(connectionString, container);
+  await client.create();
   const openAgain = () =>
     openStorage('azure', { driver: 'azure', container, connectionString, engine });
   const storage = await openAgain();
-  return { storage, reopen: openAgain, destroy: () => storage.close() };
+  return {
+    storage,
+    reopen: openAgain,
+    async destroy() {
+      await storage.close();
+      // Azurite deletes a blob the more slowly the more there are, of whatever container.
+      await client.delete();
+    },
+  };
 }
 
 // The older release is there for its pipeline, which the engine "direct" does not use.

@@ -31,7 +31,7 @@ export async function startAzurite({ tls }: AzuriteOptions = {}): Promise<Azurit
     MAIN,
     [
       ['--blobHost', '127.0.0.1', '--blobPort', '0', '--blobKeepAliveTimeout', '60'],
-      ['--inMemoryPersistence', '--disableTelemetry', '--skipApiVersionCheck'],
+      ['--inMemoryPersistence', '--silent', '--disableTelemetry', '--skipApiVersionCheck'],
       tls ? ['--oauth', 'basic', '--cert', tls.cert, '--key', tls.key] : [],
     ].flat(),
     { execArgv: ['--import', END_WITH_PARENT], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
