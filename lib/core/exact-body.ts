@@ -3,7 +3,12 @@ import { StorageIntegrityError } from './errors.js';
 
 /** What Node's streams, and those of `readable-stream`, keep of themselves. */
 interface WithState {
-  readonly _readableState?: { readonly ended?: boolean };
+  readonly _readableState?: {
+    readonly ended?: boolean;
+    readonly buffer?: Partial<Iterable<string | Uint8Array | null>>;
+    /** Where what is still to be read begins in it. */
+    readonly bufferIndex?: number;
+  };
 }
 
 /**
@@ -18,7 +23,7 @@ export function holdToSize(body: Uint8Array | Readable, size: number): void {
     return;
   }
   // Small bodies may be there as a whole by now.
-  let received = body.readableObjectMode ? 0 : body.readableLength;
+  let received = body.readableObjectMode ? bufferedBytes(body) : body.readableLength;
   const hasEnded = (body as WithState)._readableState?.ended === true;
   if (received > size || (hasEnded && received < size)) {
     const error = otherSize(received, size);
@@ -32,6 +37,13 @@ export function holdToSize(body: Uint8Array | Readable, size: number): void {
     body.destroy(otherSize(received, size));
     return false;
   };
+}
+
+/** Of a stream in object mode, whose own length is that of its chunks. */
+function bufferedBytes(body: Readable): number {
+  const { buffer, bufferIndex = 0 } = (body as WithState)._readableState ?? {};
+  const chunks = buffer?.[Symbol.iterator] ? [...(buffer as Iterable<string | Uint8Array>)] : [];
+  return chunks.slice(bufferIndex).reduce((bytes, chunk) => bytes + Buffer.byteLength(chunk), 0);
 }
 
 function otherSize(received: number, size: number): StorageIntegrityError {

@@ -69,6 +69,30 @@ describe.each(STREAMS)('a body %s', (_, stream) => {
 });
 
 describe('a body that is there already', () => {
+  it('of objects is delivered, or refused, by their bytes', async () => {
+    const buffered = (): Readable => {
+      const body = new Readable({ objectMode: true, read() {} });
+      for (const chunk of ['-', ...bytes('hel', 'lo'), null]) body.push(chunk);
+      expect(body.read()).toBe('-');
+      return body;
+    };
+    const body = buffered();
+    holdToSize(body, 5);
+    expect(await read(body)).toBe('hello');
+    for (const size of [4, 6]) {
+      expect(() => holdToSize(buffered(), size)).toThrow(StorageIntegrityError);
+    }
+  });
+
+  it('of objects in part is delivered with what comes', async () => {
+    const body = new Readable({ objectMode: true, read() {} });
+    body.push(Buffer.from('hel'));
+    holdToSize(body, 5);
+    body.push(Buffer.from('lo'));
+    body.push(null);
+    expect(await read(body)).toBe('hello');
+  });
+
   it('is refused unless it has its size', () => {
     for (const text of ['hell', 'hello!']) {
       const body = new PassThrough();
