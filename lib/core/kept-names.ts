@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 
-const KEPT_NAME = /^[0-9a-f]{32}-([0-9a-z]{6,8})(?:\.|$)/;
+const KEPT_NAME = /^[0-9a-f]{32}-[0-9a-z]{6,8}$/;
+
+/** Or what begins with it and a dot; below the folder of a scope, too, which a sweep of the whole storage looks into. */
+const KEPT_FILE = /^(?:[0-9a-f]{32}\/)?[0-9a-f]{32}-([0-9a-z]{6,8})(?:\.|$)/;
 
 /**
  * A new name in the staging area, which says how long its upload may be alive: until then no sweep removes what lies under
@@ -15,11 +18,11 @@ export function keptName(until: number): string {
 
 /** Whether the whole name is one of `keptName`. */
 export function isKeptName(name: string): boolean {
-  return KEPT_NAME.test(name) && !name.includes('.');
+  return KEPT_NAME.test(name);
 }
 
 /** Whether a sweep leaves what lies under the name in the staging area, as it says itself. */
 export function isStillKept(name: string): boolean {
-  const [, seconds] = KEPT_NAME.exec(name) ?? [];
+  const [, seconds] = KEPT_FILE.exec(name) ?? [];
   return seconds !== undefined && Number.parseInt(seconds, 36) * 1000 > Date.now();
 }

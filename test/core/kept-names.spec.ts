@@ -43,9 +43,18 @@ test('each name is another one, and known by its whole', () => {
   for (const other of others) expect([other, isKeptName(other)]).toEqual([other, false]);
 });
 
+test('a name is kept in the folder of a scope, too, and is not such a name as a whole', () => {
+  const inScope = `${'0a'.repeat(16)}/${keptName(Date.now() + HOUR)}`;
+  expect(isStillKept(inScope)).toBe(true);
+  expect(isStillKept(`${inScope}.json`)).toBe(true);
+  expect(isKeptName(inScope)).toBe(false);
+  const over = `${'0a'.repeat(16)}/${keptName(Date.now() - HOUR)}`;
+  expect(isStillKept(over)).toBe(false);
+});
+
 test('what is not such a name is not kept', () => {
   const later = keptName(Date.now() + HOUR);
-  for (const name of ['upload', later.slice(1), `x${later}`, `${later}x0x0x`, `${later}/a`]) {
+  for (const name of ['upload', later.slice(1), `x${later}`, `${later}x0x0x`, `${later}/a`, `a/${later}`]) {
     expect([name, isStillKept(name)]).toEqual([name, false]);
   }
 });

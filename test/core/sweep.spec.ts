@@ -4,6 +4,7 @@ import {
   StoragePermissionError,
   StorageUnsupportedError,
 } from '../../lib/core/errors.js';
+import { keptName } from '../../lib/core/kept-names.js';
 import type { StorageDriver } from '../../lib/core/storage-driver.js';
 import type { SweepResult } from '../../lib/core/storage-methods.js';
 import { Storage } from '../../lib/core/storage.js';
@@ -41,6 +42,26 @@ async function stagedSoon(storage: Storage): Promise<SweepResult['staged']> {
 }
 
 describe('a sweep', () => {
+  test('leaves what says that it may be alive, whatever view it was begun through', async () => {
+    const { storage } = await open();
+    const name = keptName(Date.now() + 3_600_000);
+    const views = [storage, storage.scope('avatars/')];
+    for (const view of views) {
+      await view.stage('abandoned');
+      await view.staging().put(`${name}.json`, 'alive');
+      await view.staging().startMultipartUpload(name);
+    }
+    const { staged, multipartUploads } = await sweepAll(storage, views.length);
+    expect([staged.length, multipartUploads]).toEqual([views.length, []]);
+    expect(await storage.sweepStaged({ olderThan: 1 })).toEqual({ deleted: 0, failed: [] });
+    for (const view of views) {
+      expect((await view.staging().getBytes(`${name}.json`)).toString()).toBe('alive');
+      const uploads: string[] = [];
+      for await (const { key } of view.staging().listMultipartUploads()) uploads.push(key);
+      expect(uploads).toContain(name);
+    }
+  });
+
   test('tells of each item that could not be removed, and removes the others', async () => {
     const { storage } = await open((memory) => ({
       async abortMultipartUpload(upload, options) {
