@@ -1,6 +1,6 @@
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
-import { rawRequest } from '../http-exchange.js';
+import { http2StreamOf, rawRequest } from '../http-exchange.js';
 
 /** Whether the body of a request belongs to a route of ours, unread. */
 type IsOurs = (request: IncomingMessage) => boolean;
@@ -40,10 +40,12 @@ const BODY_HEADERS = [
 
 const withheld = new WeakMap<IncomingMessage, Partial<IncomingHttpHeaders>>();
 
-/** Whether a request announces a body of at least a byte, or of any length (RFC 9112 §6.3). */
-export function hasBody({ headers }: IncomingMessage): boolean {
-  const { 'content-length': length = '0', 'transfer-encoding': coding } = headers;
-  return coding !== undefined || Number(length) !== 0;
+/** Whether a request announces a body of at least a byte, or of any length (RFC 9112 §6.3, RFC 9113 §8.1). */
+export function hasBody(request: IncomingMessage): boolean {
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  if (coding !== undefined) return true;
+  if (length !== undefined) return Number(length) !== 0;
+  return http2StreamOf(request)?.endAfterHeaders === false;
 }
 
 /**
