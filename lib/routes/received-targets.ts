@@ -1,5 +1,7 @@
 import type { HttpAdapterHost } from '@nestjs/core';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Server } from 'node:net';
 import { setSafeHeaders } from '../serving/file-headers.js';
 import type { ServedFileOptions } from '../serving/serving-options.js';
 import { targetBelow } from './route-path.js';
@@ -16,7 +18,8 @@ export function receiveBelow(
   serving: ServedFileOptions = {},
 ): void {
   const server = httpAdapter?.getHttpServer() as Server | undefined;
-  server?.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+  if (!server) return;
+  prependOnEach(server, (request: IncomingMessage, response: ServerResponse) => {
     const url = request.url?.replace(ABSOLUTE_FORM, (_, end: string) =>
       end === '/' ? end : `/${end}`,
     );
@@ -27,6 +30,25 @@ export function receiveBelow(
     const header = (name: string, value: string): void => void response.setHeader(name, value);
     setSafeHeaders({ serving }, { header });
   });
+}
+
+const LISTEN_CALLED = 'tracing:net.server.listen:asyncStart';
+
+/**
+ * Puts the listener before those of the app's server, and of each that comes to listen with one of these: Fastify makes
+ * one for each further address of `localhost`, and an app may hand what it has of Express to several.
+ */
+function prependOnEach(server: Server, listener: RequestListener): void {
+  const join = (message: unknown): void => {
+    const { server: other } = message as { readonly server: Server };
+    const own = server.listeners('request');
+    if (other !== server && other.listeners('request').some((each) => own.includes(each))) {
+      other.prependListener('request', listener);
+    }
+  };
+  server.prependListener('request', listener);
+  subscribe(LISTEN_CALLED, join);
+  server.once('close', () => unsubscribe(LISTEN_CALLED, join));
 }
 
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]*(\/|$|(?=[?#]))/i;

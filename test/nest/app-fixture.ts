@@ -44,6 +44,8 @@ export interface TestApp {
 export interface AppSettings {
   /** Default: Express. */
   adapter?: AbstractHttpAdapter | undefined;
+  /** What it listens on. Default: 127.0.0.1. */
+  host?: string;
   /** Overrides providers before the app is compiled. */
   override?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
   /** Sets the app up before it listens. */
@@ -55,14 +57,19 @@ const apps: INestApplication[] = [];
 /** An app that listens on a free port until `closeApps()`. */
 export async function startApp(
   metadata: ModuleMetadata,
-  { adapter, override = (builder) => builder, configure = () => {} }: AppSettings = {},
+  {
+    adapter,
+    host = '127.0.0.1',
+    override = (builder) => builder,
+    configure = () => {},
+  }: AppSettings = {},
 ): Promise<TestApp> {
   const log = new LogRecorder();
   const builder = override(Test.createTestingModule(metadata).setLogger(log));
   const module = await builder.compile();
   const app = adapter ? module.createNestApplication(adapter) : module.createNestApplication();
   configure(app);
-  await app.listen(0, '127.0.0.1');
+  await app.listen(0, host);
   apps.push(app);
   const { port } = (app.getHttpServer() as { address(): AddressInfo }).address();
   return { app, port, log };

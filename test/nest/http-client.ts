@@ -11,6 +11,8 @@ export interface Answer {
 }
 
 interface Sent {
+  /** Default: 127.0.0.1. */
+  host?: string;
   method?: string;
   headers?: Record<string, string | string[]>;
   body?: string | Buffer;
@@ -20,10 +22,10 @@ interface Sent {
 export function send(
   port: number,
   path: string,
-  { method = 'GET', headers = {}, body }: Sent = {},
+  { host = '127.0.0.1', method = 'GET', headers = {}, body }: Sent = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const options = { host: '127.0.0.1', port, path, method, headers, agent: false };
+    const options = { host, port, path, method, headers, agent: false };
     const outgoing = request(options, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
