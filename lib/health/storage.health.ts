@@ -60,7 +60,8 @@ export class StorageHealthIndicator {
   ): Promise<StorageHealth<Key>> {
     assertConfiguredOptions(`health check "${key}"`, options, OPTIONS);
     const storage = this.registry.get(options.storage ?? key);
-    const timeout = parseMilliseconds(options.timeout ?? 3000, 'timeout');
+    // Whole ones are all that AbortSignal.timeout() takes.
+    const timeout = Math.ceil(parseMilliseconds(options.timeout ?? 3000, 'timeout'));
     const { driver } = storage;
     try {
       await within(timeout, async (signal) => {

@@ -106,6 +106,13 @@ describe('StorageHealthIndicator, in a health check of Terminus', () => {
     expect(started.log.text).toContain('left 28 bytes in the staging area of "uploads"');
   });
 
+  test('takes a timeout that is no whole number of milliseconds', async () => {
+    const health = started.app.get(StorageHealthIndicator);
+    const options = { write: true, timeout: 100_000 / 3 };
+    expect(await health.check('uploads', options)).toMatchObject({ uploads: { status: 'up' } });
+    await expect(uploads.stored.staging().listPage()).resolves.toMatchObject({ files: [] });
+  });
+
   test('asks for a page of the storage that the result is named after, where nothing else is said', async () => {
     const health = started.app.get(StorageHealthIndicator);
     expect(await health.check('old')).toEqual({ old: { status: 'up', driver: 'fake' } });
