@@ -23,7 +23,9 @@ export class ClientConnection {
     // Also when the answer is complete, where nothing is left to free.
     response.once('close', leave);
     // Nest and Fastify have as many themselves as Node takes without a warning, but for one that is left to the app.
-    response.setMaxListeners(response.getMaxListeners() + 1);
+    const most = response.getMaxListeners();
+    // 0 is no limit.
+    if (most > 0) response.setMaxListeners(most + 1);
     if (socket.destroyed || response.destroyed) leave();
   }
 

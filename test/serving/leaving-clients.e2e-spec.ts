@@ -174,6 +174,21 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       expect(counts).toEqual([true]);
     });
 
+    test('has an answer whose listeners are as many as an app likes, where it says so', async () => {
+      const limits: number[] = [];
+      const { port, put } = await serve(undefined, undefined, {
+        configure: (app) =>
+          app.use((_request: unknown, response: ServerResponse, next: () => void) => {
+            response.setMaxListeners(0);
+            response.once('finish', () => limits.push(response.getMaxListeners()));
+            next();
+          }),
+      });
+      await put('a.txt', 'x');
+      expect((await send(port, '/files/a.txt')).status).toBe(200);
+      expect(limits).toEqual([0]);
+    });
+
     test('before the file is open frees it, too', async () => {
       const opened: PassThrough[] = [];
       let open: () => void = () => {};
