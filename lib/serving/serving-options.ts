@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { parseGivenAttributes } from '../core/attributes.js';
 import { StorageConfigurationError } from '../core/errors.js';
+import { parseExpiresIn } from '../core/units.js';
 import type { CachePreset } from './cache-control.js';
 
 /**
@@ -92,8 +93,7 @@ const CHECKS: Readonly<Record<keyof ServedFileOptions, (value: unknown) => strin
       ? undefined
       : `a whole number from 1 to ${MAX_RANGES}`,
   mode: oneOf('proxy', 'redirect', 'accel', 'auto'),
-  // Its greatest value is the backend's affair.
-  expiresIn: () => undefined,
+  expiresIn: checkExpiresIn,
   accel: checkAccel,
 };
 
@@ -135,6 +135,16 @@ function checkMediaType(value: unknown): string | undefined {
     return undefined;
   } catch {
     return 'a media type such as "image/png"';
+  }
+}
+
+function checkExpiresIn(value: unknown): string | undefined {
+  try {
+    // Its greatest value is the backend's affair.
+    parseExpiresIn(value as number | string, Number.MAX_VALUE);
+    return undefined;
+  } catch {
+    return '1 or more seconds, as a number or as text such as "15m"';
   }
 }
 

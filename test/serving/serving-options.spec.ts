@@ -18,6 +18,11 @@ describe('the options of a ServedFile', () => {
     [{ maxRanges: 0 }, 'maxRanges must be a whole number from 1 to 100'],
     [{ maxRanges: 101 }, 'maxRanges must be a whole number from 1 to 100'],
     [{ maxRanges: 1.5 }, 'maxRanges must be a whole number from 1 to 100'],
+    [{ expiresIn: 'soon' }, 'expiresIn must be 1 or more seconds'],
+    [{ expiresIn: -1 }, 'expiresIn must be 1 or more seconds'],
+    [{ expiresIn: 0.5 }, 'expiresIn must be 1 or more seconds'],
+    [{ expiresIn: Infinity }, 'expiresIn must be 1 or more seconds'],
+    [{ expiresIn: true }, 'expiresIn must be 1 or more seconds'],
     [{ mode: 'direct' }, 'mode must be one of proxy, redirect, accel, auto'],
     [{ mode: 'accel' }, 'mode "accel" needs the option accel'],
     [{ accel: { header: 'X-Accel', location: '/a/' } }, 'accel must be'],
@@ -35,7 +40,15 @@ describe('the options of a ServedFile', () => {
     );
   });
 
-  it.each([{ maxRanges: 1 }, { maxRanges: 100 }, { maxAge: 0 }])('%j is taken', (options) => {
+  it.each<ServedFileOptions>([
+    { maxRanges: 1 },
+    { maxRanges: 100 },
+    { maxAge: 0 },
+    { expiresIn: 1 },
+    { expiresIn: '15m' },
+    // The most is up to the backend.
+    { expiresIn: '10y' },
+  ])('%j is taken', (options) => {
     expect(() => new ServedFile(files, 'a', options)).not.toThrow();
   });
 
