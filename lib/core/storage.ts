@@ -437,6 +437,10 @@ export class Storage<Name extends string = string> {
       this.#view.assertSignedUrls();
       const { contentType, cacheControl } = parseGivenAttributes(options);
       if (cacheControl !== undefined) this.#view.assertSignedCacheControl();
+      // No backend would answer with a header that has no value.
+      if (cacheControl === '') {
+        throw new StorageInvalidArgumentError('cacheControl must not be empty');
+      }
       return this.#driver.url(fullKey, {
         signal: operation.signal,
         expiresIn: this.#view.expiresIn(options.expiresIn),

@@ -5,7 +5,7 @@ export interface AnswerHead {
   status(code: number): void;
   header(name: string, value: string): void;
   remove(name: string): void;
-  /** What the app itself set before, as by `@Header()`. */
+  /** What the app itself set before, as by `@Header()`; never empty. */
   given(name: string): string | undefined;
 }
 

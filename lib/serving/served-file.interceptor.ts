@@ -68,7 +68,7 @@ export class ServedFileInterceptor implements NestInterceptor {
       header: (name, value) =>
         void (headers ? headers.setHeader(name, value) : adapter.setHeader(response, name, value)),
       remove: (name) => (response as ServerResponse).removeHeader(name),
-      given: (name) => adapter.getHeader(response, name) as string | undefined,
+      given: (name) => (adapter.getHeader(response, name) as string | undefined) || undefined,
     };
   }
 }

@@ -1,9 +1,10 @@
 import { jest } from '@jest/globals';
 import { createHmac, hkdfSync } from 'node:crypto';
+import { StorageInvalidArgumentError } from '../../lib/core/errors.js';
 import type { Storage } from '../../lib/core/storage.js';
 import { StorageModule } from '../../lib/storage.module.js';
 import { getStorageToken } from '../../lib/storage.tokens.js';
-import { closeApps } from '../nest/app-fixture.js';
+import { closeApps, failure } from '../nest/app-fixture.js';
 import { send, sendRaw } from '../nest/http-client.js';
 import { SAFE_HEADERS } from '../serving/safe-headers.js';
 import { pathMutations, queryMutations, signatureMutations } from './mutations.js';
@@ -64,6 +65,12 @@ describe.each(CASES)('a signed URL of %s on %s', (driver, adapter) => {
     const head = await get(targetOf(signed), 'HEAD');
     expect(head).toMatchObject({ status: 200, text: '' });
     expect(head.headers['content-length']).toBe(String(TEXT.length));
+  });
+
+  test('says something where it says for how long the file is kept', async () => {
+    const error = await failure(app.storage.url(KEY, { cacheControl: '' }));
+    expect(error).toBeInstanceOf(StorageInvalidArgumentError);
+    expect(error.message).toContain('cacheControl must not be empty');
   });
 
   test('is the same with any host before it', async () => {

@@ -28,6 +28,12 @@ class CachesController {
     return new ServedFile(this.files, key);
   }
 
+  @Get('empty')
+  @Header('Cache-Control', '')
+  empty(): ServedFile {
+    return new ServedFile(this.files, 'a.txt');
+  }
+
   @Get('refused')
   refused(): never {
     throw new HttpException('no', 403);
@@ -54,6 +60,15 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       const answer = await send(port, `/preset/${preset}`, { headers });
       expect(answer.status).toBe(status);
       expect(answer.headers['cache-control']).toBe(cacheControl);
+    }
+  });
+
+  test('an empty value of the app is none, for a file and a part of it', async () => {
+    const { port, put } = await serve(undefined, { controllers });
+    await put('a.txt', '0123456789');
+    for (const headers of [{}, { Range: 'bytes=0-1' }] as Record<string, string>[]) {
+      const answer = await send(port, '/empty', { headers });
+      expect(answer.headers['cache-control']).toBe('private, no-cache, no-transform');
     }
   });
 
