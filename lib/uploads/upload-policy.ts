@@ -1,11 +1,13 @@
 import type { ExecutionContext, Type } from '@nestjs/common';
-import { ContextIdFactory, type ModuleRef } from '@nestjs/core';
+import { ContextIdFactory, ModuleRef, ModulesContainer } from '@nestjs/core';
+import type { Module } from '@nestjs/core/injector/module.js';
 import { StorageConfigurationError } from '../core/errors.js';
 import type { UploadInterceptorOptions } from './upload-options.js';
 
 /**
  * Decides for each request how its uploads are checked, named and stored. An interceptor is given the class; the
- * instance is the app's provider, of any scope, or else one of the interceptor's own, made once with its dependencies injected.
+ * instance is the provider that Nest would inject into the module of its controller, of any scope, or else that of any
+ * other module, or else one that is made once for the module, with its dependencies injected.
  */
 export interface UploadPolicy<Request = unknown> {
   /** Called before anything of the form is read. What it throws is the answer. */
@@ -22,35 +24,47 @@ export type UploadOptionsSource<Request = unknown> =
 
 type OptionsOf<Request> = UploadPolicy<Request>['optionsFor'];
 
-/** Options that are made for each request. Nest's parts come when the app starts. */
+/** Options that are made for each request, for one module of one app. Nest's parts come when the app starts. */
 export class RequestOptions<Request> {
-  #policy: UploadPolicy<Request> | undefined;
+  #maker: Promise<OptionsOf<Request>> | undefined;
 
   constructor(private readonly source: OptionsOf<Request> | Type<UploadPolicy<Request>>) {}
 
   /**
-   * Makes the policy, where the app does not provide it.
+   * Finds the provider of the policy, or makes the policy where there is none.
    *
    * @throws StorageConfigurationError when it depends on the request, so that only the app can provide it
    */
   async prepare(moduleRef: ModuleRef): Promise<void> {
-    const { source } = this;
-    if (!isPolicyClass(source) || isProvided(moduleRef, source)) return;
-    try {
-      this.#policy = await moduleRef.create(source);
-    } catch (cause) {
-      throw isRequestScoped(cause) ? unprovided(source, cause) : cause;
-    }
+    await (this.#maker ??= makerOf(this.source, moduleRef));
   }
 
   async optionsFor(
     context: ExecutionContext,
     moduleRef: ModuleRef,
   ): Promise<UploadInterceptorOptions<Request>> {
-    const { source } = this;
-    if (!isPolicyClass(source)) return source(context);
-    const policy = this.#policy ?? (await resolve(moduleRef, source, context));
-    return policy.optionsFor(context);
+    const optionsFor = await (this.#maker ??= makerOf(this.source, moduleRef));
+    return optionsFor(context);
+  }
+}
+
+async function makerOf<Request>(
+  source: OptionsOf<Request> | Type<UploadPolicy<Request>>,
+  moduleRef: ModuleRef,
+): Promise<OptionsOf<Request>> {
+  if (!isPolicyClass(source)) return source;
+  const provider = providerFor(moduleRef, source);
+  if (provider || isProvided(moduleRef, source)) {
+    return async (context) => {
+      const policy = await resolve(provider ?? moduleRef, source, context, { strict: !!provider });
+      return policy.optionsFor(context);
+    };
+  }
+  try {
+    const policy = await moduleRef.create(source);
+    return (context) => policy.optionsFor(context);
+  } catch (cause) {
+    throw isRequestScoped(cause) ? unprovided(source, cause) : cause;
   }
 }
 
@@ -62,6 +76,34 @@ function isPolicyClass<Request>(
   return typeof prototype?.optionsFor === 'function' || /^class\b/.test(String(source));
 }
 
+/** The module whose provider Nest would inject into the given one. */
+function providerFor(moduleRef: ModuleRef, token: Type): ModuleRef | undefined {
+  const modules = [...moduleRef.get(ModulesContainer, { strict: false }).values()];
+  const own = modules.find((module) => refOf(module) === moduleRef);
+  if (!own) return undefined;
+  const provider = own.providers.has(token) ? own : exporterOf(token, own.imports, new Set());
+  return provider && refOf(provider);
+}
+
+/** As Nest looks for it: the first of the modules that exports it, or hands on one that does. */
+function exporterOf(token: Type, modules: Iterable<Module>, seen: Set<Module>): Module | undefined {
+  for (const module of modules) {
+    if (seen.has(module)) continue;
+    seen.add(module);
+    const { exports, imports, providers } = module;
+    if (exports.has(token) && providers.has(token)) return module;
+    const handedOn = [...imports].filter(({ metatype }) => exports.has(metatype));
+    const found = exporterOf(token, handedOn, seen);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function refOf({ providers }: Module): ModuleRef | undefined {
+  return providers.get(ModuleRef)?.instance as ModuleRef | undefined;
+}
+
+/** By any module, whether it exports the provider or not. */
 function isProvided(moduleRef: ModuleRef, token: Type): boolean {
   try {
     moduleRef.introspect(token);
@@ -88,9 +130,10 @@ function resolve<Policy>(
   moduleRef: ModuleRef,
   token: Type<Policy>,
   context: ExecutionContext,
+  where: { strict: boolean },
 ): Promise<Policy> {
   const request = context.switchToHttp().getRequest<Record<string, unknown>>();
   const contextId = ContextIdFactory.getByRequest(request);
   moduleRef.registerRequestByContextId(request, contextId);
-  return moduleRef.resolve(token, contextId, { strict: false });
+  return moduleRef.resolve(token, contextId, where);
 }

@@ -64,7 +64,6 @@ export function uploadInterceptor<Request>(
   const { name, fields, handOn } = shape;
   // What can be checked before any request is.
   const plan = typeof source === 'function' ? undefined : planUploads(source, shape);
-  const perRequest = typeof source === 'function' ? new RequestOptions(source) : undefined;
   const storages = plan ? storagesOf(plan) : new Set<undefined>();
 
   @Injectable()
@@ -72,6 +71,8 @@ export function uploadInterceptor<Request>(
     /** Injected: one for each storage that the options name. */
     readonly [storage: `storage:${string}`]: Storage;
     readonly #writers = new WeakMap<FieldPlan, UploadWriter>();
+    // Here, since the class serves many modules, and many apps.
+    readonly #perRequest = typeof source === 'function' ? new RequestOptions(source) : undefined;
 
     constructor(
       @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
@@ -92,7 +93,7 @@ export function uploadInterceptor<Request>(
       this.#assertImported();
       letFormsPass(this.adapterHost);
       holdAnswers(this.adapterHost);
-      await perRequest?.prepare(this.moduleRef);
+      await this.#perRequest?.prepare(this.moduleRef);
     }
 
     async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
@@ -172,7 +173,7 @@ export function uploadInterceptor<Request>(
 
     async #planFor(context: ExecutionContext): Promise<UploadPlan> {
       if (plan) return plan;
-      const options = await perRequest!.optionsFor(context, this.moduleRef);
+      const options = await this.#perRequest!.optionsFor(context, this.moduleRef);
       try {
         return planUploads(options, shape);
       } catch (cause) {
