@@ -29,6 +29,7 @@ import { keepsUploads } from './keep-uploads.decorator.js';
 import { discardLeftover } from './leftover-body.js';
 import { hearOfOuterFailures, onOuterFailure } from './outer-failures.js';
 import { RequestOutcome } from './request-outcome.js';
+import { copyOfFields, requestWithBody } from './request-view.js';
 import type { StoredUpload } from './stored-upload.js';
 import { requestClosed } from './upload.exceptions.js';
 import {
@@ -134,10 +135,11 @@ export function uploadInterceptor<Request>(
           // The events of a request have not the asynchronous context that middleware and interceptors have made.
           write: (file, signal, textFields) =>
             scope.runInAsyncScope(() => {
-              // For the functions among the options: as it is now, since the form goes on while the file is written.
-              framework.body = Object.assign(Object.create(null) as object, textFields);
+              const body = copyOfFields(textFields ?? {});
+              framework.body = body;
               const writer = this.#writerFor(plans.get(file.fieldname) ?? others);
-              return writer.write(file, { request: framework, signal });
+              // For the functions among the options: the form goes on, to another file, too, while they decide.
+              return writer.write(file, { request: requestWithBody(framework, body), signal });
             }),
         });
         transaction.received();

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import {
   Storage,
+  StorageAnyFilesInterceptor,
   StorageEngine,
   StorageFileInterceptor,
   StorageModule,
@@ -49,6 +50,54 @@ onEachAdapter(() => {
     expect(answer.text).not.toMatch(/db limit|JSON input/);
     expect(app.log.entries.length).toBeGreaterThan(0);
     expect(await app.keys()).toEqual([]);
+  });
+
+  test('they see the text fields that came before their file, whatever comes while they wait', async () => {
+    const first = deferred();
+    const scanned: Record<string, string> = {};
+    interface FormRequest {
+      body: { album?: string; meta: Record<string, string>; tags: string[] };
+      headers: Record<string, string>;
+    }
+    const app = await recordedUploadApp(
+      StorageAnyFilesInterceptor<FormRequest>({
+        key: async ({ originalname }, request) => {
+          // Told when the parser has come to the last file.
+          if (originalname === '1.png') await first.done;
+          else first.resolve();
+          return `${request.headers['content-type']!.slice(0, 9)}/${originalname}`;
+        },
+        metadata: async (_file, request) => {
+          await Promise.resolve();
+          return { body: JSON.stringify(request.body) };
+        },
+        scan: async (_bytes, { originalname }, { request }) => {
+          if (originalname === '1.png') await first.done;
+          scanned[originalname] = JSON.stringify(request.body);
+        },
+      }),
+      { several: true },
+    );
+    const answer = await app.post(
+      { name: 'meta[a]', content: '1' },
+      { name: 'tags[]', content: 'x' },
+      { ...photo, filename: '1.png', content: png(100) },
+      { name: 'album', content: 'of-someone-else' },
+      { name: 'meta[album]', content: 'of-someone-else' },
+      { name: 'tags[]', content: 'y' },
+      { ...photo, filename: '2.png', content: png(100) },
+    );
+    const before = '{"meta":{"a":"1"},"tags":["x"]}';
+    const all =
+      '{"meta":{"a":"1","album":"of-someone-else"},"tags":["x","y"],"album":"of-someone-else"}';
+    expect(answer.json).toMatchObject({
+      body: JSON.parse(all) as object,
+      files: [
+        { key: 'multipart/1.png', stored: { metadata: { body: before } } },
+        { key: 'multipart/2.png', stored: { metadata: { body: all } } },
+      ],
+    });
+    expect(scanned).toEqual({ '1.png': before, '2.png': all });
   });
 
   test('a key that the name of a file makes invalid is a 400, and in the log', async () => {
@@ -130,6 +179,11 @@ test('an app on Fastify that has a parser for all forms itself starts', async ()
   await closeApps();
   expect(answer.json).toEqual({ size: 10_000 });
 });
+
+function deferred(): { done: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => {};
+  return { done: new Promise<void>((settle) => (resolve = settle)), resolve: () => resolve() };
+}
 
 function coded(message: string, code: string): Error {
   return Object.assign(new Error(message), { code });
