@@ -99,7 +99,11 @@ export function planUploads<Request>(
   const files = assertCount(maxFiles, 'maxFiles');
   let bytes = uploadFields ? 0 : Math.min(files, expectedFiles) * others.options.maxSize;
   for (const { name, maxCount = files, ...own } of uploadFields ?? []) {
-    const field = planField({ ...upload, ...own });
+    const given = Object.fromEntries(
+      Object.entries(own).filter(([, value]) => value !== undefined),
+    );
+    // What is undefined gives no check of the interceptor away; the name of it is looked at all the same.
+    const field = planField({ ...own, ...upload, ...given });
     fields.set(name, field);
     bytes += Math.min(files, maxCount) * field.options.maxSize;
   }

@@ -48,6 +48,32 @@ test('a form of no fields with files has no room for any', () => {
   expect([limits.maxSize, limits.maxTotalSize]).toEqual([0, 10 * HEAD]);
 });
 
+describe('an option of a field', () => {
+  test('that is undefined is as the interceptor has it', () => {
+    const scan = (): void => {};
+    const own = { accept: undefined, maxSize: undefined, storage: undefined, scan: undefined };
+    const options = { accept: ['image/png'], maxSize: 3, storage: 'docs', scan, maxFiles: 2 };
+    const uploadFields = [{ name: 'photo', maxCount: undefined, ...own }];
+    const { fields, limits } = planUploads(options, { uploadFields: uploadFields as never });
+    expect(fields.get('photo')).toMatchObject({
+      storage: 'docs',
+      options: { accept: ['image/png'], maxSize: 3, scan },
+    });
+    expect(limits.maxFiles).toBe(2);
+  });
+
+  test('goes before one that the interceptor leaves undefined', () => {
+    const uploadFields = [{ name: 'photo', maxSize: 5 }];
+    const { fields } = planUploads({ maxSize: undefined } as never, { uploadFields });
+    expect(fields.get('photo')!.options.maxSize).toBe(5);
+  });
+
+  test('is refused by an unknown name, also when it is undefined', () => {
+    const uploadFields = [{ name: 'photo', acept: undefined }] as never;
+    expect(() => planUploads({}, { uploadFields })).toThrow('acept');
+  });
+});
+
 describe('the storages of a form', () => {
   test('are those of its fields, whatever it says for others', () => {
     const uploadFields = [{ name: 'photo', storage: 'images' }, { name: 'notes' }];
