@@ -50,7 +50,8 @@ export function StorageFilesInterceptor<Request = unknown>(
 
 /**
  * Stores the files of several fields, each by options of its own where it has such, even in another storage; the
- * handler gets `{ [field]: StoredUpload[] }` by `@UploadedFiles()`.
+ * handler gets `{ [field]: StoredUpload[] }` by `@UploadedFiles()`. Where each has a `maxCount`, their sum is the default of
+ * `maxFiles`; where not all have, it is 10, or the sum if that is more.
  */
 export function StorageFileFieldsInterceptor<Request = unknown>(
   uploadFields: readonly UploadField<Request>[],

@@ -63,7 +63,7 @@ export interface UploadOptions<Request = unknown> {
 
 /** Options of the interceptors: those of the files, and the limits of the form around them. */
 export interface UploadInterceptorOptions<Request = unknown> extends UploadOptions<Request> {
-  /** Files in one request. Default 10. */
+  /** Files in one request. Default 10, or what the interceptor's `maxCount` says. */
   maxFiles?: number;
   /** Text fields in one request. Default 100. */
   maxFields?: number;

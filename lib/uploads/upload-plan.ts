@@ -23,7 +23,7 @@ export interface FormOutline<Request> {
   readonly onlyFile?: string;
   /** Files that the form has at most, where that is known. */
   readonly expectedFiles?: number;
-  /** Default of `maxFiles`. */
+  /** Default of `maxFiles`; absent: as the fields have it. */
   readonly defaultMaxFiles?: number;
 }
 
@@ -73,6 +73,16 @@ const FORM_OPTIONS: Readonly<Record<FormOption, true>> = {
   timeout: true,
 };
 
+const DEFAULT_MAX_FILES = 10;
+
+/** As many as the fields may have, where each tells; the usual number, or more where those that tell may have more. */
+function mostFiles(uploadFields: readonly Pick<UploadField, 'maxCount'>[] = []): number {
+  const counts = uploadFields.flatMap(({ maxCount }) => maxCount ?? []);
+  const told = counts.reduce((sum, count) => sum + count, 0);
+  const isAll = counts.length > 0 && counts.length === uploadFields.length;
+  return isAll ? told : Math.max(told, DEFAULT_MAX_FILES);
+}
+
 /** @throws StorageInvalidArgumentError naming the option */
 export function planUploads<Request>(
   options: UploadInterceptorOptions<Request>,
@@ -80,7 +90,7 @@ export function planUploads<Request>(
     uploadFields,
     onlyFile,
     expectedFiles = Infinity,
-    defaultMaxFiles = 10,
+    defaultMaxFiles = mostFiles(uploadFields),
   }: FormOutline<Request> = {},
 ): UploadPlan {
   assertOptions(options);

@@ -125,6 +125,27 @@ onEachAdapter(() => {
     expect([answer.status, answer.json.code]).toEqual([413, 'LIMIT_TOTAL_SIZE']);
   });
 
+  test('a field has as many files as it says, without a word of the form', async () => {
+    @Controller()
+    class PhotosController {
+      @Post()
+      @UseInterceptors(StorageFileFieldsInterceptor([{ name: 'photos', maxCount: 12 }]))
+      add(@UploadedFiles() files: unknown): unknown {
+        return files;
+      }
+    }
+    const { port } = await startApp({
+      imports: [StorageModule.forRoot({ storages: { docs: { driver: 'memory' } } })],
+      controllers: [PhotosController],
+    });
+    const post = (photos: number): Promise<Answer> => {
+      const body = form(...Array<Part>(photos).fill({ ...avatar, name: 'photos' }));
+      return send(port, '/', { method: 'POST', headers: formHeaders, body });
+    };
+    expect((await post(12)).json.photos).toHaveLength(12);
+    expect((await post(13)).json.code).toBe('LIMIT_FILE_COUNT');
+  });
+
   test('a storage of a field that is not there ends the start', async () => {
     const unknown = StorageFileFieldsInterceptor([{ name: 'a', storage: 'nowhere' }]);
     @Controller()

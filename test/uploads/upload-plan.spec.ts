@@ -48,6 +48,19 @@ test('a form of no fields with files has no room for any', () => {
   expect([limits.maxSize, limits.maxTotalSize]).toEqual([0, 10 * HEAD]);
 });
 
+test.each([
+  [20, [{ maxCount: 20 }]],
+  [3, [{ maxCount: 1 }, { maxCount: 2 }]],
+  [12, [{ maxCount: 12 }, {}]],
+  [10, [{ maxCount: 2 }, {}]],
+  [10, [{}]],
+  [10, []],
+])('a form may have %d files by default when its fields are %j', (most, counts) => {
+  const uploadFields = counts.map((count, index) => ({ name: `f${index}`, ...count }));
+  expect(planUploads({}, { uploadFields }).limits.maxFiles).toBe(most);
+  expect(planUploads({ maxFiles: 1 }, { uploadFields }).limits.maxFiles).toBe(1);
+});
+
 describe('an option of a field', () => {
   test('that is undefined is as the interceptor has it', () => {
     const scan = (): void => {};
