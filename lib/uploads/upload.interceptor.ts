@@ -18,7 +18,7 @@ import type { Storage } from '../core/storage.js';
 import { InjectStorage } from '../decorators/inject-storage.decorator.js';
 import { type FrameworkRequest, httpExchange } from '../http-exchange.js';
 import { assertRegistered } from '../missing-storages.js';
-import { toLoggedHttpException } from '../storage.exceptions.js';
+import { toHttpException, toLoggedHttpException } from '../storage.exceptions.js';
 import { StorageRegistry } from '../storage.registry.js';
 import { getStorageToken } from '../storage.tokens.js';
 import { describeUploads, type UploadFields } from './api-upload.decorator.js';
@@ -279,11 +279,12 @@ async function publish(
   try {
     await transaction.commitWithin(timeout);
   } catch (error) {
-    tracking?.failed(error);
+    // The client is to see what a storage error means, also where the app has no filter for such.
+    const answered = error instanceof StorageError ? toLoggedHttpException(error) : error;
+    tracking?.failed(answered);
     outcome.fail();
     await transaction.rollbackSoon();
-    // The client is to see what a storage error means, also where the app has no filter for such.
-    throw error instanceof StorageError ? toLoggedHttpException(error) : error;
+    throw answered;
   }
 }
 
@@ -298,7 +299,7 @@ async function keepWhatWasAnswered(
     tracking?.stored();
   } catch (error) {
     logger.error('The uploads of a request that was answered could not be published', error);
-    tracking?.failed(error);
+    tracking?.failed(error instanceof StorageError ? toHttpException(error) : error);
     await transaction.rollback();
   }
 }

@@ -4,16 +4,23 @@ import {
   type MessageEvent,
   Param,
   Post,
+  Res,
   Sse,
   UseInterceptors,
 } from '@nestjs/common';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { get, type IncomingMessage } from 'node:http';
 import { firstValueFrom, lastValueFrom, type Observable, toArray } from 'rxjs';
-import { KeepUploads, StorageFileInterceptor, StorageModule } from '../../lib/index.js';
+import {
+  KeepUploads,
+  StorageConnectionError,
+  StorageFileInterceptor,
+  StorageModule,
+} from '../../lib/index.js';
 import { UploadProgress, type UploadStatus } from '../../lib/uploads/upload-progress.js';
 import { closeApps, until } from '../nest/app-fixture.js';
 import { type Answer, openSocket, send } from '../nest/http-client.js';
+import { recordingDriver } from '../nest/recording-driver.js';
 import { form, formHeaders, partHead, png } from './forms.js';
 import { onEachAdapter, startApp } from './upload-fixture.js';
 
@@ -43,6 +50,21 @@ class ProgressController {
   @Sse('progress/:id')
   progress(@Param('id') id: string): Observable<MessageEvent> {
     return this.uploads.events(id);
+  }
+}
+
+const replacing = StorageFileInterceptor('photo', { key: () => 'k', overwrite: true });
+
+@Controller('staged')
+class StagedController {
+  @Post()
+  @UseInterceptors(replacing)
+  add(): void {}
+
+  @Post('answered')
+  @UseInterceptors(replacing)
+  answer(@Res() response: { send(text: string): void }): void {
+    response.send('answered');
   }
 }
 
@@ -133,6 +155,23 @@ onEachAdapter(() => {
     expect(answer.json.code).toBe('LIMIT_FILE_SIZE');
     expect((await watching).at(-1)).toMatchObject({ state: 'failed', code: 'LIMIT_FILE_SIZE' });
   });
+
+  test.each(['/staged', '/staged/answered'])(
+    'it fails with a code when its publication does: %s',
+    async (path) => {
+      const copy = (): Promise<never> => Promise.reject(new StorageConnectionError());
+      const { driver } = await recordingDriver(() => ({ copy }));
+      ({ app, port } = await startApp({
+        imports: [StorageModule.forRoot({ storages: { a: { driver, retry: { maxRetries: 0 } } } })],
+        controllers: [StagedController],
+      }));
+      uploads = app.get(UploadProgress);
+      const id = uploadId();
+      const watching = statusesOf(id);
+      await post(id, body, path);
+      expect((await watching).at(-1)).toMatchObject({ state: 'failed', code: 'CONNECTION_FAILED' });
+    },
+  );
 
   test('it fails when the client leaves', async () => {
     const id = uploadId();
