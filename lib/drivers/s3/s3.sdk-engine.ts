@@ -29,13 +29,18 @@ export class SdkEngine implements S3Engine {
     const { signal, cut } = options;
     const command = sdkCommand(call);
     let isUnderWay = false;
-    followAttempts(command, options, () => (isUnderWay = true));
+    let isGivenUp = false;
+    followAttempts(command, options, () => {
+      // The caller was told so, and may have asked again: it is not sent any more.
+      if (isGivenUp) throw new Error('The wait for the credentials was given up');
+      isUnderWay = true;
+    });
     return waitForCredentials(
       this.idleTimeout,
       'for the bucket',
       signal,
       () => callSignal.run(signal, () => this.client.send(command, { abortSignal: cut })),
-      { isUnderWay: () => isUnderWay },
+      { isUnderWay: () => isUnderWay, onTimeout: () => (isGivenUp = true) },
     );
   }
 }

@@ -4,15 +4,20 @@ import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { holdTimeouts } from '../../held-timeouts.js';
 import { chunks, openDriver, openS3, PART, putOptions } from './open-s3.js';
 
-/** Credentials that never come, and a promise of the moment at which they are asked for. */
-function silentCredentials() {
+type Credentials = S3Client['config']['credentials'];
+
+/** Credentials that do not come before they are let, and a promise of the moment at which they are asked for. */
+function silentCredentials(working?: Credentials) {
   let ask = (): void => {};
+  let come = (): void => {};
   const asked = new Promise<void>((resolve) => (ask = resolve));
-  const credentials = (): Promise<never> => {
+  const allowed = new Promise<void>((resolve) => (come = resolve));
+  const credentials: Credentials = async () => {
     ask();
-    return new Promise(() => {});
+    await allowed;
+    return working!();
   };
-  return { asked, credentials };
+  return { asked, come, credentials };
 }
 
 type Call = (driver: StorageDriver, signal: AbortSignal) => Promise<unknown>;
@@ -23,6 +28,7 @@ const CALLS: Record<string, Call> = {
   'put in parts': (driver, signal) =>
     driver.put('key', chunks(Buffer.alloc(2 * PART)), putOptions({ signal })),
   copy: (driver, signal) => driver.copy('key', 'other', { signal }),
+  deleteMany: (driver, signal) => driver.deleteMany(['key'], { signal }),
   url: (driver, signal) => driver.url('key', { signal, expiresIn: 60 }),
   'uploadUrl by POST': (driver, signal) =>
     driver.uploadUrl('key', { signal, expiresIn: 60, method: 'POST' }),
@@ -60,7 +66,7 @@ test.each(['direct', 'sdk'] as const)('credentials are given up in time, %s', as
   const { signal } = new AbortController();
   for (const name of ['info', 'url']) {
     const { asked, credentials } = silentCredentials();
-    s3.driver.client.config.credentials = credentials as typeof working;
+    s3.driver.client.config.credentials = credentials;
     using timeouts = holdTimeouts();
     const call = CALLS[name]!(s3.driver, signal);
     const settled = Promise.allSettled([call]);
@@ -71,3 +77,27 @@ test.each(['direct', 'sdk'] as const)('credentials are given up in time, %s', as
   s3.driver.client.config.credentials = working;
   await s3.driver.put('key', Buffer.from('new'), putOptions({ signal }));
 });
+
+test.each(['direct', 'sdk'] as const)(
+  'what was given up is not sent when the credentials come after all, %s',
+  async (engine) => {
+    await using s3 = await openS3({ engine, timeout: 60_000, retry: { maxRetries: 0 } });
+    const working = s3.driver.client.config.credentials;
+    const { signal } = new AbortController();
+    for (const name of ['put', 'deleteMany']) {
+      const { asked, come, credentials } = silentCredentials(working);
+      s3.driver.client.config.credentials = credentials;
+      using timeouts = holdTimeouts();
+      const call = CALLS[name]!(s3.driver, signal);
+      const settled = Promise.allSettled([call]);
+      await asked;
+      await timeouts.passUntil(settled);
+      await expect(call).rejects.toBeInstanceOf(StorageTimeoutError);
+      come();
+    }
+    s3.driver.client.config.credentials = working;
+    // Comes after what they would have sent.
+    await s3.driver.put('key', Buffer.from('new'), putOptions({ signal }));
+    expect(s3.server.requests.map(({ operation }) => operation)).toEqual(['PutObject']);
+  },
+);
