@@ -215,7 +215,11 @@ class PartCopy {
 }
 
 function copySource({ bucket }: S3Bucket, { key }: StoredFile): string {
-  return `${bucket}/${encodeKey(key)}`;
+  if (!bucket.startsWith('arn:')) return `${bucket}/${encodeKey(key)}`;
+  // The SDK takes an ARN with colons in its last part, too; the service names objects with slashes.
+  const parts = bucket.split(':');
+  const accessPoint = [...parts.slice(0, 5), parts.slice(5).join('/')].join(':');
+  return encodeKey(`${accessPoint}/object/${key}`);
 }
 
 async function isThere(bucket: S3Bucket, key: string, signal: AbortSignal): Promise<boolean> {

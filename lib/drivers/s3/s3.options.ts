@@ -12,7 +12,7 @@ declare module '../../core/storage-driver.js' {
  * chain: environment, shared config files, container and instance roles.
  */
 export interface S3StorageOptions {
-  /** Name of the bucket, which must be there. */
+  /** Name of the bucket, which must be there; or the ARN of an access point of AWS. */
   bucket: string;
   /** Such as `'eu-central-1'`: requests are signed for it. */
   region?: string | undefined;

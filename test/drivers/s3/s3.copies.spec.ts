@@ -1,4 +1,4 @@
-import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import {
   StorageAbortedError,
   StorageConnectionError,
@@ -13,6 +13,28 @@ const ATTRIBUTES = {
   ...putOptions({ contentType: 'text/css', metadata: { author: 'Zoë', kind: 'x' } }),
   cacheControl: 'no-store',
 };
+
+/** A client whose calls are answered before they are sent, as of a file of two bytes, and the sources that it was told to copy. */
+function answeringClient() {
+  const client = new S3Client({
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
+  });
+  const sources: string[] = [];
+  const ETag = '"0cc175b9c0f1b6a831c399e269772661"';
+  const file = { ETag, ContentLength: 2, LastModified: new Date() };
+  const copied = { UploadId: 'id', CopyObjectResult: { ETag }, CopyPartResult: { ETag } };
+  client.middlewareStack.add(
+    () => (args) => {
+      const { headers } = args.request as { headers: Record<string, string> };
+      const source = headers['x-amz-copy-source'];
+      if (source !== undefined) sources.push(source);
+      return Promise.resolve({ response: {}, output: { $metadata: {}, ...file, ...copied } });
+    },
+    { step: 'finalizeRequest', priority: 'low', name: 'answer' },
+  );
+  return { client, sources };
+}
 
 describe('copy', () => {
   test('keeps the attributes and tells what info tells', async () => {
@@ -51,6 +73,27 @@ describe('copy', () => {
       await s3.driver.copy(key, `copy of/${key}`, { signal });
       expect(s3.server.objects('bucket').get(`copy of/${key}`)?.body.toString()).toBe(key);
     }
+  });
+
+  test.each([
+    [
+      'arn:aws:s3:us-east-1:123456789012:accesspoint/my-ap',
+      'arn%3Aaws%3As3%3Aus-east-1%3A123456789012%3Aaccesspoint/my-ap/object/a/b%20%2B.txt',
+    ],
+    [
+      'arn:aws:s3-outposts:us-east-1:123456789012:outpost:op-1:accesspoint:my-ap',
+      'arn%3Aaws%3As3-outposts%3Aus-east-1%3A123456789012%3Aoutpost/op-1/accesspoint/my-ap/object/a/b%20%2B.txt',
+    ],
+  ])('names the object of the access point %s', async (bucket, source) => {
+    const { client, sources } = answeringClient();
+    for (const multipartCopyThreshold of [2, 1]) {
+      const options = { driver: 's3', client, bucket, multipartCopyThreshold } as const;
+      const storage = await openStorage('files', options);
+      await storage.copy('a/b +.txt', 'to');
+      await storage.close();
+    }
+    expect(sources).toEqual([source, source]);
+    client.destroy();
   });
 
   test('refuses a source that is not there', async () => {
