@@ -4,7 +4,7 @@ import { StorageError, StorageFileNotFoundError } from '../../core/errors.js';
 import { retryDelay } from '../../core/retry.js';
 import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
 import type { AzureContainer } from './azure.client.js';
-import { codeOf, toStorageError } from './azure.errors.js';
+import { codeOf, isAboutKey, toStorageError } from './azure.errors.js';
 import { sendWrite } from './azure.requests.js';
 
 export const DELETE_BATCH = 256;
@@ -25,10 +25,7 @@ export async function deleteMany(
   { signal, ifMatch }: DriverDeleteOptions,
 ): Promise<DriverDeleteResult> {
   if (keys.length === 0) return { failed: [] };
-  if (keys.length === 1) {
-    await deleteOne(container, keys[0]!, signal, ifMatch);
-    return { failed: [] };
-  }
+  if (keys.length === 1) return deleteSingle(container, keys[0]!, signal, ifMatch);
   const { maxRetries, settings } = container;
   const failed: Failure[] = [];
   let left = [...keys];
@@ -46,6 +43,22 @@ export async function deleteMany(
     if (passing.length === 0 || attempt > maxRetries) return { failed: [...failed, ...passing] };
     await sleep(retryDelay(attempt, settings.retry), undefined, { signal });
     left = passing.map(({ key }) => key);
+  }
+}
+
+/** Answers the refusal that is about the key. */
+async function deleteSingle(
+  container: AzureContainer,
+  key: string,
+  signal: AbortSignal,
+  ifMatch: string | undefined,
+): Promise<DriverDeleteResult> {
+  try {
+    await deleteOne(container, key, signal, ifMatch);
+    return { failed: [] };
+  } catch (error) {
+    if (signal.aborted || !(error instanceof StorageError) || !isAboutKey(error)) throw error;
+    return { failed: [{ key, error }] };
   }
 }
 

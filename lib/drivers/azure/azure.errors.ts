@@ -276,6 +276,22 @@ export function isRefusal(error: unknown): boolean {
   return status >= 300 && status < 500 && status !== 408;
 }
 
+/** Whether the service refused this one blob, and may take others of the same caller. */
+export function isAboutKey(error: StorageError): boolean {
+  const failure = failures.get(error);
+  if (!failure || error.retryable || error.code === 'CONFIGURATION') return false;
+  const { status = 0 } = failure;
+  return status >= 400 && status < 500 && !OF_THE_CALLER.has(makeError(failure));
+}
+
+const OF_THE_CALLER: ReadonlySet<MakeError> = new Set([
+  credentials,
+  untimely,
+  expired,
+  skewed,
+  disabled,
+]);
+
 /** The error of an answer that lacks what each of its kind has. */
 export function unreadableAnswer(reason = 'The answer has no etag'): StorageError {
   const failure = readFailure(new RangeError(reason));

@@ -62,6 +62,31 @@ describe('deleting', () => {
     expect((await listAll(azure.driver)).keys).toEqual(leased);
   });
 
+  test('reports the refusal of a single key, and rejects what is wrong with all of them', async () => {
+    await using azure = await open({ retry: { maxRetries: 0 } });
+    const [key = ''] = await fill(azure, 1);
+    const lease = azure.direct.getBlobClient(key).getBlobLeaseClient();
+    await lease.acquireLease(-1);
+    const { failed } = await azure.driver.deleteMany([key], { signal });
+    expect(failed).toEqual([{ key, error: expect.any(StoragePermissionError) }]);
+    await lease.releaseLease();
+    for (const [status, name, code] of [
+      [403, 'AuthenticationFailed', 'PERMISSION_DENIED'],
+      [404, 'ContainerNotFound', 'CONFIGURATION'],
+      [503, 'ServerBusy', 'RATE_LIMITED'],
+    ] as const) {
+      const headers = { 'x-ms-error-code': name };
+      azure.proxy.fail({ method: 'DELETE', with: { status, headers } });
+      const deleting = azure.driver.deleteMany([key], { signal });
+      await expect(deleting).rejects.toMatchObject({ code });
+    }
+    const abort = AbortSignal.abort();
+    await expect(azure.driver.deleteMany([key], { signal: abort })).rejects.toMatchObject({
+      code: 'ABORTED',
+    });
+    expect((await listAll(azure.driver)).keys).toEqual([key]);
+  });
+
   test('takes snapshots along', async () => {
     await using azure = await open();
     const keys = await fill(azure, 3);
