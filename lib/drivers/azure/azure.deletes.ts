@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchSubResponse } from '@azure/storage-blob';
 import { StorageError, StorageFileNotFoundError } from '../../core/errors.js';
-import { retryDelay } from '../../core/retry.js';
 import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
+import { deleteRepeatedly } from '../remote/passing-failures.js';
 import type { AzureContainer } from './azure.client.js';
 import { codeOf, isAboutKey, toStorageError } from './azure.errors.js';
 import { sendWrite } from './azure.requests.js';
@@ -16,7 +15,7 @@ const BATCH_REFUSALS =
 type Failure = DriverDeleteResult['failed'][number];
 
 /**
- * A call that fails as a whole rejects. Keys that fail in passing are tried again, for a batch is repeated only as a whole.
+ * A call that fails as a whole rejects. Keys that fail in passing are tried again.
  * Who may delete blobs but not send batches deletes them one by one.
  */
 export async function deleteMany(
@@ -27,23 +26,17 @@ export async function deleteMany(
   if (keys.length === 0) return { failed: [] };
   if (keys.length === 1) return deleteSingle(container, keys[0]!, signal, ifMatch);
   const { maxRetries, settings } = container;
-  const failed: Failure[] = [];
-  let left = [...keys];
-  for (let attempt = 1; ; attempt++) {
-    let failures: readonly Failure[];
+  let inBatches = true;
+  return deleteRepeatedly(keys, { ...settings.retry, maxRetries }, signal, async (left) => {
     try {
-      failures = await deleteBatch(container, left, signal);
+      if (inBatches) return await deleteBatch(container, left, signal);
     } catch (error) {
-      const refused = BATCH_REFUSALS.test(codeOf(error) ?? '');
-      if (!refused) throw error;
-      return { failed: [...failed, ...(await deleteEach(container, left, signal))] };
+      if (!BATCH_REFUSALS.test(codeOf(error) ?? '')) throw error;
+      inBatches = false;
     }
-    const passing = failures.filter(({ error }) => error.retryable);
-    failed.push(...failures.filter(({ error }) => !error.retryable));
-    if (passing.length === 0 || attempt > maxRetries) return { failed: [...failed, ...passing] };
-    await sleep(retryDelay(attempt, settings.retry), undefined, { signal });
-    left = passing.map(({ key }) => key);
-  }
+    // Repeated here, and nowhere else.
+    return deleteEach({ ...container, maxRetries: 0 }, left, signal);
+  });
 }
 
 /** Answers the refusal that is about the key. */

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { StorageError, StoragePreconditionFailedError } from '../../core/errors.js';
-import { retryDelay } from '../../core/retry.js';
 import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
 import { inParallel } from '../../core/in-parallel.js';
+import { deleteRepeatedly } from '../remote/passing-failures.js';
 import { deleteBatch, MAX_CALLS } from './gcs.batches.js';
 import type { GcsBucket } from './gcs.client.js';
 import { generationOf } from './gcs.metadata.js';
@@ -24,21 +23,9 @@ export async function deleteMany(
   { signal, ifMatch }: DriverDeleteOptions,
 ): Promise<DriverDeleteResult> {
   if (keys.length === 1) return deleteOne(bucket, keys[0]!, signal, ifMatch);
-  const { retry } = bucket.settings;
-  const failed: Failure[] = [];
-  let left = keys;
-  for (let attempt = 1; ; attempt++) {
-    const failures = await deleteBatches(bucket, left, signal);
-    const passing = failures.filter(({ error }) => error.retryable);
-    failed.push(...failures.filter(({ error }) => !error.retryable));
-    const asked = Math.max(0, ...passing.map(({ error }) => error.retryAfter ?? 0));
-    const delay = retryDelay(attempt, retry, asked);
-    if (passing.length === 0 || attempt > retry.maxRetries || delay === Infinity) {
-      return { failed: [...failed, ...passing] };
-    }
-    left = passing.map(({ key }) => key);
-    await sleep(delay, undefined, { signal });
-  }
+  return deleteRepeatedly(keys, bucket.settings.retry, signal, (left) =>
+    deleteBatches(bucket, left, signal),
+  );
 }
 
 async function deleteOne(

@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteObjectCommand, DeleteObjectsCommand } from '@aws-sdk/client-s3';
 import type { StorageError } from '../../core/errors.js';
-import { retryDelay } from '../../core/retry.js';
 import type { DriverDeleteOptions, DriverDeleteResult } from '../../core/storage-driver.js';
+import { deleteRepeatedly } from '../remote/passing-failures.js';
 import { S3Call, type WireAnswer } from './s3.call.js';
 import type { S3Bucket } from './s3.client.js';
 import { isAboutKey, toStorageError, unconfirmed } from './s3.errors.js';
@@ -10,7 +9,7 @@ import { sendWrite } from './s3.requests.js';
 
 type Failures = DriverDeleteResult['failed'][number][];
 
-/** A call that fails as a whole rejects. Keys that fail in passing are tried again, for the SDK only repeats whole calls. */
+/** A call that fails as a whole rejects. Keys that fail in passing are tried again. */
 export async function deleteMany(
   bucket: S3Bucket,
   keys: readonly string[],
@@ -18,19 +17,9 @@ export async function deleteMany(
 ): Promise<DriverDeleteResult> {
   if (keys.length === 0) return { failed: [] };
   if (keys.length === 1) return { failed: await deleteOne(bucket, keys[0]!, signal, ifMatch) };
-  const { retry } = bucket.settings;
-  const failed: Failures = [];
-  let left = [...keys];
-  for (let attempt = 1; ; attempt++) {
-    const failures = await deleteBatch(bucket, left, signal);
-    const passing = failures.filter(({ error }) => error.retryable);
-    failed.push(...failures.filter(({ error }) => !error.retryable));
-    if (passing.length === 0 || attempt > retry.maxRetries) {
-      return { failed: [...failed, ...passing] };
-    }
-    await sleep(retryDelay(attempt, retry), undefined, { signal });
-    left = passing.map(({ key }) => key);
-  }
+  return deleteRepeatedly(keys, bucket.settings.retry, signal, (left) =>
+    deleteBatch(bucket, left, signal),
+  );
 }
 
 /** Answers the refusal that is about the key. */

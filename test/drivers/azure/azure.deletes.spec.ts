@@ -11,6 +11,31 @@ import {
 const { open } = useAzurite();
 const BATCH = /comp=batch/;
 
+/** The answer to a batch of three keys: one is deleted, one fails in passing, one is not there. */
+const MIXED_ANSWER = {
+  status: 202,
+  headers: {
+    'content-type': 'multipart/mixed; boundary=answers',
+    'x-ms-request-id': 'id',
+  },
+  body: [202, 503, 404]
+    .map((status, index) =>
+      [
+        '--answers',
+        'Content-Type: application/http',
+        `Content-ID: ${index}`,
+        '',
+        `HTTP/1.1 ${status} Status`,
+        ...(status === 503 ? ['x-ms-error-code: ServerBusy'] : []),
+        ...(status === 404 ? ['x-ms-error-code: BlobNotFound'] : []),
+        '',
+        '',
+      ].join('\r\n'),
+    )
+    .join('')
+    .concat('--answers--\r\n'),
+};
+
 async function fill({ other }: OpenAzure, count: number): Promise<string[]> {
   const keys = Array.from(
     { length: count },
@@ -130,36 +155,20 @@ describe('deleting', () => {
   test('tries those again that fail in passing, and only those', async () => {
     await using azure = await open();
     const keys = await fill(azure, 3);
-    azure.proxy.fail({
-      method: 'POST',
-      url: BATCH,
-      with: {
-        status: 202,
-        headers: {
-          'content-type': 'multipart/mixed; boundary=answers',
-          'x-ms-request-id': 'id',
-        },
-        body: [202, 503, 404]
-          .map((status, index) =>
-            [
-              '--answers',
-              'Content-Type: application/http',
-              `Content-ID: ${index}`,
-              '',
-              `HTTP/1.1 ${status} Status`,
-              ...(status === 503 ? ['x-ms-error-code: ServerBusy'] : []),
-              ...(status === 404 ? ['x-ms-error-code: BlobNotFound'] : []),
-              '',
-              '',
-            ].join('\r\n'),
-          )
-          .join('')
-          .concat('--answers--\r\n'),
-      },
-    });
+    azure.proxy.fail({ method: 'POST', url: BATCH, with: MIXED_ANSWER });
     expect(await azure.driver.deleteMany(keys, { signal })).toEqual({ failed: [] });
     expect(azure.proxy.requests).toHaveLength(2);
     expect((await listAll(azure.driver)).keys).toEqual([keys[0], keys[2]]);
+  });
+
+  test('tries none again later than the total timeout', async () => {
+    const retry = { baseDelay: 600_000, jitter: false, totalTimeout: 60_000 };
+    await using azure = await open({ retry });
+    const keys = await fill(azure, 3);
+    azure.proxy.fail({ method: 'POST', url: BATCH, with: MIXED_ANSWER });
+    const { failed } = await azure.driver.deleteMany(keys, { signal });
+    expect(failed.map(({ key }) => key)).toEqual([keys[1]]);
+    expect(azure.proxy.requests).toHaveLength(1);
   });
 
   test('goes one by one where batches are not allowed', async () => {

@@ -87,6 +87,20 @@ describe('deleteMany', () => {
     expect(gcs.operations()).toEqual(['batch']);
   });
 
+  test('tries no key again later than the total timeout', async () => {
+    const retry = { baseDelay: 600_000, jitter: false, totalTimeout: 60_000 };
+    await using gcs = await openGcs({ retry });
+    gcs.server.failKeys({
+      operation: 'objects.delete',
+      keys: ['b'],
+      status: 503,
+      reason: 'backendError',
+    });
+    const { failed } = await gcs.driver.deleteMany(['a', 'b'], { signal });
+    expect(failed.map(({ key }) => key)).toEqual(['b']);
+    expect(gcs.operations()).toEqual(['batch']);
+  });
+
   test('keeps what was refused for good when others are tried again', async () => {
     await using gcs = await openGcs({ retry: { maxRetries: 2 } });
     const fault = { operation: 'objects.delete', reason: 'x' } as const;

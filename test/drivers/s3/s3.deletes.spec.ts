@@ -80,6 +80,15 @@ describe('deleteMany', () => {
     expect(s3.server.objects('bucket').size).toBe(0);
   });
 
+  test('tries no key again later than the total timeout', async () => {
+    const retry = { baseDelay: 600_000, jitter: false, totalTimeout: 60_000 };
+    await using s3 = await openS3({ retry });
+    s3.server.failKeys({ operation: 'DeleteObjects', keys: ['b'], code: 'SlowDown' });
+    const { failed } = await s3.driver.deleteMany(['a', 'b'], { signal });
+    expect(failed.map(({ key }) => key)).toEqual(['b']);
+    expect(s3.server.requests).toHaveLength(1);
+  });
+
   test('rejects when the call fails as a whole', async () => {
     await using s3 = await openS3();
     s3.server.fail({ operation: 'DeleteObjects', with: { status: 403, code: 'AccessDenied' } });
