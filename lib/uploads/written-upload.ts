@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { createHash, type Hash } from 'node:crypto';
 import { unshared } from '../core/body.js';
 import type { Checksum } from '../core/checksum.js';
@@ -10,6 +11,8 @@ import type { Storage } from '../core/storage.js';
 import { type StoredFile, storedFile } from '../core/stored-file.js';
 import { chosenKey } from './key-strategies.js';
 import type { HashedFile, StoredUpload, TypedFile } from './stored-upload.js';
+
+const logger = new Logger('StorageUploads');
 
 /** What multer is told about a file; `keep` belongs to the request that the file came in. */
 export type UploadedFileInfo = Omit<StoredUpload, 'keep'>;
@@ -121,12 +124,24 @@ async function commitByContent(
       if (!(error instanceof StorageFileExistsError)) throw error;
       const there = await infoIfThere(storage, key);
       if (there) {
-        await staged.discard();
+        await discardLeftover(storage, staged);
         return there;
       }
       // Deleted meanwhile.
       if (commits === MOST_COMMITS) throw error;
     }
+  }
+}
+
+/** The file is there, whatever becomes of this: the next sweep finds what stays. */
+async function discardLeftover(storage: Storage, staged: StagedFile): Promise<void> {
+  try {
+    await staged.discard();
+  } catch (error) {
+    logger.error(
+      `The bytes of an upload that was there already are still staged in the storage "${storage.name}", as ${JSON.stringify(staged.name)}, until sweepStaged() removes them`,
+      error,
+    );
   }
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import {
   Storage,
   StorageConnectionError,
@@ -248,6 +249,24 @@ describe('a file whose key tells its content', () => {
     await upload.publish();
     expect(upload.info.stored).toEqual(first);
     expect(await keys()).toEqual(['a']);
+  });
+
+  test('is there, also when what was staged cannot be discarded, which is logged', async () => {
+    const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+    const failure = new StorageConnectionError('down');
+    const { storage } = await open(() => ({ deleteMany: () => Promise.reject(failure) }));
+    const first = await storage.put('a', 'same');
+    const upload = await stageByContent(storage, () => 'a', checked('same'));
+    await upload.publish();
+    expect(upload.info.stored).toEqual(first);
+    expect(logged.mock.calls).toEqual([
+      [
+        expect.stringMatching(
+          /^The bytes of an upload .* still staged in the storage ".*", as "[0-9a-f]{32}", until sweepStaged\(\) /,
+        ),
+        expect.objectContaining({ code: 'CONNECTION_FAILED' }),
+      ],
+    ]);
   });
 
   test('replaces it where the backend cannot tell', async () => {
