@@ -54,7 +54,14 @@ test('a name is kept in the folder of a scope, too, and is not such a name as a 
 
 test('what is not such a name is not kept', () => {
   const later = keptName(Date.now() + HOUR);
-  for (const name of ['upload', later.slice(1), `x${later}`, `${later}x0x0x`, `${later}/a`, `a/${later}`]) {
+  for (const name of [
+    'upload',
+    later.slice(1),
+    `x${later}`,
+    `${later}x0x0x`,
+    `${later}/a`,
+    `a/${later}`,
+  ]) {
     expect([name, isStillKept(name)]).toEqual([name, false]);
   }
 });
