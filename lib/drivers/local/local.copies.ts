@@ -3,12 +3,14 @@ import type { DriverCopyOptions } from '../../core/storage-driver.js';
 import { type FileAttributes, pickAttributes, type StoredFile } from '../../core/stored-file.js';
 import { attributesOf, toRecord, type Recorded } from './local.metadata.js';
 import { openVersion, type OpenVersion } from './local.reads.js';
+import type { Slot } from './local.slots.js';
 import { O_RDONLY, chmod, close, copyFile, open, unlinkIfThere } from './local.system-calls.js';
 import { finish, publish, type LocalContext, type StagedFile } from './local.writes.js';
 
 /** A copy of its own: the file system may share blocks until one of the two changes, never the file. */
 export async function copyVersion(
   context: LocalContext,
+  slot: Slot,
   from: string,
   to: string,
   options: DriverCopyOptions,
@@ -21,7 +23,10 @@ export async function copyVersion(
     await close(source.descriptor);
   }
   const recorded = recordOf(from, to, source.recorded, options);
-  return publish(context, to, staged, recorded, conditionsOf(options), options.signal);
+  return publish(context, slot, to, staged, recorded, {
+    ...conditionsOf(options),
+    signal: options.signal,
+  });
 }
 
 async function stageCopy(

@@ -5,6 +5,7 @@ import { etagOf } from './local.identity.js';
 import { Intents } from './local.intents.js';
 import { nameOf, parentOf } from './local.paths.js';
 import { hasCode, lstat, stat, unlink } from './local.system-calls.js';
+import type { Slot } from './local.slots.js';
 import { exclusively, syncFolderAt, type LocalContext } from './local.writes.js';
 
 const DELETES_AT_ONCE = 16;
@@ -25,7 +26,7 @@ export async function deleteKeys(
       if (signal.aborted) return;
       try {
         const isDeleted = await context.slots.writes.use(
-          () => deleteKey(context, key, options),
+          (slot) => deleteKey(context, slot, key, options),
           signal,
         );
         if (isDeleted) emptied.add(parentOf(key));
@@ -51,12 +52,13 @@ export async function deleteKeys(
 /** Answers whether there was a file. A folder is none, and stays. */
 async function deleteKey(
   context: LocalContext,
+  slot: Slot,
   key: string,
   options: DriverDeleteOptions,
 ): Promise<boolean> {
   const { root } = context;
-  const { signal, ifMatch } = options;
-  return exclusively(context, key, options, signal, async () => {
+  const { ifMatch } = options;
+  return exclusively(context, slot, key, options, async () => {
     const folder = await root.openFolder(parentOf(key));
     if (folder === 'link') throw linkDenied({ key });
     if (typeof folder === 'string') return false;

@@ -56,7 +56,7 @@ import {
 import { LocalRoot } from './local.paths.js';
 import { readFile, readInfo } from './local.reads.js';
 import { isOwnFolder } from './local.reserved.js';
-import { slotsOn } from './local.slots.js';
+import { type Slot, slotsOn } from './local.slots.js';
 import { hasCode, realpath, unlinkIfThere } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
 import { brokenWindowsRule } from './local.windows-names.js';
@@ -121,21 +121,24 @@ class LocalDriver implements StorageDriver<undefined> {
     const content = summed?.body ?? body;
     const size = sizeOf(content);
     const stage = (): Promise<StagedFile> => stageBody(this.context, key, content, signal, size);
-    const publishStaged = (staged: StagedFile): Promise<StoredFile> => {
+    const publishStaged = (slot: Slot, staged: StagedFile): Promise<StoredFile> => {
       const recorded = toRecord(key, summed ? { ...options, checksum: summed.digest() } : options);
-      return publish(this.context, key, staged, recorded, options, signal);
+      return publish(this.context, slot, key, staged, recorded, options);
     };
     return this.#attempt(key, async () => {
       if (content instanceof Uint8Array) {
-        return this.context.slots.writes.use(async () => publishStaged(await stage()), signal);
+        return this.context.slots.writes.use(
+          async (slot) => publishStaged(slot, await stage()),
+          signal,
+        );
       }
       // A stream is as slow as whoever sends it: only what follows takes a slot.
       const staged = await stage();
       let isPublishing = false;
       try {
-        return await this.context.slots.writes.use(() => {
+        return await this.context.slots.writes.use((slot) => {
           isPublishing = true;
-          return publishStaged(staged);
+          return publishStaged(slot, staged);
         }, signal);
       } finally {
         if (!isPublishing) await unlinkIfThere(staged.path);
@@ -174,7 +177,7 @@ class LocalDriver implements StorageDriver<undefined> {
     return this.#attempt(from, () => {
       this.#assertNames(to);
       return this.context.slots.writes.use(
-        () => transfer(this.context, from, to, options),
+        (slot) => transfer(this.context, slot, from, to, options),
         options.signal,
       );
     });
@@ -232,7 +235,7 @@ class LocalDriver implements StorageDriver<undefined> {
   ): Promise<StoredFile> {
     return this.#attempt(upload.key, () =>
       this.context.slots.writes.use(
-        () => this.#uploads.complete(upload, parts, options),
+        (slot) => this.#uploads.complete(slot, upload, parts, options),
         options.signal,
       ),
     );

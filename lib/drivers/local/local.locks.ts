@@ -4,6 +4,7 @@ import { StorageTimeoutError } from '../../core/errors.js';
 import { throwIfAborted } from './local.errors.js';
 import { hashOf } from './local.metadata.js';
 import { breakLock, isHolderGone, takeLock } from './local.lock-files.js';
+import type { Slot } from './local.slots.js';
 import { hasCode, lstat, readText, unlinkIfThere } from './local.system-calls.js';
 import type { TemporaryFiles } from './local.temporary-files.js';
 
@@ -17,17 +18,24 @@ export class KeyLocks {
   readonly #last = new Map<string, Promise<void>>();
 
   /** Several keys are taken in one order by everybody, so that nobody waits in a circle. */
-  async hold<T>(keys: readonly string[], signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+  async hold<T>(
+    keys: readonly string[],
+    slot: Slot,
+    signal: AbortSignal,
+    task: () => Promise<T>,
+  ): Promise<T> {
     const held: Release[] = [];
     try {
-      for (const key of [...new Set(keys)].sort()) held.push(await this.#acquire(key, signal));
+      for (const key of [...new Set(keys)].sort()) {
+        held.push(await this.#acquire(key, slot, signal));
+      }
       return await task();
     } finally {
       for (const release of held) release();
     }
   }
 
-  async #acquire(key: string, signal: AbortSignal): Promise<Release> {
+  async #acquire(key: string, slot: Slot, signal: AbortSignal): Promise<Release> {
     const before = this.#last.get(key);
     let open!: () => void;
     const opened = new Promise<void>((resolve) => (open = resolve));
@@ -39,7 +47,7 @@ export class KeyLocks {
     };
     if (before !== undefined) {
       try {
-        await orAborted(before, signal);
+        await slot.lend(() => orAborted(before, signal));
       } catch (error) {
         open();
         // Those behind wait for the one before, too; the last one of them tidies up.
@@ -70,7 +78,7 @@ export class LockFiles {
    *
    * @throws StorageTimeoutError
    */
-  async hold<T>(key: string, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+  async hold<T>(key: string, slot: Slot, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     const path = join(this.temporary.locks, hashOf(key));
     let seen = this.#standing.get(path);
     for (let wait = 1; !(await takeLock(path, this.temporary)); wait = Math.min(2 * wait, 64)) {
@@ -83,7 +91,7 @@ export class LockFiles {
       }
       // In random steps, so that those who wait do not come back together.
       const delay = wait * (0.5 + Math.random());
-      await orAborted(sleep(delay), signal);
+      await slot.lend(() => orAborted(sleep(delay), signal));
       const state = await stateOf(path);
       const isSame = state !== undefined && state === seen?.state;
       seen = { state, standstill: isSame ? seen!.standstill + delay : 0 };

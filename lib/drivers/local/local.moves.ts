@@ -9,6 +9,7 @@ import { Intents } from './local.intents.js';
 import { describeFile, hashOf, type Recorded } from './local.metadata.js';
 import { nameOf, parentOf, type Folder } from './local.paths.js';
 import { openVersion, type OpenVersion } from './local.reads.js';
+import type { Slot } from './local.slots.js';
 import { close, link, readNames, rename, unlinkIfThere } from './local.system-calls.js';
 import { place, syncFolderAt, type LocalContext } from './local.writes.js';
 
@@ -29,12 +30,13 @@ interface Moved {
  */
 export async function moveVersion(
   context: LocalContext,
+  slot: Slot,
   from: string,
   to: string,
   options: DriverCopyOptions,
 ): Promise<StoredFile> {
   const paths = [context.root.pathOf(from), context.root.pathOf(to)];
-  return context.keyLocks.hold(paths, options.signal, async () => {
+  return context.keyLocks.hold(paths, slot, options.signal, async () => {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const source = await openVersion(context, from, options.signal);
       await close(source.descriptor);

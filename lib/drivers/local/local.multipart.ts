@@ -37,6 +37,7 @@ import {
   syncFolder,
   unlinkIfThere,
 } from './local.system-calls.js';
+import type { Slot } from './local.slots.js';
 import { publish, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
 
 const UPLOAD_ID = /^[0-9a-f]{32}$/;
@@ -126,6 +127,7 @@ export class Uploads {
 
   /** The parts stay until the file is published: what fails here can be done again. */
   async complete(
+    slot: Slot,
     upload: DriverUpload,
     parts: readonly Pick<MultipartPart, 'partNumber' | 'etag'>[],
     options: DriverOptions & WriteConditions,
@@ -143,7 +145,7 @@ export class Uploads {
       ...record.attributes,
       ...(summed && { checksum: summed.digest() }),
     });
-    const file = await publish(this.context, upload.key, staged, recorded, options, options.signal);
+    const file = await publish(this.context, slot, upload.key, staged, recorded, options);
     await this.#remove(folder);
     return file;
   }

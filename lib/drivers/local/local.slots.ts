@@ -3,8 +3,17 @@ import { throwIfAborted } from './local.errors.js';
 
 /** Lets so many tasks run at once. They are short ones that end by themselves: a slow one would hold up all. */
 export interface SlotLine {
-  /** @param signal ends the wait for the task's turn */
-  use<T>(task: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** @param signal ends the waits for the task's turn */
+  use<T>(task: (slot: Slot) => Promise<T>, signal?: AbortSignal): Promise<T>;
+}
+
+/** What a task has while it runs. */
+export interface Slot {
+  /**
+   * Lets others have the slot during a wait that may be long, then waits for one again. The task has nothing open meanwhile, and
+   * whatever it waits for may be held by one that waits for a slot. After a wait that fails, it only tidies up: it has no slot.
+   */
+  lend(wait: () => Promise<void>): Promise<void>;
 }
 
 /** So many tasks at once, of several lines one after the other: a long line holds up no short one. */
@@ -21,15 +30,28 @@ export class Slots {
     const waiting: (() => void)[] = [];
     return {
       use: async (task, signal) => {
-        if (this.#free > 0) this.#free--;
-        else await this.#turn(waiting, signal);
-        try {
-          return await task();
-        } finally {
+        if (!this.#takeFree()) await this.#turn(waiting, signal);
+        let isHeld = true;
+        const lend = async (wait: () => Promise<void>): Promise<void> => {
+          isHeld = false;
           this.#passOn();
+          await wait();
+          if (!this.#takeFree()) await this.#turn(waiting, signal);
+          isHeld = true;
+        };
+        try {
+          return await task({ lend });
+        } finally {
+          if (isHeld) this.#passOn();
         }
       },
     };
+  }
+
+  #takeFree(): boolean {
+    if (this.#free === 0) return false;
+    this.#free--;
+    return true;
   }
 
   /** @throws StorageAbortedError */
@@ -70,7 +92,7 @@ export const FOLDERS_AT_ONCE = 8;
  * descriptors, of which each takes a second one while it has the first: with too many, all would wait for all.
  */
 const COUNTS = {
-  /** Taken before any lock. */
+  /** Lent while a lock is waited for, which may be held by a task that waits for one of these. */
   writes: 16,
   /** For as long as a version is looked for, not as long as it is open. */
   reads: 8,

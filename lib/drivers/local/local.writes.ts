@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { assertHeld, type DriverBody } from '../../core/body.js';
 import { checkWriteConditions, type WriteConditions } from '../../core/conditions.js';
 import { StorageConnectionError, StorageError, StorageFileExistsError } from '../../core/errors.js';
+import type { DriverOptions } from '../../core/storage-driver.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import { clash, linkDenied, notRegular, throwIfAborted } from './local.errors.js';
 import { distinctTime, etagOf, isSameVersion } from './local.identity.js';
@@ -11,7 +12,7 @@ import type { KeyLocks, LockFiles } from './local.locks.js';
 import { describeFile, hashOf, type MetadataFolder, type Recorded } from './local.metadata.js';
 import type { ParsedLocalOptions } from './local.options.js';
 import { nameOf, parentOf, type Folder, type LocalRoot } from './local.paths.js';
-import type { LocalSlots } from './local.slots.js';
+import type { LocalSlots, Slot } from './local.slots.js';
 import {
   fchmod,
   fsync,
@@ -114,18 +115,21 @@ export async function finish(
 /**
  * Puts a staged file under the key, with its metadata, if the conditions hold: in one step for every reader.
  * Takes the staged file away in any case.
+ *
+ * @param slot one of those for writes
  */
 export async function publish(
   context: LocalContext,
+  slot: Slot,
   key: string,
   staged: StagedFile,
   recorded: Recorded | undefined,
-  conditions: WriteConditions,
-  signal: AbortSignal,
+  conditions: DriverOptions & WriteConditions,
 ): Promise<StoredFile> {
+  const { signal } = conditions;
   let moved = false;
   try {
-    return await exclusively(context, key, conditions, signal, () =>
+    return await exclusively(context, slot, key, conditions, () =>
       Intents.during(context, async (intents) => {
         const { root, metadata, options } = context;
         const replaced = await place(context, key, conditions, signal, async (target, current) => {
@@ -167,13 +171,13 @@ export async function publish(
 /** Holds what has to be held while the conditions are judged and the key gets its new version. */
 export function exclusively<T>(
   { root, keyLocks, lockFiles }: LocalContext,
+  slot: Slot,
   key: string,
-  { ifMatch }: WriteConditions,
-  signal: AbortSignal,
+  { ifMatch, signal }: DriverOptions & WriteConditions,
   task: () => Promise<T>,
 ): Promise<T> {
-  return keyLocks.hold([root.pathOf(key)], signal, () =>
-    ifMatch === undefined ? task() : lockFiles.hold(key, signal, task),
+  return keyLocks.hold([root.pathOf(key)], slot, signal, () =>
+    ifMatch === undefined ? task() : lockFiles.hold(key, slot, signal, task),
   );
 }
 

@@ -1,4 +1,5 @@
 import { getEventListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { Slots, slotsOn } from '../../../lib/drivers/local/local.slots.js';
 
 /** A task that runs until it is told to end. */
@@ -21,6 +22,47 @@ it('lets so many in at once, one line after the other, each in the order of aski
   end();
   await Promise.all([first, ...waiting]);
   expect(order).toEqual(['a', 'x', 'b', 'y', 'c']);
+});
+
+it('lets others have a slot that is lent, and gives it back in turn', async () => {
+  const line = new Slots(1).line();
+  const order: string[] = [];
+  const wait = held();
+  const lender = line.use(async ({ lend }) => {
+    await lend(wait.task);
+    order.push('lender');
+  });
+  await line.use(async () => order.push('during'));
+  const next = held();
+  const during = line.use(next.task);
+  const behind = line.use(async () => order.push('behind'));
+  wait.end();
+  await setImmediate();
+  const last = line.use(async () => order.push('last'));
+  next.end();
+  await Promise.all([lender, during, behind, last]);
+  expect(order).toEqual(['during', 'behind', 'lender', 'last']);
+});
+
+it('gives a slot on once that was lent when the wait fails, or the one for it is aborted', async () => {
+  const line = new Slots(1).line();
+  const failed = line.use(({ lend }) => lend(() => Promise.reject(new Error('failed'))));
+  await expect(failed).rejects.toThrow('failed');
+  const controller = new AbortController();
+  const wait = held();
+  const aborted = line.use(({ lend }) => lend(wait.task), controller.signal);
+  const { task, end } = held();
+  const first = line.use(task);
+  wait.end();
+  await setImmediate();
+  controller.abort('enough');
+  await expect(aborted).rejects.toMatchObject({ code: 'ABORTED', cause: 'enough' });
+  let isOver = false;
+  const second = line.use(async () => (isOver = true));
+  await setImmediate();
+  expect(isOver).toBe(false);
+  end();
+  await Promise.all([first, second]);
 });
 
 it('gives a slot on when a task fails', async () => {
