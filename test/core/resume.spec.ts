@@ -12,6 +12,13 @@ async function open(
   return new Storage(driver, { retry: { baseDelay: 1 }, ...options });
 }
 
+/** One whose uploads have so many parts at most. */
+function openWithParts(maxParts: number): Promise<Storage> {
+  return open(({ capabilities }) => ({
+    capabilities: { ...capabilities, limits: { ...capabilities.limits, maxParts } },
+  }));
+}
+
 describe('a resumed upload', () => {
   test('holds no more parts at once than it may', async () => {
     let sending = 0;
@@ -146,9 +153,7 @@ describe('a resumed upload', () => {
   });
 
   test('with more parts than an upload can have is refused before anything is sent', async () => {
-    const storage = await open(({ capabilities }) => ({
-      capabilities: { ...capabilities, limits: { ...capabilities.limits, maxParts: 3 } },
-    }));
+    const storage = await openWithParts(3);
     const upload = await storage.startMultipartUpload('a', { partSize: 2 });
     await expect(storage.resumeMultipartUpload(upload, new Blob(['1234567']))).rejects.toThrow(
       '7 bytes are more than 3 parts of 2 bytes; start an upload with { size: 7 }, whose parts are larger',
@@ -159,9 +164,7 @@ describe('a resumed upload', () => {
   });
 
   test('goes on with parts of the size that are there where those of its own would be too many', async () => {
-    const storage = await open(({ capabilities }) => ({
-      capabilities: { ...capabilities, limits: { ...capabilities.limits, maxParts: 3 } },
-    }));
+    const storage = await openWithParts(3);
     const upload = await storage.startMultipartUpload('a', { partSize: 2 });
     await storage.uploadPart(upload, 1, '123');
     await storage.resumeMultipartUpload(upload, new Blob(['1234567']));
