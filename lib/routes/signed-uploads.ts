@@ -103,7 +103,7 @@ export async function storeForm(
   await receiveForm(exchange, transaction, {
     limits: LIMITS,
     fields: (parser) => parser.single('file'),
-    write(file, signal, textFields) {
+    write(file, { signal }, textFields) {
       const fields = { ...(textFields as Record<string, string>) };
       fieldsBefore = Object.keys(fields).length;
       return stageFormFile(file, signal, () => verify(fields));

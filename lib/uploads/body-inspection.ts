@@ -13,9 +13,10 @@ export interface BodyInspection {
 
 /** The inspections of one file. */
 export class BodyInspector {
-  /** Why the file was refused, if it was: a storage reports it as a failure of the body. */
-  refusal: HttpException | undefined;
   #undecided: readonly BodyInspection[] = [];
+
+  /** @param onRefusal told why the file is refused: a storage reports it as a failure of the body */
+  constructor(private readonly onRefusal: (refusal: HttpException) => void = () => {}) {}
 
   /**
    * The body, the end of which nobody sees until every inspection has decided: so what is refused is never published.
@@ -52,7 +53,7 @@ export class BodyInspector {
       for (const each of inspections) await each.decide();
       this.#undecided = [];
     } catch (error) {
-      if (error instanceof HttpException) this.refusal ??= error;
+      if (error instanceof HttpException) this.onRefusal(error);
       throw error;
     } finally {
       this.abandon();

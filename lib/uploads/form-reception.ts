@@ -1,6 +1,6 @@
 import multer from 'multer';
 import type { IncomingMessage } from 'node:http';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { StorageConfigurationError } from '../core/errors.js';
 import type { HttpExchange } from '../http-exchange.js';
 import type { MulterFile } from './file-body.js';
@@ -10,6 +10,7 @@ import { toUploadException } from './multer-errors.js';
 import { fileTooLarge, formTooLarge, malformedType, tookTooLong } from './upload.exceptions.js';
 import type { FormLimits } from './upload-plan.js';
 import type { UploadTransaction } from './upload-transaction.js';
+import type { UploadConnection } from './upload-writer.js';
 import type { WrittenUpload } from './written-upload.js';
 
 type Multer = ReturnType<typeof multer>;
@@ -25,7 +26,7 @@ export interface FormSpecification {
   /** Writes a file of the form into its storage. `textFields` are those that came before it. */
   readonly write: (
     file: MulterFile,
-    signal: AbortSignal,
+    connection: UploadConnection,
     textFields: unknown,
   ) => Promise<WrittenUpload>;
 }
@@ -62,7 +63,7 @@ export async function receiveForm(
   try {
     if (!body) throw tooLarge(limits);
     if (request.readableEnded) throw alreadyRead();
-    await parse(exchange, transaction, body, specification);
+    await transaction.unlessEnded(parse(exchange, transaction, body, specification));
     // The parser passes over what it does not take for a form.
     if (body.body === undefined) throw malformedType();
     await transaction.written();
@@ -81,22 +82,20 @@ function parse(
   body: FormBody,
   { limits, fields, write }: FormSpecification,
 ): Promise<void> {
-  const ofFiles = new WeakSet<Error>();
   const parser = multer({
     storage: {
       _handleFile(form: FormBody, file: MulterFile, callback: (error?: unknown) => void) {
-        const fail = (error: unknown): void => {
-          const reason = fileFailure(error, file.fieldname);
-          ofFiles.add(reason);
-          // The others have no time to lose.
-          void transaction.rollback(reason);
-          callback(reason);
-        };
-        // The parser waits for its files before it tells of anything: so it need not know how long a backend takes.
-        file.stream.once('end', () => callback(null));
+        // The end of the transaction is that of the form, too: the others have no time to lose.
+        const fail = (error: unknown): void =>
+          void transaction.rollback(fileFailure(error, file.fieldname));
         transaction
-          .write((signal) => write(file, signal, form.body))
-          .catch((error: unknown) => fail(error));
+          .write((signal) => write(file, { signal, onRefusal: fail }, form.body))
+          .catch((error: unknown) => {
+            // Of a form that breaks off, the parser says more than the file that was cut.
+            if (!isCut(file.stream)) fail(error);
+          });
+        // At once: the parser waits for its files before it tells of anything, and a backend may hang.
+        callback(null);
       },
       // The transaction knows what there is to remove.
       _removeFile(_request: unknown, _file: unknown, callback: (error: Error | null) => void) {
@@ -113,12 +112,15 @@ function parse(
   } as unknown as multer.Options);
   return new Promise<void>((resolve, reject) => {
     fields(parser)(body as never, response as never, (error: unknown) => {
-      // What is said of a file is no word of the parser, whatever it says.
-      const isOfFile = ofFiles.has(error as Error);
-      if (error) reject(isOfFile ? error : toUploadException(error, limits.maxSize));
+      if (error) reject(toUploadException(error, limits.maxSize));
       else resolve();
     });
   });
+}
+
+/** Whether the form ended before the file did. */
+function isCut(stream: Readable): boolean {
+  return stream.destroyed && !stream.readableEnded;
 }
 
 /** By what the form announces: of one that may have one file, who sends it knows no limit but that of the file. */

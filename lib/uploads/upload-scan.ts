@@ -49,6 +49,8 @@ export class ScanInspection implements BodyInspection {
       readonly timeout: number;
       /** Of the upload. */
       readonly signal: AbortSignal;
+      /** Told why the file is refused, as soon as that is known: nobody may ask for more of it. */
+      readonly onRefusal?: (refusal: Error) => void;
     },
   ) {
     const { request, signal } = options;
@@ -105,6 +107,7 @@ export class ScanInspection implements BodyInspection {
       // What still comes of the file need not wait for anybody.
       this.#stream.destroy();
     }
+    if (this.#refusal && !this.#isMoot) this.options.onRefusal?.(this.#refusal);
     return this.#refusal;
   }
 

@@ -24,11 +24,17 @@ import {
   type WrittenUpload,
 } from './written-upload.js';
 
-interface WriteContext {
-  /** The HTTP framework's request, for the functions among the options. */
-  readonly request: unknown;
+/** What connects a file that is being written with the form that it came in. */
+export interface UploadConnection {
   /** Ends the writing of a file that is still being received; one that was received is written to its end. */
   readonly signal: AbortSignal;
+  /** Told why the file is refused, as soon as that is known: its storage may take long to end. */
+  readonly onRefusal?: (refusal: Error) => void;
+}
+
+interface WriteContext extends UploadConnection {
+  /** The HTTP framework's request, for the functions among the options. */
+  readonly request: unknown;
 }
 
 /** Writes files of a form into one storage: checks each by its first bytes, names it and streams it on. */
@@ -43,11 +49,21 @@ export class UploadWriter {
    * is stored of a file that is cut off: the storage never sees an end of it.
    */
   async write(file: MulterFile, context: WriteContext): Promise<WrittenUpload> {
-    const { request, signal } = context;
+    const { request, signal, onRefusal } = context;
     // Before anything is awaited: the stream's events do not come twice.
     const body = openFileBody(file, this.options.maxSize);
     const stop = new AbortController();
-    const inspector = new BodyInspector();
+    let refusal: Error | undefined;
+    const refuse = (reason: Error): void => {
+      if (refusal) return;
+      refusal = reason;
+      // The storage has not seen an end of the body, and may wait for something else than more of it.
+      stop.abort(reason);
+      body.destroy(reason);
+      onRefusal?.(reason);
+    };
+    body.on('error', (error) => error instanceof HttpException && refuse(error));
+    const inspector = new BodyInspector(refuse);
     const abort = (): void => {
       // The storage may be about to commit what it has read to its end: only by waiting is it certain what became of it.
       if (body.readableEnded) return;
@@ -60,7 +76,7 @@ export class UploadWriter {
       const { sha512, ...checked } = await this.#check(file, body, context);
       const inspected = await inspector.inspect(
         checked.body,
-        this.#inspections(checked.file, sha512, context),
+        this.#inspections(checked.file, sha512, { ...context, onRefusal: refuse }),
       );
       return await this.#store({ ...checked, body: inspected, signal: stop.signal }, request);
     } catch (error) {
@@ -68,7 +84,7 @@ export class UploadWriter {
       leaveFile(file, body);
       inspector.abandon();
       // What ended the body says more than that it ended.
-      throw inspector.refusal ?? (errored instanceof HttpException ? errored : error);
+      throw refusal ?? (errored instanceof HttpException ? errored : error);
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -108,13 +124,13 @@ export class UploadWriter {
   #inspections(
     file: TypedFile,
     sha512: Sha512 | undefined,
-    { request, signal }: WriteContext,
+    { request, signal, onRefusal }: Required<WriteContext>,
   ): BodyInspection[] {
     const { minSize, scan, scanTimeout: timeout } = this.options;
     return [
       ...(minSize > 0 ? [new LeastSize(minSize, file.fieldname)] : []),
       ...(sha512 === undefined ? [] : [new Sha512Inspection(sha512, file.fieldname)]),
-      ...(scan ? [new ScanInspection(scan, file, { request, signal, timeout })] : []),
+      ...(scan ? [new ScanInspection(scan, file, { request, signal, timeout, onRefusal })] : []),
     ];
   }
 

@@ -133,13 +133,14 @@ export function uploadInterceptor<Request>(
           fields,
           onReceived: (bytes) => tracking?.received(bytes),
           // The events of a request have not the asynchronous context that middleware and interceptors have made.
-          write: (file, signal, textFields) =>
+          write: (file, connection, textFields) =>
             scope.runInAsyncScope(() => {
               const body = copyOfFields(textFields ?? {});
               framework.body = body;
               const writer = this.#writerFor(plans.get(file.fieldname) ?? others);
               // For the functions among the options: the form goes on, to another file, too, while they decide.
-              return writer.write(file, { request: requestWithBody(framework, body), signal });
+              const request = requestWithBody(framework, body);
+              return writer.write(file, { request, ...connection });
             }),
         });
         transaction.received();

@@ -1,18 +1,30 @@
-import { ForbiddenException, type NestInterceptor } from '@nestjs/common';
+import { ForbiddenException, type NestInterceptor, type Type } from '@nestjs/common';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { defer } from 'rxjs';
 import {
   StorageExceptionFilter,
+  StorageFileFieldsInterceptor,
   StorageFileInterceptor,
   StorageFilesInterceptor,
 } from '../../lib/index.js';
+import type { UploadScan } from '../../lib/uploads/upload-scan.js';
 import { closeApps, RejectionWatch, until } from '../nest/app-fixture.js';
 import { openSocket, send } from '../nest/http-client.js';
-import { form, partHead, png, requestHead } from './forms.js';
+import { form, type Part, partHead, png, requestHead } from './forms.js';
 import { onEachAdapter, recordedUploadApp } from './upload-fixture.js';
 
 const MIB = 1024 * 1024;
 const photo = { name: 'photo', filename: 'a.png', type: 'image/png', content: png(100_000) };
+
+type Interceptor = (begun: Promise<void>) => Type<NestInterceptor>;
+
+const refusesAfter =
+  (begun: Promise<void>): UploadScan =>
+  async (stream) => {
+    stream.resume();
+    await begun;
+    return { rejected: 'while it is stored' };
+  };
 
 onEachAdapter(() => {
   const rejections = new RejectionWatch();
@@ -63,6 +75,76 @@ onEachAdapter(() => {
       );
       const answer = await app.post({ ...photo, content: png(size) });
       expect(answer.status).toBe(408);
+      backend.release();
+      await app.app.close();
+      expect(await app.keys()).toEqual([]);
+    },
+  );
+
+  const others = [{ ...photo, name: 'other' }, photo];
+
+  test.each<[what: string, code: string, Interceptor, size: number, parts: Part[]]>([
+    [
+      'beyond the limit',
+      'LIMIT_FILE_SIZE',
+      () => StorageFileInterceptor('photo', { maxSize: '90kb' }),
+      120_000,
+      [],
+    ],
+    [
+      'beyond the limit of its field',
+      'LIMIT_FILE_SIZE',
+      () => StorageFileFieldsInterceptor([{ name: 'photo', maxSize: '90kb' }, { name: 'other' }]),
+      120_000,
+      [],
+    ],
+    [
+      'that a scanner refuses while it comes',
+      'FILE_REJECTED',
+      (begun) => StorageFileInterceptor('photo', { scan: refusesAfter(begun) }),
+      120_000,
+      [],
+    ],
+    [
+      'in front of one of an unexpected field',
+      'LIMIT_UNEXPECTED_FILE',
+      () => StorageFilesInterceptor('photo', 2),
+      300_000,
+      others.slice(0, 1),
+    ],
+    [
+      'in front of one too many',
+      'LIMIT_FILE_COUNT',
+      () => StorageFilesInterceptor('photo', 1),
+      300_000,
+      others.slice(1),
+    ],
+  ])(
+    'a file %s does not wait for the backend in which it hangs, and nothing of it stays',
+    async (_what, code, interceptor, size, parts) => {
+      const [backend, begun] = [hanging(), hanging()];
+      const app = await recordedUploadApp(interceptor(begun.released), {}, (memory) => ({
+        async put(key, body, options) {
+          const chunks = (body as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+          const { value } = (await chunks.next()) as IteratorYieldResult<Uint8Array>;
+          begun.release();
+          await backend.released;
+          async function* whole(): AsyncGenerator<Uint8Array, void> {
+            yield value;
+            yield* { [Symbol.asyncIterator]: () => chunks };
+          }
+          return memory.put(key, whole(), { ...options, signal: new AbortController().signal });
+        },
+      }));
+      const body = form({ ...photo, content: png(size) }, ...parts);
+      const socket = await openSocket(app.port);
+      socket.write(requestHead('/', body.length));
+      socket.write(body.subarray(0, 60_000));
+      await begun.released;
+      socket.write(body.subarray(60_000));
+      let answer = '';
+      for await (const chunk of socket) answer += String(chunk);
+      expect(answer).toContain(code);
       backend.release();
       await app.app.close();
       expect(await app.keys()).toEqual([]);

@@ -1,4 +1,4 @@
-import { BadRequestException, HttpException } from '@nestjs/common';
+import { BadRequestException } from '@nestjs/common';
 import { buffer } from 'node:stream/consumers';
 import {
   type BodyInspection,
@@ -62,30 +62,21 @@ test('each chunk of a stream is seen by all before it goes on, and its end when 
 });
 
 test.each(['see b', 'decide'])(
-  'a refusal at "%s" is kept, and all are told of the end',
+  'a refusal at "%s" is told, and all are told of the end',
   async (at) => {
     const events: string[] = [];
     const refusal = new BadRequestException('no');
-    const inspector = new BodyInspector();
+    const told: unknown[] = [];
+    const inspector = new BodyInspector((reason) => told.push(reason));
     const body = await inspector.inspect(chunks('a', 'b'), [
       noting(events, '1 ', { [at]: refusal }),
       noting(events, '2 '),
     ]);
     await expect(textOf(body)).rejects.toBe(refusal);
-    expect(inspector.refusal).toBe(refusal);
+    expect(told).toEqual([refusal]);
     expect(events.slice(-3)).toEqual([`1 ${at}`, '1 abandon', '2 abandon']);
   },
 );
-
-test('of several refusals the first one is kept', async () => {
-  const [first, second] = [new BadRequestException('first'), new HttpException('second', 409)];
-  const inspector = new BodyInspector();
-  for (const refusal of [first, second]) {
-    const inspection = noting([], '', { decide: refusal });
-    await expect(inspector.inspect(Buffer.from('a'), [inspection])).rejects.toBe(refusal);
-  }
-  expect(inspector.refusal).toBe(first);
-});
 
 test('a failure of the body is no refusal', async () => {
   const events: string[] = [];
@@ -94,10 +85,11 @@ test('a failure of the body is no refusal', async () => {
     yield Buffer.from('a');
     throw failure;
   }
-  const inspector = new BodyInspector();
+  const told: unknown[] = [];
+  const inspector = new BodyInspector((reason) => told.push(reason));
   const body = await inspector.inspect(failing(), [noting(events)]);
   await expect(textOf(body)).rejects.toBe(failure);
-  expect(inspector.refusal).toBeUndefined();
+  expect(told).toEqual([]);
   expect(events).toEqual(['see a', 'abandon']);
 });
 

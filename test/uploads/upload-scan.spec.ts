@@ -89,6 +89,19 @@ describe('what a scanner says', () => {
     });
   });
 
+  test('is told as soon as it is known, unless the upload has ended', async () => {
+    const told: unknown[] = [];
+    const onRefusal = (refusal: Error): void => void told.push(refusal);
+    const refuses = (): { rejected: string } => ({ rejected: 'EICAR' });
+    inspect(refuses, { onRefusal });
+    await setImmediate();
+    expect(told).toMatchObject([{ response: { code: 'FILE_REJECTED' } }]);
+    inspect(() => {}, { onRefusal });
+    inspect(() => new Promise(() => {}), { onRefusal }).abandon();
+    await setImmediate();
+    expect(told).toHaveLength(1);
+  });
+
   test('comes too late', async () => {
     const inspection = inspect(() => new Promise(() => {}), { timeout: 5 });
     expect(await outcomeOf(inspection)).toMatchObject({
