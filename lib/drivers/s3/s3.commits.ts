@@ -78,19 +78,22 @@ export async function commit<Output>(
   const { signal, ifNoneMatch, ifMatch, written, settle } = options;
   const conditional = ifNoneMatch !== undefined || ifMatch !== undefined;
   let answerLost = false;
+  let conflict: unknown;
   for (let attempt = 1; ; attempt++) {
     try {
       return await request();
     } catch (error) {
       answerLost ||= mayHaveHappened(error);
       if (isConflict(error) && attempt < MAX_CONFLICTS) {
+        conflict = error;
         // An abort ends the wait, and the next request is not made.
         await sleep(50 * 2 ** attempt * Math.random(), undefined, { signal }).catch(() => {});
         continue;
       }
-      const verdict = conditionError(error, options) ?? error;
       // An upload that is not there may have been completed before, by whomever. Whoever sets a condition wants to know.
       const gone = isNoSuchUpload(error);
+      // On AWS, a conflict may be the end of an upload in parts.
+      const verdict = conditionError(gone ? (conflict ?? error) : error, options) ?? error;
       if (!answerLost && (conditional || !gone)) throw verdict;
       const settled = settle ? await settle() : true;
       if (settled === false) throw verdict;

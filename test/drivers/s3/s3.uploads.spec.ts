@@ -316,4 +316,21 @@ describe('put with conditions', () => {
     const lost = s3.driver.put('other', Buffer.from('x'), putOptions({ ifNoneMatch: '*' }));
     await expect(lost).rejects.toThrow(StorageFileExistsError);
   });
+
+  test.each([
+    [{ ifNoneMatch: '*' as const }, StorageFileExistsError],
+    [{ ifMatch: '"of another"' }, StoragePreconditionFailedError],
+  ])('is told of a conflict that ended its upload in parts: %j', async (condition, failure) => {
+    await using s3 = await openS3();
+    const answers = [
+      { status: 409, code: 'ConditionalRequestConflict' },
+      { status: 404, code: 'NoSuchUpload' },
+    ];
+    for (const answer of answers) {
+      s3.server.fail({ operation: 'CompleteMultipartUpload', with: answer });
+    }
+    const body = chunks(randomBytes(PART + 1));
+    const put = s3.driver.put('key', body, putOptions({ partSize: PART, ...condition }));
+    await expect(put).rejects.toThrow(failure);
+  });
 });
