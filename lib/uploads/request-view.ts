@@ -2,8 +2,8 @@
  * The request as it was when a file began: with a body of its own, while the form goes on. All else is the request's,
  * and what is set is set there, so that getters, methods and private fields work.
  */
-export function requestWithBody<Request extends object>(request: Request, body: object): Request {
-  let own: unknown = body;
+export function requestWithBody<Request extends object>(request: Request, body: unknown): Request {
+  let own = body;
   return new Proxy(request, {
     get(target, name) {
       if (name === 'body') return own;

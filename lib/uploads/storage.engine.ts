@@ -2,9 +2,10 @@ import { Logger } from '@nestjs/common';
 import { StorageAbortedError } from '../core/errors.js';
 import type { Storage } from '../core/storage.js';
 import type { StoredFile } from '../core/stored-file.js';
-import { rawRequest } from '../http-exchange.js';
+import { type FrameworkRequest, rawRequest } from '../http-exchange.js';
 import type { MulterFile } from './file-body.js';
 import { fileFailure } from './file-failure.js';
+import { copyOfFields, requestWithBody } from './request-view.js';
 import type { StoredUpload } from './stored-upload.js';
 import { parseUploadOptions, type UploadOptions } from './upload-options.js';
 import { UploadWriter } from './upload-writer.js';
@@ -72,7 +73,10 @@ export class StorageEngine<Request = unknown> {
 
   async #store(request: unknown, file: MulterFile): Promise<UploadedFileInfo> {
     const { signal } = new AbortController();
-    const written = await this.#writer.write(file, { request, signal });
+    const framework = request as FrameworkRequest;
+    // For the functions among the options: multer goes on, to what comes behind the file, while they decide.
+    const view = requestWithBody(framework, copyOfFields(framework.body));
+    const written = await this.#writer.write(file, { request: view, signal });
     // Not every release of multer asks for the removal of what was finished after the client had gone.
     if (isGone(request)) {
       await written.remove();

@@ -369,6 +369,25 @@ describe('the engine by itself', () => {
     ]);
   });
 
+  test('shows its functions the text fields before the file, whatever comes while they wait', async () => {
+    let decide!: () => void;
+    const decided = new Promise<void>((resolve) => (decide = resolve));
+    const recorded = await recordingDriver();
+    const target = new StorageEngine<{ body: { album: string } }>(new Storage(recorded.driver), {
+      key: async (_file, request) => {
+        await decided;
+        return request.body.album;
+      },
+    });
+    const request = { body: { album: 'before' } };
+    const file = incoming(Readable.from([Buffer.from('text')], { objectMode: false }));
+    const stored = new Promise((resolve) => target._handleFile(request, file, resolve));
+    request.body.album = 'behind';
+    decide();
+    expect(await stored).toBeNull();
+    expect(await recorded.keys()).toEqual(['before']);
+  });
+
   test('never destroys the stream of multer, and reads it to its end', async () => {
     const { engine: target } = await engine(() => ({
       put: () => Promise.reject(new Error('no')),
