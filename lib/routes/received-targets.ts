@@ -10,7 +10,7 @@ import { targetBelow } from './route-path.js';
  * Looks at each request below a path before anybody else does, so that it is the same to all who come after,
  * middleware that is bound to a path included: an absolute-form target (RFC 9112 §3.2.2) becomes the path and query that
  * it means, and what routers cannot decode, and would answer by themselves, a path that is no key's. Whatever answers
- * has the headers for safety. To be called before the app listens.
+ * has the headers for safety. To be called before the app listens. Fastify's `inject()` goes by no server, and by none of this.
  */
 export function receiveBelow(
   mount: string,
