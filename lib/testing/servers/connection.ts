@@ -151,6 +151,8 @@ export class Connection {
     for (const [name, value] of Object.entries(others)) {
       if (value !== undefined) this.response.setHeader(name, value);
     }
+    // Node's own may be older, on a busy machine by more than a second: a file would be younger than the answer to its upload.
+    this.response.setHeader('date', new Date().toUTCString());
     // Behind Content-Disposition, which Node encodes anew once it knows a length.
     if (length !== undefined) this.response.setHeader('content-length', length);
     // The client may still send the body it was never invited to send.

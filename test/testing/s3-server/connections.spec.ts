@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import {
   CreateBucketCommand,
   GetBucketLocationCommand,
@@ -17,6 +18,18 @@ import { startS3Server, type S3TestServer } from '../../../lib/testing/s3-server
 import { connect, refusal, send, sendTo } from './s3-test-client.js';
 
 const Bucket = 'bucket';
+const ALL_BUT_DATE = [
+  'hrtime',
+  'nextTick',
+  'performance',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+  'setTimeout',
+  'clearTimeout',
+] as const;
 
 describe('the server', () => {
   let server: S3TestServer;
@@ -37,6 +50,16 @@ describe('the server', () => {
 
   const put = (Key: string) => client.send(new PutObjectCommand({ Bucket, Key, Body: 'hello' }));
   const presignPut = (Key: string) => getSignedUrl(plain, new PutObjectCommand({ Bucket, Key }));
+
+  it('dates its answers by the clock that its files have', async () => {
+    jest.useFakeTimers({ now: new Date('2040-01-01'), doNotFake: [...ALL_BUT_DATE] });
+    try {
+      const { headers } = await fetch(server.endpoint);
+      expect(headers.get('date')).toBe('Sun, 01 Jan 2040 00:00:00 GMT');
+    } finally {
+      jest.useRealTimers();
+    }
+  });
 
   it('records what was asked and answered', async () => {
     await put('recorded');
