@@ -64,11 +64,13 @@ export async function sync(from: Storage, to: Storage, options: SyncOptions): Pr
   const { journal, report, signal } = options;
   const progress = new DoneMark(journal);
   let failed = 0;
-  await eachPair(allPairs(from, to, options), options, async (pair) => {
+  await eachPair(allPairs(from, to, options), options, async (listed) => {
+    let pair = listed;
     if (options.ignored?.has(pair.key)) return;
     const finish = progress.begin(pair.key);
     let isDone = pair.source !== undefined;
     try {
+      if (isBareKey(pair)) pair = await lookUp(from, to, pair.key, signal);
       await syncPair(from, to, pair, options);
     } catch (error) {
       signal.throwIfAborted();
@@ -156,8 +158,22 @@ function sourceOf({ key, source }: Pair): Pick<SyncEvent, 'key' | 'size'> {
   return { key, ...(source && { size: source.size }) };
 }
 
-function isFolderMarker({ key, source, target }: Pair): boolean {
-  return key.endsWith('/') && !source?.size && !target?.size;
+function isFolderMarker(pair: Pair): boolean {
+  const { key, source, target } = pair;
+  return key.endsWith('/') && !isBareKey(pair) && !source?.size && !target?.size;
+}
+
+/** Of the journal: no listing has told what is under it. */
+function isBareKey({ source, target }: Pair): boolean {
+  return !source && !target;
+}
+
+async function lookUp(from: Storage, to: Storage, key: string, signal: AbortSignal): Promise<Pair> {
+  const [source, target] = await Promise.all([
+    infoIfThere(from, key, { signal }),
+    infoIfThere(to, key, { signal }),
+  ]);
+  return { key, ...(source && { source }), ...(target && { target }) };
 }
 
 /** Whether there is any file, of whatever share. */
@@ -173,19 +189,13 @@ export async function hasFiles(
   return false;
 }
 
-/** What failed before, and then everything from where the journal ends. */
+/** The keys of what failed before, and then everything from where the journal ends. */
 async function* allPairs(
   from: Storage,
   to: Storage,
   { journal, prefix, share, signal }: SyncOptions,
 ): AsyncGenerator<Pair, void> {
-  for (const key of journal?.failed ?? []) {
-    const [source, target] = await Promise.all([
-      infoIfThere(from, key, { signal }),
-      infoIfThere(to, key, { signal }),
-    ]);
-    if (source || target) yield { key, ...(source && { source }), ...(target && { target }) };
-  }
+  for (const key of journal?.failed ?? []) yield { key };
   yield* pairsOf(from, to, { prefix, share, signal, startAfter: journal?.startAfter });
 }
 
@@ -217,11 +227,11 @@ async function syncPair(
 ): Promise<void> {
   const { signal, journal, report, dryRun } = options;
   if (!source) {
-    if (!options.delete) return;
+    if (!target || !options.delete) return;
     // The listing may be older than the file, and not every service has each of its files where the order of keys wants it.
     const overlooked = await infoIfThere(from, key, { signal });
     if (overlooked) {
-      return syncPair(from, to, { key, source: overlooked, ...(target && { target }) }, options);
+      return syncPair(from, to, { key, source: overlooked, target }, options);
     }
     if (!dryRun) await to.delete(key, { signal });
     return await report({ action: 'delete', key });

@@ -7,6 +7,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import { Journal } from '../../lib/command-line/journal.js';
+import { sync, type SyncEvent } from '../../lib/command-line/sync.js';
+import { StoragePermissionError } from '../../lib/core/errors.js';
+import { createStorage } from '../../lib/drivers/open-storage.js';
+import { recordingDriver } from '../nest/recording-driver.js';
 import { command } from './command.js';
 
 let folder: string;
@@ -115,5 +119,54 @@ describe('a journal', () => {
       names,
     );
     expect(existsSync(journal)).toBe(false);
+  });
+
+  test('of a file that cannot be looked at has it fail in each run, and the others go on', async () => {
+    let refused = 'a';
+    const { driver } = await recordingDriver((memory) => {
+      const assertAllowed = (key: string): void => {
+        if (key === refused) throw new StoragePermissionError();
+      };
+      return {
+        get: async (key, options) => (assertAllowed(key), memory.get(key, options)),
+        info: async (key, options) => (assertAllowed(key), memory.info(key, options)),
+      };
+    });
+    await using from = createStorage('from', { driver });
+    await using to = createStorage('to', { driver: 'memory' });
+    const names = Array.from({ length: 110 }, (_, number) => `b${100 + number}`);
+    for (const key of ['a', ...names]) await from.put(key, 'x');
+    const path = join(folder, 'journal');
+    // A name that is no key, as S3 lists one, is refused before any storage is asked.
+    const noKey = await Journal.open(path, 'task');
+    noKey.fail('A/');
+    noKey.done('B', 0);
+    noKey.close(false);
+    const run = async (): Promise<string[]> => {
+      const journal = await Journal.open(path, 'task');
+      const events: string[] = [];
+      const failed = await sync(from, to, {
+        prefix: '',
+        concurrency: 4,
+        dryRun: false,
+        delete: true,
+        checksum: false,
+        signal: new AbortController().signal,
+        journal,
+        report: async ({ action, key }: SyncEvent) => void events.push(`${action} ${key}`),
+      }).finally(() => journal.close(false));
+      expect(events.filter((event) => event.startsWith('failed'))).toHaveLength(failed);
+      return events.sort();
+    };
+    expect(await run()).toEqual([...names.map((key) => `copy ${key}`), 'failed A/', 'failed a']);
+    await from.put('c', 'new');
+    const same = names.filter((_, number) => number >= 99).map((key) => `same ${key}`);
+    expect(await run()).toEqual(['copy c', 'failed A/', 'failed a', ...same]);
+    refused = '';
+    await to.put('a', 'X');
+    expect(await run()).toContain('copy a');
+    await from.delete('a');
+    await to.delete('a');
+    expect(await run()).not.toContain('delete a');
   });
 });
