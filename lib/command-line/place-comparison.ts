@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { StoragePermissionError } from '../core/errors.js';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
 import { realFolder } from './file-system.js';
 import type { Place } from './place.js';
@@ -13,11 +14,27 @@ export function isSameStorage(from: Place, to: Place): boolean {
 }
 
 /**
- * Whether what is stored at the one place is found at the other: addresses of one place can be spelled in many ways, and a file that
- * is moved onto itself would be deleted.
+ * Whether a file that is there at the one address is the one at the other: a file that is moved onto itself would be deleted. Where
+ * the other has no file, nothing is written to find it out.
  */
-export async function isSamePlace(from: Place, to: Place, signal: AbortSignal): Promise<boolean> {
-  if (from.storage.driver !== to.storage.driver) return false;
+export async function isSameFile(from: Place, to: Place, signal: AbortSignal): Promise<boolean> {
+  return (await mayBeThere(to, signal)) && isSamePlace(from, to, signal);
+}
+
+async function mayBeThere({ storage, path }: Place, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await storage.exists(path, { signal });
+  } catch (error) {
+    if (error instanceof StoragePermissionError) return true;
+    throw error;
+  }
+}
+
+/**
+ * Whether what is stored at the one place is found at the other: addresses of one place can be spelled in many ways, those of two
+ * drivers included, such as of S3 and of Google Cloud Storage.
+ */
+async function isSamePlace(from: Place, to: Place, signal: AbortSignal): Promise<boolean> {
   const probe = `.${randomUUID()}`;
   await to.storage.put(`${to.path}${probe}`, '', { signal });
   try {
@@ -36,8 +53,6 @@ export async function isNested(
   options: { prefix: string; mayWrite: boolean; signal: AbortSignal },
 ): Promise<boolean> {
   const { prefix, mayWrite, signal } = options;
-  // Not that of the storages: an imagined target has another one.
-  if (from.configuration.driver !== to.configuration.driver) return false;
   const roots = [from, to].map(({ configuration }) => rootOf(configuration));
   const [source, target] = [from, to].map(
     ({ storage }, index) => `${roots[index]}/${storage.prefix}${prefix}`,
@@ -47,7 +62,7 @@ export async function isNested(
   }
   if (from.configuration.driver === 'local') return true;
   if (isDeepStrictEqual(from.configuration, to.configuration)) return true;
-  // Buckets of one name: of one service that is spelled in two ways, or of two services.
+  // Buckets of one name: of one service that is spelled in two ways or has two drivers, or of two services.
   if (!mayWrite) return false;
   const inner = (source.length > target.length ? from : to).storage.prefix;
   const at = ({ storage }: Place): Place => ({

@@ -3,7 +3,7 @@ import { infoIfThere } from '../../core/info-if-there.js';
 import type { Storage } from '../../core/storage.js';
 import type { StoredFile } from '../../core/stored-file.js';
 import type { Command } from '../command.js';
-import { isSameStorage, isSamePlace } from '../place-comparison.js';
+import { isSameFile, isSameStorage } from '../place-comparison.js';
 import { printStored } from '../file-lines.js';
 import { assertFile, type Place } from '../place.js';
 import { isSameVersion, MAX_COPIES, transfer } from '../transfer.js';
@@ -26,7 +26,7 @@ export const mv: Command = {
     }
     // One that is not there fails before anything is made for it.
     await from.storage.info(from.path, { signal });
-    if (await isSamePlace(from, to, signal)) {
+    if (await isSameFile(from, to, signal)) {
       throw new UsageError('mv: both addresses lead to the same file, which stays as it is');
     }
     await printStored(invocation, await moveAcross(from, to, signal));
