@@ -35,13 +35,25 @@ async function mayBeThere({ storage, path }: Place, signal: AbortSignal): Promis
  * drivers included, such as of S3 and of Google Cloud Storage.
  */
 async function isSamePlace(from: Place, to: Place, signal: AbortSignal): Promise<boolean> {
-  const probe = `.${randomUUID()}`;
-  await to.storage.put(`${to.path}${probe}`, '', { signal });
+  // In place of the name, which may be as long as a name can be. A prefix may end within it: the one path then has less of it.
+  const length = Math.min(nameOf(from).length, nameOf(to).length);
+  const [fromEnd, toEnd] = [from, to].map(({ path }) => path.slice(path.length - length));
+  if (fromEnd!.toLowerCase() !== toEnd!.toLowerCase()) return false;
+  const name = `.file-${randomUUID()}`;
+  // Names in other letters are of one file on some disks.
+  const otherName = fromEnd === toEnd ? name : name.toUpperCase();
+  const probe = to.path.slice(0, to.path.length - length) + name;
+  await to.storage.put(probe, '', { signal });
   try {
-    return await from.storage.exists(`${from.path}${probe}`, { signal });
+    const found = from.path.slice(0, from.path.length - length) + otherName;
+    return await from.storage.exists(found, { signal });
   } finally {
-    await to.storage.delete(`${to.path}${probe}`);
+    await to.storage.delete(probe);
   }
+}
+
+function nameOf({ path }: Place): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /**

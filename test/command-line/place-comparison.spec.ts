@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,7 +41,8 @@ async function textOf({ driver }: RecordingDriver, key: string): Promise<string>
 
 /** Moves a file between two configured storages. */
 async function move(from: string, to: string, storages: Record<string, StorageConfiguration>) {
-  const config = join(folder, 'storages.mjs');
+  // A module is loaded once.
+  const config = join(folder, `${randomUUID()}.mjs`);
   await writeFile(config, 'export const storages = globalThis.storagesOfTest;');
   Object.assign(globalThis, { storagesOfTest: storages });
   return command(['mv', from, to, '--config', config]);
@@ -109,10 +111,88 @@ describe('mv between two kinds of storage', () => {
   });
 });
 
+describe('mv of a file whose name is as long as a name can be', () => {
+  const name = `${'ä'.repeat(126)}abc`;
+  const key = `files/${name}`;
+
+  test('moves it to another place', async () => {
+    const [source, target] = await Promise.all([recordingDriver(), recordingDriver()]);
+    for (const { driver } of [source, target]) {
+      await createStorage('service', { driver }).put(key, driver === source.driver ? 'new' : 'old');
+    }
+    const ended = await move(`one:${key}`, `two:${key}`, {
+      one: { driver: driverOf(source, 's3') },
+      two: { driver: driverOf(target, 's3') },
+    });
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(await source.keys()).toEqual([]);
+    expect(await target.keys()).toEqual([key]);
+    expect(await textOf(target, key)).toBe('new');
+  });
+
+  test.each([
+    ['of a folder', 'files/', name],
+    ['that ends within the name', `files/${name.slice(0, 3)}`, name.slice(3)],
+  ])('refuses it for its own place below a prefix %s', async (_what, prefix, path) => {
+    const service = await recordingDriver();
+    await createStorage('service', { driver: service.driver }).put(key, 'hello');
+    const storages = {
+      one: { driver: driverOf(service, 's3') },
+      two: { driver: driverOf(service, 's3'), prefix },
+    };
+    for (const [from, to] of [
+      [`one:${key}`, `two:${path}`],
+      [`two:${path}`, `one:${key}`],
+    ] as const) {
+      const { code, stderr } = await move(from, to, storages);
+      expect(stderr).toContain('both addresses lead to the same file');
+      expect(code).toBe(2);
+    }
+    expect(await service.keys()).toEqual([key]);
+  });
+
+  test('moves it to another name of its folder', async () => {
+    const service = await recordingDriver();
+    const storage = createStorage('service', { driver: service.driver });
+    await storage.put(key, 'new');
+    await storage.put('files/b', 'old');
+    const ended = await move(`one:${key}`, 'two:b', {
+      one: { driver: driverOf(service, 's3') },
+      two: { driver: driverOf(service, 's3'), prefix: 'files/' },
+    });
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(await service.keys()).toEqual(['files/b']);
+    expect(await textOf(service, 'files/b')).toBe('new');
+  });
+});
+
+describe('mv to the same name in other letters', () => {
+  const run = async (isCaseSensitive: boolean) => {
+    const service = await recordingDriver();
+    const { driver } = service;
+    const storage = createStorage('service', { driver });
+    await storage.put('a', 'old');
+    if (isCaseSensitive) await storage.put('A', 'new');
+    const info: StorageDriver['info'] = (key, options) => driver.info(key.toLowerCase(), options);
+    const at = () => driverOf(service, 'local', isCaseSensitive ? {} : { info });
+    const { code } = await move('one:A', 'two:a', { one: { driver: at() }, two: { driver: at() } });
+    return { code, text: await textOf(service, 'a'), keys: await service.keys() };
+  };
+
+  test('is refused where that is the same file, as on some disks, and no other place', async () => {
+    expect(await run(false)).toEqual({ code: 2, text: 'old', keys: ['a'] });
+    expect(await run(true)).toEqual({ code: 0, text: 'new', keys: ['a'] });
+  });
+});
+
 describe('a folder of one kind of storage', () => {
   const { signal } = new AbortController();
 
-  function nested(from: RecordingDriver, to: RecordingDriver, bucket = 'files'): Promise<boolean> {
+  function nested(
+    from: RecordingDriver,
+    to: RecordingDriver,
+    { bucket = 'files', inner = 'a/copies/', prefix = '' } = {},
+  ): Promise<boolean> {
     const at = (service: RecordingDriver, configuration: StorageConfiguration, prefix: string) => ({
       storage: createStorage('service', { driver: driverOf(service, 'any'), prefix }),
       configuration,
@@ -120,8 +200,8 @@ describe('a folder of one kind of storage', () => {
     });
     return isNested(
       at(from, { driver: 's3', bucket: 'files' }, 'a/'),
-      at(to, { driver: 'gcs', bucket }, 'a/copies/'),
-      { prefix: '', mayWrite: true, signal },
+      at(to, { driver: 'gcs', bucket }, inner),
+      { prefix, mayWrite: true, signal },
     );
   }
 
@@ -132,7 +212,14 @@ describe('a folder of one kind of storage', () => {
     expect(await Promise.all([service.keys(), other.keys()])).toEqual([[], []]);
     // Nothing is written to find that out.
     other.calls.length = 0;
-    expect(await nested(service, other, 'others')).toBe(false);
+    expect(await nested(service, other, { bucket: 'others' })).toBe(false);
     expect(other.calls).toEqual([]);
+  });
+
+  test('is found by a prefix of names as long as a name can be', async () => {
+    const [service, other] = await Promise.all([recordingDriver(), recordingDriver()]);
+    const same = { inner: 'a/', prefix: 'b'.repeat(255) };
+    expect(await nested(service, service, same)).toBe(true);
+    expect(await nested(service, other, same)).toBe(false);
   });
 });
