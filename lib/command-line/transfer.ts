@@ -12,7 +12,11 @@ export interface Transfer {
   readonly target: StoredFile;
 }
 
-/** Copies one file with everything that it is stored with; the bytes pass through here, checked where there is a checksum. */
+/**
+ * Copies one file with everything that it is stored with; the bytes pass through here.
+ *
+ * @throws StorageIntegrityError when they do not have the checksum that the source keeps, whatever the target keeps
+ */
 export async function transfer(
   from: Storage,
   fromKey: string,
@@ -21,14 +25,13 @@ export async function transfer(
   options: { signal: AbortSignal },
 ): Promise<Transfer> {
   await using download = await from.get(fromKey, { signal: options.signal });
-  await to.open();
   const source = download.file;
   const { size, checksum } = source;
   const target = await to.put(toKey, download.stream, {
     ...options,
     ...pickAttributes(source),
     size,
-    ...(checksum && to.capabilities.checksums.includes(checksum.algorithm) && { checksum }),
+    ...(checksum && { checksum }),
   });
   return { source, target };
 }
