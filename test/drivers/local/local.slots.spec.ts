@@ -28,8 +28,8 @@ it('lets others have a slot that is lent, and gives it back in turn', async () =
   const line = new Slots(1).line();
   const order: string[] = [];
   const wait = held();
-  const lender = line.use(async ({ lend }) => {
-    await lend(wait.task);
+  const lender = line.use(async (slot) => {
+    await slot.lend(wait.task);
     order.push('lender');
   });
   await line.use(async () => order.push('during'));
@@ -46,11 +46,11 @@ it('lets others have a slot that is lent, and gives it back in turn', async () =
 
 it('gives a slot on once that was lent when the wait fails, or the one for it is aborted', async () => {
   const line = new Slots(1).line();
-  const failed = line.use(({ lend }) => lend(() => Promise.reject(new Error('failed'))));
+  const failed = line.use((slot) => slot.lend(() => Promise.reject(new Error('failed'))));
   await expect(failed).rejects.toThrow('failed');
   const controller = new AbortController();
   const wait = held();
-  const aborted = line.use(({ lend }) => lend(wait.task), controller.signal);
+  const aborted = line.use((slot) => slot.lend(wait.task), controller.signal);
   const { task, end } = held();
   const first = line.use(task);
   wait.end();
