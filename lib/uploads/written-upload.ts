@@ -106,31 +106,53 @@ export async function stageByContent(
 /** How often a file whose key is in use is published, when the one that is there goes each time before it can be counted on. */
 const MOST_COMMITS = 3;
 
-/** Publishes the file, unless the same one is there: the key tells the content. @throws StorageFileExistsError */
+/**
+ * Publishes the file, unless the same one is there: the key tells the content.
+ *
+ * @throws StorageFileExistsError when the key holds a file that cannot be the same
+ */
 async function commitByContent(
   storage: Storage,
   key: string,
   staged: StagedFile,
   options: SignalOption,
 ): Promise<StoredFile> {
-  const { createOnlyCopy } = storage.capabilities;
+  if (!storage.capabilities.createOnlyCopy) {
+    // A copy would put the metadata of this upload in the place of what is there.
+    return (await takeWhatIsThere(storage, key, staged, options)) ?? staged.commit(key, options);
+  }
   for (let commits = 1; ; commits += 1) {
     try {
-      return await staged.commit(key, {
-        ...options,
-        ...(createOnlyCopy && { ifNoneMatch: '*' }),
-      });
+      return await staged.commit(key, { ...options, ifNoneMatch: '*' });
     } catch (error) {
       if (!(error instanceof StorageFileExistsError)) throw error;
-      const there = await infoIfThere(storage, key);
-      if (there) {
-        await discardLeftover(storage, staged);
-        return there;
-      }
+      const there = await takeWhatIsThere(storage, key, staged, options);
+      if (there) return there;
       // Deleted meanwhile.
       if (commits === MOST_COMMITS) throw error;
     }
   }
+}
+
+/** The file under the key, in the place of the staged one, which goes. @throws StorageFileExistsError when it is not the same */
+async function takeWhatIsThere(
+  storage: Storage,
+  key: string,
+  staged: StagedFile,
+  options: SignalOption,
+): Promise<StoredFile | undefined> {
+  const there = await infoIfThere(storage, key, options);
+  if (!there) return undefined;
+  if (there.size !== staged.size) {
+    throw new StorageFileExistsError('A file of another size is stored under the key already', {
+      storage: storage.name,
+      driver: storage.driver,
+      operation: 'commit',
+      key,
+    });
+  }
+  await discardLeftover(storage, staged);
+  return there;
 }
 
 /** The file is there, whatever becomes of this: the next sweep finds what stays. */

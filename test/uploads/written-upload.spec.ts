@@ -269,16 +269,43 @@ describe('a file whose key tells its content', () => {
     ]);
   });
 
-  test('replaces it where the backend cannot tell', async () => {
-    const { storage, keys } = await open((memory) => ({
-      capabilities: { ...memory.capabilities, createOnlyCopy: false },
-    }));
-    const first = await storage.put('a', 'same');
-    const upload = await stageByContent(storage, () => 'a', checked('same'));
-    await upload.publish();
-    expect(upload.info.stored.etag).not.toBe(first.etag);
-    expect(await keys()).toEqual(['a']);
-  });
+  test.each([true, false])(
+    'leaves the metadata of the one that is there; copies can be create-only: %s',
+    async (createOnlyCopy) => {
+      const { storage, keys } = await open((memory) => ({
+        capabilities: { ...memory.capabilities, createOnlyCopy },
+      }));
+      const first = await stageByContent(storage, () => 'a', checked('same'));
+      await first.publish();
+      const theirs = checked('same');
+      const again = await stageByContent(storage, () => 'a', {
+        ...theirs,
+        attributes: { ...theirs.attributes, metadata: { filename: 'theirs.png' } },
+      });
+      await again.publish();
+      expect(again.info.stored).toEqual(first.info.stored);
+      expect((await storage.info('a')).metadata).toEqual({ filename: 'mine.png' });
+      expect(await keys()).toEqual(['a']);
+    },
+  );
+
+  test.each([true, false])(
+    'is refused where a file of another size is there; copies can be create-only: %s',
+    async (createOnlyCopy) => {
+      const { storage, keys } = await open((memory) => ({
+        capabilities: { ...memory.capabilities, createOnlyCopy },
+      }));
+      await storage.put('a', 'another');
+      const upload = await stageByContent(storage, () => 'a', checked('mine'));
+      await expect(upload.publish()).rejects.toMatchObject({
+        code: 'FILE_EXISTS',
+        message: `A file of another size is stored under the key already (commit "a", storage "${storage.name}")`,
+      });
+      await upload.remove();
+      expect(await keys()).toEqual(['a']);
+      expect((await storage.getBytes('a')).toString()).toBe('another');
+    },
+  );
 
   test('fails with what else goes wrong, at the first try', async () => {
     const { storage, count } = await open(() => ({
