@@ -62,7 +62,7 @@ export async function sweepStaged(
 
 /**
  * A file that is stored, but not published: no listing shows it, and no key reads it, until it is committed. With
- * `await using`, it is discarded where the block ends, unless it was committed.
+ * `await using`, it is discarded where the block ends, unless it was committed, or found through a read-only view.
  */
 export class StagedFile implements AsyncDisposable {
   #state: 'staged' | 'being committed' | 'committed' | 'being discarded' | 'discarded' = 'staged';
@@ -129,14 +129,15 @@ export class StagedFile implements AsyncDisposable {
     const { staging, staged } = this;
     if (this.#state === 'committed' || this.#state === 'discarded') return;
     await this.#once('being discarded', 'discarded', () =>
-      staging.runKey('discard', staged.key, options, (operation, fullKey) =>
-        deleteOne(staging, fullKey, operation),
-      ),
+      staging.runKey('discard', staged.key, options, (operation, fullKey) => {
+        staging.assertWritable();
+        return deleteOne(staging, fullKey, operation);
+      }),
     );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.discard();
+    if (!this.staging.isReadonly) await this.discard();
   }
 
   /** What becomes of the file is decided once; when that fails, it can be decided anew. */

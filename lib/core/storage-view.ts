@@ -58,7 +58,7 @@ export class StorageView {
   private constructor(
     private readonly shared: Shared,
     readonly prefix: string,
-    private readonly isReadonly: boolean,
+    readonly isReadonly: boolean,
     private readonly isRoot: boolean,
   ) {
     this.#prefixBytes = Buffer.byteLength(prefix);

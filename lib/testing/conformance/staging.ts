@@ -161,6 +161,20 @@ export const staging: readonly Behaviour[] = [
     },
   },
   {
+    name: 'staged: a read-only view finds a file, and neither commits nor discards it',
+    async run(storage, { folder }) {
+      await using staged = await storage.stage('text');
+      {
+        await using found = await storage.readonly().staged(staged.name);
+        assert.equal(found.size, 4);
+        await rejection(found.commit(`${folder}file`), StoragePermissionError);
+        await rejection(found.discard(), StoragePermissionError);
+      }
+      await staged.commit(`${folder}file`);
+      await assertHolds(storage, `${folder}file`, 'text');
+    },
+  },
+  {
     name: 'sweepStaged: removes what was staged before, and neither younger files nor published ones',
     async run(storage, { folder }) {
       const abandoned = await storage.stage('abandoned');
