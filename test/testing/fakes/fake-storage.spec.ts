@@ -293,6 +293,11 @@ describe('a fake storage', () => {
     await storage.assertExists('b');
     storage.failOn('deleteMany', { key: 'c' });
     await expect(storage.delete('c')).rejects.toMatchObject({ code: 'CONNECTION_FAILED' });
+    const { etag } = await storage.stored.info('c');
+    storage.failOn('deleteMany', { key: 'c' });
+    await expect(storage.delete('c', { ifMatch: etag! })).rejects.toMatchObject({
+      code: 'CONNECTION_FAILED',
+    });
     expect(await storage.deletePrefix('', { all: true })).toEqual({ deleted: 2, failed: [] });
     storage.failOn('deleteMany');
     await expect(storage.deleteMany(['a', 'b'])).rejects.toMatchObject({
