@@ -11,8 +11,8 @@ import { invalidUploadId } from './upload.exceptions.js';
 /** How far an upload is. */
 export interface UploadStatus {
   /**
-   * `stored` when the storage has every file and the request has succeeded; `failed` when nothing of it stays. After either
-   * nothing more comes.
+   * `stored` when the storage has every file and the request has succeeded, or has failed and all its files are kept; else
+   * `failed`. After either nothing more comes.
    */
   readonly state: 'receiving' | 'stored' | 'failed';
   /** Bytes of the form that have arrived. A storage that is slower holds the client up, so it has nearly as many. */

@@ -26,6 +26,7 @@ export class UploadTransaction implements StorageWork {
   readonly #uploads: (StoredUpload | undefined)[] = [];
   #isReceiving = true;
   #isKept = false;
+  #hasLost = false;
   /** Ends a publication that an answer waits for. */
   readonly #publication = new AbortController();
   #isAwaited = false;
@@ -109,6 +110,11 @@ export class UploadTransaction implements StorageWork {
   get keepsEverything(): boolean {
     const written = this.#written;
     return written.length > 0 && (this.#isKept || written.every((each) => this.#kept.has(each)));
+  }
+
+  /** Whether a file that was to be kept is not under its key, now that everything is settled. */
+  get hasLost(): boolean {
+    return this.#hasLost;
   }
 
   /** Whether anything is left to be published. */
@@ -213,6 +219,7 @@ export class UploadTransaction implements StorageWork {
     try {
       await written.publish();
     } catch (error) {
+      this.#hasLost = true;
       logger.error(
         `An upload that was to be kept is not in the storage "${storage}", under ${JSON.stringify(key)}; its bytes are staged until sweepStaged() removes them`,
         error,

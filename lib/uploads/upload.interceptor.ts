@@ -264,10 +264,16 @@ function redirects(context: ExecutionContext): boolean {
   return Reflect.hasMetadata('__redirect__', context.getHandler());
 }
 
-/** Of a request that failed: what its handler keeps all the same is stored. */
-function tellOfFailure(transaction: UploadTransaction, tracking: UploadTracking | undefined): void {
-  if (!transaction.keepsEverything) tracking?.failed();
-  else void transaction.settled.then(() => tracking?.stored());
+/** Of a request that failed: what is to be kept all the same is stored, once it is under its key. */
+function tellOfFailure(
+  transaction: UploadTransaction,
+  tracking: UploadTracking | undefined,
+  error?: unknown,
+): void {
+  if (!transaction.keepsEverything) return tracking?.failed(error);
+  void transaction.settled.then(() =>
+    transaction.hasLost ? tracking?.failed(error) : tracking?.stored(),
+  );
 }
 
 /** Right before the answer. @throws what is answered instead */
@@ -282,7 +288,7 @@ async function publish(
   } catch (error) {
     // The client is to see what a storage error means, also where the app has no filter for such.
     const answered = error instanceof StorageError ? toLoggedHttpException(error) : error;
-    tracking?.failed(answered);
+    tellOfFailure(transaction, tracking, answered);
     outcome.fail();
     await transaction.rollbackSoon();
     throw answered;
@@ -300,7 +306,8 @@ async function keepWhatWasAnswered(
     tracking?.stored();
   } catch (error) {
     logger.error('The uploads of a request that was answered could not be published', error);
-    tracking?.failed(error instanceof StorageError ? toHttpException(error) : error);
+    const told = error instanceof StorageError ? toHttpException(error) : error;
+    tellOfFailure(transaction, tracking, told);
     await transaction.rollback();
   }
 }

@@ -1,6 +1,8 @@
+import { jest } from '@jest/globals';
 import {
   BadRequestException,
   Controller,
+  Logger,
   type MessageEvent,
   Param,
   Post,
@@ -66,6 +68,18 @@ class StagedController {
   answer(@Res() response: { send(text: string): void }): void {
     response.send('answered');
   }
+
+  @Post('kept')
+  @KeepUploads()
+  @UseInterceptors(replacing)
+  keep(): void {}
+
+  @Post('kept/failing')
+  @KeepUploads()
+  @UseInterceptors(replacing)
+  fail(): never {
+    throw new BadRequestException('kept all the same');
+  }
 }
 
 onEachAdapter(() => {
@@ -81,7 +95,10 @@ onEachAdapter(() => {
     }));
     uploads = app.get(UploadProgress);
   });
-  afterEach(closeApps);
+  afterEach(async () => {
+    jest.restoreAllMocks();
+    await closeApps();
+  });
 
   const post = (id: string, bytes = body, path = '/'): Promise<Answer> =>
     send(port, path, {
@@ -170,6 +187,35 @@ onEachAdapter(() => {
       const watching = statusesOf(id);
       await post(id, body, path);
       expect((await watching).at(-1)).toMatchObject({ state: 'failed', code: 'CONNECTION_FAILED' });
+    },
+  );
+
+  test.each([
+    ['/staged/kept', 1, { state: 'stored' }],
+    ['/staged/kept', Infinity, { state: 'failed', code: 'CONNECTION_FAILED' }],
+    ['/staged/kept/failing', 0, { state: 'stored' }],
+    ['/staged/kept/failing', Infinity, { state: 'failed' }],
+  ])(
+    'one that is to be kept is stored when it gets under its key: %s, with %s failures of the storage',
+    async (path, failures, end) => {
+      jest.spyOn(Logger.prototype, 'error').mockImplementation(() => {});
+      let copies = 0;
+      const { driver, keys } = await recordingDriver((memory) => ({
+        copy: (...args) =>
+          (copies += 1) <= failures
+            ? Promise.reject(new StorageConnectionError())
+            : memory.copy(...args),
+      }));
+      ({ app, port } = await startApp({
+        imports: [StorageModule.forRoot({ storages: { a: { driver, retry: { maxRetries: 0 } } } })],
+        controllers: [StagedController],
+      }));
+      uploads = app.get(UploadProgress);
+      const id = uploadId();
+      const watching = statusesOf(id);
+      await post(id, body, path);
+      expect((await watching).at(-1)).toMatchObject(end);
+      expect((await keys()).includes('k')).toBe(end.state === 'stored');
     },
   );
 

@@ -163,7 +163,9 @@ describe('the files of a transaction', () => {
     await transaction.write(fileOf('a "b"', [], { remove: fails }));
     await transaction.write(fileOf('kept', [], { publish: fails }));
     transaction.uploads[1]!.keep();
+    expect(transaction.hasLost).toBe(false);
     await transaction.rollback();
+    expect(transaction.hasLost).toBe(true);
     expect(logged).toEqual([
       [
         'An upload that was to be removed is still in the storage "uploads", under "a \\"b\\""',
@@ -196,6 +198,7 @@ describe('what is kept in any case', () => {
     keep(transaction);
     expect(transaction.keepsEverything).toBe(isEverything);
     await transaction.rollback();
+    expect(transaction.hasLost).toBe(false);
     const published = events.filter((event) => event.startsWith('publish'));
     expect(published).toEqual(kept.map((key) => `publish ${key}`));
     expect(events).toHaveLength(2);
