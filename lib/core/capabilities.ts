@@ -55,7 +55,8 @@ export interface Capabilities {
   readonly checksums: readonly ChecksumAlgorithm[];
   /**
    * The driver repeats failed requests, and gives up silent ones, by itself, by `RetryOptions` and `timeout`. Otherwise
-   * the storage does both around its calls.
+   * the storage does both around its calls, but for those that a second try could harm: conditional writes, moves in one step,
+   * the completion of an upload.
    */
   readonly retries: boolean;
   /** What is larger is refused before any I/O. */

@@ -1,6 +1,7 @@
 import { type StorageError, StoragePreconditionFailedError } from './errors.js';
 import { isThere } from './is-there.js';
 import type { Operation } from './operations.js';
+import { listPages } from './repeat-pages.js';
 import type { DeleteFailure, DeletePrefixResult } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
 import type { StoredFile } from './stored-file.js';
@@ -89,7 +90,7 @@ export async function deleteListed(
   const failed: DeleteFailure[] = [];
   let found = 0;
   const asked = view.listOptions({ prefix }, LIST_PAGE_SIZE, operation);
-  for await (const page of view.driver.list(asked)) {
+  for await (const page of listPages(view, asked, operation)) {
     const keys = view
       .visible(page, asked)
       .files.filter(isMeant)

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { contentTypeOf, parseGivenAttributes } from './attributes.js';
 import type { StorageBody } from './body.js';
+import { copy } from './copy.js';
 import { deleteListed, deleteOne } from './deletion.js';
 import { StorageInvalidArgumentError } from './errors.js';
 import { isStillKept } from './kept-names.js';
@@ -105,14 +106,19 @@ export class StagedFile implements AsyncDisposable {
       const { atomicMove } = view.capabilities;
       const from = staging.fullKey(this.staged.key);
       const copied = await this.#once('being committed', 'committed', () =>
-        view.driver.copy(from, fullKey, {
-          // The staging name tells no type, but the key may.
-          ...(this.isUntyped && { contentType: contentTypeOf(key) }),
-          ...parseGivenAttributes(options),
-          ...view.copyCondition(options.ifNoneMatch),
-          signal: operation.signal,
-          ...(atomicMove && { move: true }),
-        }),
+        copy(
+          view,
+          from,
+          fullKey,
+          {
+            // The staging name tells no type, but the key may.
+            ...(this.isUntyped && { contentType: contentTypeOf(key) }),
+            ...parseGivenAttributes(options),
+            ...view.copyCondition(options.ifNoneMatch),
+            ...(atomicMove && { move: true }),
+          },
+          operation,
+        ),
       );
       // The file is published, whatever becomes of this: the next sweep finds what stays.
       if (!atomicMove) await deleteOne(staging, from, operation).catch(() => {});

@@ -7,6 +7,7 @@ import { contentDisposition, parseDisposition } from './content-disposition.js';
 import { parseWriteConditions } from './conditions.js';
 import { deleteBatches, deleteListed, deleteOne, deleteVersion } from './deletion.js';
 import { Download } from './download.js';
+import { copy } from './copy.js';
 import { DriverSource } from './driver-source.js';
 import {
   StorageFileExistsError,
@@ -27,6 +28,7 @@ import type { Operation } from './operations.js';
 import { put } from './put.js';
 import { readWhole } from './read-whole.js';
 import { redactedKey } from './redaction.js';
+import { listPages } from './repeat-pages.js';
 import { resumeMultipartUpload } from './resume.js';
 import type { SeekableBody } from './seekable-body.js';
 import { findStaged, type StagedFile, stage, sweepStaged } from './staging.js';
@@ -287,7 +289,7 @@ export class Storage<Name extends string = string> {
       await this.#view.open(operation);
       const pageSize = Math.min(left, LIST_PAGE_SIZE);
       const asked = this.#view.listOptions({ ...options, prefix }, pageSize, operation);
-      for await (const page of this.#driver.list(asked)) {
+      for await (const page of listPages(this.#view, asked, operation)) {
         const { files } = this.#view.visible(page, asked);
         operation.pause();
         for (const file of files) {
@@ -441,15 +443,17 @@ export class Storage<Name extends string = string> {
       if (cacheControl === '') {
         throw new StorageInvalidArgumentError('cacheControl must not be empty');
       }
-      return this.#driver.url(fullKey, {
-        signal: operation.signal,
-        expiresIn: this.#view.expiresIn(options.expiresIn),
-        ...(options.disposition !== undefined && {
-          contentDisposition: contentDisposition(parseDisposition(options.disposition)),
+      return operation.repeat(() =>
+        this.#driver.url(fullKey, {
+          signal: operation.signal,
+          expiresIn: this.#view.expiresIn(options.expiresIn),
+          ...(options.disposition !== undefined && {
+            contentDisposition: contentDisposition(parseDisposition(options.disposition)),
+          }),
+          ...(contentType !== undefined && { contentType }),
+          ...(cacheControl !== undefined && { cacheControl }),
         }),
-        ...(contentType !== undefined && { contentType }),
-        ...(cacheControl !== undefined && { cacheControl }),
-      });
+      );
     });
   }
 
@@ -479,16 +483,18 @@ export class Storage<Name extends string = string> {
         createOnly: parseWriteConditions({ ...(ifNoneMatch !== undefined && { ifNoneMatch }) })
           .ifNoneMatch,
       });
-      return this.#driver.uploadUrl(fullKey, {
-        signal: operation.signal,
-        method,
-        expiresIn: this.#view.expiresIn(options.expiresIn),
-        ...(contentType !== undefined && { contentType }),
-        ...(size !== undefined && { size }),
-        ...(maxSize !== undefined && { maxSize }),
-        ...(checksum && { checksum }),
-        ...(ifNoneMatch && { ifNoneMatch }),
-      });
+      return operation.repeat(() =>
+        this.#driver.uploadUrl(fullKey, {
+          signal: operation.signal,
+          method,
+          expiresIn: this.#view.expiresIn(options.expiresIn),
+          ...(contentType !== undefined && { contentType }),
+          ...(size !== undefined && { size }),
+          ...(maxSize !== undefined && { maxSize }),
+          ...(checksum && { checksum }),
+          ...(ifNoneMatch && { ifNoneMatch }),
+        }),
+      );
     });
   }
 
@@ -504,10 +510,12 @@ export class Storage<Name extends string = string> {
       const size = options.size === undefined ? undefined : assertCount(options.size, 'size');
       if (size !== undefined) this.#view.assertObjectSize(size);
       const partSize = this.#view.partSize(options.partSize, size);
-      const uploadId = await this.#driver.startMultipartUpload(fullKey, {
-        ...parseAttributes(key, options),
-        signal: operation.signal,
-      });
+      const { signal } = operation;
+      const attributes = parseAttributes(key, options);
+      // Of a start whose answer was lost, nobody knows the upload: a sweep finds it.
+      const uploadId = await operation.repeat(() =>
+        this.#driver.startMultipartUpload(fullKey, { ...attributes, signal }),
+      );
       return { key, uploadId, partSize };
     });
   }
@@ -569,12 +577,14 @@ export class Storage<Name extends string = string> {
       this.#view.assertSignedPart({ size, checksum });
       if (size !== undefined) this.#view.assertPartSize(size);
       const number = parsePartNumber(partNumber, this.capabilities.limits.maxParts);
-      return this.#driver.uploadPartUrl(ours, number, {
-        signal: operation.signal,
-        expiresIn: this.#view.expiresIn(options.expiresIn),
-        ...(size !== undefined && { size }),
-        ...(checksum && { checksum }),
-      });
+      return operation.repeat(() =>
+        this.#driver.uploadPartUrl(ours, number, {
+          signal: operation.signal,
+          expiresIn: this.#view.expiresIn(options.expiresIn),
+          ...(size !== undefined && { size }),
+          ...(checksum && { checksum }),
+        }),
+      );
     });
   }
 
@@ -727,13 +737,12 @@ export class Storage<Name extends string = string> {
       throw new StorageInvalidArgumentError('Source and destination are the same key');
     }
     try {
-      const file = await this.#driver.copy(from, fullTo, {
+      const given = {
         ...parseGivenAttributes(options),
         ...this.#view.copyCondition(options.ifNoneMatch),
-        signal: operation.signal,
         ...driverOptions,
-      });
-      return this.#view.own(file);
+      };
+      return this.#view.own(await copy(this.#view, from, fullTo, given, operation));
     } catch (error) {
       if (!(error instanceof StorageFileExistsError)) throw error;
       const shownKey = JSON.stringify(redactedKey(to));

@@ -5,6 +5,7 @@ import { inParallel } from './in-parallel.js';
 import { isStillKept } from './kept-names.js';
 import type { MultipartUploadInfo } from './multipart.js';
 import type { Operation } from './operations.js';
+import { listPages } from './repeat-pages.js';
 import type {
   DeleteFailure,
   SweepFailure,
@@ -61,7 +62,7 @@ class Sweep {
   async sweepFiles(staging: StorageView): Promise<void> {
     const { operation, result } = this;
     const asked = staging.listOptions({}, LIST_PAGE_SIZE, operation);
-    for await (const page of staging.driver.list(asked)) {
+    for await (const page of listPages(staging, asked, operation)) {
       const files = staging
         .visible(page, asked)
         .files.filter(

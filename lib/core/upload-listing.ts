@@ -1,5 +1,6 @@
 import type { MultipartUploadInfo } from './multipart.js';
 import type { Operation } from './operations.js';
+import { repeatPages } from './repeat-pages.js';
 import type { SignalOption } from './storage-methods.js';
 import type { StorageView } from './storage-view.js';
 
@@ -37,7 +38,8 @@ export async function* uploadPages(
   operation: Operation,
 ): AsyncGenerator<MultipartUploadInfo[], void> {
   const { signal } = operation;
-  for await (const page of view.driver.listMultipartUploads({ prefix: fullPrefix, signal })) {
+  const first = () => view.driver.listMultipartUploads({ prefix: fullPrefix, signal });
+  for await (const page of repeatPages(operation, first)) {
     yield (
       page
         // Whoever acts on an upload that another storage has under way would harm it: what the backend says is not enough.
