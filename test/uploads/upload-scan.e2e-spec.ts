@@ -13,6 +13,7 @@ import type { UploadOptions } from '../../lib/uploads/upload-options.js';
 import { clamd } from '../../sample/clamd/src/clamd.js';
 import { closeApps, RejectionWatch, until } from '../nest/app-fixture.js';
 import { openSocket } from '../nest/http-client.js';
+import { recordingDriver } from '../nest/recording-driver.js';
 import { FakeClamd } from './fake-clamd.js';
 import { partHead, png, requestHead } from './forms.js';
 import { UPLOAD_BACKENDS } from './upload-backends.js';
@@ -256,6 +257,22 @@ onEachAdapter(() => {
       Array(2).fill('Error: The scanner held the upload up for more than 20 ms'),
     );
     expect(await app.keys()).toEqual([]);
+  });
+
+  test('a scanner counts as the source of the body: what it holds up for the timeout of the storage is a 504', async () => {
+    const { driver, keys } = await recordingDriver();
+    const signals: AbortSignal[] = [];
+    const app = await uploadApp(
+      { driver, retry: { maxRetries: 0 }, timeout: 20 },
+      scanning((_stream, _file, { signal }) => {
+        signals.push(signal);
+        return new Promise(() => {});
+      }),
+    );
+    const answer = await app.post(large);
+    expect([answer.status, answer.json.code]).toEqual([504, 'TIMEOUT']);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+    expect(await keys()).toEqual([]);
   });
 
   test('a client that leaves ends the scan, and nothing is logged as its failure', async () => {
