@@ -272,7 +272,8 @@ export function isRefusal(error: unknown): boolean {
   if (!failure) return false;
   const { name, status, code } = failure;
   if (status === undefined) return code !== undefined && UNREACHED_CODES.has(code);
-  if (status === 501 || status === 503) return name !== 'OperationTimedOut';
+  // What stands before the service says so as well when the connection behind it has ended, whatever had been done by then.
+  if (status === 501 || status === 503) return tellsCode(failure) && name !== 'OperationTimedOut';
   return status >= 300 && status < 500 && status !== 408;
 }
 
@@ -370,9 +371,14 @@ function headerReader(headers: unknown): (name: string) => string | undefined {
     typeof get === 'function' ? toText(Reflect.apply(get, headers, [name])) : undefined;
 }
 
-function label({ status, name }: AzureFailure): string {
-  const named = name === 'RestError' || name === 'Error' ? '' : name;
-  return [status, named].filter(Boolean).join(' ') || 'no answer';
+function label(failure: AzureFailure): string {
+  const { status, name } = failure;
+  return [status, tellsCode(failure) && name].filter(Boolean).join(' ') || 'no answer';
+}
+
+/** Whether it is the service that has answered: a proxy has no error code. */
+function tellsCode({ name }: AzureFailure): boolean {
+  return name !== 'RestError' && name !== 'Error';
 }
 
 /** What follows the first line repeats the request: its id, its time, and of a wrong signature all that was signed. */

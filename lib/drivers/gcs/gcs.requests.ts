@@ -97,7 +97,9 @@ async function exchangeWhole(bucket: GcsBucket, request: GcsRequest): Promise<Gc
   const isBelieved = isOfService && !isFailedSuccess(answer);
   if (isBelieved && !isPassing(answer.status) && !isThrottling(answer)) return answer;
   const error = isBelieved ? answerError(answer) : unreadableAnswer(answer);
-  if (!isBelieved || answer.status >= 500) markUncertain(error);
+  // Of the service itself, a 408 tells that it has not had the whole request.
+  const isLate = answer.status === 408 && !tellsReason(answer);
+  if (!isBelieved || answer.status >= 500 || isLate) markUncertain(error);
   throw error;
 }
 

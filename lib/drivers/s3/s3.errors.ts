@@ -70,7 +70,7 @@ const signature = denied(
 // Of a HEAD, a refusal has no body that would say why.
 const forbidden: MakeError = (failure, context) =>
   new StoragePermissionError(
-    `The service denied access; check the credentials, and what their policies and that of the bucket allow${isUnnamed(failure.name) ? '' : ` (${failure.name})`}`,
+    `The service denied access; check the credentials, and what their policies and that of the bucket allow${isUnnamed(failure) ? '' : ` (${failure.name})`}`,
     context,
   );
 const slowDown: MakeError = (failure, context) =>
@@ -350,11 +350,14 @@ export function isNoSuchUpload(error: unknown): boolean {
 
 /** Whether the attempt that failed so is certain to have changed nothing: the service said no, or was not reached. */
 export function isRefusal(error: unknown): boolean {
-  const { name, status, code } = readFailure(error);
+  const failure = readFailure(error);
+  const { name, status, code } = failure;
   if (status === undefined) return code !== undefined && UNREACHED_CODES.has(code);
   // The SDK gives status 503 or, before 2026, 400 to an error that came with status 200, hence after the work had begun.
   if (name === 'InternalError') return false;
-  if (status === 503 || status === 501 || BY_NAME[name] === slowDown) return true;
+  if (BY_NAME[name] === slowDown) return true;
+  // What stands before the service says so as well when the connection behind it has ended, whatever had been done by then.
+  if (status === 503 || status === 501 || status === 408) return tellsCode(failure);
   return status >= 300 && status < 500;
 }
 
@@ -382,19 +385,21 @@ export function readFailure(error: unknown): S3Failure {
   };
 }
 
-function label({ status, name }: S3Failure): string {
-  const named = isUnnamed(name) || name === String(status) ? '' : name;
-  return [status, named].filter(Boolean).join(' ') || 'no answer';
+function label(failure: S3Failure): string {
+  const { status, name } = failure;
+  return [status, isUnnamed(failure) ? '' : name].filter(Boolean).join(' ') || 'no answer';
 }
 
-/** Whether the answer told no error code. */
-function isUnnamed(name: string): boolean {
-  return name === 'Error' || name === 'SyntaxError' || name === 'Unknown';
+/** Whether the answer told no error code. The SDK may give the status for one. */
+function isUnnamed({ name, status }: S3Failure): boolean {
+  return (
+    name === 'Error' || name === 'SyntaxError' || name === 'Unknown' || name === String(status)
+  );
 }
 
-/** Whether it is the service that says that nothing is there: `NotFound` is what the SDK calls a 404 that says nothing. */
-function tellsCode({ name }: S3Failure): boolean {
-  return name !== 'NotFound' && !isUnnamed(name);
+/** Whether it is the service that has answered: `NotFound` is what the SDK calls a 404 that says nothing. */
+function tellsCode(failure: S3Failure): boolean {
+  return failure.name !== 'NotFound' && !isUnnamed(failure);
 }
 
 function cleanText(value: unknown): string | undefined {
