@@ -15,9 +15,9 @@ export class KeyOrder<Item extends { readonly name: string }> {
   /** @param start the characters before it are the same in all names */
   constructor(private readonly start: number) {}
 
-  /** The first of those that were not taken. */
-  get first(): Item | undefined {
-    return this.#held[0];
+  /** Those that were not taken. */
+  get held(): readonly Item[] {
+    return this.#held;
   }
 
   /** @param last the names that came last, each of a sequence of its own: they tell what may still come */

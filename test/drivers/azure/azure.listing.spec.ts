@@ -1,12 +1,40 @@
 import { compareKeys } from '../../../lib/core/key.js';
 import { StorageInvalidArgumentError } from '../../../lib/core/errors.js';
 import { KeyOrder } from '../../../lib/drivers/azure/azure.key-order.js';
+import type { DriverListOptions, ListPage } from '../../../lib/core/storage-driver.js';
 import { listAll, type OpenAzure, putOptions, rejected, signal, useAzurite } from './open-azure.js';
 
 const { open } = useAzurite();
 
 async function fill({ other }: OpenAzure, keys: readonly string[]): Promise<void> {
   await Promise.all(keys.map((key) => other.put(key, Buffer.from(key), putOptions())));
+}
+
+/** Page by page, as by processes that know nothing but the cursor. */
+async function listByCursors(
+  { driver }: OpenAzure,
+  options: Partial<DriverListOptions>,
+): Promise<ListPage[]> {
+  const pages: ListPage[] = [];
+  let { cursor } = options;
+  do {
+    const from = { prefix: '', pageSize: 1000, ...options, ...(cursor && { cursor }), signal };
+    for await (const page of driver.list(from)) {
+      pages.push(page);
+      cursor = page.cursor;
+      break;
+    }
+  } while (cursor !== undefined);
+  return pages;
+}
+
+function keysOf(pages: readonly ListPage[]): string[] {
+  return pages.flatMap(({ files }) => files.map(({ key }) => key));
+}
+
+/** How many results each request asked for, but for the first of them. */
+function asked({ proxy }: OpenAzure, first = 0): number[] {
+  return proxy.requests.slice(first).map(({ url }) => Number(/maxresults=(\d+)/.exec(url)?.[1]));
 }
 
 describe('a listing', () => {
@@ -54,18 +82,19 @@ describe('a listing', () => {
     const keys = ['a', 'b\uFF5E', 'b😀', 'c', '\uFF5E', '😀', '😁'];
     await fill(azure, keys);
     for (const pageSize of [1, 2, 3]) {
-      const listed: string[] = [];
-      let cursor: string | undefined;
-      do {
-        const options = { prefix: '', pageSize, signal, ...(cursor !== undefined && { cursor }) };
-        for await (const page of azure.driver.list(options)) {
-          listed.push(...page.files.map(({ key }) => key));
-          cursor = page.cursor;
-          break;
-        }
-        expect(cursor ?? '').toMatch(/^[\w-]*$/);
-      } while (cursor !== undefined);
-      expect(listed).toEqual(keys);
+      const listed = await listByCursors(azure, { pageSize });
+      for (const { cursor } of listed) expect(cursor ?? '').toMatch(/^[\w-]*$/);
+      expect(keysOf(listed)).toEqual(keys);
+    }
+  });
+
+  test('goes on from a cursor behind names that came before others of their segment', async () => {
+    await using azure = await open();
+    // Azurite lists the first one last: it is held back while more and more segments come.
+    const keys = ['a\uFF5E1', 'a\uFF5E2', 'a\uFF5E3', 'a\uFF5E4', 'a\uFF5E5', 'a😀', 'a😁', 'b'];
+    await fill(azure, keys);
+    for (const pageSize of [1, 2, 3, 4, 5]) {
+      expect(keysOf(await listByCursors(azure, { pageSize }))).toEqual(keys);
     }
   });
 
@@ -156,8 +185,41 @@ describe('a listing', () => {
   test('asks for no more at once than the service gives', async () => {
     await using azure = await open();
     for (const pageSize of [4999, 5001]) await listAll(azure.driver, { pageSize });
-    const asked = azure.proxy.requests.map(({ url }) => /maxresults=(\d+)/.exec(url)?.[1]);
-    expect(asked).toEqual(['4999', '5000']);
+    expect(asked(azure)).toEqual([4999, 5000]);
+  });
+
+  test('from a key on reads what lies before it by as much as the service gives, and goes on by pages', async () => {
+    await using azure = await open();
+    const keys = Array.from({ length: 30 }, (_, index) => `photos/${10 + index}`);
+    await fill(azure, keys);
+    const options = { startAfter: 'photos/29', pageSize: 3 };
+    expect(keysOf(await listByCursors(azure, options))).toEqual(keys.slice(20));
+    expect(asked(azure)).toEqual([5000, 23, 3, 3, 3]);
+    expect((await listAll(azure.driver, options)).keys).toEqual(keys.slice(20));
+    expect(asked(azure, 5)).toEqual([5000]);
+    const before = { prefix: 'photos/', startAfter: 'photos', pageSize: 30 };
+    expect((await listAll(azure.driver, before)).keys).toEqual(keys);
+    expect(asked(azure, 6)).toEqual([30]);
+  });
+
+  test('looks below a prefix by one request for the keys before the one to start after', async () => {
+    await using azure = await open();
+    await fill(azure, ['a/1', 'a/2', 'a/3', 'a/4', 'a/5', 'b']);
+    const { prefixes, keys } = await listAll(azure.driver, { delimiter: '/', startAfter: 'a/4' });
+    expect([prefixes, keys]).toEqual([['a/'], ['b']]);
+    expect(asked(azure)).toEqual([5000, 5000]);
+  });
+
+  test('reads faster where all that came was on pages before', async () => {
+    await using azure = await open();
+    const names = ['a😀', ...Array.from({ length: 20 }, (_, index) => `a\uFF5E${10 + index}`)];
+    await fill(azure, names);
+    const [, , third, fourth] = await listByCursors(azure, { pageSize: 4 });
+    const { length } = azure.proxy.requests;
+    const again = await listByCursors(azure, { pageSize: 4, cursor: third!.cursor! });
+    expect(again[0]).toEqual(fourth);
+    expect(keysOf([fourth!])).toEqual(names.slice(13, 17));
+    expect(asked(azure, length).slice(0, 3)).toEqual([4, 4, 5000]);
   });
 
   test('asks for no page that nobody wants', async () => {
@@ -204,7 +266,7 @@ describe('the order of keys', () => {
     keys.add([{ name: 'p/', segment: 1 }], ['p/']);
     const again = { name: 'p/', segment: 2 };
     keys.add([again, { name: 'q', segment: 2 }], ['q']);
-    expect(keys.first).toEqual({ name: 'p/', segment: 1 });
+    expect(keys.held[0]).toEqual({ name: 'p/', segment: 1 });
     expect(keys.take(Infinity, false).map(({ name }) => name)).toEqual(['p/', 'q']);
   });
 
@@ -224,6 +286,6 @@ describe('the order of keys', () => {
     expect(keys.take(Infinity, false)).toHaveLength(3);
     keys.add([{ name: 'c😀' }], ['c😀']);
     expect(keys.take(Infinity, false)).toEqual([]);
-    expect(keys.first).toEqual({ name: 'c😀' });
+    expect(keys.held).toEqual([{ name: 'c😀' }]);
   });
 });
