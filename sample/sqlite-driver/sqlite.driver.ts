@@ -107,18 +107,18 @@ export class SqliteDriver implements StorageDriver<Database> {
   }
 
   async *list(options: DriverListOptions): AsyncGenerator<ListPage, void> {
-    const { prefix, delimiter, pageSize } = options;
-    let after = options.cursor === undefined ? options.startAfter : decodeCursor(options.cursor);
+    const { prefix, delimiter, startAfter, pageSize, cursor } = options;
+    let passed = cursor === undefined ? undefined : decodeCursor(cursor);
     for (;;) {
       const files: StoredFile[] = [];
       const prefixes: string[] = [];
       let last: string | undefined;
       let more = false;
-      for (const row of this.#rowsAfter(after, prefix)) {
+      for (const row of this.#rowsAfter(passed ?? startAfter, prefix)) {
         const key = row['key'] as string;
         const cut = delimiter === undefined ? -1 : key.indexOf(delimiter, prefix.length);
         const common = cut === -1 ? undefined : key.slice(0, cut + delimiter!.length);
-        if (common !== undefined && (common === last || common === after)) continue;
+        if (common !== undefined && (common === last || common === passed)) continue;
         if (files.length + prefixes.length === pageSize) {
           more = true;
           break;
@@ -129,7 +129,7 @@ export class SqliteDriver implements StorageDriver<Database> {
       }
       yield { files, prefixes, ...(more && { cursor: encodeCursor(last!) }) };
       if (!more) return;
-      after = last;
+      passed = last;
     }
   }
 

@@ -66,8 +66,7 @@ class Walk {
   constructor(
     private readonly context: LocalContext,
     private readonly options: DriverListOptions,
-    /** Everything up to this one is left out. */
-    private readonly after: string,
+    private readonly start: Start,
   ) {}
 
   async take(count: number): Promise<string[]> {
@@ -139,19 +138,20 @@ class Walk {
 
   /** A folder whose keys all come before the start is never read. */
   #isBefore(key: string): boolean {
-    if (this.after === '') return false;
-    if (key.endsWith('/') && this.after.startsWith(key)) {
+    const { after, passed } = this.start;
+    if (after === '') return false;
+    if (key.endsWith('/') && after.startsWith(key)) {
       // The start lies in the folder; or, in a listing by prefixes, the folder is the last one that was listed.
-      return this.options.delimiter !== undefined && this.after === key;
+      return this.options.delimiter !== undefined && passed === key;
     }
-    return compareKeys(key, this.after) <= 0;
+    return compareKeys(key, after) <= 0;
   }
 
   /** Whether a folder is a common prefix: the first file below it decides, at whatever depth. */
   async #holdsFiles(folder: string): Promise<boolean> {
     throwIfAborted(this.options.signal);
     const { signal } = this.options;
-    const walk = new Walk(this.context, { signal, pageSize: 1, prefix: folder }, this.after);
+    const walk = new Walk(this.context, { signal, pageSize: 1, prefix: folder }, this.start);
     return walk.hasMore();
   }
 
@@ -283,14 +283,22 @@ function statAll(
   });
 }
 
-/** The key after which a listing starts: that of `startAfter` or of the cursor, whichever comes later. */
-function startOf({ cursor, startAfter = '', prefix }: DriverListOptions): string {
-  if (cursor === undefined) return startAfter;
+/** Where a listing starts. */
+interface Start {
+  /** Every key up to this one is left out. */
+  readonly after: string;
+  /** What the page before has ended with: a key, or a folder, below which `after` may be. */
+  readonly passed?: string;
+}
+
+/** After `startAfter` or what the cursor tells, whichever comes later. */
+function startOf({ cursor, startAfter = '', prefix }: DriverListOptions): Start {
+  if (cursor === undefined) return { after: startAfter };
   const bytes = Buffer.from(cursor, 'base64url');
   const key = bytes.toString();
   const genuine = key !== '' && key.startsWith(prefix) && toCursor(key) === cursor;
   if (!genuine) throw notACursor();
-  return compareKeys(key, startAfter) > 0 ? key : startAfter;
+  return { after: compareKeys(key, startAfter) > 0 ? key : startAfter, passed: key };
 }
 
 function toCursor(key: string): string {

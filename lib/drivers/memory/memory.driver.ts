@@ -147,17 +147,17 @@ class MemoryDriver implements StorageDriver<undefined> {
   }
 
   async *list(options: DriverListOptions): AsyncGenerator<ListPage, void> {
-    const { prefix, delimiter, pageSize } = options;
-    let after = options.cursor === undefined ? options.startAfter : decodeCursor(options.cursor);
+    const { prefix, delimiter, startAfter, pageSize, cursor } = options;
+    let passed = cursor === undefined ? undefined : decodeCursor(cursor);
     for (;;) {
       const files: StoredFile[] = [];
       const prefixes: string[] = [];
       let last: string | undefined;
       let more = false;
-      for (const key of this.#keysAfter(after, prefix)) {
+      for (const key of this.#keysAfter(passed ?? startAfter, prefix)) {
         const cut = delimiter === undefined ? -1 : key.indexOf(delimiter, prefix.length);
         const common = cut === -1 ? undefined : key.slice(0, cut + delimiter!.length);
-        if (common !== undefined && (common === last || common === after)) continue;
+        if (common !== undefined && (common === last || common === passed)) continue;
         if (files.length + prefixes.length === pageSize) {
           more = true;
           break;
@@ -168,7 +168,7 @@ class MemoryDriver implements StorageDriver<undefined> {
       }
       yield { files, prefixes, ...(more && { cursor: encodeCursor(last!) }) };
       if (!more) return;
-      after = last;
+      passed = last;
     }
   }
 
