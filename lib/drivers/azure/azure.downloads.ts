@@ -95,7 +95,8 @@ export async function get(
 ): Promise<DriverDownload> {
   const conditions = effectiveConditions(options);
   const { range, signal } = options;
-  if (Object.keys(conditions).length > 1 || isSuffix(range)) {
+  const isSimple = Object.keys(conditions).length <= 1 && conditions.ifNoneMatch !== '*';
+  if (!isSimple || isSuffix(range)) {
     return downloadVersion(container, key, options, conditions);
   }
   try {
@@ -128,7 +129,7 @@ function isSuffix(range: RangeOption | undefined): range is { readonly suffix: n
 
 /**
  * Judges conditions and range by the properties, and then reads that very version: Azure knows neither a range that counts
- * from the end nor two conditions of different kinds.
+ * from the end nor two conditions of different kinds, and takes `If-None-Match: *` of a read for a mistake.
  */
 async function downloadVersion(
   container: AzureContainer,

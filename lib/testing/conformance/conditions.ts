@@ -42,6 +42,7 @@ const READ_CASES: readonly ReadCase[] = [
     conditions: () => ({ ifNoneMatch: OTHER }),
     verdict: 'given',
   },
+  { name: "ifNoneMatch '*'", conditions: () => ({ ifNoneMatch: '*' }), verdict: 'not modified' },
   {
     name: 'ifModifiedSince its own time',
     conditions: (_, ifModifiedSince) => ({ ifModifiedSince }),
@@ -126,7 +127,7 @@ export const readConditions: readonly Behaviour[] = [
     name: 'says of a missing file that it is not there, whatever the conditions',
     needs: conditional,
     async run(storage, { folder }) {
-      for (const conditions of [{ ifMatch: OTHER }, { ifNoneMatch: OTHER }]) {
+      for (const conditions of [{ ifMatch: OTHER }, { ifNoneMatch: OTHER }, { ifNoneMatch: '*' }]) {
         await rejection(storage.get(`${folder}missing`, conditions), StorageFileNotFoundError);
       }
     },
