@@ -43,7 +43,7 @@ function parseAnswers({ headers, body }: GcsAnswer): Map<number, GcsAnswer> {
   if (boundary === undefined) return answers;
   for (const part of body.toString('utf8').split(`--${boundary}`).slice(1, -1)) {
     const [partHead = '', head = '', ...content] = part.split(/\r?\n\r?\n/);
-    const id = /content-id:\s*<?[^>\r\n]*?(\d+)>?/i.exec(partHead)?.[1];
+    const id = /^content-id:[^>\r\n]*?(\d+)/im.exec(partHead)?.[1];
     const status = /^\s*HTTP\/[\d.]+ (\d{3})/.exec(head)?.[1];
     if (id === undefined || status === undefined) continue;
     answers.set(Number(id), {

@@ -343,6 +343,14 @@ describe('the answer to a batch', () => {
     expect(failed.map(({ key }) => key)).toEqual(['a']);
   });
 
+  test('takes the number of a part from no header of another name', async () => {
+    const failed = await failures('multipart/mixed; boundary=bx', '--bx', [
+      { id: 'X-Content-ID: <2>\r\nContent-ID: <1>', answer: 'HTTP/1.1 403 Forbidden' },
+      { id: 'X-Content-ID: <1>\r\nContent-ID: <2>', answer: ANSWERED },
+    ]);
+    expect(failed.map(({ key }) => key)).toEqual(['a']);
+  });
+
   test('keeps what is refused whole, blank lines too', async () => {
     const content = '<Error><Message>one\r\n\r\ntwo</Message></Error>';
     const failed = await failures('multipart/mixed; boundary=bx', '--bx', [
