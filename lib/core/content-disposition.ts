@@ -1,5 +1,6 @@
 import { shown } from './arguments.js';
 import { StorageInvalidArgumentError } from './errors.js';
+import { trimmed } from './trimmed.js';
 
 /** How a browser treats a file, and under which name it saves it. */
 export interface NamedDisposition {
@@ -73,16 +74,7 @@ export function safeFileName(filename: string): string {
     .replace(/[\p{Cc}\p{Cf}\p{Cn}\u2028\u2029\uFFFD]/gu, '')
     .normalize('NFC')
     .replace(/[:*?"<>|;$%]/g, '_');
-  return trim(shorten(trim(clean))) || 'download';
-}
-
-function trim(name: string): string {
-  const isTrimmed = (index: number): boolean => name[index] === '.' || name[index] === ' ';
-  let start = 0;
-  let end = name.length;
-  while (start < end && isTrimmed(start)) start++;
-  while (end > start && isTrimmed(end - 1)) end--;
-  return name.slice(start, end);
+  return trimmed(shorten(trimmed(clean, '. ')), '. ') || 'download';
 }
 
 function shorten(name: string): string {

@@ -1,8 +1,8 @@
 import type { RangeOption } from '../core/range.js';
+import { trimmed } from '../core/trimmed.js';
 
 const UNIT = /^bytes=/i;
 const RANGE = /^(?:(\d+)-(\d*)|-(\d+))$/;
-const BLANKS = /^[ \t]+|[ \t]+$/g;
 
 /**
  * The ranges that a `Range` header asks for (RFC 9110 §14.2), in its order, or `undefined` where the header is to be
@@ -16,7 +16,7 @@ export function parseRangeHeader(
   if (header === undefined || !UNIT.test(header)) return undefined;
   const ranges: RangeOption[] = [];
   for (const item of header.slice('bytes='.length).split(',')) {
-    const text = item.replace(BLANKS, '');
+    const text = trimmed(item, ' \t');
     // An empty element of a list is none (RFC 9110 §5.6.1.2).
     if (text === '') continue;
     const range = parseRange(text);
