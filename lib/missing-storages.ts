@@ -1,5 +1,14 @@
-import { type DynamicModule, Module, type Provider, Scope } from '@nestjs/common';
+import {
+  type DynamicModule,
+  type InjectionToken,
+  Module,
+  type OptionalFactoryDependency,
+  type Provider,
+  Scope,
+} from '@nestjs/common';
+import { PROPERTY_DEPS_METADATA, SELF_DECLARED_DEPS_METADATA } from '@nestjs/common/constants.js';
 import { INQUIRER, ModulesContainer } from '@nestjs/core';
+import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import { StorageConfigurationError } from './core/errors.js';
 import { getStorageToken, storageNameOf } from './storage.tokens.js';
 
@@ -9,11 +18,6 @@ const registered = new Set<string | undefined>();
 /** Notes that a class wants the storage, so that its absence can be told in plain words. */
 export function requestStorage(name: string | undefined): void {
   requested.add(name);
-}
-
-/** Whether some class wants the storage. */
-export function isStorageRequested(name: string | undefined): boolean {
-  return requested.has(name);
 }
 
 /** Notes that some module has the storage. */
@@ -83,6 +87,43 @@ function missing(
       ? `${wanted} wants the default storage, but there is none: name the storage, or set \`default\` in StorageModule.forRoot(); the storages are ${list}`
       : `${wanted} wants the storage "${name}", which no module registers; the storages are ${list}`,
   );
+}
+
+/** Who in the app, if anybody, has the default storage injected. */
+export function wantsDefault(modules: ModulesContainer): string | undefined {
+  for (const { providers, controllers, injectables, middlewares } of modules.values()) {
+    for (const wrappers of [providers, controllers, injectables, middlewares]) {
+      for (const wrapper of wrappers.values()) {
+        if (dependenciesOf(wrapper).includes(getStorageToken())) return nameOf(wrapper);
+      }
+    }
+  }
+  return undefined;
+}
+
+/** Tokens as they are declared: what Nest resolved them to is no alias any more. */
+function dependenciesOf({ inject, metatype }: InstanceWrapper): unknown[] {
+  if (inject) return inject.map((each) => (isOptional(each) ? each.token : each));
+  if (!metatype) return [];
+  const parameters = Reflect.getMetadata(SELF_DECLARED_DEPS_METADATA, metatype) as
+    { param: unknown }[] | undefined;
+  const properties = Reflect.getMetadata(PROPERTY_DEPS_METADATA, metatype) as
+    { type: unknown }[] | undefined;
+  return [
+    ...(parameters ?? []).map(({ param }) => param),
+    ...(properties ?? []).map(({ type }) => type),
+  ];
+}
+
+function isOptional(
+  dependency: InjectionToken | OptionalFactoryDependency,
+): dependency is OptionalFactoryDependency {
+  return typeof dependency === 'object' && 'token' in dependency;
+}
+
+function nameOf({ name }: InstanceWrapper): string {
+  const shown: unknown = name;
+  return typeof shown === 'symbol' ? (shown.description ?? 'A provider') : String(shown);
 }
 
 function modulesWithStorages(modules: ModulesContainer) {

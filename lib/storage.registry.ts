@@ -1,16 +1,18 @@
 import {
   type BeforeApplicationShutdown,
+  Inject,
   Injectable,
   Logger,
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { isDeepStrictEqual } from 'node:util';
 import { StorageConfigurationError } from './core/errors.js';
 import type { Storage } from './core/storage.js';
 import type { StorageNamed } from './core/storage-names.js';
 import { MAX_TIMER } from './core/units.js';
-import { isStorageRequested } from './missing-storages.js';
+import { wantsDefault } from './missing-storages.js';
 import type { StorageFeature } from './interfaces/storage-module-options.interface.js';
 
 interface Registration {
@@ -59,6 +61,9 @@ export class StorageRegistry
   readonly #features = new Map<string, FeatureRegistration>();
   readonly #work = new Set<StorageWork>();
   #shutdownTimer: NodeJS.Timeout | undefined;
+
+  /** @internal Nest makes it. */
+  constructor(@Inject(ModulesContainer) private readonly modules: ModulesContainer) {}
 
   /** The names of all storages, in the order of their registration. Those of `forFeature` are not among them: they are parts of these. */
   get names(): string[] {
@@ -232,10 +237,12 @@ export class StorageRegistry
   /** Which of two defaults a class gets would depend on the order of the modules. */
   #assertOneDefault(): void {
     const defaults = [...this.#registrations.values()].filter(({ isDefault }) => isDefault);
-    if (defaults.length < 2 || !isStorageRequested(undefined)) return;
+    if (defaults.length < 2) return;
+    const wanted = wantsDefault(this.modules);
+    if (wanted === undefined) return;
     const names = defaults.map(({ storage }) => `"${storage.name}"`).join(' and ');
     throw new StorageConfigurationError(
-      `@InjectStorage() wants the default storage, but there are several: ${names}; give one by name, or put the storages into one StorageModule.forRoot()`,
+      `${wanted} wants the default storage, but there are several: ${names}; give one by name, or put the storages into one StorageModule.forRoot()`,
     );
   }
 }

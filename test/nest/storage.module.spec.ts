@@ -3,12 +3,17 @@ import {
   Global,
   Inject,
   Injectable,
+  type MiddlewareConsumer,
   Module,
+  type ModuleMetadata,
+  type NestMiddleware,
+  type NestModule,
   Optional,
   Post,
+  Scope,
   UseInterceptors,
 } from '@nestjs/common';
-import { ModuleRef } from '@nestjs/core';
+import { ModuleRef, ModulesContainer } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { inspect } from 'node:util';
 import {
@@ -542,10 +547,65 @@ describe('a wrong configuration ends the start with a StorageConfigurationError'
     expect(error.message).toContain('"uploads" is registered twice');
   });
 
-  test('when two modules have a default storage', async () => {
-    const error = await start({ storages: { one: memory } }, { storages: { two: memory } });
-    expect(error).toBeInstanceOf(StorageConfigurationError);
-    expect(error.message).toMatch(/default.*"one".*"two"|default.*"two".*"one"/s);
+  describe('when two modules have a default storage', () => {
+    const imports = [{ one: memory }, { two: memory }].map((storages) =>
+      StorageModule.forRoot({ storages }),
+    );
+
+    @Injectable()
+    class Photos {
+      constructor(@InjectStorage() readonly storage: Storage) {}
+    }
+    @Controller()
+    class Documents {
+      @InjectStorage() readonly storage!: Storage;
+    }
+    @Controller()
+    class Forms {
+      @Post()
+      @UseInterceptors(StorageFileInterceptor('photo'))
+      add(): void {}
+    }
+    @Injectable()
+    class Watching implements NestMiddleware {
+      constructor(@InjectStorage() readonly storage: Storage) {}
+      use(_request: unknown, _response: unknown, next: () => void): void {
+        next();
+      }
+    }
+    const lister = { provide: 'LISTER', inject: [getStorageToken()], useFactory: () => ({}) };
+
+    test.each<[string, ModuleMetadata]>([
+      ['Photos', { providers: [Photos] }],
+      ['Photos', { providers: [{ provide: Photos, useClass: Photos, scope: Scope.REQUEST }] }],
+      ['Documents', { controllers: [Documents] }],
+      ['StorageFileInterceptor(photo)', { controllers: [Forms] }],
+      ['LISTER', { providers: [lister] }],
+      ['lister', { providers: [{ ...lister, provide: Symbol('lister') }] }],
+    ])('and %s wants it', async (name, metadata) => {
+      const error = await failure(startApp({ imports, ...metadata }));
+      expect(error).toBeInstanceOf(StorageConfigurationError);
+      expect(error.message).toBe(
+        `${name} wants the default storage, but there are several: "one" and "two"; give one by name, or put the storages into one StorageModule.forRoot()`,
+      );
+    });
+
+    test('and a middleware wants it', async () => {
+      @Module({})
+      class Watched implements NestModule {
+        configure(consumer: MiddlewareConsumer): void {
+          consumer.apply(Watching).forRoutes('*path');
+        }
+      }
+      const error = await failure(startApp({ imports: [...imports, Watched] }));
+      expect(error.message).toContain('Watching wants the default storage, but there are several');
+    });
+
+    test('never for a class of another app of the process', async () => {
+      expect(Photos).toBeDefined();
+      const { app } = await startApp({ imports });
+      expect(app.get(StorageRegistry).names).toEqual(['one', 'two']);
+    });
   });
 
   test('for an unknown driver, naming those there are', async () => {
@@ -697,7 +757,9 @@ describe('a storage that no module registers', () => {
     expect(registry.names).toEqual(['a', 'b']);
     expect(registry.has('c')).toBe(false);
     expect(() => registry.get('c')).toThrow('There is no storage "c"; the storages are "a", "b"');
-    expect(() => new StorageRegistry().get('c')).toThrow('the storages are none');
+    expect(() => new StorageRegistry(new ModulesContainer()).get('c')).toThrow(
+      'the storages are none',
+    );
   });
 });
 

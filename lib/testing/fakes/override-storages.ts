@@ -10,7 +10,7 @@ export interface ProviderOverrides {
   overrideProvider(token: unknown): {
     useFactory<Dependency>(options: {
       factory: (dependency: Dependency) => unknown;
-      inject: (new () => Dependency)[];
+      inject: (new (...args: never[]) => Dependency)[];
     }): unknown;
   };
 }
@@ -43,7 +43,7 @@ export function overrideStorages<Builder extends ProviderOverrides>(
   builder.overrideProvider(StorageRegistry).useFactory({
     factory: (modules) => {
       assertNames(names, storageNames(modules));
-      return new StorageRegistry();
+      return new StorageRegistry(modules);
     },
     inject: [ModulesContainer],
   });
