@@ -10,8 +10,8 @@ import {
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { ApplicationConfig } from '@nestjs/core';
-import { claimPath } from '../routes/route-path.js';
+
+import { RouteMounts } from '../routes/route-mounts.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import type { DirectUploadsRoute } from './direct-uploads.controller.js';
 import type { DirectUploads } from './direct-uploads.js';
@@ -44,10 +44,10 @@ export function activeStorageController(route: DirectUploadsRoute): Type {
     constructor(
       @Inject(route.uploads) private readonly uploads: DirectUploads,
       @Inject(route.behaviour) behaviour: ParsedBehaviour,
-      @Inject(ApplicationConfig) config: ApplicationConfig,
+      @Inject(RouteMounts) mounts: RouteMounts,
     ) {
-      claimPath(path, config);
-      this.#routes = new UploadRoutes(path, config, behaviour);
+      mounts.claim(path);
+      this.#routes = new UploadRoutes(path, mounts, behaviour);
     }
 
     @Post()

@@ -13,10 +13,10 @@ import {
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { ApplicationConfig } from '@nestjs/core';
+
 import { rawRequest, rawResponse } from '../http-exchange.js';
 import type { RouteMethods } from '../routes/route-methods.js';
-import { claimPath } from '../routes/route-path.js';
+import { RouteMounts } from '../routes/route-mounts.js';
 import { discardLeftover } from '../uploads/leftover-body.js';
 import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
@@ -48,10 +48,10 @@ export function companionController(route: DirectUploadsRoute): Type {
     constructor(
       @Inject(route.uploads) private readonly uploads: DirectUploads,
       @Inject(route.behaviour) behaviour: ParsedBehaviour,
-      @Inject(ApplicationConfig) config: ApplicationConfig,
+      @Inject(RouteMounts) mounts: RouteMounts,
     ) {
-      claimPath(path, config);
-      this.#routes = new UploadRoutes(path, config, behaviour);
+      mounts.claim(path);
+      this.#routes = new UploadRoutes(path, mounts, behaviour);
     }
 
     @Header('Cache-Control', 'no-store')

@@ -12,11 +12,11 @@ import {
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { ApplicationConfig } from '@nestjs/core';
+
 import type { StorageRouteSettings } from '../interfaces/storage-routes-options.interface.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { RouteMethods } from '../routes/route-methods.js';
-import { claimPath } from '../routes/route-path.js';
+import { RouteMounts } from '../routes/route-mounts.js';
 import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import type { DirectUpload, DirectUploads, DirectUploadStatus } from './direct-uploads.js';
@@ -46,10 +46,10 @@ export function directUploadsController(route: DirectUploadsRoute): Type {
     constructor(
       @Inject(route.uploads) private readonly uploads: DirectUploads,
       @Inject(route.behaviour) behaviour: ParsedBehaviour,
-      @Inject(ApplicationConfig) config: ApplicationConfig,
+      @Inject(RouteMounts) mounts: RouteMounts,
     ) {
-      claimPath(path, config);
-      this.#routes = new UploadRoutes(path, config, behaviour);
+      mounts.claim(path);
+      this.#routes = new UploadRoutes(path, mounts, behaviour);
     }
 
     @Post()

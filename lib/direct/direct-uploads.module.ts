@@ -6,7 +6,7 @@ import {
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import { HttpAdapterHost, ModuleRef } from '@nestjs/core';
 import { assertConfiguredOptions, assertFactory, dividedOptions } from '../configured-options.js';
 import type { Storage } from '../core/storage.js';
 import type {
@@ -17,8 +17,9 @@ import type {
 } from '../interfaces/direct-uploads-options.interface.js';
 import { requestStorage } from '../missing-storages.js';
 import { refuseMalformedBodies } from '../routes/malformed-bodies.js';
+import { RouteMounts } from '../routes/route-mounts.js';
 import { routeAllBelow, type RouteMethods } from '../routes/route-methods.js';
-import { isAtOrBelow, mountedPath, parseRoutePath, targetBelow } from '../routes/route-path.js';
+import { isAtOrBelow, parseRoutePath, targetBelow } from '../routes/route-path.js';
 import { hasBody, withholdBodies } from '../routes/withheld-bodies.js';
 import { StorageRegistry } from '../storage.registry.js';
 import { getStorageToken } from '../storage.tokens.js';
@@ -71,7 +72,7 @@ export class DirectUploadsModule implements NestModule, OnModuleInit {
   constructor(
     @Inject(ROUTES) private readonly routes: ModuleRoutes,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
-    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+    @Inject(RouteMounts) private readonly mounts: RouteMounts,
     @Inject(BEHAVIOUR) private readonly behaviour: ParsedBehaviour,
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
   ) {}
@@ -99,7 +100,7 @@ export class DirectUploadsModule implements NestModule, OnModuleInit {
       routeAllBelow(controller, methods, this.adapterHost);
     }
     for (const path of this.routes.paths) {
-      refuseMalformedBodies(this.adapterHost, mountedPath(path, this.config), malformedBody);
+      refuseMalformedBodies(this.adapterHost, this.mounts.mounted(path), malformedBody);
     }
   }
 
@@ -107,8 +108,8 @@ export class DirectUploadsModule implements NestModule, OnModuleInit {
   async onModuleInit(): Promise<void> {
     await this.behaviour.policy?.prepare(this.moduleRef);
     const { paths, unparsed } = this.routes;
-    const unread = unparsed.map((path) => mountedPath(path, this.config));
-    for (const mount of paths.map((path) => mountedPath(path, this.config))) {
+    const unread = unparsed.map((path) => this.mounts.mounted(path));
+    for (const mount of paths.map((path) => this.mounts.mounted(path))) {
       withholdBodies(this.adapterHost, mount, (request) => {
         const { method, url } = request;
         if (!isAtOrBelow(mount, url)) return false;
@@ -134,6 +135,7 @@ function create(
     controllers: [...routes.controllers],
     providers: [
       { provide: ROUTES, useValue: routes },
+      RouteMounts.of(() => DirectUploadsModule),
       {
         provide: BEHAVIOUR,
         inject,

@@ -12,10 +12,10 @@ import {
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost } from '@nestjs/core';
 import { httpExchangeOf, rawRequest } from '../http-exchange.js';
 import type { RouteMethods } from '../routes/route-methods.js';
-import { claimPath } from '../routes/route-path.js';
+import { RouteMounts } from '../routes/route-mounts.js';
 import { discardLeftover } from '../uploads/leftover-body.js';
 import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
@@ -38,11 +38,11 @@ export function s3AnswersController(route: DirectUploadsRoute): Type {
     constructor(
       @Inject(route.uploads) private readonly uploads: DirectUploads,
       @Inject(route.behaviour) behaviour: ParsedBehaviour,
-      @Inject(ApplicationConfig) config: ApplicationConfig,
+      @Inject(RouteMounts) mounts: RouteMounts,
       @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     ) {
-      claimPath(path, config);
-      this.#routes = new UploadRoutes(path, config, behaviour);
+      mounts.claim(path);
+      this.#routes = new UploadRoutes(path, mounts, behaviour);
     }
 
     @Header('Cache-Control', 'no-store')

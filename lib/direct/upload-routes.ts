@@ -1,7 +1,7 @@
 import { rawRequest } from '../http-exchange.js';
-import { mountedPath, targetBelow } from '../routes/route-path.js';
+import type { RouteMounts } from '../routes/route-mounts.js';
+import { targetBelow } from '../routes/route-path.js';
 import { toRouteException } from '../routes/route.exceptions.js';
-import type { ApplicationConfig } from '@nestjs/core';
 import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 
@@ -14,13 +14,13 @@ export class UploadRoutes {
 
   constructor(
     private readonly path: string,
-    private readonly config: ApplicationConfig,
+    private readonly mounts: RouteMounts,
     private readonly behaviour: ParsedBehaviour,
   ) {}
 
-  /** Where the routes are, with the app's global prefix. */
+  /** Where the routes are, with what the app puts before them. */
   get mount(): string {
-    return (this.#mount ??= mountedPath(this.path, this.config));
+    return (this.#mount ??= this.mounts.mounted(this.path));
   }
 
   /** The segments below the path, as they were sent, and the query. @throws UploadException 404 */

@@ -31,17 +31,33 @@ export function claimPath(path: string, config: ApplicationConfig): void {
   claimed.set(config, paths.add(path));
 }
 
-/** Where the routes of a controller are, with the app's global prefix. To be asked when the app is set up. */
-export function mountedPath(path: string, config: ApplicationConfig): string {
+/**
+ * Where the routes of a controller are, with the app's global prefix and the path of its module. To be asked when the app is set up.
+ *
+ * @throws StorageConfigurationError when there are parameters in them: no URL could be signed, and none be told from others
+ */
+export function mountedPath(path: string, config: ApplicationConfig, modulePath = ''): string {
+  const routes = joined(modulePath) + path;
   const prefix = config.getGlobalPrefix();
   const { exclude = [] } = config.getGlobalPrefixOptions();
   const isExcluded = exclude.some(
     ({ pathRegex, requestMethod }) =>
       (requestMethod === RequestMethod.ALL || requestMethod === RequestMethod.GET) &&
-      pathRegex.test(`${path}/*key`),
+      pathRegex.test(`${routes}/*key`),
   );
-  const segments = (isExcluded ? '' : prefix).split('/').filter((segment) => segment !== '');
-  return segments.map((segment) => `/${segment}`).join('') + path;
+  const mount = (isExcluded ? '' : joined(prefix)) + routes;
+  if (!PATTERN.test(mount)) return mount;
+  throw new StorageConfigurationError(
+    `The routes of storages cannot be at "${mount}", which is a pattern: take their module out of the path of RouterModule, or their paths out of the global prefix: app.setGlobalPrefix(…, { exclude: ["${path.slice(1)}", "${path.slice(1)}/*path"] })`,
+  );
+}
+
+/** What routers take for more than the characters themselves. */
+const PATTERN = /[:*?+!()[\]{}\\]/;
+
+function joined(path: string): string {
+  const segments = path.split('/').filter((segment) => segment !== '');
+  return segments.map((segment) => `/${segment}`).join('');
 }
 
 /** Whether the URL is the path itself, with whatever query, or lies below it. */

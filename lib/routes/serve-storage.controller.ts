@@ -7,7 +7,7 @@ import {
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost } from '@nestjs/core';
 import type { Storage } from '../core/storage.js';
 import { rawRequest } from '../http-exchange.js';
 import type { ServeStorageOptions } from '../interfaces/storage-routes-options.interface.js';
@@ -16,7 +16,8 @@ import { getStorageToken } from '../storage.tokens.js';
 import { readDenied } from './route.exceptions.js';
 import type { RouteMethods } from './route-methods.js';
 import { receiveBelow } from './received-targets.js';
-import { claimPath, keyOfPath, mountedPath, targetBelow } from './route-path.js';
+import { RouteMounts } from './route-mounts.js';
+import { keyOfPath, targetBelow } from './route-path.js';
 
 export const SERVE_ROUTE_METHODS: RouteMethods = { read: Get };
 
@@ -41,15 +42,15 @@ export function serveStorageController({
 
     constructor(
       @Inject(getStorageToken(storage)) private readonly files: Storage,
-      @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+      @Inject(RouteMounts) private readonly mounts: RouteMounts,
       @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
     ) {
-      claimPath(path, config);
+      mounts.claim(path);
     }
 
-    // The global prefix is known now, and the app does not listen yet.
+    // What the app puts before the path is known now, and the app does not listen yet.
     onModuleInit(): void {
-      this.#mount = mountedPath(path, this.config);
+      this.#mount = this.mounts.mounted(path);
       receiveBelow(this.#mount, this.adapterHost, serving);
     }
 

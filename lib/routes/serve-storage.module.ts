@@ -5,6 +5,7 @@ import type { ServeStorageOptions } from '../interfaces/storage-routes-options.i
 import { requestStorage } from '../missing-storages.js';
 import { assertConfiguredOptions } from '../configured-options.js';
 import { assertServingOptions } from '../serving/serving-options.js';
+import { RouteMounts } from './route-mounts.js';
 import { routeAllBelow } from './route-methods.js';
 import { parseRoutePath } from './route-path.js';
 import { SERVE_ROUTE_METHODS, serveStorageController } from './serve-storage.controller.js';
@@ -46,7 +47,10 @@ export class ServeStorageModule implements NestModule {
       module: ServeStorageModule,
       imports: options.imports ?? [],
       controllers: [controller],
-      providers: [{ provide: CONTROLLER, useValue: controller }],
+      providers: [
+        { provide: CONTROLLER, useValue: controller },
+        RouteMounts.of(() => ServeStorageModule),
+      ],
     };
   }
 

@@ -1,11 +1,12 @@
 import { type DynamicModule, Inject, Module, type NestModule, type Type } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost } from '@nestjs/core';
 import type {
   AsyncStorageRoutesOptions,
   StorageRoutesOptions,
   StorageSigningOptions,
 } from '../interfaces/storage-routes-options.interface.js';
 import { assertConfiguredOptions } from '../configured-options.js';
+import { RouteMounts } from './route-mounts.js';
 import { routeAllBelow } from './route-methods.js';
 import { parseRoutePath } from './route-path.js';
 import { SIGNED_ROUTE_METHODS, signedRoutesController } from './signed-routes.controller.js';
@@ -50,14 +51,12 @@ export class SignedRoutesModule implements NestModule {
       controllers: [controller],
       providers: [
         { provide: CONTROLLER, useValue: controller },
+        RouteMounts.of(() => SignedRoutesModule),
         {
           provide: SignedRoutes,
-          inject: [HttpAdapterHost, ApplicationConfig, ...inject],
-          useFactory: async (
-            adapterHost: HttpAdapterHost,
-            config: ApplicationConfig,
-            ...args: never[]
-          ) => new SignedRoutes(path, await useFactory(...args), adapterHost, config),
+          inject: [HttpAdapterHost, RouteMounts, ...inject],
+          useFactory: async (adapterHost: HttpAdapterHost, mounts: RouteMounts, ...args: never[]) =>
+            new SignedRoutes(path, await useFactory(...args), adapterHost, mounts),
         },
       ],
       exports: [SignedRoutes],

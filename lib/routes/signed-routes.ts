@@ -1,5 +1,5 @@
 import { Logger, type OnModuleInit } from '@nestjs/common';
-import type { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import type { HttpAdapterHost } from '@nestjs/core';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 import { StorageConfigurationError } from '../core/errors.js';
@@ -11,7 +11,8 @@ import type { StorageConfiguration } from '../drivers/driver-options.js';
 import type { StorageSigningOptions } from '../interfaces/storage-routes-options.interface.js';
 import { urlRefused } from './route.exceptions.js';
 import { receiveBelow } from './received-targets.js';
-import { claimPath, decodedPath, mountedPath, targetBelow } from './route-path.js';
+import type { RouteMounts } from './route-mounts.js';
+import { decodedPath, targetBelow } from './route-path.js';
 import { withholdBodies } from './withheld-bodies.js';
 
 /** A storage behind the routes, and what verifies its URLs. */
@@ -55,9 +56,9 @@ export class SignedRoutes implements OnModuleInit {
     path: string,
     { baseUrl, signingKeys }: StorageSigningOptions,
     private readonly adapterHost: HttpAdapterHost,
-    private readonly config: ApplicationConfig,
+    private readonly mounts: RouteMounts,
   ) {
-    claimPath(path, config);
+    mounts.claim(path);
     this.#path = path;
     this.#baseUrl = baseUrl?.replace(/\/+$/, '');
     this.#signingKeys = signingKeys;
@@ -131,7 +132,7 @@ export class SignedRoutes implements OnModuleInit {
   }
 
   get #mountedPath(): string {
-    return (this.#mount ??= mountedPath(this.#path, this.config));
+    return (this.#mount ??= this.mounts.mounted(this.#path));
   }
 
   /** Put together for each URL: prefix and address are known only when the app is set up, and when it listens. */

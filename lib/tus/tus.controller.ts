@@ -11,11 +11,12 @@ import {
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost } from '@nestjs/core';
 import { httpExchangeOf } from '../http-exchange.js';
 import type { StorageRouteSettings } from '../interfaces/storage-routes-options.interface.js';
 import type { RouteMethods } from '../routes/route-methods.js';
-import { claimPath, mountedPath, targetBelow } from '../routes/route-path.js';
+import { RouteMounts } from '../routes/route-mounts.js';
+import { targetBelow } from '../routes/route-path.js';
 import { uploadNotFound } from '../uploads/upload.exceptions.js';
 import type { ParsedTusBehaviour } from './tus-options.js';
 import { TUS_VERSION, type TusRequest, TusUploads } from './tus-uploads.js';
@@ -48,9 +49,9 @@ export function tusController({ path, decorators = [], ...tokens }: TusRoute): T
       @Inject(tokens.uploads) private readonly uploads: TusUploads,
       @Inject(tokens.behaviour) private readonly behaviour: ParsedTusBehaviour,
       @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
-      @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+      @Inject(RouteMounts) private readonly mounts: RouteMounts,
     ) {
-      claimPath(path, config);
+      mounts.claim(path);
     }
 
     @Post()
@@ -119,7 +120,7 @@ export function tusController({ path, decorators = [], ...tokens }: TusRoute): T
     }
 
     get #mounted(): string {
-      return (this.#mount ??= mountedPath(path, this.config));
+      return (this.#mount ??= this.mounts.mounted(path));
     }
   }
   for (const decorate of decorators) decorate(TusController);

@@ -6,12 +6,13 @@ import {
   type OnModuleInit,
   type Type,
 } from '@nestjs/common';
-import { ApplicationConfig, HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost } from '@nestjs/core';
 import { assertConfiguredOptions, assertFactory, dividedOptions } from '../configured-options.js';
 import type { Storage } from '../core/storage.js';
 import { requestStorage } from '../missing-storages.js';
+import { RouteMounts } from '../routes/route-mounts.js';
 import { routeAllBelow } from '../routes/route-methods.js';
-import { isAtOrBelow, mountedPath, parseRoutePath } from '../routes/route-path.js';
+import { isAtOrBelow, parseRoutePath } from '../routes/route-path.js';
 import { withholdBodies } from '../routes/withheld-bodies.js';
 import { StorageRegistry } from '../storage.registry.js';
 import { getStorageToken } from '../storage.tokens.js';
@@ -51,7 +52,7 @@ export class TusModule implements NestModule, OnModuleInit {
     @Inject(CONTROLLER) private readonly controller: Type,
     @Inject(PATH) private readonly path: string,
     @Inject(HttpAdapterHost) private readonly adapterHost: HttpAdapterHost,
-    @Inject(ApplicationConfig) private readonly config: ApplicationConfig,
+    @Inject(RouteMounts) private readonly mounts: RouteMounts,
   ) {}
 
   /** @throws StorageConfigurationError, here or while the app starts, naming the option */
@@ -76,7 +77,7 @@ export class TusModule implements NestModule, OnModuleInit {
 
   // Everything the app has set up is there now, and it does not listen yet.
   onModuleInit(): void {
-    const mount = mountedPath(this.path, this.config);
+    const mount = this.mounts.mounted(this.path);
     withholdBodies(
       this.adapterHost,
       mount,
@@ -103,6 +104,7 @@ function create(
     providers: [
       { provide: CONTROLLER, useValue: controller },
       { provide: PATH, useValue: path },
+      RouteMounts.of(() => TusModule),
       {
         provide: behaviour,
         inject,

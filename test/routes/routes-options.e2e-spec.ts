@@ -25,6 +25,7 @@ import {
   APP_INTERCEPTOR,
   ApplicationConfig,
   type HttpAdapterHost,
+  ModulesContainer,
   Reflector,
 } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
@@ -33,6 +34,7 @@ import { StorageConfigurationError } from '../../lib/core/errors.js';
 import type { Storage } from '../../lib/core/storage.js';
 import type { StorageRoutesOptions } from '../../lib/interfaces/storage-routes-options.interface.js';
 import { ServeStorageModule } from '../../lib/routes/serve-storage.module.js';
+import { RouteMounts } from '../../lib/routes/route-mounts.js';
 import { SignedRoutes } from '../../lib/routes/signed-routes.js';
 import { StorageModule } from '../../lib/storage.module.js';
 import { getStorageToken } from '../../lib/storage.tokens.js';
@@ -434,7 +436,7 @@ describe('routes', () => {
       '/storage',
       { signingKeys },
       adapterHost,
-      new ApplicationConfig(),
+      new RouteMounts(class {}, new ApplicationConfig(), new ModulesContainer()),
     );
     const completed = routes.complete('uploads', { driver: 'memory' }) as {
       baseUrl: () => string;
