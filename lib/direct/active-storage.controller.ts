@@ -10,7 +10,6 @@ import {
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-
 import { RouteMounts } from '../routes/route-mounts.js';
 import type { ParsedBehaviour } from './direct-upload-options.js';
 import type { DirectUploadsRoute } from './direct-uploads.controller.js';

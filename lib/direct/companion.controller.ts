@@ -13,7 +13,6 @@ import {
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-
 import { rawRequest, rawResponse } from '../http-exchange.js';
 import type { RouteMethods } from '../routes/route-methods.js';
 import { RouteMounts } from '../routes/route-mounts.js';

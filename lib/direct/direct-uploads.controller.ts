@@ -12,7 +12,6 @@ import {
   type Type,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-
 import type { StorageRouteSettings } from '../interfaces/storage-routes-options.interface.js';
 import type { StoredFile } from '../core/stored-file.js';
 import type { RouteMethods } from '../routes/route-methods.js';
