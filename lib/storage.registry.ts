@@ -60,10 +60,14 @@ export class StorageRegistry
   readonly #registrations = new Map<string, Registration>();
   readonly #features = new Map<string, FeatureRegistration>();
   readonly #work = new Set<StorageWork>();
+  // Not for a log or an answer that shows the registry: it leads to all of the app.
+  readonly #modules: ModulesContainer;
   #shutdownTimer: NodeJS.Timeout | undefined;
 
   /** @internal Nest makes it. */
-  constructor(@Inject(ModulesContainer) private readonly modules: ModulesContainer) {}
+  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+    this.#modules = modules;
+  }
 
   /** The names of all storages, in the order of their registration. Those of `forFeature` are not among them: they are parts of these. */
   get names(): string[] {
@@ -238,7 +242,7 @@ export class StorageRegistry
   #assertOneDefault(): void {
     const defaults = [...this.#registrations.values()].filter(({ isDefault }) => isDefault);
     if (defaults.length < 2) return;
-    const wanted = wantsDefault(this.modules);
+    const wanted = wantsDefault(this.#modules);
     if (wanted === undefined) return;
     const names = defaults.map(({ storage }) => `"${storage.name}"`).join(' and ');
     throw new StorageConfigurationError(

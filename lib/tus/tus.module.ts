@@ -48,6 +48,7 @@ const SETTINGS: Readonly<Record<keyof TusSettings, true>> = {
  */
 @Module({})
 export class TusModule implements NestModule, OnModuleInit {
+  /** @internal Nest makes it. */
   constructor(
     @Inject(CONTROLLER) private readonly controller: Type,
     @Inject(PATH) private readonly path: string,
