@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { StorageInvalidArgumentError, StorageUnsupportedError } from '../../core/errors.js';
 import type { Behaviour } from './behaviour.js';
-import { listKeys, listPages, putAll, rejection } from './expectations.js';
+import { listKeys, putAll, rejection } from './expectations.js';
 import { orderedNames } from './key-names.js';
 
 const TREE = [
@@ -180,30 +180,6 @@ export const list: readonly Behaviour[] = [
       assert.equal(page.cursor, undefined);
       const keys = await listKeys(storage, folder, { delimiter: '/' });
       assert.deepEqual(keys, [`${folder}README`, `${folder}license`]);
-    },
-  },
-  {
-    name: 'lists a prefix as long as one of its files comes after the key to start after',
-    needs: ({ delimiters }) => delimiters !== 'none',
-    async run(storage, { folder }) {
-      await putAll(storage, [`${folder}a/b`, `${folder}a/c`, `${folder}d`, `${folder}e/f`]);
-      const rest = [`${folder}d`, `${folder}e/`];
-      const all = [`${folder}a/`, ...rest];
-      for (const [name, expected] of [
-        ['a', all],
-        ['a/', all],
-        ['a/b', all],
-        ['a/c', rest],
-        ['e/', [`${folder}e/`]],
-        ['e/f', []],
-      ] as const) {
-        for (const limit of [1, 2, 1000]) {
-          const options = { prefix: folder, delimiter: '/', startAfter: folder + name, limit };
-          const pages = await listPages(storage, options);
-          const found = pages.flatMap(({ keys, prefixes }) => [...keys, ...prefixes]);
-          assert.deepEqual(found.toSorted(), expected, `${limit} at once after ${name}`);
-        }
-      }
     },
   },
   {
