@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import { fakeOnly } from './fake-timers.js';
 
 interface HeldTimeouts extends Disposable {
   /** Lets second after second pass, and what is due by then happen, until the promise is settled. */
@@ -10,19 +11,7 @@ interface HeldTimeouts extends Disposable {
  * run out does, and the others cannot, however slow the machine is. All else takes its time.
  */
 export function holdTimeouts(): HeldTimeouts {
-  jest.useFakeTimers({
-    doNotFake: [
-      'Date',
-      'hrtime',
-      'nextTick',
-      'performance',
-      'queueMicrotask',
-      'setImmediate',
-      'clearImmediate',
-      'setInterval',
-      'clearInterval',
-    ],
-  });
+  fakeOnly(['setTimeout', 'clearTimeout']);
   return {
     async passUntil(settled) {
       let isSettled = false;

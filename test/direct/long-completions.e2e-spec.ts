@@ -12,23 +12,13 @@ import {
   put,
   startDirect,
 } from './direct-fixture.js';
+import { fakeOnly } from '../fake-timers.js';
 
 const MINUTE = 60_000;
 
 beforeEach(() => {
   // Requests take the time that they take; the clock, and what recurs by it, are the test's.
-  jest.useFakeTimers({
-    doNotFake: [
-      'hrtime',
-      'nextTick',
-      'performance',
-      'queueMicrotask',
-      'setImmediate',
-      'clearImmediate',
-      'setTimeout',
-      'clearTimeout',
-    ],
-  });
+  fakeOnly(['Date', 'setInterval', 'clearInterval']);
 });
 afterEach(async () => {
   jest.restoreAllMocks();

@@ -15,21 +15,10 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startS3Server, type S3TestServer } from '../../../lib/testing/s3-server/index.js';
+import { fakeOnly } from '../../fake-timers.js';
 import { connect, refusal, send, sendTo } from './s3-test-client.js';
 
 const Bucket = 'bucket';
-const ALL_BUT_DATE = [
-  'hrtime',
-  'nextTick',
-  'performance',
-  'queueMicrotask',
-  'setImmediate',
-  'clearImmediate',
-  'setInterval',
-  'clearInterval',
-  'setTimeout',
-  'clearTimeout',
-] as const;
 
 describe('the server', () => {
   let server: S3TestServer;
@@ -52,7 +41,7 @@ describe('the server', () => {
   const presignPut = (Key: string) => getSignedUrl(plain, new PutObjectCommand({ Bucket, Key }));
 
   it('dates its answers by the clock that its files have', async () => {
-    jest.useFakeTimers({ now: new Date('2040-01-01'), doNotFake: [...ALL_BUT_DATE] });
+    fakeOnly(['Date'], new Date('2040-01-01'));
     try {
       const { headers } = await fetch(server.endpoint);
       expect(headers.get('date')).toBe('Sun, 01 Jan 2040 00:00:00 GMT');
