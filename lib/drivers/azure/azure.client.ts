@@ -107,7 +107,7 @@ async function createClient(
     );
   }
   if (sasToken !== undefined) {
-    return new ContainerClient(`${url}?${sasToken.replace(/^\?/, '')}`, undefined, pipeline);
+    return new ContainerClient(`${url}?${sasToken.replace('?', '')}`, undefined, pipeline);
   }
   if (new URL(url).protocol !== 'https:') {
     throw new StorageConfigurationError(

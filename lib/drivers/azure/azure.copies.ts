@@ -113,7 +113,7 @@ async function copyWhole(
   const conditions = conditionsOf(options);
   const request = async (abortSignal: AbortSignal): Promise<WrittenBlob> => {
     const { url, authorization } = await readableSource(container, key, abortSignal);
-    const { contentMD5: _, ...answer } = await blob.syncCopyFromURL(url, {
+    const copied = await blob.syncCopyFromURL(url, {
       abortSignal,
       metadata,
       conditions: { ...conditions },
@@ -121,10 +121,13 @@ async function copyWhole(
       ...(tier !== undefined && { tier }),
       ...(authorization && { sourceAuthorization: authorization }),
     });
-    if (answer.copyStatus && answer.copyStatus !== 'success') {
+    // The SDK has `copyStatus` for a constant.
+    const status = copied._response.headers.get('x-ms-copy-status');
+    if (status && status !== 'success') {
       throw new StorageConnectionError('The service did not confirm the copy');
     }
-    return answer;
+    const { contentMD5: _, ...written } = copied;
+    return written;
   };
   try {
     // A 412 can also mean that the source has changed.
@@ -234,5 +237,5 @@ function outdated(): StorageConnectionError {
 }
 
 function isOutdated(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && outdatedErrors.has(error);
+  return outdatedErrors.has(error as object);
 }

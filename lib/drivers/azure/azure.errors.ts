@@ -235,13 +235,13 @@ export function toStorageError(error: unknown, signal?: AbortSignal): StorageErr
   const failure = readFailure(error);
   const mapped = makeError(failure)(failure, { cause: causeOf(failure) });
   failures.set(mapped, failure);
-  if (typeof error === 'object' && error !== null && unsent.has(error)) unsent.add(mapped);
+  if (unsent.has(error as object)) unsent.add(mapped);
   return mapped;
 }
 
 /** The service's error code behind an error of `toStorageError`. */
 export function codeOf(error: unknown): string | undefined {
-  return typeof error === 'object' && error !== null ? failures.get(error)?.name : undefined;
+  return failures.get(error as object)?.name;
 }
 
 /** The error of a conditional write, told from its conditions. `undefined` when they have nothing to do with it. */
@@ -267,8 +267,8 @@ export function areBlocksGone(error: unknown): boolean {
 
 /** Whether the attempt that failed so is certain to have changed nothing: nothing was sent, the service said no, or was not reached. */
 export function isRefusal(error: unknown): boolean {
-  if (typeof error === 'object' && error !== null && unsent.has(error)) return true;
-  const failure = typeof error === 'object' && error !== null ? failures.get(error) : undefined;
+  if (unsent.has(error as object)) return true;
+  const failure = failures.get(error as object);
   if (!failure) return false;
   const { name, status, code } = failure;
   if (status === undefined) return code !== undefined && UNREACHED_CODES.has(code);

@@ -10,5 +10,5 @@ export function markUncertain(error: unknown): void {
  * before.
  */
 export function mayHaveHappened(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && uncertainFailures.has(error);
+  return uncertainFailures.has(error as object);
 }

@@ -141,6 +141,13 @@ describe.each(['direct', 'sdk'] as const)('a listing, to the engine "%s",', (eng
     expect(error.message).toContain('no answer of Azure');
   });
 
+  test('with a row that has no name says so', async () => {
+    await using azure = await open({ engine: 'direct', retry: { maxRetries: 0 } });
+    azure.proxy.fail({ with: listing('<Blob><Properties></Properties></Blob>') });
+    const { cause } = await rejected(listAll(azure.driver));
+    expect(cause).toMatchObject({ message: 'A row of the listing has no name' });
+  });
+
   test('that leads back to the page where it is has an end', async () => {
     await using azure = await open({ engine });
     const page = listing('', '<NextMarker>same</NextMarker>');

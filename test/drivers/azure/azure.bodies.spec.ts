@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { ContainerClient } from '@azure/storage-blob';
+import type { Checksum } from '../../../lib/core/checksum.js';
+import { contentMd5 } from '../../../lib/drivers/azure/azure.blocks.js';
 import {
   chunks,
   expectStored,
@@ -57,6 +60,19 @@ test('a body whose memory was transferred is not sent again', async () => {
   structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
   await expect(put).rejects.toMatchObject({ code: 'INTEGRITY' });
   expect(String(await readKey(azure.other, 'key'))).toBe('old');
+});
+
+test('an MD5 is sent where no TLS guards the bytes on the way, or where there is one already', () => {
+  const bytes = Buffer.from('hello');
+  const md5 = 'XUFAKrxLKna5cZ2REBfFkg==';
+  const sent = (url: string, checksum?: Checksum): string | undefined => {
+    const hash = contentMd5({ client: new ContainerClient(url) }, bytes, checksum);
+    return hash && Buffer.from(hash).toString('base64');
+  };
+  expect(sent('http://127.0.0.1/files')).toBe(md5);
+  expect(sent('https://127.0.0.1/files')).toBeUndefined();
+  const announced: Checksum = { algorithm: 'md5', value: 'AAAAAAAAAAAAAAAAAAAAAA==' };
+  expect(sent('https://127.0.0.1/files', announced)).toBe(announced.value);
 });
 
 test('a body of single bytes is stored whole', async () => {

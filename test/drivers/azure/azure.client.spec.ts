@@ -196,6 +196,16 @@ describe('options', () => {
       'connectionString must be a string without line breaks',
     ],
     ['a name that no account has', { ...account, accountName: 'Ann' }, 'accountName must be'],
+    [
+      'a name that is no text',
+      { ...account, accountName: 5 as unknown as string },
+      'accountName must be',
+    ],
+    [
+      'a key that is no text',
+      { ...account, accountKey: 5 as unknown as string },
+      'accountKey must be',
+    ],
     ['a key with more', { ...account, accountKey: `${KEY}=!` }, 'accountKey must be'],
     ['a signature with more', { ...account, sasToken: 'sp=r&sig=secret#x' }, 'sasToken must be'],
     ['a URL within', { ...account, sasToken: 'https://x/?sig=secret' }, 'sasToken must be'],

@@ -192,6 +192,22 @@ describe('a copy', () => {
     },
   );
 
+  test('that the service has not finished when it answers is none', async () => {
+    await using azure = await open({ retry: { maxRetries: 0 } });
+    await azure.driver.put('from', Buffer.from('new'), putOptions());
+    azure.proxy.fail({
+      method: 'PUT',
+      times: Infinity,
+      with: {
+        status: 202,
+        headers: { 'x-ms-request-id': 'id', etag: '"0x1"', 'x-ms-copy-status': 'pending' },
+      },
+    });
+    const error = await rejected(azure.driver.copy('from', 'to', { signal }));
+    expect(error).toBeInstanceOf(StorageConnectionError);
+    expect(error.message).toContain('did not confirm the copy');
+  });
+
   test('of a missing source says so', async () => {
     await using azure = await open();
     const error = await rejected(azure.driver.copy('missing', 'to', { signal }));

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import {
   StorageAbortedError,
+  StorageConnectionError,
   type StorageErrorCode,
   StorageError,
   StorageRateLimitedError,
@@ -9,6 +10,7 @@ import {
   areBlocksGone,
   beforeSending,
   conditionError,
+  isAboutKey,
   isRefusal,
   isSourceChange,
   toStorageError,
@@ -255,6 +257,18 @@ test('whether nothing was changed is told of what was not sent, and not of what 
     expect(isRefusal(unknown)).toBe(false);
     expect(beforeSending(unknown)).toBe(unknown);
   }
+});
+
+test('a deletion is refused for its key, unless the service is busy, the caller has no right or nobody knows', () => {
+  const refusals = [
+    { statusCode: 409, errorCode: 'BlobImmutableDueToPolicy' },
+    { statusCode: 429 },
+    { statusCode: 408 },
+    { statusCode: 503, errorCode: 'ServerBusy' },
+    { statusCode: 403, errorCode: 'AuthenticationFailed' },
+  ].map((failure) => isAboutKey(toStorageError(failure)));
+  expect(refusals).toEqual([true, false, false, false, false]);
+  expect(isAboutKey(new StorageConnectionError('lost'))).toBe(false);
 });
 
 test('what a refused write means is told by its code or its conditions', () => {

@@ -1,14 +1,15 @@
+import { jest } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { get } from 'node:https';
 import { createStorage } from '../../../lib/index.js';
-import { ContainerClient, type StoragePipelineOptions } from '@azure/storage-blob';
+import { BlockBlobClient, ContainerClient, type StoragePipelineOptions } from '@azure/storage-blob';
 import { StorageUnsupportedError } from '../../../lib/core/errors.js';
 import type { AzureTokenCredential } from '../../../lib/drivers/azure/azure.options.js';
 import type { StorageDriver } from '../../../lib/core/storage-driver.js';
 import { type Azurite, startAzurite } from './azurite.js';
-import { openDriver, putOptions, readKey, signal, useAzurite } from './open-azure.js';
+import { openDriver, putOptions, readKey, rejected, signal, useAzurite } from './open-azure.js';
 import { type SelfSigned, selfSigned } from './self-signed.js';
 
 const { open } = useAzurite();
@@ -147,6 +148,7 @@ test('a shared access signature signs no others, and says so', async () => {
 describe('with a token', () => {
   let tls: SelfSigned;
   let azurite: Azurite;
+  let identity: AzureTokenCredential;
   let client: ContainerClient;
   let driver: StorageDriver<ContainerClient>;
 
@@ -159,7 +161,8 @@ describe('with a token', () => {
     await tls[Symbol.asyncDispose]();
   });
   beforeEach(async () => {
-    client = new ContainerClient(`${azurite.endpoint}/${randomUUID()}`, credential(), {
+    identity = credential();
+    client = new ContainerClient(`${azurite.endpoint}/${randomUUID()}`, identity, {
       tlsOptions: { ca: tls.certificate },
     } as StoragePipelineOptions);
     await client.create();
@@ -181,6 +184,23 @@ describe('with a token', () => {
     expect([status, body, type]).toEqual([200, 'hello', 'text/css']);
     const other = await fetchTls(url.replace('/key?', '/other?'), tls.certificate);
     expect(other.status).toBe(403);
+  });
+
+  test('the service reads the source of a copy by the same token, whole and in blocks', async () => {
+    using whole = jest.spyOn(BlockBlobClient.prototype, 'syncCopyFromURL');
+    using blocks = jest.spyOn(BlockBlobClient.prototype, 'stageBlockFromURL');
+    await driver.put('key', BYTES, putOptions());
+    await driver.copy('key', 'whole', { signal });
+    // The emulator reads no source of blocks by a token.
+    await rejected(driver.copy('key', 'blocks', { signal, contentType: 'text/css' }));
+    const { url } = client.getBlobClient('key');
+    const { token } = (await identity.getToken([]))!;
+    const authorized = { sourceAuthorization: { scheme: 'Bearer', value: token } };
+    const [wholeUrl, wholeOptions] = whole.mock.lastCall!;
+    const [, blockUrl, , , blockOptions] = blocks.mock.lastCall!;
+    expect([wholeUrl, blockUrl]).toEqual([url, url]);
+    expect(wholeOptions).toMatchObject(authorized);
+    expect(blockOptions).toMatchObject(authorized);
   });
 
   test('the key is used again as long as it outlives what it signs', async () => {
