@@ -58,8 +58,9 @@ export async function receiveForm(
   transaction.signal.addEventListener('abort', stop);
   const { timeout } = limits;
   const timer =
-    timeout !== undefined &&
-    setTimeout(() => void transaction.rollback(tookTooLong(timeout)), timeout);
+    timeout === undefined
+      ? undefined
+      : setTimeout(() => void transaction.rollback(tookTooLong(timeout)), timeout);
   try {
     if (!body) throw tooLarge(limits);
     if (request.readableEnded) throw alreadyRead();
@@ -69,7 +70,7 @@ export async function receiveForm(
     await transaction.written();
     framework.body = body.body;
   } finally {
-    clearTimeout(timer || undefined);
+    clearTimeout(timer);
     transaction.signal.removeEventListener('abort', stop);
     if (body) body.destroy();
   }

@@ -111,6 +111,10 @@ class PhotosController extends Base {
   @UseInterceptors(StorageFileFieldsInterceptor([{ name: 'avatar' }, { name: 'cv' }]))
   demandedOfTwo(@UploadedFiles(new ParseFilePipe()) _files: object): void {}
 
+  @Post('demanded-of-any')
+  @UseInterceptors(StorageAnyFilesInterceptor())
+  demandedOfAny(@UploadedFiles(new ParseFilePipe()) _files: StoredUpload[]): void {}
+
   @Post('with-model')
   @UseInterceptors(StorageFileInterceptor('photo'))
   withModel(@Body() _caption: Caption): void {}
@@ -265,6 +269,7 @@ describe('the description of the API', () => {
     ['/demanded-list', ['photo']],
     ['/not-demanded', undefined],
     ['/demanded-of-two', undefined],
+    ['/demanded-of-any', undefined],
   ])('%s requires the file that a ParseFilePipe demands', (path, required) => {
     expect(schemaOf(path).required).toEqual(required);
   });

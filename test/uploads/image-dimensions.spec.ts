@@ -161,6 +161,7 @@ test.each([
     'a WebP with another chunk first',
     Buffer.concat([latin1('RIFF\x10\0\0\0WEBPICCP'), Buffer.alloc(30)]),
   ],
+  ['a lossless WebP without its signature', latin1(`RIFF\x10\0\0\0WEBPVP8L${'\0'.repeat(20)}`)],
   ['a lossy WebP without its start code', latin1(`RIFF\x10\0\0\0WEBPVP8 ${'\0'.repeat(20)}`)],
   [
     'an AVIF with a second list of properties',
