@@ -185,6 +185,22 @@ describe('deleting', () => {
     expect(azure.proxy.seen('DELETE')).toHaveLength(20);
   });
 
+  test('rejects when it is aborted while it goes one by one', async () => {
+    await using azure = await open();
+    const keys = await fill(azure, 5);
+    azure.proxy.fail({
+      method: 'POST',
+      url: BATCH,
+      with: { status: 403, headers: { 'x-ms-error-code': 'AuthorizationPermissionMismatch' } },
+    });
+    azure.proxy.fail({ method: 'DELETE', times: Infinity, with: 'stall' });
+    const controller = new AbortController();
+    const deleting = azure.driver.deleteMany(keys, { signal: controller.signal });
+    await azure.proxy.until(() => azure.proxy.seen('DELETE').length > 0);
+    controller.abort();
+    await expect(deleting).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+
   test('works with a signature for the container', async () => {
     await using azure = await open();
     const keys = await fill(azure, 5);

@@ -50,6 +50,21 @@ test('an error with status 200 is no list without parts', async () => {
 });
 
 describe('a multipart upload', () => {
+  test('has no part of blocks that somebody else has put there', async () => {
+    await using azure = await open();
+    const upload = await start(azure);
+    const part = await azure.driver.uploadPart(upload, 1, Buffer.from('part'), options);
+    const { value: listed } = await azure.direct.listBlobsFlat().next();
+    const blob = azure.direct.getBlockBlobClient(listed!.name);
+    const { uncommittedBlocks } = await blob.getBlockList('uncommitted');
+    // The service wants the ids of one blob to be of one length.
+    const { length } = Buffer.from(uncommittedBlocks![0]!.name, 'base64');
+    await blob.stageBlock(Buffer.alloc(length, 'x').toString('base64'), 'other', 5);
+    expect(await azure.driver.listParts(upload, options)).toEqual([part]);
+    await azure.driver.completeMultipartUpload(upload, [part], options);
+    expect(String(await readKey(azure.driver, 'key'))).toBe('part');
+  });
+
   test('is joined from its parts, with its attributes, and leaves nothing else', async () => {
     await using azure = await open();
     const { driver } = azure;
