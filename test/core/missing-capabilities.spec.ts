@@ -87,6 +87,12 @@ const REFUSALS: readonly [
   ],
   ['url', { signedUrls: false }, (storage) => storage.url(key), 'cannot sign URLs: '],
   [
+    'uploadUrl',
+    { signedUrls: true, signedUploads: { PUT: ['createOnly'], POST: false } },
+    (storage) => storage.uploadUrl(key, { method: 'POST' }),
+    'cannot sign POST uploads (uploadUrl',
+  ],
+  [
     'url',
     { signedUrls: true, signedCacheControl: false },
     (storage) => storage.url(key, { cacheControl: 'no-store' }),

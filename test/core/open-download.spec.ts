@@ -84,6 +84,20 @@ describe('a body that broke before anybody read it', () => {
   );
 });
 
+test('a stream that was destroyed before it was handed over is no download', async () => {
+  const { driver } = await recordingDriver((memory) => ({
+    async get(key, asked) {
+      return { ...(await memory.get(key, asked)), body: Readable.from(['abc']).destroy() };
+    },
+  }));
+  await using storage = new Storage(driver);
+  await storage.put('a', 'abc');
+  await expect(storage.get('a')).rejects.toMatchObject({
+    code: 'CONNECTION_FAILED',
+    message: expect.stringContaining('broke off before it was read'),
+  });
+});
+
 describe('a backend without', () => {
   const without = (capability: keyof Capabilities): Storage =>
     fakeStorage('files', { capabilities: { [capability]: false } });

@@ -26,6 +26,18 @@ describe('the staging area', () => {
     });
   });
 
+  it('tells who wants a file twice what becomes of it', async () => {
+    await using storage = await openStorage('files', { driver: 'memory' });
+    const committed = await storage.stage('abc');
+    const committing = committed.commit('a');
+    await expect(committed.commit('b')).rejects.toThrow('being committed');
+    await committing;
+    const discarded = await storage.stage('abc');
+    const discarding = discarded.discard();
+    await expect(discarded.commit('b')).rejects.toThrow('being discarded');
+    await discarding;
+  });
+
   it('is swept as a whole by the storage, and only in its own part by a scope', async () => {
     await using storage = await openStorage('files', { driver: 'memory' });
     await storage.stage('of the storage');

@@ -183,7 +183,7 @@ describe('a storage', () => {
 
   it('makes public URLs below publicUrl, or by a function of the key with its prefix', async () => {
     const prefix = 'img/';
-    const below = await open(undefined, { prefix, publicUrl: 'https://cdn.example.com/x/' });
+    const below = await open(undefined, { prefix, publicUrl: 'https://cdn.example.com/x//' });
     await expect(below.storage.url('a b#.png', { public: true })).resolves.toBe(
       'https://cdn.example.com/x/img/a%20b%23.png',
     );

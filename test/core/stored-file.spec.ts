@@ -1,4 +1,4 @@
-import { storedFile } from '../../lib/core/stored-file.js';
+import { pickAttributes, storedFile } from '../../lib/core/stored-file.js';
 
 test('a stored file has no field for what is not known of it', () => {
   const unknown = {
@@ -18,4 +18,11 @@ test('a stored file has no field for what is not known of it', () => {
     'size',
     'metadata',
   ]);
+});
+
+test('attributes that are not there are not picked', () => {
+  expect(Object.entries(pickAttributes({ contentType: 'text/css' }))).toEqual([
+    ['contentType', 'text/css'],
+  ]);
+  expect(Object.keys(pickAttributes({}))).toEqual([]);
 });
