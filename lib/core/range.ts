@@ -49,15 +49,15 @@ export function parseRange(range: RangeOption): RangeOption {
  * @throws StorageRangeNotSatisfiableError when nothing of it lies in the file; an empty file satisfies none.
  */
 export function resolveRange(range: RangeOption, size: number): ByteRange {
-  const start = 'suffix' in range ? Math.max(0, size - range.suffix) : range.start;
-  const end = Math.min('suffix' in range ? size - 1 : (range.end ?? size - 1), size - 1);
+  const { start, end = size - 1 }: { start: number; end?: number } =
+    'suffix' in range ? { start: Math.max(0, size - range.suffix) } : range;
   if (start >= size) {
     throw new StorageRangeNotSatisfiableError(
       `The range lies outside the file, which has ${size} bytes`,
       { size },
     );
   }
-  return { start, end, size };
+  return { start, end: Math.min(end, size - 1), size };
 }
 
 /** The range as a `Range` header value, RFC 9110 §14.2. */

@@ -40,8 +40,38 @@ describe('openBody', () => {
     await expect(textOf(new Set(['a', 'b']))).resolves.toBe('ab');
   });
 
-  it.each([[null], [undefined], [5], [5n], [true], [{}], [() => 'a']])('refuses %p', (body) => {
-    expect(() => openBody(body as unknown as string)).toThrow(StorageInvalidArgumentError);
+  it.each([
+    [null, 'null'],
+    [undefined, 'undefined'],
+    [5, 'number'],
+    [5n, 'bigint'],
+    [true, 'boolean'],
+    [{}, 'Object'],
+    [Object.create(null), 'an object'],
+    [new Date(0), 'Date'],
+    [() => 'a', 'function'],
+  ])('refuses %p, and says that it is %s', (body, named) => {
+    const open = (): unknown => openBody(body as string);
+    expect(open).toThrow(StorageInvalidArgumentError);
+    expect(open).toThrow(
+      `The body must be a string, bytes, a Blob, a stream or an iterable of bytes, not ${named}`,
+    );
+  });
+
+  it('takes for a stream of HTTP/2 nothing that only has a field of that name', async () => {
+    for (const stream of [null, 5, {}]) {
+      await expect(textOf(Object.assign(Readable.from(['abc']), { stream }))).resolves.toBe('abc');
+    }
+  });
+
+  it('takes for a stream no iterable that tells of events alone', async () => {
+    const on = (): never => {
+      throw new Error('Nobody may listen');
+    };
+    async function* chunks(): AsyncGenerator<string, void> {
+      yield 'abc';
+    }
+    await expect(textOf(Object.assign(chunks(), { on, readable: true }))).resolves.toBe('abc');
   });
 
   it('refuses a stream whose bytes were decoded as anything but UTF-8', () => {

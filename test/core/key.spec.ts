@@ -165,6 +165,10 @@ describe('compareKeys', () => {
 });
 
 describe('encodeKey', () => {
+  it('encodes what encodeURIComponent leaves, and is no unreserved character', () => {
+    expect(encodeKey("it's (a) *b*!/-._~")).toBe('it%27s%20%28a%29%20%2Ab%2A%21/-._~');
+  });
+
   it('gives a URL path from which each segment decodes to what it was', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 20 }), (key) => {

@@ -69,6 +69,9 @@ describe('openStorage', () => {
       'its name must be a string; it has no url(), uploadPart(), close(); ' +
         'capabilities.limits.maxParts must be a number; capabilities.signedParts must be a list, or false',
     );
+    expect((await failure({ driver: { ...lacking, name: 5 } })).message).toContain(
+      'its name must be a string; ',
+    );
     expect((await failure({ driver: { ...whole, ...methods } })).message).toMatch(
       /StorageDriver: it has no close\(\) \(/,
     );

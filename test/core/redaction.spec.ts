@@ -53,6 +53,7 @@ describe('text of a service', () => {
     'No such object: bucket/photos/2024/summer-holidays-in-the-mountains.jpg',
     'Invalid argument: RequestEntityTooLargeBlockCountExceedsLimit',
     'Upload 550e8400-e29b-41d4-a716-446655440000 of e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b is gone',
+    'Upload 0A1B2C3D4E5F60718293A4B5C6D7E8F9 is gone, and so is 1A2B3C4D-5E6F-7081-92A3-B4C5D6E7F809',
     'Invalid token: expected a number',
     'Unexpected token > in JSON',
     'The signature: algorithm is not supported',
@@ -67,6 +68,13 @@ describe('text of a service', () => {
     'someone@project.iam.gserviceaccount.com does not have storage.objects.create access',
   ])('keeps what tells nothing: %s', (text) => {
     expect(redacted(text)).toBe(text);
+  });
+
+  it('has a secret where nine words begin within thirty-two characters', () => {
+    const nine = 'ab1Cd2ef3gh4ijklmnopqrstuvwxyzabcd';
+    expect(redacted(nine)).toBe('…');
+    const eight = 'ab1Cd2ef3ghijklmnopqrstuvwxyzabcde';
+    expect(redacted(eight)).toBe(eight);
   });
 
   it('is shown as a whole up to five hundred characters', () => {
