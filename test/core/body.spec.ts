@@ -30,6 +30,16 @@ describe('openBody', () => {
     expect(Buffer.from((dataView as { bytes: Uint8Array }).bytes).toString()).toBe('bb');
   });
 
+  it('refuses bytes whose memory was transferred', () => {
+    const bytes = new Uint8Array(5);
+    structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+    for (const body of [bytes, bytes.buffer]) {
+      expect(() => openBody(body as Uint8Array)).toThrow(
+        'The bytes are gone: their memory was transferred, as to a worker',
+      );
+    }
+  });
+
   it('knows the size of a Blob, and of no stream', () => {
     expect(openBody(new Blob(['abc']))).toMatchObject({ size: 3 });
     expect(openBody(Readable.from(['abc']))).toMatchObject({ size: undefined });

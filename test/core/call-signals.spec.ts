@@ -1,5 +1,5 @@
 import { Storage } from '../../lib/core/storage.js';
-import type { StorageDriver } from '../../lib/core/storage-driver.js';
+import type { StorageDriver, UploadUrl } from '../../lib/core/storage-driver.js';
 import { recordingDriver } from '../nest/recording-driver.js';
 
 /** Everything that a driver does, but for its end. */
@@ -24,14 +24,14 @@ const METHODS = [
 test('each call of a driver gets a signal, by which the storage can end it', async () => {
   const without: string[] = [];
   const called = new Set<string>();
-  const signed = {
+  const signed: UploadUrl = {
     method: 'PUT',
     url: 'https://files.example/a',
     headers: {},
     expiresAt: new Date(),
   };
   const { driver } = await recordingDriver((memory) => {
-    const own = {
+    const own: Partial<StorageDriver> = {
       capabilities: {
         ...memory.capabilities,
         signedUrls: true,
@@ -43,7 +43,7 @@ test('each call of a driver gets a signal, by which the storage can end it', asy
       uploadPartUrl: async () => signed,
     };
     const watched = METHODS.map((name) => {
-      const method = (name in own ? own : memory)[name as 'put'] as (...args: unknown[]) => unknown;
+      const method = (own[name] ?? memory[name]) as (...args: unknown[]) => unknown;
       return [
         name,
         (...args: unknown[]): unknown => {
@@ -54,7 +54,7 @@ test('each call of a driver gets a signal, by which the storage can end it', asy
         },
       ] as const;
     });
-    return { ...own, ...Object.fromEntries(watched) } as Partial<StorageDriver>;
+    return { ...own, ...Object.fromEntries(watched) };
   });
   await using storage = new Storage(driver);
 

@@ -1,10 +1,10 @@
 import { Storage } from '../../lib/core/storage.js';
-import type { DriverListOptions, StorageDriver } from '../../lib/core/storage-driver.js';
+import type { DriverListOptions, StorageDriver, UploadUrl } from '../../lib/core/storage-driver.js';
 import { createStorage } from '../../lib/drivers/open-storage.js';
 import { recordingDriver } from '../nest/recording-driver.js';
 
 const CHECKSUM = { algorithm: 'md5', value: 'kAFQmDzST7DWlj99KOF/cg==' } as const;
-const SIGNED = {
+const SIGNED: UploadUrl = {
   method: 'PUT',
   url: 'https://files.example/a',
   headers: {},

@@ -15,6 +15,26 @@ async function restless() {
   return { storage, copies: () => count('copy') };
 }
 
+test('a move in two steps deletes the version that it has copied, and no other', async () => {
+  const deletions: unknown[] = [];
+  const { driver } = await recordingDriver((memory) => ({
+    capabilities: { ...memory.capabilities, atomicMove: false, conditionalDelete: true },
+    async copy(from, to, { onSource, ...options }) {
+      onSource?.(await memory.info(from, options));
+      return memory.copy(from, to, options);
+    },
+    async deleteMany(keys, { signal, ...options }) {
+      deletions.push({ keys, ...options });
+      return memory.deleteMany(keys, { signal, ...options });
+    },
+  }));
+  await using storage = new Storage(driver);
+  const { etag } = await storage.put('a', 'abc');
+  await storage.move('a', 'b');
+  expect(deletions).toEqual([{ keys: ['a'], ifMatch: etag }]);
+  expect(await storage.exists('a')).toBe(false);
+});
+
 describe('a move of a file that is replaced whenever it is copied', () => {
   test('gives up after three copies, and leaves both files', async () => {
     const { storage, copies } = await restless();
