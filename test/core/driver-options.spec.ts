@@ -17,7 +17,10 @@ type Given = Record<string, unknown>;
 /** A storage that can sign, and what its driver was given last, without the signal. */
 async function open() {
   let last: Given = {};
-  const note = ({ signal: _, ...options }: Given): void => void (last = options);
+  const note = (options: Given): void => {
+    const { signal: _, ...others } = options;
+    last = others;
+  };
   const { driver } = await recordingDriver((memory) => ({
     capabilities: {
       ...memory.capabilities,
@@ -48,7 +51,7 @@ async function open() {
   }));
   return {
     storage: new Storage(driver),
-    async given(call: Promise<unknown>): Promise<Given> {
+    given: async (call: Promise<unknown>): Promise<Given> => {
       await call;
       return last;
     },

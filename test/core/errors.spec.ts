@@ -25,42 +25,36 @@ describe('the error classes', () => {
   });
 
   it('say their code, and what has happened where nobody says more', () => {
-    const all = classes.map(([name, Class]) => {
+    const said = classes.map(([name, Class]) => {
       const { code, reason } = new (Class as Constructor)();
-      return [name, code, reason];
+      return [name, [code, reason]];
     });
-    expect(all.toSorted()).toEqual([
-      ['StorageAbortedError', 'ABORTED', 'The operation was aborted'],
-      ['StorageClosedError', 'CLOSED', 'The storage is closed'],
-      ['StorageConfigurationError', 'CONFIGURATION', undefined],
-      ['StorageConnectionError', 'CONNECTION_FAILED', 'The backend cannot be reached'],
-      ['StorageFileExistsError', 'FILE_EXISTS', 'A file with this key exists already'],
-      ['StorageFileNotFoundError', 'FILE_NOT_FOUND', 'File not found'],
-      ['StorageIntegrityError', 'INTEGRITY', 'The bytes do not match what was announced'],
-      ['StorageInvalidArgumentError', 'INVALID_ARGUMENT', undefined],
-      ['StorageInvalidKeyError', 'INVALID_KEY', undefined],
-      [
-        'StorageNotModifiedError',
+    expect(Object.fromEntries(said)).toEqual({
+      StorageAbortedError: ['ABORTED', 'The operation was aborted'],
+      StorageClosedError: ['CLOSED', 'The storage is closed'],
+      StorageConfigurationError: ['CONFIGURATION', undefined],
+      StorageConnectionError: ['CONNECTION_FAILED', 'The backend cannot be reached'],
+      StorageFileExistsError: ['FILE_EXISTS', 'A file with this key exists already'],
+      StorageFileNotFoundError: ['FILE_NOT_FOUND', 'File not found'],
+      StorageIntegrityError: ['INTEGRITY', 'The bytes do not match what was announced'],
+      StorageInvalidArgumentError: ['INVALID_ARGUMENT', undefined],
+      StorageInvalidKeyError: ['INVALID_KEY', undefined],
+      StorageNotModifiedError: [
         'NOT_MODIFIED',
         'The file has not changed since the version that the condition names',
       ],
-      ['StoragePermissionError', 'PERMISSION_DENIED', 'The backend denied access'],
-      [
-        'StoragePreconditionFailedError',
+      StoragePermissionError: ['PERMISSION_DENIED', 'The backend denied access'],
+      StoragePreconditionFailedError: [
         'PRECONDITION_FAILED',
         'The file is not the version that the condition names',
       ],
-      ['StorageQuotaExceededError', 'QUOTA_EXCEEDED', 'The storage is full'],
-      [
-        'StorageRangeNotSatisfiableError',
-        'RANGE_NOT_SATISFIABLE',
-        'The range lies outside the file',
-      ],
-      ['StorageRateLimitedError', 'RATE_LIMITED', 'The backend asked to slow down'],
-      ['StorageTimeoutError', 'TIMEOUT', 'The backend did not answer in time'],
-      ['StorageTooLargeError', 'TOO_LARGE', 'The file is too large'],
-      ['StorageUnsupportedError', 'UNSUPPORTED', undefined],
-    ]);
+      StorageQuotaExceededError: ['QUOTA_EXCEEDED', 'The storage is full'],
+      StorageRangeNotSatisfiableError: ['RANGE_NOT_SATISFIABLE', 'The range lies outside the file'],
+      StorageRateLimitedError: ['RATE_LIMITED', 'The backend asked to slow down'],
+      StorageTimeoutError: ['TIMEOUT', 'The backend did not answer in time'],
+      StorageTooLargeError: ['TOO_LARGE', 'The file is too large'],
+      StorageUnsupportedError: ['UNSUPPORTED', undefined],
+    });
   });
 
   it('say which failures may pass: connection, timeout, rate limit', () => {
