@@ -172,7 +172,6 @@ const LEAST_LETTERS = 5;
 
 /** Whether one letter is too many, missing or another one, or two have changed places. */
 function isSlip(given: string, known: string): boolean {
-  if (Math.abs(given.length - known.length) > 1) return false;
   let at = 0;
   while (at < known.length && given[at] === known[at]) at++;
   const [rest, knownRest] = [given.slice(at), known.slice(at)];

@@ -170,6 +170,7 @@ describe('every method of a storage', () => {
     ['put', ['a', 'x'], 'metaData', 'metadata'],
     ['put', ['a', 'x'], 'Size', 'size'],
     ['stage', ['x'], 'metaData', 'metadata'],
+    ['stage', ['x'], 'metaadata', 'metadata'],
     ['get', ['a'], 'ranges', 'range'],
     ['get', ['a'], 'ifmatch', 'ifMatch'],
     ['getBytes', ['a'], 'Verify', 'verify'],

@@ -72,6 +72,8 @@ test('each call of a driver gets a signal, by which the storage can end it', asy
   await storage.uploadPart(parts, 1, 'abc');
   await storage.uploadPartUrl(parts, 2);
   await storage.listParts(parts);
+  const resumed = await storage.startMultipartUpload('h');
+  await storage.resumeMultipartUpload(resumed, new Blob(['abc']));
   await storage.completeMultipartUpload(parts);
   const aborted = await storage.startMultipartUpload('e');
   await storage.abortMultipartUpload(aborted);

@@ -20,6 +20,20 @@ test('a stored file has no field for what is not known of it', () => {
   ]);
 });
 
+test('of the fields of a file, the attributes are picked', () => {
+  const attributes = {
+    contentType: 'text/css',
+    cacheControl: 'no-store',
+    contentDisposition: 'inline',
+    contentEncoding: 'gzip',
+    contentLanguage: 'de',
+    metadata: { a: 'b' },
+  };
+  expect(pickAttributes(storedFile({ key: 'a', size: 1, etag: '"1"', ...attributes }))).toEqual(
+    attributes,
+  );
+});
+
 test('attributes that are not there are not picked', () => {
   expect(Object.entries(pickAttributes({ contentType: 'text/css' }))).toEqual([
     ['contentType', 'text/css'],
