@@ -216,6 +216,7 @@ const UNPARSED = 'PARSE_ERROR';
 /** The SDK's words for a batch's answer that broke off: it takes what came for the whole. */
 const BROKEN_BATCH = /^Invalid state: (?:sub responses|find non-empty line)/;
 
+// Asked with whatever was thrown: for what is no object, there is nothing in them.
 const failures = new WeakMap<object, AzureFailure>();
 
 const unsent = new WeakSet<object>();

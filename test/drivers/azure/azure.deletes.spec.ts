@@ -10,6 +10,12 @@ import {
 
 const { open } = useAzurite();
 const BATCH = /comp=batch/;
+/** Whoever may delete files, and send no batches. */
+const NO_BATCHES = {
+  method: 'POST',
+  url: BATCH,
+  with: { status: 403, headers: { 'x-ms-error-code': 'AuthorizationPermissionMismatch' } },
+};
 
 /** The answer to a batch of three keys: one is deleted, one fails in passing, one is not there. */
 const MIXED_ANSWER = {
@@ -174,11 +180,7 @@ describe('deleting', () => {
   test('goes one by one where batches are not allowed', async () => {
     await using azure = await open();
     const keys = await fill(azure, 20);
-    azure.proxy.fail({
-      method: 'POST',
-      url: BATCH,
-      with: { status: 403, headers: { 'x-ms-error-code': 'AuthorizationPermissionMismatch' } },
-    });
+    azure.proxy.fail(NO_BATCHES);
     await azure.direct.getBlobClient(keys[7]!).getBlobLeaseClient().acquireLease(-1);
     const { failed } = await azure.driver.deleteMany(keys, { signal });
     expect(failed.map(({ key }) => key)).toEqual([keys[7]]);
@@ -188,11 +190,7 @@ describe('deleting', () => {
   test('rejects when it is aborted while it goes one by one', async () => {
     await using azure = await open();
     const keys = await fill(azure, 5);
-    azure.proxy.fail({
-      method: 'POST',
-      url: BATCH,
-      with: { status: 403, headers: { 'x-ms-error-code': 'AuthorizationPermissionMismatch' } },
-    });
+    azure.proxy.fail(NO_BATCHES);
     azure.proxy.fail({ method: 'DELETE', times: Infinity, with: 'stall' });
     const controller = new AbortController();
     const deleting = azure.driver.deleteMany(keys, { signal: controller.signal });
