@@ -20,10 +20,15 @@ const DEADLINE = 60_000;
 /** Milliseconds in which what was given up must be off the wire, on a machine that stands still now and then. */
 const SETTLED = 20_000;
 /**
- * Milliseconds without progress, and repeats that come soon: what is tried is not how long they wait. Not at once, though: a client
- * has to hear of the end of a connection before it takes it for the next attempt.
+ * Milliseconds without progress: soon where silence is the fault, since what is tried is not how long it waits; elsewhere as long as
+ * no machine stands still.
  */
-const OPTIONS = { timeout: 2500, retry: { maxRetries: 2, baseDelay: 20, jitter: false } };
+const SILENT_TIMEOUT = 2500;
+const TIMEOUT = 30_000;
+/**
+ * Repeats that come soon. Not at once, though: a client has to hear of the end of a connection before it takes it for the next attempt.
+ */
+const RETRY = { maxRetries: 2, baseDelay: 20, jitter: false };
 
 const OTHER = 'other';
 
@@ -78,7 +83,8 @@ export async function tryCell(
   requests: number,
 ): Promise<CellResult> {
   const prefix = `${operation.name}/${fault.name}/`.replaceAll(/[^\w/]+/g, '-');
-  await using opened = await openFaulted(backend, prefix, OPTIONS);
+  const timeout = fault.isSilent ? SILENT_TIMEOUT : TIMEOUT;
+  await using opened = await openFaulted(backend, prefix, { timeout, retry: RETRY });
   const once = new Set<string>();
   const always = new Set<string>();
   const problems: string[] = [];

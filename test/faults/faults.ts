@@ -16,6 +16,8 @@ export interface TriedFault {
   readonly isFinal?: true;
   /** Of other words than the service's, some are taken for a wrong address, which no other attempt will set right. */
   readonly isStrange?: true;
+  /** Nothing is said any more, and nothing ends: what only a timeout tells of. */
+  readonly isSilent?: true;
   /** Strikes the body of an answer. */
   readonly breaksBodies?: true;
   /** The service does what was asked, so that a second attempt finds it done. */
@@ -35,11 +37,23 @@ export const FAULTS: readonly TriedFault[] = [
   { name: 'reset in request', effect: () => ({ resetRequestAt: 1000 }), ...BROKEN },
   { name: 'reset in answer', effect: () => ({ resetAnswerAt: 10 }), ...BROKEN, ...BODY },
   { name: 'truncate', effect: () => ({ truncateAnswerAt: 10 }), ...BROKEN, ...BODY },
-  { name: 'stall', effect: () => 'stall', ...BROKEN },
-  { name: 'stall in answer', effect: () => ({ stallAnswerAt: 10 }), ...BROKEN, ...BODY },
+  { name: 'stall', effect: () => 'stall', ...BROKEN, isSilent: true },
+  {
+    name: 'stall in answer',
+    effect: () => ({ stallAnswerAt: 10 }),
+    ...BROKEN,
+    ...BODY,
+    isSilent: true,
+  },
   { name: 'slow', effect: () => ({ bytesPerSecond: 20 * 1024 ** 2 }), ...BROKEN, isDone: true },
   { name: 'lose answer', effect: () => 'lose-answer', ...BROKEN, isDone: true },
-  { name: 'keep answer', effect: () => 'keep-answer', ...BROKEN, isDone: true },
+  {
+    name: 'keep answer',
+    effect: () => 'keep-answer',
+    ...BROKEN,
+    isDone: true,
+    isSilent: true,
+  },
   {
     name: 'forward twice',
     effect: () => 'forward-twice',
