@@ -8,7 +8,7 @@ export const parts = {
     sources: 'lib/serving',
     tests: ['test/serving', 'test/conformance/memory-routes.spec.ts'],
     // A gigabyte each time, and servers that are not this one.
-    without: ['test/serving/large-files', 'test/serving/accelerated'],
+    without: ['test/serving/large-files', 'test/serving/nginx'],
   },
   uploads: {
     sources: 'lib/uploads',

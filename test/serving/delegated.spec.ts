@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { createStorage, ServedFile, type ServedFileOptions } from '../../lib/index.js';
 import { deliverer } from '../../lib/serving/delegated.js';
 import { fakeStorage } from '../../lib/testing/fakes/index.js';
@@ -11,6 +12,12 @@ function delivererOf(
   const storage = fakeStorage('files', { capabilities });
   return deliverer(new ServedFile(storage, 'a.txt', { mode: 'auto', ...serving }), given);
 }
+
+/** By the app itself. */
+const SIGNED = {
+  baseUrl: 'https://app.example.com/files',
+  signingKeys: [{ id: 'one', secret: 'a secret of at least thirty-two bytes' }],
+};
 
 const ALL = { signedUrls: true, signedCacheControl: true };
 const NO_CACHE_CONTROL = { signedUrls: true, signedCacheControl: false };
@@ -34,14 +41,14 @@ describe('the mode auto', () => {
 
   test('leaves the bytes to the app where no URL is signed, or by the app itself', async () => {
     expect(await delivererOf({ signedUrls: false, signedCacheControl: true }, {})).toBe('proxy');
-    const storage = createStorage('files', {
-      driver: 'memory',
-      baseUrl: 'https://app.example.com/files',
-      signingKeys: [{ id: 'one', secret: 'a secret of at least thirty-two bytes' }],
-    });
-    expect(await deliverer(new ServedFile(storage, 'a.txt', { mode: 'auto' }), undefined)).toBe(
-      'proxy',
-    );
+    for (const storage of [
+      createStorage('files', { driver: 'memory', ...SIGNED }),
+      createStorage('files', { driver: 'local', root: tmpdir(), ...SIGNED }),
+    ]) {
+      const served = new ServedFile(storage, 'a.txt', { mode: 'auto' });
+      expect(await deliverer(served, undefined)).toBe('proxy');
+      await storage.close();
+    }
   });
 
   test('goes by the web server in front of the app first', async () => {

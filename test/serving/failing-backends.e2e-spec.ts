@@ -142,7 +142,13 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       }));
       await put('a.png', '0123456789');
       const answer = await send(port, '/files/a.png');
-      expect(answer).toMatchObject({ status: 502, json: { code: 'INTEGRITY' } });
+      expect(answer).toMatchObject({
+        status: 502,
+        json: {
+          code: 'INTEGRITY',
+          message: 'The file storage delivered other bytes than it announced',
+        },
+      });
       expect(answer.headers).toMatchObject(SAFE_HEADERS);
       expect(log.text).toContain('more than the 10 bytes');
     });

@@ -1,4 +1,4 @@
-import { Controller, Get, Param, Post, Query } from '@nestjs/common';
+import { Controller, Get, Header, Param, Post, Query } from '@nestjs/common';
 import {
   getStorageToken,
   InjectStorage,
@@ -36,6 +36,12 @@ class RedirectsController {
       ...(cache !== undefined && { cache }),
       ...(inline !== undefined && { disposition: 'inline', dangerouslyAllowInline: [inline] }),
     });
+  }
+
+  @Get(':mode/:key/private')
+  @Header('Cache-Control', 'private')
+  own(@Param('mode') mode: Mode, @Param('key') key: string): ServedFile {
+    return new ServedFile(this.files, key, { mode });
   }
 
   @Post(':mode/:key')
@@ -138,20 +144,23 @@ describe.each(Object.entries({ s3, gcs, azure }))('a redirect to %s', (_name, op
       await shown.text();
     });
 
-    test('binds what the app says of caches, or is not made', async () => {
-      const answer = await get('/redirect/paper.pdf?cache=private');
-      const chosen = await get('/auto/paper.pdf?cache=private');
+    test.each([
+      ['cache', '?cache=private', 'private, no-store, no-transform'],
+      ['@Header()', '/private', 'private'],
+    ])('binds what the app says of caches by %s, or is not made', async (_by, how, said) => {
+      const answer = await get(`/redirect/paper.pdf${how}`);
+      const chosen = await get(`/auto/paper.pdf${how}`);
       if (!served.storage.capabilities.signedCacheControl) {
         expect(answer).toMatchObject({ status: 501, json: { code: 'UNSUPPORTED' } });
         expect(chosen).toMatchObject({ status: 200, text: '%PDF' });
-        expect(chosen.headers['cache-control']).toBe('private, no-store, no-transform');
+        expect(chosen.headers['cache-control']).toBe(said);
         return;
       }
       for (const { status, headers } of [answer, chosen]) {
         expect(status).toBe(302);
         const followed = await fetch(headers.location!);
         expect(await followed.text()).toBe('%PDF');
-        expect(followed.headers.get('cache-control')).toBe('private, no-store, no-transform');
+        expect(followed.headers.get('cache-control')).toBe(said);
       }
     });
 

@@ -71,5 +71,23 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
       const headers = { Range: 'bytes=5-', 'If-Match': etag! };
       expect((await send(port, '/files/a.txt', { headers })).status).toBe(412);
     });
+
+    test('is not sent in place of the version asked for, however often that one comes back', async () => {
+      const { port, put, storage } = await serve((memory) => ({
+        info: async (key, options) => {
+          const file = await memory.info(key, options);
+          await storage.put('a.txt', 'bbbbbbbbbb');
+          return { ...file, etag: '"asked"', lastModified: new Date('2026-01-01T00:00:00Z') };
+        },
+      }));
+      await put('a.txt', 'aaaaaaaaaa');
+      for (const [name, value] of [
+        ['If-Match', '"asked"'],
+        ['If-Unmodified-Since', 'Thu, 01 Jan 2026 00:00:00 GMT'],
+      ] as const) {
+        const headers = { Range: 'bytes=5-', [name]: value };
+        expect((await send(port, '/files/a.txt', { headers })).status).toBe(412);
+      }
+    });
   });
 });

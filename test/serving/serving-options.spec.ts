@@ -13,6 +13,7 @@ describe('the options of a ServedFile', () => {
     [{ dangerouslyAllowInline: ['html'] }, 'dangerouslyAllowInline must be a list'],
     [{ cache: 'public' }, 'cache must be one of private, immutable, revalidate'],
     [{ cacheControl: 'no-store\r\n' }, 'cacheControl must be a header value'],
+    [{ cacheControl: 60 }, 'cacheControl must be a header value'],
     [{ cache: 'private', cacheControl: 'no-store' }, 'exclude each other'],
     [{ crossOrigin: '*' }, 'crossOrigin must be one of'],
     [{ maxRanges: 0 }, 'maxRanges must be a whole number from 1 to 100'],
