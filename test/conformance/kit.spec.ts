@@ -283,6 +283,23 @@ describe('the conformance kit', () => {
     expect(others).toEqual([]);
   });
 
+  it('has many files put by other means than the storage, where it is given some', async () => {
+    const open = async (): Promise<OpenedStorage> => {
+      let original!: Storage;
+      const opened = await openChanged({
+        storage(storage) {
+          original = storage;
+          return { put: () => Promise.reject(new Error('one by one')) };
+        },
+      });
+      const fill = async (keys: readonly string[]): Promise<void> => {
+        for (const key of keys) await original.put(key, key);
+      };
+      return { ...opened, fill };
+    };
+    expect(await failures(open, groupsNamed(['many files']))).toEqual({});
+  });
+
   it('writes what came of each group into the folder that the environment names', async () => {
     const driver = ({ capabilities }: StorageDriver): Partial<StorageDriver> => ({
       capabilities: {

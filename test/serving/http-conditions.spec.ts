@@ -1,4 +1,4 @@
-import { evaluateConditions } from '../../lib/serving/http-conditions.js';
+import { evaluateConditions, evaluateIfRange } from '../../lib/serving/http-conditions.js';
 
 const file = { etag: '"a,b"', lastModified: new Date('2020-02-29T10:00:00Z') };
 const year = new Date().getUTCFullYear();
@@ -72,5 +72,42 @@ describe('a condition of HTTP', () => {
     for (const list of [`${'"x" '.repeat(20_000)}`, `${' ,'.repeat(20_000)}x`]) {
       expect(evaluateConditions({ 'if-match': list }, file)).toBe(412);
     }
+  });
+});
+
+describe('If-Range', () => {
+  const secondsAgo = (seconds: number): Date =>
+    new Date(Math.floor(Date.now() / 1000 - seconds) * 1000);
+
+  test.each([
+    [3600, true],
+    // Longer than this test takes.
+    [30, false],
+    [-30, false],
+  ])('with the date of a file that changed %i seconds ago names one version: %j', (ago, isOne) => {
+    const changed = { etag: '"a"', lastModified: secondsAgo(ago) };
+    const headers = { 'if-range': changed.lastModified.toUTCString() };
+    expect(evaluateIfRange(headers, changed)).toBe(isOne);
+  });
+
+  test.each([
+    ['"a,b"', true],
+    ['"a"', false],
+    ['W/"a,b"', false],
+    ['"a,b", "c"', false],
+    [file.lastModified.toUTCString(), true],
+    ['Sat, 29 Feb 2020 10:00:01 GMT', false],
+    ['Sat, 29 Feb 2020 09:59:59 GMT', false],
+    ['yesterday', false],
+  ])('with %j names the version: %j', (ifRange, isIt) => {
+    expect(evaluateIfRange({ 'if-range': ifRange }, file)).toBe(isIt);
+  });
+
+  it('is no condition where it is absent, and none that a file without a date can meet', () => {
+    expect(evaluateIfRange({}, file)).toBe(true);
+    const ifRange = file.lastModified.toUTCString();
+    const undated = { etag: '"a"' };
+    expect(evaluateIfRange({ 'if-range': ifRange }, undated)).toBe(false);
+    expect(evaluateIfRange({ 'if-range': 'yesterday' }, undated)).toBe(false);
   });
 });

@@ -22,6 +22,8 @@ export interface BehaviourContext {
    * see what this one holds, that is the storage itself.
    */
   readonly reopen: () => Promise<Storage>;
+  /** Stores under each of many keys a small file: the key itself. */
+  readonly fill: (keys: readonly string[]) => Promise<void>;
 }
 
 /** One promise of the contract, in a sentence, and the proof that a storage keeps it. */

@@ -9,7 +9,7 @@ import type {
   BehaviourGroup,
   BehaviourOutcome,
 } from './behaviour.js';
-import { rejection } from './expectations.js';
+import { putAll, rejection } from './expectations.js';
 import { GroupResults } from './group-results.js';
 import { servedBehaviours, shutdownBehaviours, storageBehaviours } from './behaviours.js';
 
@@ -32,6 +32,11 @@ export interface OpenedStorage {
    * as in memory: then the storage stands for the other one, too. The kit closes what it gives.
    */
   readonly reopen?: () => Promise<Storage>;
+  /**
+   * Stores under each of the keys the key itself, as UTF-8, by other means than the storage. The kit lists and deletes thousands of
+   * files, and puts them one by one where this is left out.
+   */
+  readonly fill?: (keys: readonly string[]) => Promise<void>;
   /** Closes it and whatever lies behind it. Called once. */
   readonly destroy: () => Promise<void>;
 }
@@ -134,14 +139,15 @@ export function describeStorageDriver(
  */
 export async function checkBehaviour(
   behaviour: Behaviour,
-  { storage, reopen }: OpenedStorage,
+  { storage, reopen, fill }: OpenedStorage,
   open: () => Promise<OpenedStorage>,
-  context: Omit<BehaviourContext, 'open' | 'reopen'>,
+  context: Omit<BehaviourContext, 'open' | 'reopen' | 'fill'>,
 ): Promise<BehaviourOutcome> {
   const endings: (() => Promise<void>)[] = [];
   const run = (): Promise<void> =>
     behaviour.run(storage, {
       ...context,
+      fill: fill ?? ((keys) => putAll(storage, keys)),
       async open() {
         const other = await open();
         await other.storage.open();

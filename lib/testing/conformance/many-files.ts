@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { StorageFileNotFoundError } from '../../core/errors.js';
 import type { Storage } from '../../core/storage.js';
-import type { Behaviour } from './behaviour.js';
-import { assertHolds, listKeys, listPages, putAll, rejection } from './expectations.js';
+import type { Behaviour, BehaviourContext } from './behaviour.js';
+import { assertHolds, listKeys, listPages, rejection } from './expectations.js';
 
 interface ManyFiles {
   /** The folder around it all. */
@@ -17,36 +17,36 @@ interface ManyFiles {
 // 2,500 files take a while on some backends: whoever asks first stores them, in its folder, and the others only read.
 const stored = new WeakMap<Storage, Promise<ManyFiles>>();
 
-function manyFiles(storage: Storage, folder: string): Promise<ManyFiles> {
+function manyFiles(storage: Storage, context: BehaviourContext): Promise<ManyFiles> {
   const there = stored.get(storage);
   if (there) return there;
-  const files = putManyFiles(storage, folder);
+  const files = putManyFiles(context);
   stored.set(storage, files);
   return files;
 }
 
-async function putManyFiles(storage: Storage, parent: string): Promise<ManyFiles> {
+async function putManyFiles({ fill, folder: parent }: BehaviourContext): Promise<ManyFiles> {
   const prefix = `${parent}many/`;
   const numbers = Array.from({ length: 50 }, (_, index) => String(10 + index));
   const keys = numbers.flatMap((outer) => numbers.map((inner) => `${prefix}${outer}/${inner}`));
   const siblings = ['man', 'many-', 'many.txt', 'many0', 'many~'].map((name) => parent + name);
-  await putAll(storage, [...keys, ...siblings]);
+  await fill([...keys, ...siblings]);
   return { parent, keys, prefix, siblings };
 }
 
 export const manyFileBehaviours: readonly Behaviour[] = [
   {
     name: 'lists 2,500 files in order, each once, and nothing from beside their folder',
-    async run(storage, { folder }) {
-      const { prefix, keys } = await manyFiles(storage, folder);
+    async run(storage, context) {
+      const { prefix, keys } = await manyFiles(storage, context);
       assert.deepEqual(await listKeys(storage, prefix), keys);
       await assertHolds(storage, keys[1001]!, keys[1001]!);
     },
   },
   {
     name: 'gives 2,500 files in pages of 1,000, of which only the last has no cursor',
-    async run(storage, { folder }) {
-      const { prefix, keys } = await manyFiles(storage, folder);
+    async run(storage, context) {
+      const { prefix, keys } = await manyFiles(storage, context);
       const pages = await listPages(storage, { prefix });
       assert.deepEqual(
         pages.map((page) => page.keys.length),
@@ -60,8 +60,8 @@ export const manyFileBehaviours: readonly Behaviour[] = [
   },
   {
     name: 'lists up to a limit, and from a key on, across pages',
-    async run(storage, { folder }) {
-      const { prefix, keys } = await manyFiles(storage, folder);
+    async run(storage, context) {
+      const { prefix, keys } = await manyFiles(storage, context);
       const startAfter = keys[299]!;
       assert.deepEqual(
         await listKeys(storage, prefix, { startAfter, limit: 1050 }),
@@ -72,8 +72,8 @@ export const manyFileBehaviours: readonly Behaviour[] = [
   {
     name: 'gathers more files than a page holds into one prefix',
     needs: ({ delimiters }) => delimiters !== 'none',
-    async run(storage, { folder }) {
-      const { parent, prefix, siblings } = await manyFiles(storage, folder);
+    async run(storage, context) {
+      const { parent, prefix, siblings } = await manyFiles(storage, context);
       const [page, ...more] = await listPages(storage, { prefix: parent, delimiter: '/' });
       assert.deepEqual(page, { keys: siblings, prefixes: [prefix] });
       assert.deepEqual(more, []);
@@ -86,8 +86,8 @@ export const manyFileBehaviours: readonly Behaviour[] = [
   },
   {
     name: 'deletes 1,100 files at once, and the others by their prefix, and nothing beside it',
-    async run(storage, { folder }) {
-      const { parent, prefix, keys, siblings } = await manyFiles(storage, folder);
+    async run(storage, context) {
+      const { parent, prefix, keys, siblings } = await manyFiles(storage, context);
       stored.delete(storage);
       const given = [...keys.slice(0, 500), `${prefix}missing`, ...keys.slice(500, 1100)];
       assert.deepEqual(await storage.deleteMany(given), { deleted: given, failed: [] });

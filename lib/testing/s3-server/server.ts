@@ -1,8 +1,11 @@
+import { Readable } from 'node:stream';
+import { wholeSecond } from '../servers/conditional-reads.js';
 import type { Connection } from '../servers/connection.js';
 import type { CorsRule } from '../servers/cors.js';
 import { Faults, type Fault } from '../servers/faults.js';
 import { LoopbackServer, type Exchange } from '../servers/loopback-server.js';
 import { bodyStorage } from '../servers/stored-body.js';
+import { parseAttributes } from './attributes.js';
 import type { S3Service } from './call.js';
 import { signingKeysOf } from './canonical-request.js';
 import { S3Exchange, type ExchangeContext } from './exchange.js';
@@ -14,7 +17,9 @@ import {
 } from './faults.js';
 import type { S3OperationName } from './operation-names.js';
 import { sortedParts, sortedUploads } from './multipart-uploads.js';
-import { ObjectStore } from './object-store.js';
+import { fullObjectChecksum } from './object-operations.js';
+import { ObjectStore, type StoredObject } from './object-store.js';
+import { store } from './payload.js';
 import type { ProviderBehaviour, S3ServerProvider } from './provider-behaviour.js';
 import { PROVIDERS } from './providers.js';
 import type { S3RecordedRequest } from './recorded-request.js';
@@ -116,6 +121,18 @@ export interface S3TestServer extends AsyncDisposable {
    * is closed first.
    */
   until(condition: (server: S3TestServer) => boolean): Promise<void>;
+  /**
+   * An object put in place as a fixture, past the wire and its faults.
+   *
+   * @param headers what an upload would say of it, names in lower case: `{ 'content-type': 'text/css', 'x-amz-meta-by': 'me' }`
+   * @throws Error when there is no such bucket
+   */
+  putObject(
+    bucket: string,
+    key: string,
+    body: string | Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<S3ObjectSnapshot>;
   /** @throws Error when there is no such bucket */
   objects(bucket: string): ReadonlyMap<string, S3ObjectSnapshot>;
   /** Multipart uploads under way, in key order. */
@@ -215,27 +232,35 @@ class RunningServer extends LoopbackServer<S3RecordedRequest> implements S3TestS
     return { ...this.#service.credentials };
   }
 
+  async putObject(
+    bucket: string,
+    key: string,
+    body: string | Uint8Array,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<S3ObjectSnapshot> {
+    const { storage, defaultChecksum } = this.#service;
+    const there = this.#bucket(bucket);
+    const attributes = parseAttributes(new Map(Object.entries(headers)));
+    const bytes = Readable.from([Buffer.from(body)]) as AsyncIterable<Buffer>;
+    const kept = await store(bytes, storage, { algorithms: [defaultChecksum], limit: Infinity });
+    const object: StoredObject = {
+      ...attributes,
+      key,
+      body: kept.body,
+      etag: kept.md5,
+      lastModified: wholeSecond(this.#context.now()),
+      checksum: fullObjectChecksum(kept),
+    };
+    there.commit(object);
+    return snapshot(object);
+  }
+
   objects(bucket: string): ReadonlyMap<string, S3ObjectSnapshot> {
     const { sortedKeys, objects } = this.#bucket(bucket);
     return new Map(
       sortedKeys.flatMap((key): [string, S3ObjectSnapshot][] => {
         const object = objects.get(key);
-        if (!object) return [];
-        const { body, system, checksum } = object;
-        const snapshot: S3ObjectSnapshot = {
-          size: body.size,
-          etag: object.etag,
-          contentType: system.get('content-type') ?? '',
-          headers: Object.fromEntries(system),
-          metadata: Object.fromEntries(object.metadata),
-          storageClass: object.storageClass,
-          ...(checksum ? { checksum } : {}),
-          lastModified: new Date(object.lastModified),
-          get body() {
-            return body.readSync(0, body.size);
-          },
-        };
-        return [[key, snapshot]];
+        return object ? [[key, snapshot(object)]] : [];
       }),
     );
   }
@@ -275,4 +300,21 @@ class RunningServer extends LoopbackServer<S3RecordedRequest> implements S3TestS
     this.#service.store.buckets.clear();
     await this.#service.storage.close();
   }
+}
+
+function snapshot(object: StoredObject): S3ObjectSnapshot {
+  const { body, system, checksum } = object;
+  return {
+    size: body.size,
+    etag: object.etag,
+    contentType: system.get('content-type') ?? '',
+    headers: Object.fromEntries(system),
+    metadata: Object.fromEntries(object.metadata),
+    storageClass: object.storageClass,
+    ...(checksum ? { checksum } : {}),
+    lastModified: new Date(object.lastModified),
+    get body() {
+      return body.readSync(0, body.size);
+    },
+  };
 }

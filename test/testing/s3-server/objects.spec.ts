@@ -40,6 +40,27 @@ describe('objects', () => {
     expect(await Body?.transformToString()).toBe('hello');
   });
 
+  it('has objects that are put in place as fixtures', async () => {
+    const put = await server.putObject('bucket', 'a/ä', 'hello', {
+      'content-type': 'text/plain',
+      'x-amz-meta-by': 'me',
+    });
+    expect(put).toMatchObject({ size: 5, contentType: 'text/plain', metadata: { by: 'me' } });
+    expect(server.objects('bucket').get('a/ä')).toEqual(put);
+    const found = await get('a/ä', { ChecksumMode: 'ENABLED' });
+    expect(await found.Body?.transformToString()).toBe('hello');
+    expect(found).toMatchObject({
+      ETag: `"${put.etag}"`,
+      ContentType: 'text/plain',
+      ChecksumCRC64NVME: put.checksum!.value,
+      Metadata: { by: 'me' },
+    });
+    const bytes = await server.putObject('bucket', 'a/ä', Buffer.from([0, 255]));
+    expect(bytes.body).toEqual(Buffer.from([0, 255]));
+    expect(bytes.contentType).toBe('binary/octet-stream');
+    await expect(server.putObject('missing', 'a', 'x')).rejects.toThrow('does not exist');
+  });
+
   it('has credentials that a storage takes after a client of the SDK has written into them', async () => {
     const { endpoint, region } = server;
     const options = { endpoint, region, forcePathStyle: true, credentials: server.credentials };
