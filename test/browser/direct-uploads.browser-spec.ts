@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { type Backend, BACKENDS, type DirectApp, startDirect } from '../direct/direct-fixture.js';
 import { closeApps } from '../nest/app-fixture.js';
 import { removeFolders } from '../routes/routes-fixture.js';
+import { launchBrowser, openContext } from './browser.js';
 import { bundleClients, openUploadPage, UploadPageController } from './upload-page.js';
 
 const MIB = 1024 ** 2;
@@ -31,14 +32,11 @@ let app: DirectApp;
 
 beforeAll(async () => {
   clients = await bundleClients();
-  browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-  });
+  browser = await launchBrowser();
 });
 afterAll(() => browser.close());
 beforeEach(async () => {
-  context = await browser.newContext();
+  context = await openContext(browser);
   page = await context.newPage();
 });
 afterEach(async () => {

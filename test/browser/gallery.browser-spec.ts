@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { type Browser, type BrowserContext, chromium, type Route } from 'playwright-core';
+import type { Browser, BrowserContext, Route } from 'playwright-core';
+import { launchBrowser, openContext } from './browser.js';
 import { CLOUD_BACKENDS } from './cloud-backends.js';
 import { GalleryApp } from './gallery-app.js';
 import { GalleryPage } from './gallery-page.js';
@@ -20,18 +21,7 @@ let folder: string;
 let pictures: { dusk: string; forest: string; unicode: string; tooLarge: string; html: string };
 
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
-    args: [
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+  browser = await launchBrowser();
   folder = await mkdtemp(join(tmpdir(), 'gallery-pictures-'));
   const painter = await browser.newPage();
   const save = async (name: string, bytes: Buffer | string) => {
@@ -68,7 +58,7 @@ async function withGallery(
   environment: NodeJS.ProcessEnv = {},
 ): Promise<void> {
   const app = await GalleryApp.start({ MAX_SIZE: '1mb', ...environment });
-  const context = await browser.newContext();
+  const context = await openContext(browser);
   try {
     const gallery = await GalleryPage.open(context, app.url);
     await story(gallery, app, context);
@@ -210,6 +200,8 @@ describe('adding photos', () => {
   it('sends again what failed, when it is asked to', () =>
     withGallery(async (gallery, _app, context) => {
       await context.setOffline(true);
+      // The page hears of it a little later.
+      await waitUntil(async () => !(await gallery.page.evaluate<boolean>('navigator.onLine')));
       await gallery.drop([pictures.forest]);
       await gallery.uploadsIn('failed', 1);
       expect(await gallery.upload('forest.jpg').innerText()).toContain(

@@ -1,12 +1,7 @@
-import {
-  type Browser,
-  type BrowserContext,
-  chromium,
-  type Download,
-  type Page,
-} from 'playwright-core';
+import type { Browser, BrowserContext, Download, Page } from 'playwright-core';
 import { closeApps } from '../nest/app-fixture.js';
 import { ADAPTERS } from '../serving/adapters.js';
+import { launchBrowser, openContext } from './browser.js';
 import { HOSTILE_FILES } from './hostile-files.js';
 import { type ServingApp, startServingApp } from './serving-app.js';
 import { waitUntil } from './wait-until.js';
@@ -15,10 +10,7 @@ import { noise, webm } from './webm.js';
 let browser: Browser;
 
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-  });
+  browser = await launchBrowser();
 });
 afterAll(() => browser.close());
 
@@ -36,7 +28,7 @@ describe.each(ADAPTERS)('%s', (_adapter, adapter) => {
   afterAll(closeApps);
 
   beforeEach(async () => {
-    context = await browser.newContext({ acceptDownloads: true });
+    context = await openContext(browser, { acceptDownloads: true });
     page = await context.newPage();
     app.exchanges.length = 0;
   });

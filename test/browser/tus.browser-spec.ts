@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Server } from 'node:http';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { BACKENDS } from '../direct/direct-fixture.js';
 import { closeApps } from '../nest/app-fixture.js';
 import { removeFolders } from '../routes/routes-fixture.js';
 import { published, startTus } from '../tus/tus-fixture.js';
+import { launchBrowser, openContext } from './browser.js';
 import { bundleClients, openUploadPage, UploadPageController } from './upload-page.js';
 
 const MIB = 1024 ** 2;
@@ -25,10 +26,7 @@ let clients: string;
 
 beforeAll(async () => {
   clients = await bundleClients();
-  browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-  });
+  browser = await launchBrowser();
 });
 afterEach(async () => {
   await closeApps();
@@ -45,7 +43,7 @@ test.each(['local', 's3'])(
       options: { accept: ['image/*'], partSize: '5mb' },
       metadata: { controllers: [UploadPageController] },
     });
-    await using context = await browser.newContext();
+    await using context = await openContext(browser);
     const page = await context.newPage();
     const network = await context.newCDPSession(page);
     const cut = (offline: boolean): Promise<unknown> =>

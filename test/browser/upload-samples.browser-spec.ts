@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium } from 'playwright-core';
+import type { Browser } from 'playwright-core';
+import { launchBrowser, openContext } from './browser.js';
 import { dropFiles } from './drop-files.js';
 import { SampleApp } from './sample-app.js';
 
@@ -10,10 +11,7 @@ let browser: Browser;
 let app: SampleApp;
 
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-  });
+  browser = await launchBrowser();
 });
 afterAll(() => browser.close());
 afterEach(() => app.stop());
@@ -22,7 +20,7 @@ test.each(['direct-upload', 'uppy'])(
   'the page of the sample %s uploads a file, pauses and goes on, and cancels',
   async (sample) => {
     app = await SampleApp.start(sample);
-    const page = await browser.newPage();
+    const page = await (await openContext(browser)).newPage();
     const problems: string[] = [];
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on('console', (message) => {
@@ -76,7 +74,7 @@ test('the page of the sample direct-upload uploads the files that are dropped on
   const folder = await mkdtemp(join(tmpdir(), 'dropped-'));
   const files = ['one.txt', 'two.txt'].map((name) => join(folder, name));
   await Promise.all(files.map((file) => writeFile(file, 'hello')));
-  const page = await browser.newPage();
+  const page = await (await openContext(browser)).newPage();
   await page.goto(app.url);
   await dropFiles(page, files);
   for (const name of ['one.txt', 'two.txt']) {

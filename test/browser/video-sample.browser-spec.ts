@@ -1,8 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { webm } from '../samples/webm.js';
+import { launchBrowser, openContext } from './browser.js';
 import { dropFiles } from './drop-files.js';
 import { SampleApp } from './sample-app.js';
 import { waitUntil } from './wait-until.js';
@@ -14,10 +15,7 @@ let app: SampleApp;
 let folder: string;
 
 beforeAll(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
-  });
+  browser = await launchBrowser();
   app = await SampleApp.start('video');
   folder = await mkdtemp(join(tmpdir(), 'films-'));
 });
@@ -50,7 +48,7 @@ async function seek(page: Page, second: number): Promise<number> {
 test('the owner uploads a video, seeks in it, and shares it by a link', async () => {
   const film = await webm(SECONDS, { width: 320, height: 180 });
   await writeFile(join(folder, 'noise.webm'), film);
-  const page = await browser.newPage();
+  const page = await (await openContext(browser)).newPage();
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(String(error)));
 
@@ -74,7 +72,7 @@ test('the owner uploads a video, seeks in it, and shares it by a link', async ()
   const { SCREENSHOTS } = process.env;
   if (SCREENSHOTS) await page.screenshot({ path: join(SCREENSHOTS, 'video.png'), fullPage: true });
 
-  const friend = await (await browser.newContext()).newPage();
+  const friend = await (await openContext(browser)).newPage();
   await friend.goto(address!);
   await shown(friend);
   expect(problems).toEqual([]);
@@ -87,7 +85,7 @@ test('the owner drops a video on the page, one at a time', async () => {
   const names = ['one.webm', 'two.webm'];
   const films = names.map((name) => join(folder, name));
   for (const film of films) await writeFile(film, await webm(1, { width: 320, height: 180 }));
-  const page = await browser.newPage();
+  const page = await (await openContext(browser)).newPage();
   await page.goto(app.url);
   await page.getByText('No videos yet').waitFor();
   await dropFiles(page, films);
