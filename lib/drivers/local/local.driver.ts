@@ -57,7 +57,7 @@ import { LocalRoot } from './local.paths.js';
 import { readFile, readInfo } from './local.reads.js';
 import { isOwnFolder } from './local.reserved.js';
 import { type Slot, slotsOn } from './local.slots.js';
-import { hasCode, realpath, unlinkIfThere } from './local.system-calls.js';
+import { codeOf, hasCode, realpath, unlinkIfThere } from './local.system-calls.js';
 import { TemporaryFiles } from './local.temporary-files.js';
 import { brokenWindowsRule } from './local.windows-names.js';
 import { publish, sizeOf, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
@@ -333,7 +333,7 @@ function notFolder(root: string, cause?: unknown): StorageConfigurationError {
 function rootError(error: unknown, root: string): Error {
   if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {
     return new StoragePermissionError(
-      `The process may not read root ${JSON.stringify(root)}; give its user access, or name another folder`,
+      `The process may not read or create root ${JSON.stringify(root)} (${codeOf(error)}); give its user access, or name another folder`,
       { cause: error },
     );
   }

@@ -656,7 +656,9 @@ onLinux('opening', () => {
     beforeFirst('stat', root, fails(code));
     const error = await failure(openDriver({ root }));
     expect(error).toMatchObject({ code: 'PERMISSION_DENIED', cause: { code } });
-    expect(error.message).toContain('give its user access');
+    expect(error.message).toBe(
+      `The process may not read or create root "${root}" (${code}); give its user access, or name another folder`,
+    );
   });
 
   it('refuses a reserved folder on another file system', async () => {

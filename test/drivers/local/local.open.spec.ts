@@ -110,6 +110,15 @@ describe('opening a local storage', () => {
     expect(error.message).toContain('give its user access');
   });
 
+  posix.it('refuses a root that it may not create', async () => {
+    const folder = await temporaryFolder();
+    await chmod(folder, 0o755);
+    const error = await asNobody(() => failure(openDriver({ root: join(folder, 'new') })));
+    expect(error.code).toBe('PERMISSION_DENIED');
+    expect(error.message).toContain('may not read or create root');
+    expect(error.message).toContain('(EACCES)');
+  });
+
   posix.it('refuses a reserved folder that is a link', async () => {
     const root = await temporaryFolder();
     await symlink(await temporaryFolder(), join(root, RESERVED));
