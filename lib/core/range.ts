@@ -21,16 +21,27 @@ export interface ByteRange {
   readonly size: number;
 }
 
+const FORMS = '{ start, end? } or { suffix }, counted in bytes';
+
+/** What a range may hold: that of a download, which can be given as it is, tells the size of the file, too. */
+const NAMES: ReadonlySet<string> = new Set(['start', 'end', 'suffix', 'size']);
+
 /** @throws StorageInvalidArgumentError when it cannot be a range, whatever the file. */
 export function parseRange(range: RangeOption): RangeOption {
   if (typeof range !== 'object' || range === null) {
-    throw new StorageInvalidArgumentError(
-      'range must be { start, end? } or { suffix }, counted in bytes',
-    );
+    throw new StorageInvalidArgumentError(`range must be ${FORMS}`);
+  }
+  const unknown = Object.keys(range).find((name) => !NAMES.has(name));
+  if (unknown !== undefined) {
+    throw new StorageInvalidArgumentError(`range: unknown option "${unknown}"; it is ${FORMS}`);
   }
   if ('suffix' in range) {
-    assertCount(range.suffix, 'range.suffix');
-    return { suffix: range.suffix };
+    const { suffix, ...others } = range;
+    if (Object.values(others).some((value) => value !== undefined)) {
+      throw new StorageInvalidArgumentError(`range must be ${FORMS}, and not both`);
+    }
+    assertCount(suffix, 'range.suffix');
+    return { suffix };
   }
   assertCount(range.start, 'range.start');
   if (range.end === undefined) return { start: range.start };

@@ -36,7 +36,7 @@ const SLIPS: Readonly<Record<string, readonly [what: string, type: string]>> = {
   'application/x-zip-compressed': ['a zip archive', 'application/zip'],
 };
 
-/** @throws StorageInvalidArgumentError when it is no allow-list of types, or has a name that no type has */
+/** @throws StorageInvalidArgumentError when it is no allow-list of types, or has a name that is often mistaken for one, such as `image/jpg` */
 export function assertAccept(accept: readonly string[]): void {
   if (!(Array.isArray(accept) && accept.every(isTypePattern))) {
     throw new StorageInvalidArgumentError(

@@ -12,9 +12,9 @@ const ranges: fc.Arbitrary<RangeOption> = fc.oneof(
 );
 
 describe('parseRange', () => {
-  it('returns only what belongs to a range', () => {
-    const given = { start: 1, end: 2, other: 3 };
-    expect(parseRange(given)).toEqual({ start: 1, end: 2 });
+  it('returns only what belongs to a range, also of one that was delivered', () => {
+    const delivered = { start: 1, end: 2, size: 3 };
+    expect(parseRange(delivered)).toEqual({ start: 1, end: 2 });
     expect(parseRange({ suffix: 3 })).toEqual({ suffix: 3 });
     expect(parseRange({ start: 0 })).toEqual({ start: 0 });
   });
@@ -31,6 +31,16 @@ describe('parseRange', () => {
     ['bytes=0-1'],
   ])('refuses %j', (range) => {
     expect(() => parseRange(range as RangeOption)).toThrow(StorageInvalidArgumentError);
+  });
+
+  it.each([
+    [{ start: 2, End: 4 }, 'unknown option "End"; it is { start, end? } or { suffix }'],
+    [{ suffix: 2, length: 1 }, 'unknown option "length"'],
+    [{ start: 1, suffix: 2 }, '{ start, end? } or { suffix }, counted in bytes, and not both'],
+    [{ end: 1, suffix: 2 }, 'and not both'],
+  ])('refuses %j, of which a part would be left out', (range, message) => {
+    expect(() => parseRange(range as RangeOption)).toThrow(StorageInvalidArgumentError);
+    expect(() => parseRange(range as RangeOption)).toThrow(message);
   });
 });
 
