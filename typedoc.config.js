@@ -36,7 +36,7 @@ export default {
     'lib/core/stored-file.ts:Loose',
     'lib/drivers/azure/azure.options.ts:AbortSignalLike',
     'lib/drivers/driver-options.ts:DriverChoice',
-    'lib/drivers/open-storage.ts:NameOf',
+    'lib/drivers/open-storage.ts:ConfigurationWith',
     'lib/interfaces/storage-module-options.interface.ts:ConfigurationOf',
     'lib/testing/gcs-server/attributes.ts:TextAttribute',
     'lib/testing/gcs-server/client-options.ts:GcsRequestAdapter',

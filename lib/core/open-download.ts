@@ -54,6 +54,7 @@ export async function openDownload(
     if (body instanceof Readable) body.on('error', () => {}).destroy();
     operation.signal.throwIfAborted();
   }
+  assertAlive(body);
   const size = range ? range.end - range.start + 1 : file.size;
   holdToSize(body, size);
   if (options.onProgress || operation.isObserved) {
@@ -120,21 +121,20 @@ async function openInParts(
   return { file, body, ...(range && { range }) };
 }
 
-/**
- * From here on the body belongs to the caller: it ends the operation, and fails with a StorageError.
- *
- * @throws what it has failed with already, as a small answer does whose bytes came with its headers
- */
+/** @throws what the body has failed with already, as a small answer does whose bytes came with its headers */
+function assertAlive(body: DriverDownload['body']): void {
+  if (!(body instanceof Readable) || !body.destroyed) return;
+  // Its own event may be still to come, and nobody will listen.
+  body.on('error', () => {});
+  throw body.errored ?? new StorageConnectionError('The answer broke off before it was read');
+}
+
+/** From here on the body belongs to the caller: it ends the operation, and fails with a StorageError. */
 function handOver(body: DriverDownload['body'], operation: Operation): void {
   operation.suspendDeadline();
   if (!(body instanceof Readable)) {
     operation.end();
     return;
-  }
-  if (body.destroyed) {
-    // Its own event may be still to come, and nobody will listen.
-    body.on('error', () => {});
-    throw body.errored ?? new StorageConnectionError('The answer broke off before it was read');
   }
   // Every error of a stream passes its _destroy, so no chunk has to be touched to translate it.
   const destroy = body._destroy.bind(body);

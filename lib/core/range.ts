@@ -8,10 +8,16 @@ export type RangeOption =
       readonly start: number;
       /** The last byte. Default: that of the file. */
       readonly end?: number;
+      /** Not in this form. */
+      readonly suffix?: undefined;
     }
   | {
       /** How many bytes; of a file that has fewer, all. */
       readonly suffix: number;
+      /** Not in this form. */
+      readonly start?: undefined;
+      /** Not in this form. */
+      readonly end?: undefined;
     };
 
 /** The part of a file that is really delivered: `end` is included, `size` is that of the whole file. */
@@ -35,7 +41,7 @@ export function parseRange(range: RangeOption): RangeOption {
   if (unknown !== undefined) {
     throw new StorageInvalidArgumentError(`range: unknown option "${unknown}"; it is ${FORMS}`);
   }
-  if ('suffix' in range) {
+  if (range.suffix !== undefined) {
     const { suffix, ...others } = range;
     if (Object.values(others).some((value) => value !== undefined)) {
       throw new StorageInvalidArgumentError(`range must be ${FORMS}, and not both`);
@@ -61,7 +67,7 @@ export function parseRange(range: RangeOption): RangeOption {
  */
 export function resolveRange(range: RangeOption, size: number): ByteRange {
   const { start, end = size - 1 }: { start: number; end?: number } =
-    'suffix' in range ? { start: Math.max(0, size - range.suffix) } : range;
+    range.suffix !== undefined ? { start: Math.max(0, size - range.suffix) } : range;
   if (start >= size) {
     throw new StorageRangeNotSatisfiableError(
       `The range lies outside the file, which has ${size} bytes`,
@@ -73,7 +79,9 @@ export function resolveRange(range: RangeOption, size: number): ByteRange {
 
 /** The range as a `Range` header value, RFC 9110 §14.2. */
 export function formatRange(range: RangeOption): string {
-  return 'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}`;
+  return range.suffix !== undefined
+    ? `bytes=-${range.suffix}`
+    : `bytes=${range.start}-${range.end ?? ''}`;
 }
 
 function assertCount(value: number, name: string): void {

@@ -36,9 +36,8 @@ const PACKAGES: Readonly<Record<DriverName, readonly string[]>> = {
   azure: ['@azure/storage-blob'],
 };
 
-type NameOf<Configuration> = Configuration extends { driver: infer Driver extends string }
-  ? Driver
-  : string;
+/** Infers the driver's name alone: what is inferred as a whole may have any other properties. */
+type ConfigurationWith<Driver extends DriverName> = StorageConfiguration & { driver: Driver };
 
 /**
  * Makes a storage whose driver is loaded and connected by its first use (or by `open()`).
@@ -46,10 +45,13 @@ type NameOf<Configuration> = Configuration extends { driver: infer Driver extend
  * @param name for messages, and what signed URLs of `local` and `memory` are bound to
  * @throws StorageConfigurationError, StorageInvalidArgumentError naming an option that is unknown or not well-formed
  */
-export function createStorage<const Configuration extends StorageConfiguration>(
+export function createStorage<Driver extends DriverName>(
   name: string,
-  configuration: Configuration,
-): Storage<NameOf<Configuration>> {
+  configuration: ConfigurationWith<Driver>,
+): Storage<Driver>;
+/** As above, with a driver of your own or one that is chosen at run time. */
+export function createStorage(name: string, configuration: StorageConfiguration): Storage;
+export function createStorage(name: string, configuration: StorageConfiguration): Storage {
   parseStorageName(name);
   try {
     assertConfiguration(name, configuration);
@@ -77,10 +79,16 @@ export function createStorage<const Configuration extends StorageConfiguration>(
  *
  * @throws as `createStorage`, and StorageConfigurationError when it cannot work as configured: a missing package, …
  */
-export async function openStorage<const Configuration extends StorageConfiguration>(
+export function openStorage<Driver extends DriverName>(
   name: string,
-  configuration: Configuration,
-): Promise<Storage<NameOf<Configuration>>> {
+  configuration: ConfigurationWith<Driver>,
+): Promise<Storage<Driver>>;
+/** As above, with a driver of your own or one that is chosen at run time. */
+export function openStorage(name: string, configuration: StorageConfiguration): Promise<Storage>;
+export async function openStorage(
+  name: string,
+  configuration: StorageConfiguration,
+): Promise<Storage> {
   const storage = createStorage(name, configuration);
   await storage.open();
   return storage;

@@ -1,14 +1,18 @@
 // An app's own tests, under the test runners that Nest apps have.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Consumer } from '../package/consumer.js';
 
 /** The same file under all of them, in TypeScript with decorators. It needs no metadata, which not every compiler emits. */
 const SPEC = `import 'reflect-metadata';
 import { Controller, Get, Param, Post, UploadedFile, UseInterceptors } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
-import { InjectStorage, ServedFile, Storage, StorageFileInterceptor, StorageModule } from 'nestjs-storages';
+import { getStorageToken, InjectStorage, ServedFile, Storage, StorageFileInterceptor, StorageModule } from 'nestjs-storages';
 import { FakeStorage, StorageTestingModule } from 'nestjs-storages/testing';
 import { instrumentStorages } from 'nestjs-storages/opentelemetry';
 import { TusModule } from 'nestjs-storages/tus';
+
+instrumentStorages();
 
 @Controller('texts')
 class TextsController {
@@ -50,8 +54,34 @@ test.each([
   }
 });
 
-test('every sub-path is there', () => {
-  expect([typeof TusModule, typeof instrumentStorages]).toEqual(['function', 'function']);
+test('a resumable upload is stored', async () => {
+  const uploaded: string[] = [];
+  const testing = await Test.createTestingModule({
+    imports: [
+      real({ driver: 'memory' }),
+      TusModule.forRoot({
+        storage: 'files',
+        maxSize: '1mb',
+        signingKeys: [{ id: 'one', secret: 'a secret of at least thirty-two bytes' }],
+        onUploaded: async (file: any) => void uploaded.push(String(await testing.get(getStorageToken('files')).getBytes(file.key))),
+      }),
+    ],
+  }).compile();
+  const app = testing.createNestApplication();
+  await app.listen(0, '127.0.0.1');
+  try {
+    const url = await app.getUrl();
+    const tus = (path: string, method: string, headers: object, body?: string) =>
+      fetch(new URL(path, url), { method, headers: { 'tus-resumable': '1.0.0', ...headers }, body });
+    const created = await tus('/files', 'POST', { 'upload-length': '5' });
+    expect(created.status).toBe(201);
+    const headers = { 'content-type': 'application/offset+octet-stream', 'upload-offset': '0' };
+    const appended = await tus(created.headers.get('location')!, 'PATCH', headers, 'hello');
+    expect(appended.status).toBe(204);
+    expect(uploaded).toEqual(['hello']);
+  } finally {
+    await app.close();
+  }
 });
 `;
 
@@ -74,6 +104,7 @@ const NEST_12 = {
 
 const ALWAYS = {
   '@opentelemetry/api': '1.9.1',
+  '@tus/server': '2.4.5',
   'reflect-metadata': '0.2.2',
   rxjs: '7.8.2',
 };
@@ -87,6 +118,9 @@ const SWC = {
     transform: { legacyDecorator: true, decoratorMetadata: true },
   },
 };
+
+/** What docs/tus.md says that Jest in CommonJS needs for `@tus/server`, which is an ES module. */
+const { transform: TS_JEST_TRANSFORM, transformIgnorePatterns } = await configurationInDocs();
 
 /** `small`: each runner and each module format once. */
 export const TEST_RUNNERS = [
@@ -109,7 +143,8 @@ export const TEST_RUNNERS = [
       'jest.config.js': `module.exports = ${JSON.stringify({
         testEnvironment: 'node',
         testTimeout: TIMEOUT,
-        transform: { '^.+\\.ts$': 'ts-jest' },
+        transform: TS_JEST_TRANSFORM,
+        transformIgnorePatterns,
       })};`,
       'tsconfig.json': JSON.stringify({
         compilerOptions: {
@@ -140,7 +175,8 @@ export const TEST_RUNNERS = [
       'jest.config.js': `module.exports = ${JSON.stringify({
         testEnvironment: 'node',
         testTimeout: TIMEOUT,
-        transform: { '^.+\\.ts$': ['@swc/jest', { ...SWC, module: { type: 'commonjs' } }] },
+        transform: { '\\.(?:ts|m?js)$': ['@swc/jest', { ...SWC, module: { type: 'commonjs' } }] },
+        transformIgnorePatterns,
       })};`,
     },
     command: ['node_modules/jest/bin/jest.js', '--ci'],
@@ -188,4 +224,10 @@ export async function prepareTestRunner({ tarball, work }, { folder, type, depen
   await consumer.write('storage.spec.ts', SPEC);
   await consumer.install();
   return consumer;
+}
+
+async function configurationInDocs() {
+  const page = await readFile(join(import.meta.dirname, '../../docs/tus.md'), 'utf8');
+  const [, json] = /^## Tests under Jest in CommonJS\n.*?^```json\n(.*?)^```$/ms.exec(page);
+  return JSON.parse(json);
 }

@@ -84,7 +84,11 @@ describe('a body that broke before anybody read it', () => {
   );
 });
 
-test('a stream that was destroyed before it was handed over is no download', async () => {
+test.each([
+  ['', {}],
+  // Its bytes are counted then, by a stream that lives.
+  [', also with its progress told', { onProgress: () => {} }],
+])('a stream that was destroyed before it was handed over is no download%s', async (_, options) => {
   const { driver } = await recordingDriver((memory) => ({
     async get(key, asked) {
       return { ...(await memory.get(key, asked)), body: Readable.from(['abc']).destroy() };
@@ -92,7 +96,7 @@ test('a stream that was destroyed before it was handed over is no download', asy
   }));
   await using storage = new Storage(driver);
   await storage.put('a', 'abc');
-  await expect(storage.get('a')).rejects.toMatchObject({
+  await expect(storage.get('a', options)).rejects.toMatchObject({
     code: 'CONNECTION_FAILED',
     message: expect.stringContaining('broke off before it was read'),
   });

@@ -17,6 +17,7 @@ describe('parseRange', () => {
     expect(parseRange(delivered)).toEqual({ start: 1, end: 2 });
     expect(parseRange({ suffix: 3 })).toEqual({ suffix: 3 });
     expect(parseRange({ start: 0 })).toEqual({ start: 0 });
+    expect(parseRange({ start: 0, suffix: undefined })).toEqual({ start: 0 });
   });
 
   it.each([
@@ -50,7 +51,7 @@ describe('resolveRange', () => {
       fc.property(ranges, fc.nat(20), (range, size) => {
         const bytes = Array.from({ length: size }, (_, index) => index);
         const expected =
-          'suffix' in range
+          range.suffix !== undefined
             ? bytes.slice(Math.max(0, size - range.suffix))
             : bytes.slice(range.start, (range.end ?? size) + 1);
         fc.pre(expected.length > 0);

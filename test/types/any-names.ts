@@ -6,6 +6,8 @@ import {
   createStorage,
   getStorageToken,
   InjectStorage,
+  openStorage,
+  type RangeOption,
   Storage,
   type StorageConfiguration,
   type StorageDriver,
@@ -16,6 +18,7 @@ import {
 } from 'nestjs-storages';
 import { expectType } from './equal.js';
 
+declare const configuration: StorageConfiguration;
 declare const driver: StorageDriver;
 declare const registry: StorageRegistry;
 declare const anyName: StorageName;
@@ -75,6 +78,35 @@ export const wrong: StorageConfiguration[] = [
   { driver: { name: 'own' } },
 ];
 
+createStorage('images', { driver: 's3', bucket: 'images', region: 'eu-central-1' });
+createStorage('own', { driver, prefix: 'own/' });
+createStorage('known at run time', configuration);
+// @ts-expect-error misspelt
+createStorage('images', { driver: 's3', bucket: 'images', regoin: 'eu-central-1' });
+// @ts-expect-error an option of another driver
+createStorage('scratch', { driver: 'memory', root: './var/uploads' });
+// @ts-expect-error the bucket is missing
+createStorage('images', { driver: 's3', region: 'eu-central-1' });
+// @ts-expect-error no such driver
+createStorage('images', { driver: 's4', bucket: 'images' });
+// @ts-expect-error no option of every storage
+createStorage('own', { driver, root: './var/uploads' });
+// @ts-expect-error misspelt
+void openStorage('images', { driver: 's3', bucket: 'images', regoin: 'eu-central-1' });
+
+// A range has one of two forms.
+export const ranges: RangeOption[] = [
+  { start: 2 },
+  { start: 2, end: 4 },
+  { suffix: 4 },
+  // @ts-expect-error both
+  { start: 2, suffix: 4 },
+  // @ts-expect-error both
+  { end: 2, suffix: 4 },
+  // @ts-expect-error neither
+  {},
+];
+
 // @ts-expect-error no storages
 StorageModule.forRoot({});
 // @ts-expect-error no such option
@@ -98,6 +130,8 @@ export async function clients(): Promise<void> {
   expectType<undefined>()(createStorage('a', { driver: 'memory' }).client, true);
   expectType<undefined>()(createStorage('a', { driver: 'local', root: 'a' }).client, true);
   expectType<unknown>()(createStorage('a', { driver }).client, true);
+  expectType<unknown>()(createStorage('a', configuration).client, true);
+  expectType<S3Client>()((await openStorage('a', { driver: 's3', bucket: 'a' })).client, true);
   expectType<S3Client>()(
     (undefined as unknown as Storage<'s3'>).scope('a/').readonly().client,
     true,

@@ -124,7 +124,7 @@ function effectiveConditions(options: ReadConditions): ReadConditions {
 }
 
 function isSuffix(range: RangeOption | undefined): range is { readonly suffix: number } {
-  return range !== undefined && 'suffix' in range;
+  return range?.suffix !== undefined;
 }
 
 /**

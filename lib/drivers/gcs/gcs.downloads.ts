@@ -51,7 +51,7 @@ export async function get(
 function mediaGuess(options: DriverGetOptions): MediaConditions | undefined {
   const { ifMatch, ifNoneMatch, range } = options;
   if (options.ifModifiedSince ?? options.ifUnmodifiedSince) return undefined;
-  if (ifNoneMatch === '*' || (range && 'suffix' in range && range.suffix === 0)) return undefined;
+  if (ifNoneMatch === '*' || range?.suffix === 0) return undefined;
   const match = ifMatch === undefined || ifMatch === '*' ? '' : generationOf(ifMatch);
   if (match === undefined) return undefined;
   return {

@@ -192,7 +192,7 @@ export async function get(
     await send(bucket, new HeadObjectCommand(conditions), signal);
     throw new StorageNotModifiedError();
   }
-  if (range && 'suffix' in range && range.suffix === 0) {
+  if (range?.suffix === 0) {
     // `bytes=-0` is no range for some services, which then answer the whole file.
     const head = await send(bucket, new HeadObjectCommand(conditions), signal);
     resolveRange(range, lengthOf(head));
