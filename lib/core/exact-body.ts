@@ -15,11 +15,17 @@ interface WithState {
  * Holds what a driver delivers to the length that it announced: nothing beyond it comes out, and a body that is longer or
  * shorter fails instead of ending. No byte is copied for that.
  *
+ * @param onBytes is told how many bytes have come from the backend, of them those that are there by now at once
  * @throws StorageIntegrityError when it is known already
  */
-export function holdToSize(body: Uint8Array | Readable, size: number): void {
+export function holdToSize(
+  body: Uint8Array | Readable,
+  size: number,
+  onBytes?: (count: number) => void,
+): void {
   if (!(body instanceof Readable)) {
     if (body.byteLength !== size) throw otherSize(body.byteLength, size);
+    onBytes?.(size);
     return;
   }
   // Small bodies may be there as a whole by now.
@@ -30,10 +36,15 @@ export function holdToSize(body: Uint8Array | Readable, size: number): void {
     body.on('error', () => {}).destroy();
     throw error;
   }
+  onBytes?.(received);
   const push = body.push.bind(body);
   body.push = (chunk: string | Uint8Array | null, encoding) => {
-    received += chunk === null ? 0 : Buffer.byteLength(chunk);
-    if (received <= size && (chunk !== null || received === size)) return push(chunk, encoding);
+    const count = chunk === null ? 0 : Buffer.byteLength(chunk);
+    received += count;
+    if (received <= size && (chunk !== null || received === size)) {
+      onBytes?.(count);
+      return push(chunk, encoding);
+    }
     body.destroy(otherSize(received, size));
     return false;
   };

@@ -1,4 +1,4 @@
-import { pipeline, Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import { shown } from './arguments.js';
 import { checkReadConditions, parseReadConditions } from './conditions.js';
 import { StorageConnectionError, StorageInvalidArgumentError } from './errors.js';
@@ -47,8 +47,7 @@ export async function openDownload(
       ? openInParts(view, fullKey, read, { partSize, concurrency, verify, readOnce })
       : readOnce(),
   );
-  const { file, range } = opened;
-  let { body } = opened;
+  const { file, body, range } = opened;
   // A backend that had the answer at once has not seen it.
   if (operation.signal.aborted) {
     if (body instanceof Readable) body.on('error', () => {}).destroy();
@@ -56,13 +55,15 @@ export async function openDownload(
   }
   assertAlive(body);
   const size = range ? range.end - range.start + 1 : file.size;
-  holdToSize(body, size);
-  if (options.onProgress || operation.isObserved) {
-    const key = view.ownKey(file.key);
-    const meter =
-      options.onProgress && new ProgressMeter('download', key, size, options.onProgress);
-    body = counted(body, meter, operation);
-  }
+  const { onProgress } = options;
+  const meter =
+    onProgress && new ProgressMeter('download', view.ownKey(file.key), size, onProgress);
+  holdToSize(body, size, (count) => {
+    meter?.add(count);
+    operation.countBytes(count);
+  });
+  if (body instanceof Readable && meter) body.once('end', () => meter.finish());
+  else meter?.finish();
   handOver(body, operation);
   return { file, body, ...(range && { range }) };
 }
@@ -159,30 +160,4 @@ function handOver(body: DriverDownload['body'], operation: Operation): void {
 /** As Node ends a stream whose `for await` is left, or whose web stream is cancelled. Calls that are aborted have other reasons. */
 function isLeaving(error: Error | null | undefined): boolean {
   return error?.name === 'AbortError' && (error as NodeJS.ErrnoException).code === 'ABORT_ERR';
-}
-
-function counted(
-  body: DriverDownload['body'],
-  meter: ProgressMeter | undefined,
-  operation: Operation,
-): DriverDownload['body'] {
-  if (!(body instanceof Readable)) {
-    meter?.add(body.byteLength);
-    meter?.finish();
-    operation.countBytes(body.byteLength);
-    return body;
-  }
-  const counting = new Transform({
-    transform(chunk: Uint8Array, _encoding, callback) {
-      meter?.add(chunk.byteLength);
-      operation.countBytes(chunk.byteLength);
-      callback(null, chunk);
-    },
-    flush(callback) {
-      meter?.finish();
-      callback();
-    },
-  });
-  // pipeline() destroys both sides when one fails; the error reaches whoever reads `counting`.
-  return pipeline(body, counting, () => {});
 }

@@ -131,12 +131,7 @@ export class Operation {
     this.end();
   }
 
-  /** Whether somebody listens to what becomes of the call. */
-  get isObserved(): boolean {
-    return this.#event !== undefined;
-  }
-
-  /** Counts bytes of a body that have passed. */
+  /** Counts bytes of a body that have passed, for whoever listens to what becomes of the call. */
   countBytes(bytes: number): void {
     if (this.#event) this.#event.bytes += bytes;
   }

@@ -22,7 +22,8 @@ describe('faults', () => {
     await put('there');
   });
 
-  afterEach(() => {
+  // Before, and not after: the first one is not to see what was put for all.
+  beforeEach(() => {
     server.clearFaults();
     server.clearRequests();
   });
