@@ -31,13 +31,13 @@ export function registerStorageName(name: string | undefined): void {
  * really asks, and global, so that Nest looks here last.
  */
 @Module({})
-export class MissingStoragesModule {
+export class StorageNamesModule {
   static create(): DynamicModule {
     // Read by Nest when it scans the modules: by then every class of the app is decorated.
     const providers = (): Provider[] =>
       [...requested].filter((name) => !registered.has(name)).map(missingStorage);
     return {
-      module: MissingStoragesModule,
+      module: StorageNamesModule,
       global: true,
       get providers() {
         return providers();
@@ -55,13 +55,14 @@ function missingStorage(name: string | undefined): Provider {
     scope: Scope.TRANSIENT,
     inject: [INQUIRER, ModulesContainer],
     useFactory: (inquirer: object | undefined, modules: ModulesContainer) => {
-      throw missing(name, inquirer?.constructor.name ?? 'A provider', modules);
+      const wanted = inquirer?.constructor.name ?? whoWants(getStorageToken(name), modules);
+      throw missing(name, wanted ?? 'A provider', modules);
     },
   };
 }
 
 /**
- * For who can do without `MissingStoragesModule`, in an app that imports nothing of this package.
+ * For who can do without `StorageNamesModule`, in an app that imports nothing of this package.
  *
  * @throws StorageConfigurationError when no module registers the storage
  */
@@ -89,12 +90,12 @@ function missing(
   );
 }
 
-/** Who in the app, if anybody, has the default storage injected. */
-export function wantsDefault(modules: ModulesContainer): string | undefined {
+/** Who in the app, if anybody, has what the token stands for injected. */
+export function whoWants(token: string, modules: ModulesContainer): string | undefined {
   for (const { providers, controllers, injectables, middlewares } of modules.values()) {
     for (const wrappers of [providers, controllers, injectables, middlewares]) {
       for (const wrapper of wrappers.values()) {
-        if (dependenciesOf(wrapper).includes(getStorageToken())) return nameOf(wrapper);
+        if (dependenciesOf(wrapper).includes(token)) return nameOf(wrapper);
       }
     }
   }
@@ -122,12 +123,14 @@ function isOptional(
 }
 
 function nameOf({ name }: InstanceWrapper): string {
+  const storage = storageNameOf(name);
+  if (storage !== undefined) return `The storage "${storage}"`;
   const shown: unknown = name;
   return typeof shown === 'symbol' ? (shown.description ?? 'A provider') : String(shown);
 }
 
 function modulesWithStorages(modules: ModulesContainer) {
-  return [...modules.values()].filter(({ metatype }) => metatype !== MissingStoragesModule);
+  return [...modules.values()].filter(({ metatype }) => metatype !== StorageNamesModule);
 }
 
 /** The names of all storages of the app, parts of storages among them. */

@@ -14,7 +14,7 @@ import { StorageHealthIndicator } from './health/storage.health.js';
 import { SignedRoutesModule } from './routes/signed-routes.module.js';
 import { ServedFileInterceptor } from './serving/served-file.interceptor.js';
 import { assertConfiguredOptions } from './configured-options.js';
-import { MissingStoragesModule, registerStorageName, requestStorage } from './missing-storages.js';
+import { StorageNamesModule, registerStorageName, requestStorage } from './missing-storages.js';
 import { defaultStorageProvider, featureProvider, storageProvider } from './storage.providers.js';
 import { StorageRegistry } from './storage.registry.js';
 import { getStorageToken } from './storage.tokens.js';
@@ -26,7 +26,7 @@ import { UploadProgress } from './uploads/upload-progress.js';
  */
 @Global()
 @Module({
-  imports: [MissingStoragesModule.create()],
+  imports: [StorageNamesModule.create()],
   providers: [
     StorageRegistry,
     StorageHealthIndicator,

@@ -85,7 +85,15 @@ function makerOf(
   return {
     providers: useClass ? [useClass] : [],
     inject: [factory],
-    make: (made) => (made as StorageConfigurationFactory).createStorageConfiguration(name),
+    make: (made) => {
+      const { createStorageConfiguration } = made as Partial<StorageConfigurationFactory>;
+      if (typeof createStorageConfiguration === 'function') {
+        return createStorageConfiguration.call(made, name);
+      }
+      throw new StorageConfigurationError(
+        `Storage "${name}": what useClass or useExisting names must have the method createStorageConfiguration(name)`,
+      );
+    },
   };
 }
 

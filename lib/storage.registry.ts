@@ -12,8 +12,9 @@ import { StorageConfigurationError } from './core/errors.js';
 import type { Storage } from './core/storage.js';
 import type { StorageNamed } from './core/storage-names.js';
 import { MAX_TIMER } from './core/units.js';
-import { wantsDefault } from './missing-storages.js';
+import { whoWants } from './missing-storages.js';
 import type { StorageFeature } from './interfaces/storage-module-options.interface.js';
+import { getStorageToken } from './storage.tokens.js';
 
 interface Registration {
   readonly storage: Storage;
@@ -242,7 +243,7 @@ export class StorageRegistry
   #assertOneDefault(): void {
     const defaults = [...this.#registrations.values()].filter(({ isDefault }) => isDefault);
     if (defaults.length < 2) return;
-    const wanted = wantsDefault(this.#modules);
+    const wanted = whoWants(getStorageToken(), this.#modules);
     if (wanted === undefined) return;
     const names = defaults.map(({ storage }) => `"${storage.name}"`).join(' and ');
     throw new StorageConfigurationError(

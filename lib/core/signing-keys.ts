@@ -17,45 +17,54 @@ export interface DerivedKey {
 }
 
 /**
+ * @param name how messages name them
+ * @throws StorageConfigurationError when there is none, one is too short, or an id is not plain or not unique
+ */
+export function assertSigningKeys(signingKeys: readonly SigningKey[], name = 'signingKeys'): void {
+  if (!Array.isArray(signingKeys)) {
+    throw new StorageConfigurationError(`${name} must be a list of { id, secret }`);
+  }
+  if (signingKeys.length === 0) {
+    throw new StorageConfigurationError(`${name} must hold at least one key`);
+  }
+  const ids = new Set<string>();
+  for (const signingKey of signingKeys as readonly SigningKey[]) {
+    // Never shown, whatever they are: one that is misplaced may be the secret.
+    const { id, secret } = signingKey ?? {};
+    if (typeof id !== 'string' || !/^[\w-]+$/.test(id) || ids.has(id)) {
+      throw new StorageConfigurationError(`${name}: each needs an id of its own, of [A-Za-z0-9_-]`);
+    }
+    ids.add(id);
+    if (typeof secret !== 'string' && !(secret instanceof Uint8Array)) {
+      throw new StorageConfigurationError(
+        `${name}: the secret of "${id}" must be a string or a Uint8Array${secret === undefined ? ', and is undefined: is it set in the environment?' : ''}`,
+      );
+    }
+    const { length } = Buffer.from(secret);
+    if (length < 32) {
+      throw new StorageConfigurationError(
+        `${name}: the secret of "${id}" has ${length} bytes, at least 32 are needed`,
+      );
+    }
+  }
+}
+
+/**
  * Derives a key from each (HKDF with SHA-256, RFC 5869), in the same order: what one purpose signs never passes for
  * another's.
  *
- * @throws StorageConfigurationError when there is none, one is too short, or an id is not plain or not unique
+ * @throws StorageConfigurationError as `assertSigningKeys`
  */
 export function deriveKeys(
   signingKeys: readonly SigningKey[],
   purpose: string,
 ): [DerivedKey, ...DerivedKey[]] {
-  if (!Array.isArray(signingKeys)) {
-    throw new StorageConfigurationError('signingKeys must be a list of { id, secret }');
-  }
-  const ids = new Set<string>();
-  const keys = (signingKeys as readonly SigningKey[]).map((signingKey) => {
-    // Never shown, whatever they are: one that is misplaced may be the secret.
-    const { id, secret } = signingKey ?? {};
-    if (typeof id !== 'string' || !/^[\w-]+$/.test(id) || ids.has(id)) {
-      throw new StorageConfigurationError(
-        'signingKeys: each needs an id of its own, of [A-Za-z0-9_-]',
-      );
-    }
-    ids.add(id);
-    if (typeof secret !== 'string' && !(secret instanceof Uint8Array)) {
-      throw new StorageConfigurationError(
-        `signingKeys: the secret of "${id}" must be a string or a Uint8Array`,
-      );
-    }
-    const bytes = Buffer.from(secret);
-    if (bytes.length < 32) {
-      throw new StorageConfigurationError(
-        `signingKeys: the secret of "${id}" has ${bytes.length} bytes, at least 32 are needed`,
-      );
-    }
-    const derived = hkdfSync('sha256', bytes, '', `nestjs-storages ${purpose}`, 32);
+  assertSigningKeys(signingKeys);
+  const keys = signingKeys.map(({ id, secret }) => {
+    const derived = hkdfSync('sha256', secret, '', `nestjs-storages ${purpose}`, 32);
     return { id, key: Buffer.from(derived) };
   });
-  const [first, ...others] = keys;
-  if (first) return [first, ...others];
-  throw new StorageConfigurationError('signingKeys must hold at least one key');
+  return keys as [DerivedKey, ...DerivedKey[]];
 }
 
 /** Keys for one process: what they sign ends with it. */

@@ -5,7 +5,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { StorageConfigurationError } from '../core/errors.js';
 import { encodeKey } from '../core/key.js';
 import { type SignedRequest, UrlSigner } from '../core/signed-url.js';
-import { randomSigningKeys, type SigningKey } from '../core/signing-keys.js';
+import { assertSigningKeys, randomSigningKeys, type SigningKey } from '../core/signing-keys.js';
 import type { Storage } from '../core/storage.js';
 import type { StorageConfiguration } from '../drivers/driver-options.js';
 import type { StorageSigningOptions } from '../interfaces/storage-routes-options.interface.js';
@@ -63,9 +63,8 @@ export class SignedRoutes implements OnModuleInit {
     this.#baseUrl = baseUrl?.replace(/\/+$/, '');
     this.#signingKeys = signingKeys;
     // Tried now, so that what is wrong with them ends the start.
-    if (baseUrl !== undefined || signingKeys !== undefined) {
-      new UrlSigner('', baseUrl ?? 'http://localhost', signingKeys ?? randomSigningKeys());
-    }
+    if (signingKeys !== undefined) assertSigningKeys(signingKeys, 'routes: signingKeys');
+    if (baseUrl !== undefined) new UrlSigner('', baseUrl, randomSigningKeys());
   }
 
   // Everything the app has set up is there now, and it does not listen yet.

@@ -1,6 +1,6 @@
 import { shown } from '../core/arguments.js';
 import { StorageConfigurationError, StorageError } from '../core/errors.js';
-import type { SigningKey } from '../core/signing-keys.js';
+import { assertSigningKeys, type SigningKey } from '../core/signing-keys.js';
 import { parseByteSize, parseExpiresIn, parseMilliseconds } from '../core/units.js';
 import { randomKey, type UploadKey } from '../uploads/key-strategies.js';
 import { parseUploadOptions } from '../uploads/upload-options.js';
@@ -65,6 +65,7 @@ function parse(where: string, behaviour: TusBehaviour): ParsedTusBehaviour {
       `${where} needs the size of the largest file: maxSize: "5gb"`,
     );
   }
+  assertSigningKeys(signingKeys, `${where}: signingKeys`);
   for (const [name, given] of Object.entries({ owner, key, onUploaded })) {
     if (typeof given === 'function') continue;
     throw new StorageConfigurationError(

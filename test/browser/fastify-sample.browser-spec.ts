@@ -18,7 +18,7 @@ test('the built sample on Fastify stores a photo, serves it, and refuses what is
   try {
     let url: string | undefined;
     for await (const line of createInterface(child.stdout)) {
-      url = /Listening on (\S+);/.exec(line)?.[1]?.replace('[::1]', 'localhost');
+      url = /Listening on (\S+);/.exec(line)?.[1];
       if (url) break;
     }
     child.stdout.resume();

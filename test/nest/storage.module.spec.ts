@@ -294,6 +294,16 @@ describe('forRootAsync', () => {
     );
   });
 
+  test('refuses a class without the method, by the name of the storage', async () => {
+    class Other {}
+    const storages = { uploads: { useClass: Other as unknown as typeof Maker } };
+    const error = await failure(startApp({ imports: [StorageModule.forRootAsync({ storages })] }));
+    expect(error).toBeInstanceOf(StorageConfigurationError);
+    expect(error.message).toContain(
+      'Storage "uploads": what useClass or useExisting names must have the method createStorageConfiguration(name)',
+    );
+  });
+
   test.each([undefined, null, 'secret-connection-string'])(
     'refuses %p from a factory, without repeating it',
     async (made) => {
@@ -690,6 +700,19 @@ describe('a storage that no module registers', () => {
     const error = await failure(startApp({ imports: [root], controllers: [LateController] }));
     expect(error).toBeInstanceOf(StorageConfigurationError);
     expect(error.message).toContain('LateController wants the storage "decorated-late"');
+  });
+
+  test('is told by the name of the part that is one of it', async () => {
+    const error = await failure(
+      startApp({
+        imports: [
+          StorageModule.forRoot({ storages: { uploads: memory } }),
+          StorageModule.forFeature({ avatars: { storage: 'uplads', prefix: 'avatars/' } }),
+        ],
+      }),
+    );
+    expect(error).toBeInstanceOf(StorageConfigurationError);
+    expect(error.message).toContain('The storage "avatars" wants the storage "uplads"');
   });
 
   test('is told by the name of the interceptor and its field', async () => {

@@ -383,7 +383,11 @@ describe('routes', () => {
   test.each<[string, StorageRoutesOptions, string]>([
     ['a base URL that is none', { baseUrl: 'app.example.com' }, 'baseUrl must be an absolute'],
     ['a base URL with a query', { baseUrl: 'https://a.example/?b' }, 'baseUrl must be an absolute'],
-    ['a short secret', { signingKeys: [{ id: 'a', secret: 'short' }] }, '5 bytes'],
+    [
+      'a short secret',
+      { signingKeys: [{ id: 'a', secret: 'short' }] },
+      'routes: signingKeys: the secret of "a" has 5 bytes',
+    ],
     ['no keys at all', { signingKeys: [] }, 'at least one'],
   ])('end the start with %s', async (_, routes, message) => {
     const error = await failure(startRoutes({ routes }));

@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 test('the quickstart stores a file, lists it and serves it', async () => {
-  const url = `${(await app.getUrl()).replace('[::1]', 'localhost')}/files`;
+  const url = `${await app.getUrl()}/files`;
   const body = new FormData();
   body.append('file', new Blob(['Buy milk'], { type: 'text/plain' }), 'todo.txt');
 

@@ -15,7 +15,12 @@ const storages = StorageModule.forRoot({ storages: { uploads: { driver: 'memory'
 describe('options', () => {
   test.each<[string, object, RegExp]>([
     ['no size', { maxSize: undefined }, /needs the size of the largest file: maxSize/],
-    ['no keys', { signingKeys: undefined }, /signingKeys must be a list/],
+    ['no keys', { signingKeys: undefined }, /^TusModule.forRoot\(\): signingKeys must be a list/],
+    [
+      'a key that is not set',
+      { signingKeys: [{ id: 'a', secret: undefined }] },
+      /secret of "a" must be a string or a Uint8Array, and is undefined: is it set/,
+    ],
     ['a short key', { signingKeys: [{ id: 'a', secret: 'x' }] }, /at least 32 are needed/],
     ['a size that is none', { maxSize: 'much' }, /TusModule.forRoot\(\): maxSize must be/],
     ['a list of types that is none', { accept: 'image/png' }, /accept must be a list/],
@@ -33,6 +38,12 @@ describe('options', () => {
       await startApp({ imports: [storages, TusModule.forRoot(given)] });
     });
     expect(error).toMatchObject({ code: 'CONFIGURATION', message: expect.stringMatching(message) });
+  });
+
+  test('a storage that there is not ends the start, and says who wants it', async () => {
+    const given = { signingKeys, maxSize: 1, storage: 'uplads' };
+    const error = await failure(() => startApp({ imports: [storages, TusModule.forRoot(given)] }));
+    expect(error.message).toContain('TusUploads wants the storage "uplads"');
   });
 
   test('of a factory are made from other providers, and looked at as well', async () => {

@@ -1,13 +1,10 @@
-import { chmod, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DriverBody } from '../../core/body.js';
 import type { Capabilities } from '../../core/capabilities.js';
 import type { WriteConditions } from '../../core/conditions.js';
 import {
-  StorageConfigurationError,
   StorageFileNotFoundError,
   StorageInvalidKeyError,
-  StoragePermissionError,
   StorageUnsupportedError,
 } from '../../core/errors.js';
 import type { MultipartPart } from '../../core/multipart.js';
@@ -48,17 +45,11 @@ import { KeyLocks, LockFiles } from './local.locks.js';
 import { MetadataFolder, toRecord } from './local.metadata.js';
 import { moveVersion } from './local.moves.js';
 import { Uploads } from './local.multipart.js';
-import {
-  parseLocalOptions,
-  type LocalStorageOptions,
-  type ParsedLocalOptions,
-} from './local.options.js';
-import { LocalRoot } from './local.paths.js';
+import { openRoot, openTemporaryFiles } from './local.opening.js';
+import { parseLocalOptions, type LocalStorageOptions } from './local.options.js';
 import { readFile, readInfo } from './local.reads.js';
-import { isOwnFolder } from './local.reserved.js';
 import { type Slot, slotsOn } from './local.slots.js';
-import { codeOf, hasCode, realpath, unlinkIfThere } from './local.system-calls.js';
-import { TemporaryFiles } from './local.temporary-files.js';
+import { unlinkIfThere } from './local.system-calls.js';
 import { brokenWindowsRule } from './local.windows-names.js';
 import { publish, sizeOf, stageBody, type LocalContext, type StagedFile } from './local.writes.js';
 
@@ -290,54 +281,6 @@ class LocalDriver implements StorageDriver<undefined> {
     if (this.signer) return this.signer;
     throw new StorageUnsupportedError('Signed URLs need the options baseUrl and signingKeys');
   }
-}
-
-async function openRoot(options: ParsedLocalOptions): Promise<LocalRoot> {
-  const { root, createRoot, directoryPermissions } = options;
-  try {
-    if (createRoot) {
-      const created = await mkdir(root, { recursive: true, mode: directoryPermissions });
-      if (created !== undefined) await chmod(root, directoryPermissions);
-    }
-    if (!(await stat(root)).isDirectory()) throw notFolder(root);
-    return await LocalRoot.open(await realpath(root), options);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) {
-      throw new StorageConfigurationError(
-        `root ${JSON.stringify(root)} does not exist; create the folder, or set createRoot: true`,
-        { cause: error },
-      );
-    }
-    if (hasCode(error, 'ENOTDIR', 'EEXIST')) throw notFolder(root, error);
-    throw rootError(error, root);
-  }
-}
-
-async function openTemporaryFiles(
-  root: LocalRoot,
-  metadata: MetadataFolder,
-  { root: path, directoryPermissions }: ParsedLocalOptions,
-): Promise<TemporaryFiles> {
-  try {
-    for (const own of [metadata.path, join(root.reserved, 'uploads')]) await isOwnFolder(own);
-    return await TemporaryFiles.open(root, metadata, directoryPermissions);
-  } catch (error) {
-    throw rootError(error, path);
-  }
-}
-
-function notFolder(root: string, cause?: unknown): StorageConfigurationError {
-  return new StorageConfigurationError(`root ${JSON.stringify(root)} is not a folder`, { cause });
-}
-
-function rootError(error: unknown, root: string): Error {
-  if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {
-    return new StoragePermissionError(
-      `The process may not read or create root ${JSON.stringify(root)} (${codeOf(error)}); give its user access, or name another folder`,
-      { cause: error },
-    );
-  }
-  return toStorageError(error);
 }
 
 function capabilitiesOf(signs: boolean): Capabilities {

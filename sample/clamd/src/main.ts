@@ -16,6 +16,6 @@ class AppModule {}
 
 const app = await NestFactory.create(AppModule);
 app.enableShutdownHooks();
-await app.listen(process.env['PORT'] ?? 3000);
-const url = (await app.getUrl()).replace('[::1]', 'localhost');
+await app.listen(process.env['PORT'] ?? 3000, process.env['HOST'] ?? '127.0.0.1');
+const url = await app.getUrl();
 console.log(`Listening on ${url}; try: curl -F document=@a.pdf ${url}/documents`);

@@ -71,6 +71,7 @@ function readConfig(environment: Environment) {
     STORAGE_DRIVER = 'local',
     MAX_SIZE = '50mb',
     ACCEPT = 'image/*',
+    HOST = '127.0.0.1',
     PORT = '3000',
   } = environment;
   const place = Object.hasOwn(places, STORAGE_DRIVER) ? places[STORAGE_DRIVER] : undefined;
@@ -88,6 +89,8 @@ function readConfig(environment: Environment) {
     /** Bytes. */
     maxSize,
     accept: ACCEPT.split(',').map((type) => type.trim()),
+    /** Anybody who reaches it may add and delete photos. */
+    host: HOST,
     port,
   };
 }

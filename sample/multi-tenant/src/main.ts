@@ -5,7 +5,7 @@ import { AppModule } from './app.module.js';
 
 const app = await NestFactory.create(AppModule, { forceCloseConnections: true });
 app.enableShutdownHooks();
-await app.listen(process.env['PORT'] ?? 3000);
+await app.listen(process.env['PORT'] ?? 3000, process.env['HOST'] ?? '127.0.0.1');
 const { port } = app.getHttpServer().address() as AddressInfo;
 console.log(
   `Try: curl -H 'Authorization: Bearer token-of-acme' -F file=@some.png http://localhost:${port}/files`,

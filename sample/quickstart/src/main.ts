@@ -48,5 +48,5 @@ class FilesController {
 class AppModule {}
 
 export const app = await NestFactory.create(AppModule);
-await app.listen(process.env['PORT'] ?? 3000);
-console.log(`Try: curl -F file=@a.png ${await app.getUrl()}/files`.replace('[::1]', 'localhost'));
+await app.listen(process.env['PORT'] ?? 3000, process.env['HOST'] ?? '127.0.0.1');
+console.log(`Try: curl -F file=@a.png ${await app.getUrl()}/files`);

@@ -73,6 +73,41 @@ describe('opening a local storage', () => {
     }
   });
 
+  posix.it('tells a link to what is not there, such as a disk that is not mounted', async () => {
+    const folder = await temporaryFolder();
+    const link = join(folder, 'link');
+    await symlink(join(folder, 'disk'), link);
+    for (const createRoot of [true, false]) {
+      for (const root of [link, join(link, 'below')]) {
+        const error = await failure(openDriver({ root, createRoot }));
+        expect(error.code).toBe('CONFIGURATION');
+        expect(error.message).toContain(
+          `root ${JSON.stringify(root)} does not exist: ${JSON.stringify(link)} is a link to ${JSON.stringify(join(folder, 'disk'))}, which is not there; create or mount that`,
+        );
+      }
+    }
+    await mkdir(join(folder, 'disk'));
+    await put((await openDriver({ root: link })).driver, 'a.txt');
+    expect(await readdir(join(folder, 'disk'))).toContain('a.txt');
+  });
+
+  posix.it(
+    'refuses a root where no folder can be, for which Node.js would try for ever',
+    async () => {
+      if (process.platform !== 'linux') return;
+      const error = await failure(openDriver({ root: '/proc/nestjs-storages/files' }));
+      expect(error.code).toBe('CONFIGURATION');
+      expect(error.message).toContain('cannot be created, as its parent takes no folders');
+    },
+  );
+
+  it('is created once by several that open it at once', async () => {
+    const root = join(await temporaryFolder(), 'a/b/c');
+    const opened = await Promise.all(Array.from({ length: 8 }, () => openDriver({ root })));
+    expect(opened).toHaveLength(8);
+    expect((await stat(root)).isDirectory()).toBe(true);
+  });
+
   it('creates nothing until the first write', async () => {
     const root = await temporaryFolder();
     await writeFile(join(root, 'a.txt'), 'abc');
