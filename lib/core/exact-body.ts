@@ -36,13 +36,13 @@ export function holdToSize(
     body.on('error', () => {}).destroy();
     throw error;
   }
-  onBytes?.(received);
+  if (received > 0) onBytes?.(received);
   const push = body.push.bind(body);
   body.push = (chunk: string | Uint8Array | null, encoding) => {
     const count = chunk === null ? 0 : Buffer.byteLength(chunk);
     received += count;
     if (received <= size && (chunk !== null || received === size)) {
-      onBytes?.(count);
+      if (count > 0) onBytes?.(count);
       return push(chunk, encoding);
     }
     body.destroy(otherSize(received, size));

@@ -102,6 +102,26 @@ test.each([
   });
 });
 
+test('a body whose bytes are counted is that of the driver, which breaks off after what has come', async () => {
+  const body = new Readable({ read() {} });
+  const { driver } = await recordingDriver((memory) => ({
+    get: async (key, asked) => ({ ...(await memory.get(key, asked)), body }),
+  }));
+  await using storage = new Storage(driver);
+  await storage.put('a', 'abc');
+  const progress: number[] = [];
+  const download = await storage.get('a', {
+    onProgress: ({ bytesTransferred }) => progress.push(bytesTransferred),
+  });
+  const { stream } = download;
+  const received: string[] = [];
+  stream.on('data', (chunk) => received.push(String(chunk)));
+  body.push('ab');
+  await new Promise((resolve) => setImmediate(resolve));
+  stream.destroy();
+  expect([received, progress, body.destroyed]).toEqual([['ab'], [2], true]);
+});
+
 describe('a backend without', () => {
   const without = (capability: keyof Capabilities): Storage =>
     fakeStorage('files', { capabilities: { [capability]: false } });
