@@ -86,10 +86,8 @@ function makerOf(
     providers: useClass ? [useClass] : [],
     inject: [factory],
     make: (made) => {
-      const { createStorageConfiguration } = made as Partial<StorageConfigurationFactory>;
-      if (typeof createStorageConfiguration === 'function') {
-        return createStorageConfiguration.call(made, name);
-      }
+      const factory = made as Partial<StorageConfigurationFactory> | undefined;
+      if (factory?.createStorageConfiguration) return factory.createStorageConfiguration(name);
       throw new StorageConfigurationError(
         `Storage "${name}": what useClass or useExisting names must have the method createStorageConfiguration(name)`,
       );

@@ -15,7 +15,7 @@ interface WithState {
  * Holds what a driver delivers to the length that it announced: nothing beyond it comes out, and a body that is longer or
  * shorter fails instead of ending. No byte is copied for that.
  *
- * @param onBytes is told how many bytes have come from the backend, of them those that are there by now at once
+ * @param onBytes is told how many bytes come from the backend, and at once of those that are there by now
  * @throws StorageIntegrityError when it is known already
  */
 export function holdToSize(

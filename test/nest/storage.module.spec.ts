@@ -447,7 +447,7 @@ describe('forFeature', () => {
       }),
     );
     expect(error).toBeInstanceOf(StorageConfigurationError);
-    expect(error.message).toContain('"absent-of-feature"');
+    expect(error.message).toContain('The storage "avatars" wants the storage "absent-of-feature"');
     expect(error.message).toContain('"uploads"');
   });
 
@@ -700,19 +700,6 @@ describe('a storage that no module registers', () => {
     const error = await failure(startApp({ imports: [root], controllers: [LateController] }));
     expect(error).toBeInstanceOf(StorageConfigurationError);
     expect(error.message).toContain('LateController wants the storage "decorated-late"');
-  });
-
-  test('is told by the name of the part that is one of it', async () => {
-    const error = await failure(
-      startApp({
-        imports: [
-          StorageModule.forRoot({ storages: { uploads: memory } }),
-          StorageModule.forFeature({ avatars: { storage: 'uplads', prefix: 'avatars/' } }),
-        ],
-      }),
-    );
-    expect(error).toBeInstanceOf(StorageConfigurationError);
-    expect(error.message).toContain('The storage "avatars" wants the storage "uplads"');
   });
 
   test('is told by the name of the interceptor and its field', async () => {

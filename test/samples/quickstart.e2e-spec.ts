@@ -26,6 +26,10 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
+test('the quickstart, which knows no users, is there for this machine alone', () => {
+  expect(app.getHttpServer().address()).toMatchObject({ address: '127.0.0.1' });
+});
+
 test('the quickstart stores a file, lists it and serves it', async () => {
   const url = `${await app.getUrl()}/files`;
   const body = new FormData();

@@ -5,6 +5,7 @@ import {
   InjectStorage,
   ServeStorageModule,
   Storage,
+  type StorageConfigurationOf,
   StorageFileInterceptor,
   StorageModule,
   type StorageName,
@@ -60,6 +61,17 @@ TusModule.forRoot({ ...tus, storage: 'uplaods' });
 StorageModule.forRoot({ storages: { uploads: { driver: 's3', bucket: 'uploads' } } });
 StorageModule.forRootAsync({
   storages: { uploads: { useFactory: () => ({ driver: 's3', bucket: 'uploads' }) } },
+});
+StorageModule.forRootAsync({
+  storages: {
+    uploads: { useFactory: (): StorageConfigurationOf<'s3'> => ({ driver: 's3', bucket: 'u' }) },
+  },
+});
+// @ts-expect-error misspelt, which only a return type lets the compiler see
+export const misspelt = (): StorageConfigurationOf<'s3'> => ({
+  driver: 's3',
+  bucket: 'uploads',
+  regoin: 'eu-central-1',
 });
 StorageModule.forFeature({ avatars: { storage: 'uploads', prefix: 'avatars/' } });
 // @ts-expect-error misspelt
