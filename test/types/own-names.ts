@@ -67,10 +67,10 @@ StorageModule.forRootAsync({
     uploads: { useFactory: (): StorageConfigurationOf<'s3'> => ({ driver: 's3', bucket: 'u' }) },
   },
 });
-// @ts-expect-error misspelt, which only a return type lets the compiler see
 export const misspelt = (): StorageConfigurationOf<'s3'> => ({
   driver: 's3',
   bucket: 'uploads',
+  // @ts-expect-error misspelt, which only a return type lets the compiler see
   regoin: 'eu-central-1',
 });
 StorageModule.forFeature({ avatars: { storage: 'uploads', prefix: 'avatars/' } });
