@@ -18,7 +18,8 @@ export interface StorageRouteSettings {
 export interface StorageSigningOptions {
   /**
    * URL under which clients reach the app, such as `https://app.example.com`; path and global prefix are put behind it.
-   * Required in production; elsewhere the default is the address that the app listens on.
+   * Required in production; elsewhere the default is the address that the app listens on, `http://localhost:<port>` for one
+   * that listens on 127.0.0.1 or on all.
    */
   baseUrl?: string;
   /**

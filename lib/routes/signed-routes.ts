@@ -39,6 +39,9 @@ interface Target {
 
 type SignedConfiguration = Extract<StorageConfiguration, { driver: 'memory' | 'local' }>;
 
+/** Listening there, an app is opened as localhost; to its pages, any other spelling is another origin. */
+const LOCAL = new Set(['::', '0.0.0.0', '127.0.0.1']);
+
 const logger = new Logger('StorageRoutes');
 
 /** The storages whose signed URLs lead to the routes of one module. */
@@ -149,9 +152,8 @@ export class SignedRoutes implements OnModuleInit {
         'The app does not listen on a port, so no URL leads to it; set routes: { baseUrl: "https://app.example.com" }',
       );
     }
-    const isWildcard = address.address === '::' || address.address === '0.0.0.0';
     const host = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-    return `http://${isWildcard ? 'localhost' : host}:${address.port}`;
+    return `http://${LOCAL.has(address.address) ? 'localhost' : host}:${address.port}`;
   }
 
   #keys(): readonly SigningKey[] {

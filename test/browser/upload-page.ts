@@ -30,6 +30,6 @@ export class UploadPageController {
 }
 
 export async function openUploadPage(page: Page, port: number, clients: string): Promise<void> {
-  await page.goto(`http://127.0.0.1:${port}/page`);
+  await page.goto(`http://localhost:${port}/page`);
   await page.addScriptTag({ content: clients });
 }

@@ -28,7 +28,7 @@ export interface Backend extends AsyncDisposable {
 
 /** As docs/direct-uploads.md has it. */
 const CORS: CorsRule = {
-  allowedOrigins: ['http://127.0.0.1:*'],
+  allowedOrigins: ['http://localhost:*'],
   allowedMethods: ['PUT', 'POST'],
   allowedHeaders: ['*'],
   exposeHeaders: ['ETag'],
